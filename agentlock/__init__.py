@@ -1,0 +1,3 @@
+"""File reservations that git enforces, for many coding agents in one repository."""
+
+__version__ = "0.1.0"

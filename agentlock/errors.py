@@ -1,0 +1,94 @@
+"""The exception tree. Each class knows its exit code; nothing else decides one."""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_UNDECIDED = 3
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class AgentlockError(Exception):
+    """Anything a user can cause: one sentence, and the one thing that mends it.
+
+    ``kind`` is the stable word of the JSON shape ``{"error": {"kind": …}}``; ``hint`` is a
+    command or a short instruction, or empty where nothing helps.
+    """
+
+    exit_code = EXIT_UNDECIDED
+    kind = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class RefusedError(AgentlockError):
+    """Decided, and the answer is no: a conflict, a lost lease, somebody else's reservation."""
+
+    exit_code = EXIT_REFUSED
+    kind = "refused"
+
+
+class UsageError(AgentlockError):
+    """Wrong input. Nothing was changed."""
+
+    exit_code = EXIT_USAGE
+    kind = "usage"
+
+
+class PatternError(UsageError):
+    """A pattern that cannot be reserved, with the offending text in the message."""
+
+    kind = "pattern"
+
+
+class IdentityError(UsageError):
+    """Nobody is named, or the name is no valid one."""
+
+    kind = "identity"
+
+
+class UndecidedError(AgentlockError):
+    """Could not decide, and therefore refused."""
+
+    kind = "undecided"
+
+
+class GitError(UndecidedError):
+    """Git failed, or answered what this program does not understand."""
+
+    kind = "git"
+
+
+class NotARepositoryError(UsageError):
+    """The current directory is in no git repository (or in a bare one, which has no files)."""
+
+    kind = "not-a-repository"
+
+
+class ConfigurationError(UndecidedError):
+    """The repository's agentlock settings are missing or make no sense."""
+
+    kind = "configuration"
+
+
+class DatabaseError(UndecidedError):
+    """The reservation table cannot be read or written."""
+
+    kind = "database"
+
+
+class DatabaseUnreachableError(DatabaseError):
+    """The whole wait (``--timeout``) passed without an answer."""
+
+    kind = "database-unreachable"
+
+
+class SchemaError(DatabaseError):
+    """The database's schema is older or newer than this program's."""
+
+    kind = "schema"
