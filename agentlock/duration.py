@@ -1,0 +1,50 @@
+"""Durations as people write them: ``90s``, ``45m``, ``2h``, ``1d``."""
+
+from __future__ import annotations
+
+from agentlock.errors import UsageError
+from agentlock.model import MICROSECONDS
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 366 * 86400 * MICROSECONDS
+_EXAMPLES = "write it like 90s, 45m, 2h or 1d"
+
+
+def parse_duration(text: str) -> int:
+    """Microseconds of a text such as ``45m``; UsageError where it is none."""
+    digits, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
+        raise UsageError(f"{text!r} is no duration", hint=_EXAMPLES)
+    duration = int(digits) * _UNITS[unit] * MICROSECONDS
+    if duration > _LONGEST:
+        raise UsageError(f"{text!r} is more than a year", hint=_EXAMPLES)
+    return duration
+
+
+def parse_timeout(text: str) -> int:
+    """Like parse_duration; a bare number, with or without a fraction, counts seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return parse_duration(text)
+    if not 0 <= seconds <= 86400:
+        raise UsageError(f"a time-out of {text!r} makes no sense", hint=_EXAMPLES)
+    return int(seconds * MICROSECONDS)
+
+
+def format_duration(duration: int) -> str:
+    """The shortest exact text, the inverse of parse_duration: 5400 s is ``90m``."""
+    seconds = duration // MICROSECONDS
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+def format_remaining(duration: int) -> str:
+    """Time left, rounded up to its largest unit: ``42m``, ``3h``, ``50s``."""
+    seconds = -(-duration // MICROSECONDS)
+    for unit, least in (("d", 2 * 86400), ("h", 2 * 3600), ("m", 120)):
+        if seconds >= least:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{max(seconds, 0)}s"

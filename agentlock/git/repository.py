@@ -1,0 +1,193 @@
+"""Where am I, and who am I: the facts of a worktree that every command and hook starts from."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import (
+    ConfigurationError,
+    GitError,
+    IdentityError,
+    NotARepositoryError,
+)
+from agentlock.git.process import git, output
+from agentlock.model import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SETTINGS = (
+    r"^(agentlock\..*|core\.ignorecase|core\.precomposeunicode|core\.hookspath|"
+    r"remote\.origin\.url)$"
+)
+# Only the repository's own file says which database guards it: a `git -c` or a personal
+# configuration must not lead the guard to another table.
+_LOCAL_ONLY = (b"agentlock.database", b"agentlock.databaseid", b"agentlock.project")
+_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+_NAME_LENGTH = 64
+NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
+
+
+class Repository(Value):
+    """A worktree and the settings that concern us. Paths are absolute, as bytes.
+
+    ``database`` is the recorded location made absolute (a path, or a URL), ``database_id`` and
+    ``project`` what `init` recorded with it; all three None where `init` has not run.
+    """
+
+    root: bytes
+    git_dir: bytes
+    common_dir: bytes
+    settings: Mapping[bytes, bytes]
+
+    @property
+    def database(self) -> str | None:
+        recorded = self.settings.get(b"agentlock.database")
+        return None if not recorded else resolve_database(os.fsdecode(recorded), self.common_dir)
+
+    @property
+    def database_id(self) -> str | None:
+        return self._text(b"agentlock.databaseid")
+
+    @property
+    def project(self) -> str | None:
+        return self._text(b"agentlock.project")
+
+    @property
+    def ignore_case(self) -> bool:
+        return self._boolean(b"core.ignorecase")
+
+    @property
+    def compose_unicode(self) -> bool:
+        return self._boolean(b"core.precomposeunicode")
+
+    def _text(self, name: bytes) -> str | None:
+        value = self.settings.get(name)
+        return None if not value else os.fsdecode(value)
+
+    def _boolean(self, name: bytes) -> bool:
+        """A boolean of git's: a key without a value is true (git-config(1), "boolean")."""
+        value = self.settings.get(name, b"false").lower()
+        if value in (b"true", b"yes", b"on", b"1", b"\0"):
+            return True
+        if value in (b"false", b"no", b"off", b"0", b""):
+            return False
+        raise ConfigurationError(
+            f"git's setting {name.decode()} is {value.decode('utf-8', 'backslashreplace')!r}, "
+            "which is neither true nor false",
+            hint=f"git config {name.decode()} false",
+        )
+
+
+def discover() -> Repository:
+    """The worktree that the current directory lies in.
+
+    NotARepositoryError outside one and in a bare repository; GitError where git fails otherwise.
+    """
+    root, git_dir, common_dir = _directories()
+    return Repository(root, git_dir, common_dir, _settings())
+
+
+def _directories() -> list[bytes]:
+    questions = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+    result = git("rev-parse", "--path-format=absolute", *questions)
+    if result.code != 0:
+        raise _not_found(result.stderr)
+    answers = result.stdout[:-1].split(b"\n")
+    if len(answers) != len(questions):  # a path with a newline in it: ask one by one
+        answers = [output("rev-parse", "--path-format=absolute", one)[:-1] for one in questions]
+    if not all(os.path.isabs(answer) for answer in answers):
+        version = output("version").decode("utf-8", "replace").strip()
+        raise GitError(f"git 2.31 or newer is needed, this is {version}", hint="upgrade git")
+    return answers
+
+
+def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
+    said = stderr.decode("utf-8", "backslashreplace").strip().partition("\n")[0]
+    said = said.removeprefix("fatal: ")
+    if "work tree" in said:
+        return NotARepositoryError(
+            "this is git's own folder or a bare repository, not a worktree",
+            hint="cd into a worktree of the repository",
+        )
+    if "not a git repository" in said:
+        try:
+            here = os.getcwd()
+        except OSError:
+            return NotARepositoryError("the current directory no longer exists", hint="cd")
+        return NotARepositoryError(
+            f"{here} is not in a git repository", hint="cd into one, or make one with git init"
+        )
+    return GitError(f"git cannot read this repository: {said or 'it said nothing'}")
+
+
+def _settings() -> dict[bytes, bytes]:
+    result = git("config", "-z", "--show-scope", "--get-regexp", _SETTINGS)
+    if result.code == 1 and not result.stdout:
+        return {}
+    if result.code != 0:
+        raise result.error()
+    fields = result.stdout.split(b"\0")
+    settings: dict[bytes, bytes] = {}
+    for scope, item in zip(fields[::2], fields[1::2], strict=False):
+        name, separator, value = item.partition(b"\n")
+        if name in _LOCAL_ONLY and scope != b"local":
+            continue
+        settings[name] = value if separator else b"\0"
+        if name == b"core.hookspath":
+            settings[b"agentlock hooks scope"] = scope
+    return settings
+
+
+def resolve_database(recorded: str, common_dir: bytes) -> str:
+    """The recorded location made absolute: one inside the common directory is kept relative."""
+    if "://" in recorded:
+        return recorded
+    return os.path.join(os.fsdecode(common_dir), recorded)
+
+
+def is_agent_name(name: str) -> bool:
+    return (
+        0 < len(name) <= _NAME_LENGTH and name[0] not in "._-" and _NAME_CHARACTERS.issuperset(name)
+    )
+
+
+class Identity(Value):
+    """Who asks: a name and where it came from; None and "" where nobody is named."""
+
+    name: str | None
+    source: str
+
+    def required(self) -> str:
+        """The name; IdentityError where there is none."""
+        if self.name is None:
+            raise IdentityError(
+                "no agent is named, and only a named agent can hold reservations",
+                hint="export AGENTLOCK_AGENT=YourName, or: git config agentlock.agent YourName",
+            )
+        return self.name
+
+
+def identify(repository: Repository, option: str | None = None) -> Identity:
+    """Who asks: the first of ``--agent``, AGENTLOCK_AGENT, AGENT_NAME, git config agentlock.agent.
+
+    AGENT_NAME is ignored where it is no valid name, for CI systems set it too; elsewhere an
+    invalid name is an IdentityError.
+    """
+    configured = repository.settings.get(b"agentlock.agent", b"")
+    candidates = (
+        ("--agent", option),
+        ("AGENTLOCK_AGENT", os.environ.get("AGENTLOCK_AGENT") or None),
+        ("AGENT_NAME", os.environ.get("AGENT_NAME")),
+        ("git config agentlock.agent", os.fsdecode(configured) or None),
+    )
+    for source, name in candidates:
+        if name is None or (source == "AGENT_NAME" and not is_agent_name(name)):
+            continue
+        if not is_agent_name(name):
+            raise IdentityError(
+                f"{name!r} ({source}) is no agent name", hint=f"a name is {NAME_RULE}"
+            )
+        return Identity(name, source)
+    return Identity(None, "")
