@@ -1,0 +1,65 @@
+# Everything a contributor or a CI machine runs. Needs git, make and any CPython 3.10 or newer.
+# No path here is absolute, so that a checkout whose path has spaces works too.
+
+SHELL := /bin/sh
+VENV ?= .venv
+# Empty: the first suitable one that install.sh finds. Override it: make test PYTHON=python3.12
+PYTHON ?=
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.made-from
+
+.DEFAULT_GOAL := help
+.PHONY: help dev lint pytest test test-all bench clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+# An environment whose interpreter is gone, or that was made where the checkout no longer lies,
+# is made anew.
+dev: ## .venv, with this checkout (editable) and the tools of the tests
+	@{ $(PY) -c '' && [ "$$(cat $(STAMP))" = "$$(pwd -P)" ]; } 2>/dev/null || rm -f $(STAMP)
+	@$(MAKE) --no-print-directory $(STAMP)
+
+$(STAMP): pyproject.toml
+	@set -e; python='$(PYTHON)'; \
+	[ -n "$$python" ] || python=$$(./install.sh --print-python); \
+	echo "making $(VENV) with $$python"; \
+	"$$python" -m venv --clear $(VENV); \
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'; \
+	pwd -P > $@
+
+lint: dev ## ruff, its formatter, mypy and the layers
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+pytest: dev ## the tests alone: make pytest PYTEST_ARGS='-k renew'
+	$(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+test: lint ## what CI runs: lint, then every test
+	@$(MAKE) --no-print-directory pytest
+
+test-all: ## every test on every CPython this machine has, each in its own .venv-3.x
+	@./install.sh --print-pythons | { \
+	  found=0; failed=0; summary=''; \
+	  while read -r version python; do \
+	    found=$$((found + 1)); \
+	    echo "== Python $$version ($$python)"; \
+	    if $(MAKE) --no-print-directory pytest VENV=".venv-$$version" PYTHON="$$python" </dev/null; \
+	    then verdict=passed; else verdict=FAILED; failed=$$((failed + 1)); fi; \
+	    summary="$$summary  Python $$version  $$verdict\n"; \
+	  done; \
+	  [ "$$found" -gt 0 ] || { echo 'no CPython 3.10 or newer found' >&2; exit 1; }; \
+	  printf "\n$$summary"; \
+	  [ "$$failed" -eq 0 ]; }
+
+bench: dev ## the numbers of the README
+	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+clean: ## removes everything made here
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
