@@ -1,0 +1,111 @@
+"""What every store offers. Loaded for type checking only: the hot path never pays for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from agentlock.model import Agent, Event, Policy, Reservation
+
+
+class Store(Protocol):
+    """One project's rows in one database.
+
+    Reads see one snapshot inside ``reading()``. Everything that changes a row happens inside
+    ``writing()``: a transaction that has the write lock from its first statement, is committed
+    durably at its end and rolled back by any exception. All times are microseconds since the
+    epoch by the clock that ``now`` reads.
+    """
+
+    def close(self) -> None: ...
+
+    def reading(self) -> AbstractContextManager[None]: ...
+
+    def writing(self) -> AbstractContextManager[None]: ...
+
+    def now(self) -> int: ...
+
+    # What is there
+
+    def policy(self) -> Policy: ...
+
+    def live_with_keys(self, keys: Iterable[bytes], now: int) -> list[Reservation]:
+        """Live reservations whose prefix key is among ``keys``, by id."""
+
+    def live_around(self, key: bytes, now: int, *, below: bool) -> list[Reservation]:
+        """Live ones whose prefix key is ``key``, an ancestor, or (``below``) a descendant."""
+
+    def reservations(
+        self, *, agent: str | None = None, live_at: int | None = None
+    ) -> list[Reservation]:
+        """By id; only ``agent``'s, and only those live at ``live_at``, where given."""
+
+    def reservation(self, identifier: int) -> Reservation | None: ...
+
+    def unreleased(self, agent: str | None) -> list[Reservation]:
+        """Live and expired ones that nobody released: what a pattern can still name."""
+
+    def agents(self) -> list[Agent]: ...
+
+    def events(
+        self,
+        *,
+        after: int = 0,
+        since: int | None = None,
+        agent: str | None = None,
+        reservation: int | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """Oldest first; with ``limit`` the newest that many."""
+
+    def messages(self, recipient: str, since: int) -> list[tuple[int, str, str, str]]:
+        """(created_ts, sender, subject, body) for an agent, oldest first."""
+
+    # What changes it: inside writing() only
+
+    def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None: ...
+
+    def grant(
+        self,
+        agent: str,
+        pattern: bytes,
+        *,
+        typed: bytes,
+        key: bytes,
+        exclusive: bool,
+        reason: str,
+        now: int,
+        expires: int,
+    ) -> Reservation: ...
+
+    def change(
+        self,
+        reservation: Reservation,
+        *,
+        expires: int | None = None,
+        exclusive: bool | None = None,
+        reason: str | None = None,
+        released: int | None = None,
+    ) -> Reservation:
+        """The reservation with the given columns changed; a new mode is a new grant, so a fence."""
+
+    def log(
+        self,
+        kind: str,
+        now: int,
+        *,
+        agent: str = "",
+        reservation: Reservation | None = None,
+        pattern: bytes | None = None,
+        detail: str = "",
+    ) -> None: ...
+
+    def log_expired(self, now: int) -> None:
+        """Log, once each, the leases that have run out since anybody looked (a few at a time)."""
+
+    def send(self, sender: str, recipient: str, subject: str, body: str, now: int) -> None: ...
+
+    def set_policy(self, policy: Policy) -> None: ...

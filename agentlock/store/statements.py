@@ -1,0 +1,120 @@
+"""Every SQL statement of the SQLite store, by name.
+
+Patterns are bytes: they are bound as blobs and cast to text, so that the table reads well in any
+SQLite client and a name that is not UTF-8 survives.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
+SCHEMA_VERSION = 1
+
+READ_IDENTITY = "SELECT id FROM database_identity"
+WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
+
+READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
+READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
+WRITE_PROJECT = "INSERT INTO projects (human_key, slug, created_ts) VALUES (?, ?, ?)"
+READ_POLICY = """
+SELECT enforcement, require_reservation, exempt, max_ttl, allow_skip FROM projects WHERE id = ?
+"""
+WRITE_POLICY = """
+UPDATE projects
+SET enforcement = ?, require_reservation = ?, exempt = ?, max_ttl = ?, allow_skip = ?
+WHERE id = ?
+"""
+NEXT_FENCE = "UPDATE projects SET last_fence = last_fence + 1 WHERE id = ?"
+READ_FENCE = "SELECT last_fence FROM projects WHERE id = ?"
+
+READ_AGENT_ID = "SELECT id FROM agents WHERE project_id = ? AND name = ?"
+WRITE_AGENT = """
+INSERT INTO agents (project_id, name, program, model, registered_ts, last_active_ts)
+VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+ON CONFLICT (project_id, name) DO UPDATE SET
+    last_active_ts = max(last_active_ts, excluded.last_active_ts),
+    program = CASE excluded.program WHEN '' THEN program ELSE excluded.program END,
+    model = CASE excluded.model WHEN '' THEN model ELSE excluded.model END
+"""
+READ_AGENTS = """
+SELECT name, program, model, registered_ts, last_active_ts
+FROM agents WHERE project_id = ? ORDER BY name
+"""
+
+_RESERVATION = """
+SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.exclusive, r.reason, r.created_ts,
+    r.expires_ts, r.released_ts, r.fence, CAST(r.typed_pattern AS BLOB)
+FROM file_reservations AS r {index} JOIN agents AS a ON a.id = r.agent_id
+WHERE r.project_id = ?
+"""
+# The planner, left alone, may start from the agents table and read every row of each.
+_LIVE = (
+    _RESERVATION.format(index="INDEXED BY file_reservations_unreleased")
+    + " AND r.released_ts IS NULL AND r.expires_ts > ?"
+)
+_ALL = _RESERVATION.format(index="")
+
+
+def live_with_keys(count: int) -> str:
+    """Parameters: project, now, ``count`` keys."""
+    keys = ", ".join(["CAST(? AS TEXT)"] * count)
+    return f"{_LIVE} AND r.prefix_key IN ({keys}) ORDER BY r.id"
+
+
+# Parameters: project, now, first key, key past the last
+LIVE_BETWEEN_KEYS = f"""{_LIVE}
+    AND r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT) ORDER BY r.id"""
+LIVE = f"{_LIVE} ORDER BY r.id"
+LIVE_OF_AGENT = f"{_ALL} AND r.released_ts IS NULL AND r.expires_ts > ? AND a.name = ? ORDER BY r.id"
+ALL_RESERVATIONS = f"{_ALL} ORDER BY r.id"
+ALL_OF_AGENT = f"{_ALL} AND a.name = ? ORDER BY r.id"
+UNRELEASED = f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id"
+UNRELEASED_OF_AGENT = f"{_ALL} AND r.released_ts IS NULL AND a.name = ? ORDER BY r.id"
+RESERVATION = f"{_ALL} AND r.id = ?"
+
+WRITE_RESERVATION = """
+INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern, prefix_key,
+    exclusive, reason, created_ts, expires_ts, fence)
+VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)
+"""
+CHANGE_RESERVATION = """
+UPDATE file_reservations
+SET exclusive = ?, reason = ?, expires_ts = ?, released_ts = ?, fence = ?, expiry_logged = 0
+WHERE id = ?
+"""
+
+READ_EXPIRY_UNSEEN = """
+SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.expires_ts
+FROM file_reservations AS r INDEXED BY file_reservations_expiry_unseen
+    JOIN agents AS a ON a.id = r.agent_id
+WHERE r.project_id = ? AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?
+ORDER BY r.expires_ts LIMIT 20
+"""
+MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
+
+WRITE_EVENT = """
+INSERT INTO events (project_id, created_ts, kind, agent, reservation_id, path_pattern, detail)
+VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), ?)
+"""
+READ_EVENTS = """
+SELECT id, created_ts, kind, agent, reservation_id, CAST(path_pattern AS BLOB), detail
+FROM events
+WHERE project_id = :project AND id > :after
+    AND (:since IS NULL OR created_ts >= :since)
+    AND (:agent IS NULL OR agent = :agent)
+    AND (:reservation IS NULL OR reservation_id = :reservation)
+ORDER BY id DESC LIMIT :limit
+"""
+
+WRITE_MESSAGE = """
+INSERT INTO messages (project_id, sender_id, recipient_id, subject, body_md, created_ts)
+SELECT ?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2),
+    (SELECT id FROM agents WHERE project_id = ?1 AND name = ?3), ?4, ?5, ?6
+"""
+READ_MESSAGES = """
+SELECT m.created_ts, coalesce(s.name, ''), m.subject, m.body_md
+FROM messages AS m
+    JOIN agents AS r ON r.id = m.recipient_id
+    LEFT JOIN agents AS s ON s.id = m.sender_id
+WHERE m.project_id = ? AND r.name = ? AND m.created_ts >= ?
+ORDER BY m.id
+"""
