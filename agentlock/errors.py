@@ -92,3 +92,7 @@ class SchemaError(DatabaseError):
     """The database's schema is older or newer than this program's."""
 
     kind = "schema"
+
+
+class OlderSchemaError(SchemaError):
+    """A migration is due: every command but the guard runs it by itself."""

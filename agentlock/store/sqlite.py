@@ -11,7 +11,12 @@ try:  # the package sqlite3 adds datetime and more to the same driver
 except ImportError:  # pragma: no cover -- another Python implementation
     import sqlite3 as driver  # type: ignore[no-redef]
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError, SchemaError
+from agentlock.errors import (
+    DatabaseError,
+    DatabaseUnreachableError,
+    OlderSchemaError,
+    SchemaError,
+)
 from agentlock.model import Agent, Event, Policy, Reservation
 from agentlock.store import statements as sql
 
@@ -78,7 +83,7 @@ class SQLiteStore:
             )
         (version,) = self._one("PRAGMA user_version")
         if version < sql.SCHEMA_VERSION:
-            raise SchemaError(
+            raise OlderSchemaError(
                 f"{self.path} has the older schema {version}, this program needs "
                 f"{sql.SCHEMA_VERSION}",
                 hint="agentlock db migrate",
@@ -332,8 +337,8 @@ class SQLiteStore:
         for identifier, agent, pattern, expires in self._rows(
             sql.READ_EXPIRY_UNSEEN, (self._project_id, now)
         ):
-            row = (self._project_id, now, "expired", agent, identifier, pattern, "")
-            self._rows(sql.WRITE_EVENT, (row[0], expires, *row[2:]))
+            row = (self._project_id, expires, "expired", agent, identifier, pattern, "")
+            self._rows(sql.WRITE_EVENT, row)
             self._rows(sql.MARK_EXPIRY_SEEN, (identifier,))
 
     def send(self, sender: str, recipient: str, subject: str, body: str, now: int) -> None:

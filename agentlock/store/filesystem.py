@@ -1,0 +1,86 @@
+"""Where a database file may lie, and who may read it."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import DatabaseError
+from agentlock.model import Value
+
+# SQLite's write-ahead log needs memory shared by all its processes (sqlite.org/wal.html):
+# across machines, and across the mounts of virtual machines, two kernels could both grant.
+_UNSAFE = frozenset(
+    ("9p afs afpfs ceph cifs davfs fakeowner fuse.glusterfs fuse.grpcfuse fuse.osxfs fuse.rclone "
+     "fuse.s3fs fuse.sshfs glusterfs grpcfuse lustre nfs nfs4 osxfs prl_fs smb2 smb3 smbfs sshfs "
+     "vboxsf virtiofs vmhgfs webdav").split()
+)  # fmt: skip
+
+
+class Modes(Value):
+    """Permissions of the database and its folder: private, or what core.sharedRepository asks."""
+
+    file: int = 0o600
+    folder: int = 0o700
+
+    def make_folder(self, path: str) -> None:
+        if not os.path.isdir(path):
+            os.makedirs(path, mode=self.folder, exist_ok=True)
+            os.chmod(path, self.folder)
+
+    def make_file(self, path: str) -> None:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.chmod(path, self.file)
+
+
+def modes_for(shared_repository: str | None) -> Modes:
+    """git-config(1), core.sharedRepository: group, all, an octal mode, or private."""
+    value = (shared_repository or "").strip("\0").lower()
+    if shared_repository == "\0" or value in ("group", "true", "yes", "on", "1"):
+        return Modes(0o660, 0o2770)
+    if value in ("all", "world", "everybody", "2"):
+        return Modes(0o664, 0o2775)
+    if value.startswith("0") and len(value) > 1 and all(digit in "01234567" for digit in value):
+        file = (int(value, 8) & 0o666) | 0o600
+        return Modes(file, file | ((file & 0o444) >> 2) | 0o700)
+    return Modes()
+
+
+def refuse_unsafe_filesystem(path: str) -> None:
+    """DatabaseError where the file system under ``path`` cannot keep SQLite's promises.
+
+    Known on Linux only (/proc/self/mountinfo); elsewhere nothing is refused.
+    """
+    kind = filesystem_of(path)
+    if kind in _UNSAFE:
+        raise DatabaseError(
+            f"{path} lies on {kind}, where SQLite cannot keep two machines from both granting",
+            hint="keep it on a local disk: agentlock init --database /a/local/path.sqlite3 "
+            "(agents on several machines need PostgreSQL)",
+        )
+
+
+def filesystem_of(path: str, mounts: str = "/proc/self/mountinfo") -> str | None:
+    """The type of the file system that ``path`` lies on, such as "ext4"; None: not known."""
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    folder = os.path.realpath(os.path.dirname(path))
+    best, kind = "", None
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        if not right:
+            continue
+        point = _unescaped(left.split(" ")[4])
+        inside = point == "/" or folder == point or folder.startswith(point + "/")
+        if inside and len(point) >= len(best):  # of two on one place the later mount is seen
+            best, kind = point, right.split(" ")[0]
+    return kind
+
+
+def _unescaped(text: str) -> str:
+    """proc(5): space, tab, newline and backslash stand there as octal escapes."""
+    for character in " \t\n\\":
+        text = text.replace(f"\\{ord(character):03o}", character)
+    return text

@@ -1,0 +1,172 @@
+"""Make a database, and bring an old one up to date: numbered .sql files, run under a file lock.
+
+Each step is committed together with its record (``PRAGMA user_version``), so a step that was
+interrupted has not happened. The guard never comes here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from agentlock.errors import (
+    DatabaseError,
+    DatabaseUnreachableError,
+    OlderSchemaError,
+    UsageError,
+)
+from agentlock.store import DEFAULT_TIMEOUT, open_store
+from agentlock.store import statements as sql
+from agentlock.store.filesystem import Modes, refuse_unsafe_filesystem
+from agentlock.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentlock.store.protocol import Store
+
+_FOLDER = os.path.join(os.path.dirname(__file__), "migrations", "sqlite")
+
+
+def steps() -> list[tuple[int, str]]:
+    """(number, SQL) of every migration, in order."""
+    found = []
+    for name in sorted(os.listdir(_FOLDER)):
+        if name.endswith(".sql"):
+            with open(os.path.join(_FOLDER, name), encoding="utf-8") as file:
+                found.append((int(name.partition("_")[0]), file.read()))
+    return found
+
+
+def open_current(
+    location: str | None,
+    database_id: str | None,
+    project: str | None,
+    *,
+    timeout: int = DEFAULT_TIMEOUT,
+    read_only: bool = False,
+) -> Store:
+    """``open_store``, after the migrations that are due."""
+    try:
+        return open_store(location, database_id, project, timeout=timeout, read_only=read_only)
+    except OlderSchemaError:
+        if location is None or database_id is None:
+            raise
+        migrate(location, database_id, timeout=timeout)
+    return open_store(location, database_id, project, timeout=timeout, read_only=read_only)
+
+
+def migrate(path: str, database_id: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[int, int]:
+    """Run what is due; (schema before, schema after). Refuses another database than the recorded."""
+    with _locked(path, timeout), _connection(path, timeout) as connection:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (before,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != sql.APPLICATION_ID:
+            raise DatabaseError(f"{path} is not an agentlock database")
+        (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
+        if found != database_id:
+            raise DatabaseError(
+                f"{path} is another database (id {found}) than the one recorded for this "
+                f"repository (id {database_id})"
+            )
+        _run_steps(connection, before)
+        (after,) = connection.execute("PRAGMA user_version").fetchone()
+    return before, after
+
+
+def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
+    """Make an empty database at ``path``, whole or not at all; its id.
+
+    DatabaseError where something is there already, or where the file system is one on which
+    SQLite's write-ahead log is not safe.
+    """
+    folder = os.path.dirname(path)
+    try:
+        modes.make_folder(folder)
+        refuse_unsafe_filesystem(path)
+        with _locked(path, timeout):
+            if os.path.lexists(path):
+                raise DatabaseError(f"{path} is there already", hint="agentlock init")
+            draft = f"{path}.new-{os.getpid()}"
+            try:
+                identifier = _draft(draft, modes, timeout)
+                os.replace(draft, path)
+            finally:
+                for suffix in ("", "-wal", "-shm", "-journal"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(draft + suffix)
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} cannot be made: {error.strerror or error}", hint="check the folder"
+        ) from error
+    return identifier
+
+
+def identity(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> str:
+    """The id of the database at ``path``, for a repository that joins it."""
+    SQLiteStore(path, None, None, timeout=timeout, read_only=True).close()
+    with _connection(path, timeout) as connection:
+        (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
+        return str(found)
+
+
+def add_project(path: str, key: str, *, timeout: int = DEFAULT_TIMEOUT) -> bool:
+    """Make the project known to the database; whether it is new."""
+    words = "".join(letter if letter.isalnum() else " " for letter in key.lower()).split()
+    with _connection(path, timeout) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute(sql.READ_PROJECT, (key,)).fetchone() is not None:
+            connection.execute("ROLLBACK")
+            return False
+        connection.execute(sql.WRITE_PROJECT, (key, "-".join(words[-3:]), time.time_ns() // 1000))
+        connection.execute("COMMIT")
+    return True
+
+
+def _draft(path: str, modes: Modes, timeout: int) -> str:
+    identifier = str(uuid.uuid4())
+    modes.make_file(path)
+    with _connection(path, timeout) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+        _run_steps(connection, 0)
+        connection.execute(sql.WRITE_IDENTITY, (identifier, time.time_ns() // 1000))
+    return identifier
+
+
+def _run_steps(connection: sqlite3.Connection, before: int) -> None:
+    for number, script in steps():
+        if number > before:
+            step = f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            connection.executescript(step)
+
+
+@contextlib.contextmanager
+def _connection(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
+    if "://" in path:
+        raise UsageError(f"{path} is no SQLite file")
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=timeout / 1_000_000, isolation_level=None)
+        ) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path} cannot be written: {error}") from error
+
+
+@contextlib.contextmanager
+def _locked(path: str, timeout: int) -> Iterator[None]:
+    try:
+        with FileLock(f"{path}.lock", timeout=timeout / 1_000_000):
+            yield
+    except Timeout as error:
+        raise DatabaseUnreachableError(
+            f"another process is making or migrating {path}", hint="try again"
+        ) from error
