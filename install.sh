@@ -164,6 +164,7 @@ find_folders() {
 	venv=$data/venv
 	new=$data/venv.new.$$
 	log=$data/install.log.$$
+	rustup=$data/rustup.$$
 	made=$data/made-folders
 }
 
@@ -180,11 +181,10 @@ $made_now"
 # Removes those that are empty, of a list with the deepest first.
 remove_folders() {
 	while IFS= read -r folder; do
-		[ -n "$folder" ] && rmdir -- "$folder" 2>/dev/null
+		[ -z "$folder" ] || rmdir -- "$folder" 2>/dev/null || :
 	done <<FOLDERS
 $1
 FOLDERS
-	return 0
 }
 
 link_is_ours() { [ -L "$bin/$1" ] && [ "$(readlink "$bin/$1")" = "$venv/bin/$1" ]; }
@@ -195,14 +195,14 @@ link_is_ours() { [ -L "$bin/$1" ] && [ "$(readlink "$bin/$1")" = "$venv/bin/$1" 
 clean_up() {
 	status=$?
 	trap - EXIT
-	[ -z "${new-}" ] || rm -rf -- "$new" "$log"
+	[ -z "${new-}" ] || rm -rf -- "$new" "$log" "$rustup"
 	[ "$status" -eq 0 ] || [ -f "${made:-/nonexistent}" ] || remove_folders "$made_now"
 	exit "$status"
 }
 
 # What a killed run left, unless another one is at work on it now.
 sweep() {
-	for leftover in "$data"/venv.new.* "$data"/venv.old.* "$data"/install.log.*; do
+	for leftover in "$data"/venv.new.* "$data"/venv.old.* "$data"/install.log.* "$data"/rustup.*; do
 		[ -e "$leftover" ] || continue
 		kill -0 "${leftover##*.}" 2>/dev/null || rm -rf -- "$leftover"
 	done
@@ -222,14 +222,14 @@ step() { # step WHAT COMMAND...: quiet, unless it fails
 settle='
 import os, sys
 new, final, old = map(os.fsencode, sys.argv[1:])
-folder = os.path.join(new, b"bin")
-for entry in os.scandir(folder):
-    if entry.is_symlink() or not entry.is_file():
+scripts = [entry.path for entry in os.scandir(os.path.join(new, b"bin"))]
+for path in [*scripts, os.path.join(new, b"pyvenv.cfg")]:
+    if os.path.islink(path) or not os.path.isfile(path):
         continue
-    with open(entry.path, "rb") as file:
+    with open(path, "rb") as file:
         text = file.read()
     if new in text:
-        with open(entry.path, "wb") as file:
+        with open(path, "wb") as file:
             file.write(text.replace(new, final))
 if os.path.lexists(final):
     os.rename(final, old)
@@ -250,7 +250,9 @@ build() {
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	step "making a virtual environment" "$python" -I -m venv "$new"
+	# pip asks rustc for its version, and rustup answers by making a folder in HOME.
+	[ -e "$HOME/.rustup" ] || export RUSTUP_HOME="${RUSTUP_HOME:-$rustup}"
+	step "making a virtual environment" "$python" -I -m venv --prompt agentlock "$new"
 	(cd -- "$checkout" && step "pip" "$new/bin/python" -I -m pip install --quiet --compile \
 		--no-user --no-cache-dir --disable-pip-version-check .)
 	step "the new program" "$new/bin/python" -I -m agentlock --version
@@ -317,7 +319,8 @@ uninstall() {
 	folders=$(LC_ALL=C sort -ru -- "$made" 2>/dev/null) || folders="$bin
 $(dirname -- "$data")
 $HOME/.local"
-	rm -rf -- "$venv" "$data"/venv.new.* "$data"/venv.old.* "$data"/install.log.*
+	sweep
+	rm -rf -- "$venv"
 	rm -f -- "$made" "$data/repositories" "$data/repositories.lock"
 	if [ -d "$data" ] && ! rmdir -- "$data" 2>/dev/null; then
 		say "kept $data: it holds files that the installation did not put there."
