@@ -1,0 +1,27 @@
+"""The entry: ``hook …`` goes to the guard without loading click, the rest to the command line.
+
+A git hook runs this file by its path with ``python -I -S``: no site-packages, no PYTHONPATH, and
+nothing imported that the guard does not need.
+"""
+
+import os
+import sys
+
+if not __package__:  # run by path: make the package importable, and nothing else
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main() -> int:
+    """Run the command line with ``sys.argv``; the exit code."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["hook"] and "--help" not in arguments:
+        from agentlock.guard.hooks import main as hook
+
+        return hook(arguments[1:])
+    from agentlock.cli.main import main as command_line
+
+    return command_line(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

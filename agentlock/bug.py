@@ -1,0 +1,31 @@
+"""What happens to a mistake of ours: a log to attach, and one sentence about it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def report_bug(error: BaseException) -> str:
+    """Write the traceback to a file of its own; the sentence that names it."""
+    import os
+    import platform
+    import sys
+    import tempfile
+    import traceback
+
+    from agentlock import __version__
+
+    where: TracebackType | None = error.__traceback__
+    details = "".join(traceback.format_exception(type(error), error, where))
+    about = f"agentlock {__version__}, Python {sys.version}, {platform.platform()}\n"
+    summary = f"{type(error).__name__}: {error}".encode("ascii", "backslashreplace").decode()
+    summary = summary.replace("\n", " ")[:200]
+    try:
+        handle, path = tempfile.mkstemp(prefix="agentlock-bug-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(about + details)
+    except OSError as failure:
+        return f"this is a bug in agentlock ({summary}); its log could not be written: {failure}"
+    return f"this is a bug in agentlock ({summary}); please report it with {path}"

@@ -1,0 +1,209 @@
+"""What git calls: one function for each hook. Everything unexpected is a refusal."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.duration import parse_timeout
+from agentlock.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_UNDECIDED,
+    AgentlockError,
+    DatabaseError,
+    GitError,
+    UndecidedError,
+    UsageError,
+)
+from agentlock.git import changes as git_changes
+from agentlock.git.changes import RefUpdate
+from agentlock.git.process import output
+from agentlock.git.repository import discover, identify
+from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.report import error_text, tell, verdict_text
+from agentlock.store import DEFAULT_TIMEOUT, open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentlock.git.changes import Changes
+    from agentlock.git.repository import Identity, Repository
+    from agentlock.model import Verdict
+
+FRAMEWORK = "--framework"
+_LOGGED_PATHS = 100
+_LOGGING_TIMEOUT = 2 * 1_000_000
+
+
+def run(name: str, arguments: Sequence[str]) -> int:
+    """Run the guard of one git hook; the exit code, 0 only where everything is allowed."""
+    what = _WORDS.get(name, "this")
+    try:
+        return _guarded(name, arguments, what)
+    except AgentlockError as error:
+        tell(error_text(error, f"{what} refused: "))
+        return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED
+    except KeyboardInterrupt:
+        tell(f"agentlock: {what} refused: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BaseException as error:  # noqa: BLE001 -- whatever it is, nothing may get through
+        from agentlock.bug import report_bug
+
+        tell(f"agentlock: {what} refused: {report_bug(error)}\n")
+        return EXIT_BUG
+
+
+def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
+    if name not in _HOOKS:
+        raise UsageError(f"there is no guard for a hook {name!r}", hint=f"one of: {_NAMES}")
+    repository = discover()
+    identity = identify(repository)
+    timeout = _timeout()
+    store = open_store(
+        repository.database,
+        repository.database_id,
+        repository.project,
+        timeout=timeout,
+        read_only=True,
+    )
+    try:
+        changes = _HOOKS[name](repository, arguments)
+        verdict, now = judge(store, changes, identity.name, folding_of(repository))
+    finally:
+        store.close()
+    if verdict.clean:
+        return EXIT_OK
+    if not verdict.allowed:
+        skipped = _skipped(repository, identity, verdict, what)
+        if skipped:
+            return EXIT_OK
+    refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
+    rest = [path for path in changes.paths if path not in refused] if what == "commit" else []
+    tell(verdict_text(verdict, now, what=what, agent=identity.name, rest=rest))
+    if verdict.allowed:
+        return EXIT_OK
+    _log_refusal(repository, identity, verdict, what)
+    return EXIT_REFUSED
+
+
+def _pre_commit(repository: Repository, arguments: Sequence[str]) -> Changes:
+    # Under the framework one hook serves pre-commit and pre-merge-commit, and is not told which.
+    merging = git_changes.merged_heads() if FRAMEWORK in arguments else []
+    return git_changes.staged(repository, merging or None)
+
+
+def _pre_merge_commit(repository: Repository, _arguments: Sequence[str]) -> Changes:
+    return git_changes.staged(repository, git_changes.merged_heads())
+
+
+def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Changes:
+    if FRAMEWORK in arguments:
+        return git_changes.pushed(*_framework_push())
+    if not arguments:
+        raise UsageError("pre-push needs the remote's name, as git gives it")
+    return git_changes.pushed(arguments[0], [_update(line) for line in _stdin().splitlines()])
+
+
+def _update(line: bytes) -> RefUpdate:
+    """githooks(5): local ref, local oid, remote ref, remote oid; the first may hold spaces."""
+    fields = line.rsplit(b" ", 3)
+    hexadecimal = b"0123456789abcdef"
+    if len(fields) != 4 or any(fields[at].strip(hexadecimal) or not fields[at] for at in (1, 3)):
+        raise GitError(f"pre-push was given a line that is no ref update: {line[:200]!r}")
+    return RefUpdate(*fields)
+
+
+def _stdin() -> bytes:
+    chunks = []
+    while chunk := os.read(0, 1 << 20):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _framework_push() -> tuple[str, list[RefUpdate]]:
+    """The pre-commit framework passes one ref in variables, and no stdin.
+
+    PRE_COMMIT_FROM_REF and PRE_COMMIT_TO_REF stay unset by it on a first push, so a caller
+    could set them; what the remote has is read from its tracking refs alone.
+    """
+    variables = [os.environ.get(f"PRE_COMMIT_{name}", "") for name in _FRAMEWORK_VARIABLES]
+    remote, local_ref, remote_ref = variables
+    if not remote or not local_ref:
+        raise GitError(
+            "the pre-commit framework did not say what is pushed",
+            hint="use this hook at the stage pre-push alone",
+        )
+    oid = output("rev-parse", "--verify", "--end-of-options", local_ref).strip()
+    zero = b"0" * len(oid)
+    return remote, [RefUpdate(os.fsencode(local_ref), oid, os.fsencode(remote_ref), zero)]
+
+
+def _timeout() -> int:
+    text = os.environ.get("AGENTLOCK_TIMEOUT")
+    return parse_timeout(text) if text else DEFAULT_TIMEOUT
+
+
+def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> bool:
+    """Whether a person took the escape hatch; it is recorded before anything passes."""
+    reason = os.environ.get("AGENTLOCK_SKIP")
+    if reason is None:
+        return False
+    if not reason.strip():
+        raise UndecidedError("a skip without a reason counts for nothing")
+    if not verdict.policy.allow_skip:
+        raise UndecidedError("this project's policy allows no skip")
+    _record(repository, identity, verdict, "skipped", f"{what}: {reason}", _timeout())
+    return True
+
+
+def _log_refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
+    try:
+        _record(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
+    except DatabaseError:
+        pass  # the refusal stands without its line in the log
+
+
+def _record(
+    repository: Repository,
+    identity: Identity,
+    verdict: Verdict,
+    kind: str,
+    detail: str,
+    timeout: int,
+) -> None:
+    paths = dict.fromkeys([conflict.path for conflict in verdict.conflicts])
+    paths.update(dict.fromkeys(verdict.uncovered))
+    shown = b" ".join(list(paths)[:_LOGGED_PATHS]).decode("utf-8", "backslashreplace")
+    detail = f"{detail} ({len(paths)} of {verdict.checked} paths: {shown})"
+    detail = detail.encode("utf-8", "backslashreplace").decode()
+    location, database_id = repository.database, repository.database_id
+    store = open_store(location, database_id, repository.project, timeout=timeout)
+    try:
+        with store.writing():
+            first = verdict.conflicts[0].reservation if verdict.conflicts else None
+            store.log(
+                kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
+            )
+    finally:
+        store.close()
+
+
+_FRAMEWORK_VARIABLES = ("REMOTE_NAME", "LOCAL_BRANCH", "REMOTE_BRANCH")
+_HOOKS: dict[str, Callable[[Repository, Sequence[str]], Changes]] = {
+    "pre-commit": _pre_commit,
+    "pre-merge-commit": _pre_merge_commit,
+    "pre-push": _pre_push,
+}
+_NAMES = ", ".join(_HOOKS)
+_WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``agentlock hook NAME ARGUMENT…``."""
+    if not arguments:
+        tell(f"agentlock: name the hook: {_NAMES}\n")
+        return EXIT_UNDECIDED
+    return run(arguments[0], arguments[1:])

@@ -1,0 +1,54 @@
+"""The verdict on real changes: asks the table for what can matter and decides."""
+
+from __future__ import annotations
+
+from agentlock.guard.verdict import decide
+from agentlock.model import PathConflict, Verdict
+from agentlock.patterns.matching import Folding, compile_pattern, path_keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.git.changes import Changes
+    from agentlock.git.repository import Repository
+    from agentlock.store.protocol import Store
+
+
+def folding_of(repository: Repository) -> Folding:
+    """How this repository compares names (core.ignorecase, core.precomposeunicode)."""
+    return Folding(repository.ignore_case, repository.compose_unicode)
+
+
+def judge(
+    store: Store, changes: Changes, agent: str | None, folding: Folding
+) -> tuple[Verdict, int]:
+    """The verdict on these changes, and the time that it was given at, from one snapshot."""
+    keys: set[bytes] = {b""}
+    for path in changes.paths:
+        keys.update(path_keys(path))
+    with store.reading():
+        now = store.now()
+        policy = store.policy()
+        live = store.live_with_keys(keys, now)
+    verdict = decide(changes.paths, changes.submodules, live, agent, policy, folding)
+    return verdict, now
+
+
+def meeting_directories(
+    store: Store, directories: Sequence[bytes], agent: str | None, folding: Folding
+) -> list[PathConflict]:
+    """What would refuse some change below each directory; the path is a witness."""
+    from agentlock.patterns.overlap import overlap
+
+    conflicts = []
+    now = store.now()
+    for text in directories:
+        pattern = compile_pattern(text, folding)
+        for held in store.live_around(pattern.key, now, below=True):
+            if not held.exclusive or held.agent == agent:
+                continue
+            witness = overlap(pattern, compile_pattern(held.pattern, folding))
+            if witness is not None:
+                conflicts.append(PathConflict(witness, held))
+    return conflicts

@@ -1,0 +1,171 @@
+"""How a verdict is told: sixteen lines at most, no control character of a name or a reason
+reaches the terminal, and no way round the guard is ever mentioned."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.duration import format_remaining
+from agentlock.patterns.matching import displayed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.errors import AgentlockError
+    from agentlock.model import PathConflict, Verdict
+
+_ROWS = 8
+_REST = 12
+_WIDEST = 60
+_SAFE_IN_SHELL = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,"
+)
+
+
+def printable(text: str | bytes) -> str:
+    """Text for a terminal: control characters, lone surrogates and the like are escaped."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else _escaped(letter) for letter in text
+    )
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape carries it
+        return f"\\x{code - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def tell(text: str) -> None:
+    """Write to stderr, whatever its encoding; a closed one changes no verdict."""
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError:
+        pass
+
+
+def error_text(error: AgentlockError, subject: str = "") -> str:
+    """One sentence and one remedy."""
+    text = f"agentlock: {subject}{printable(error.message)}\n"
+    return f"{text}  mend it: {printable(error.hint)}\n" if error.hint else text
+
+
+def verdict_text(
+    verdict: Verdict,
+    now: int,
+    *,
+    what: str,
+    agent: str | None,
+    rest: Sequence[bytes] = (),
+) -> str:
+    """A verdict that is not clean, with what can be done. ``what``: commit, merge, push, check.
+
+    ``rest`` are paths that could be committed on their own; a command for them is shown where
+    it stays short.
+    """
+    how = "refused" if not verdict.allowed else "warning (this project only warns)"
+    lines = [f"agentlock: {what} {how}: {_headline(verdict)}", ""]
+    rows = [_row(conflict, now) for conflict in verdict.conflicts]
+    rows += [(printable(path), "not covered by a reservation of yours") for path in verdict.uncovered]
+    lines += _aligned(rows[:_ROWS])
+    if len(rows) > _ROWS:
+        lines.append(f"  and {len(rows) - _ROWS} more")
+    lines += ["", *_hints(verdict, agent, rest)]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(verdict: Verdict) -> str:
+    parts = []
+    held = len({conflict.path for conflict in verdict.conflicts})
+    if held:
+        parts.append(f"{held} of {_count(verdict.checked)} {_is(held)} reserved by others")
+    if verdict.uncovered:
+        bare = len(verdict.uncovered)
+        parts.append(f"{bare} of {_count(verdict.checked)} {_is(bare)} not reserved by you")
+    return ", ".join(parts)
+
+
+def _count(number: int) -> str:
+    return "1 path" if number == 1 else f"{number} paths"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
+    held = conflict.reservation
+    reason = printable(held.reason)
+    if len(reason) > _WIDEST:
+        reason = reason[: _WIDEST - 1] + "…"
+    return (
+        printable(conflict.path),
+        held.agent,
+        "exclusive" if held.exclusive else "shared",
+        printable(displayed(held.pattern)),
+        f"for {format_remaining(held.expires_ts - now)} more",
+        f'"{reason}"' if reason else "",
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [0] * 6
+    for row in rows:
+        for column, cell in enumerate(row):
+            widths[column] = min(max(widths[column], len(cell)), _WIDEST)
+    return [
+        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths))).rstrip()
+        for row in rows
+    ]
+
+
+def _hints(verdict: Verdict, agent: str | None, rest: Sequence[bytes]) -> list[str]:
+    hints = []
+    if agent is None:
+        hints.append(("who are you?", "export AGENTLOCK_AGENT=YourName (nobody is named here)"))
+    if verdict.uncovered and len(verdict.uncovered) <= _REST:
+        hints.append(("reserve them:", f"agentlock reserve {_arguments(verdict.uncovered)}"))
+    if rest and len(rest) <= _REST:
+        hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest)}"))
+    if verdict.conflicts:
+        numbers = list(dict.fromkeys(str(one.reservation.id) for one in verdict.conflicts))
+        hints.append(("look closer:", f"agentlock show {numbers[0]}"))
+    width = max((len(label) for label, _ in hints), default=0)
+    return [f"  {label.ljust(width)} {command}" for label, command in hints]
+
+
+def _arguments(paths: Sequence[bytes]) -> str:
+    return " ".join(_quoted(os.fsdecode(path)) for path in paths)
+
+
+def _pathspecs(paths: Sequence[bytes]) -> str:
+    """Paths for a git command typed where `git commit` was: git's hooks run at the root."""
+    magic = ":(top,literal)" if os.environ.get("GIT_PREFIX") else ""
+    return " ".join(
+        _quoted((magic or _literal(path)) + os.fsdecode(path)) for path in paths
+    )
+
+
+def _literal(path: bytes) -> str:
+    return ":(literal)" if path[:1] == b":" or any(one in path for one in b"*?[\\") else ""
+
+
+def _quoted(text: str) -> str:
+    if _SAFE_IN_SHELL.issuperset(text):
+        return text
+    if not text.isprintable():
+        return "$'" + "".join(_ansi_c(byte) for byte in os.fsencode(text)) + "'"
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _ansi_c(byte: int) -> str:
+    if 32 <= byte < 127 and byte not in b"'\\":
+        return chr(byte)
+    return f"\\x{byte:02x}"

@@ -1,0 +1,64 @@
+"""The verdict: paths × reservations × identity × policy. It reads no table and prints nothing."""
+
+from __future__ import annotations
+
+from agentlock.errors import DatabaseError, PatternError
+from agentlock.model import PathConflict, Verdict
+from agentlock.patterns.matching import Folding, PatternIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from agentlock.model import Policy, Reservation
+
+
+def decide(
+    paths: Sequence[bytes],
+    submodules: Collection[bytes],
+    reservations: Sequence[Reservation],
+    agent: str | None,
+    policy: Policy,
+    folding: Folding,
+) -> Verdict:
+    """May ``agent`` (None: nobody) change these paths?
+
+    ``reservations`` are the live ones that can match; shared ones block nothing. A path that
+    several hold appears once for each holder's reservation. Complexity: see PatternIndex.
+    """
+    theirs = [held for held in reservations if held.exclusive and held.agent != agent]
+    conflicts = []
+    if theirs:
+        index = _index(theirs, folding)
+        for path in paths:
+            for position in index.matching(path, path in submodules):
+                conflicts.append(PathConflict(path, theirs[position]))
+    uncovered: list[bytes] = []
+    if policy.require_reservation:
+        mine = _index([held for held in reservations if held.agent == agent], folding)
+        blocked = {conflict.path for conflict in conflicts}
+        uncovered = [
+            path
+            for path in paths
+            if path not in blocked and not mine.matching(path, path in submodules)
+        ]
+        uncovered = _without_exempt(uncovered, policy, folding)
+    return Verdict(len(paths), tuple(conflicts), tuple(uncovered), policy)
+
+
+def _index(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
+    try:
+        return PatternIndex([held.pattern for held in reservations], folding)
+    except PatternError as error:
+        raise DatabaseError(
+            f"the table holds a pattern that cannot be read: {error}", hint="agentlock list"
+        ) from error
+
+
+def _without_exempt(paths: list[bytes], policy: Policy, folding: Folding) -> list[bytes]:
+    if not paths or not policy.exempt:
+        return paths
+    from agentlock.patterns.exempt import ExemptList
+
+    exempt = ExemptList(policy.exempt, folding)
+    return [path for path in paths if not exempt.covers(path)]
