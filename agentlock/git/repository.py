@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SETTINGS = (
-    r"^(agentlock\..*|core\.ignorecase|core\.precomposeunicode|core\.hookspath|"
+    r"^(agentlock\..*|core\.ignorecase|core\.precomposeunicode|core\.hookspath|core\.sharedrepository|"
     r"remote\.origin\.url)$"
 )
 # Only the repository's own file says which database guards it: a `git -c` or a personal

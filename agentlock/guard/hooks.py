@@ -14,7 +14,6 @@ from agentlock.errors import (
     AgentlockError,
     DatabaseError,
     GitError,
-    UndecidedError,
     UsageError,
 )
 from agentlock.git import changes as git_changes
@@ -151,10 +150,8 @@ def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what:
     reason = os.environ.get("AGENTLOCK_SKIP")
     if reason is None:
         return False
-    if not reason.strip():
-        raise UndecidedError("a skip without a reason counts for nothing")
-    if not verdict.policy.allow_skip:
-        raise UndecidedError("this project's policy allows no skip")
+    if not reason.strip() or not verdict.policy.allow_skip:
+        return False
     _record(repository, identity, verdict, "skipped", f"{what}: {reason}", _timeout())
     return True
 

@@ -1,0 +1,198 @@
+"""`init`: make or join the database, register the project, record both in the repository."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from agentlock.errors import AgentlockError, DatabaseError, UsageError
+from agentlock.git.configuration import forget, hooks_folder, record
+from agentlock.git.process import git
+from agentlock.install import hooks, registry
+from agentlock.model import Value
+from agentlock.store import migrate, refuse_unsupported
+from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
+from agentlock.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from agentlock.git.repository import Repository
+
+DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
+
+
+class Outcome(Value):
+    """What `init` did: where the table is, which project it is, what was lost, if anything."""
+
+    database: str
+    project: str
+    created: bool
+    lost: str = ""
+
+
+def initialise(
+    repository: Repository,
+    *,
+    database: str | None,
+    project: str | None,
+    new_database: bool,
+    timeout: int,
+) -> Outcome:
+    """Make the repository ready; safe to repeat.
+
+    A repository whose recorded database is gone or is another one is refused, unless
+    ``new_database`` starts afresh; what was there is kept beside the new one.
+    """
+    location = _location(repository, database)
+    key = project or repository.project or default_project(repository)
+    lost = ""
+    if new_database:
+        lost = _set_aside(repository, location)
+    elif repository.database is not None:
+        _require_recorded(repository, location, timeout)
+    created = not os.path.lexists(location)
+    if created:
+        modes = modes_for(_shared_repository(repository))
+        identifier = migrate.create(location, modes, timeout=timeout)
+    else:
+        refuse_unsafe_filesystem(location)
+        identifier = migrate.identity(location, timeout=timeout)
+    migrate.add_project(location, key, timeout=timeout)
+    _record(repository, location, identifier, key)
+    _log(location, identifier, key, lost, timeout, created=created)
+    return Outcome(location, key, created, lost)
+
+
+def default_project(repository: Repository) -> str:
+    """The normalised URL of origin, else the common directory."""
+    url = repository.settings.get(b"remote.origin.url")
+    if url:
+        return normalised_url(os.fsdecode(url))
+    return os.fsdecode(repository.common_dir)
+
+
+def normalised_url(url: str) -> str:
+    """``git@github.com:Org/Repo.git`` and ``https://me@github.com/Org/Repo`` are one project."""
+    parts = urlsplit(url)
+    if parts.scheme and parts.netloc:
+        host, path = parts.hostname or "", parts.path
+    elif ":" in url and "/" not in url.partition(":")[0]:
+        host, _, path = url.partition(":")
+        host = host.rpartition("@")[2].lower()
+    else:
+        host, path = "", parts.path if parts.scheme == "file" else url
+    path = path.rstrip("/").removesuffix(".git").rstrip("/")
+    return f"{host}/{path.lstrip('/')}" if host else path
+
+
+def take_out(common_dir: bytes) -> list[str]:
+    """Undo `init` in a repository: hooks, settings, and the database where it lies inside.
+
+    Sentences that say what was done. A database elsewhere stays: others may share it.
+    """
+    if not os.path.isdir(common_dir):
+        return ["it is no longer there"]
+    done = []
+    folder = os.fsdecode(hooks_folder(common_dir))
+    removed = hooks.uninstall(folder) if os.path.isdir(folder) else []
+    done.append(f"hooks taken out: {', '.join(removed)}" if removed else "no hook of ours is there")
+    recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
+    inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))
+    forget(common_dir)
+    if os.path.isdir(inside):
+        _remove_folder(inside)
+        done.append("its reservation table removed")
+    elif recorded.code == 0:
+        kept = os.fsdecode(recorded.stdout.strip())
+        done.append(f"its reservation table is kept, others may share it: {kept}")
+    return done
+
+
+def _remove_folder(folder: bytes) -> None:
+    for name in os.listdir(folder):
+        if name.startswith(os.path.basename(DEFAULT_DATABASE).encode()):
+            os.unlink(os.path.join(folder, name))
+    if not os.listdir(folder):
+        os.rmdir(folder)
+
+
+def _location(repository: Repository, database: str | None) -> str:
+    recorded = repository.database
+    default = os.path.join(os.fsdecode(repository.common_dir), DEFAULT_DATABASE)
+    if database is None:
+        return recorded or default
+    refuse_unsupported(database)
+    return os.path.realpath(os.path.expanduser(database))
+
+
+def _require_recorded(repository: Repository, location: str, timeout: int) -> None:
+    recorded = repository.database
+    if recorded is not None and os.path.realpath(recorded) != os.path.realpath(location):
+        raise UsageError(
+            f"this repository uses {recorded} already, not {location}",
+            hint="agentlock init (without --database) keeps to the one it uses",
+        )
+    if not os.path.lexists(location):
+        raise DatabaseError(
+            f"{location}, the table of this repository, is gone, and every reservation with it",
+            hint="bring it back, or start afresh without them: agentlock init --new-database",
+        )
+    migrate.open_current(
+        location, repository.database_id, None, timeout=timeout, read_only=True
+    ).close()
+
+
+def _set_aside(repository: Repository, location: str) -> str:
+    """Keep what lies at ``location`` under another name; a sentence about what is lost."""
+    held = "an unknown number of"
+    if os.path.isfile(location):
+        try:
+            old = SQLiteStore(
+                location, repository.database_id, repository.project, timeout=0, read_only=True
+            )
+            held = str(len(old.reservations(live_at=old.now())))
+            old.close()
+        except AgentlockError:
+            pass
+    if not os.path.lexists(location):
+        return f"{held} live reservations are lost: {location} was gone"
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.lexists(location + suffix):
+            os.rename(location + suffix, f"{location}.old-{stamp}{suffix}")
+    return f"{held} live reservations are lost; the former table is kept as {location}.old-{stamp}"
+
+
+def _shared_repository(repository: Repository) -> str | None:
+    value = repository.settings.get(b"core.sharedrepository")
+    return None if value is None else os.fsdecode(value)
+
+
+def _record(repository: Repository, location: str, identifier: str, key: str) -> None:
+    common = os.path.realpath(os.fsdecode(repository.common_dir))
+    real = os.path.realpath(location)
+    inside = real.startswith(common + os.sep)
+    wanted = {
+        "database": os.path.relpath(real, common) if inside else real,
+        "databaseId": identifier,
+        "project": key,
+    }
+    for name, value in wanted.items():
+        if repository.settings.get(f"agentlock.{name.lower()}".encode()) != os.fsencode(value):
+            record(repository.root, name, value)
+    registry.add(repository.common_dir)
+
+
+def _log(
+    location: str, identifier: str, key: str, lost: str, timeout: int, *, created: bool
+) -> None:
+    if not created and not lost:
+        return
+    store = SQLiteStore(location, identifier, key, timeout=timeout, read_only=False)
+    try:
+        with store.writing():
+            store.log("initialised", store.now(), detail=lost)
+    finally:
+        store.close()
+

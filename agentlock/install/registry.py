@@ -1,0 +1,61 @@
+"""The list of repositories that agentlock was put into, so that an uninstall finds them all.
+
+It lies in the XDG data folder, beside the private environment that install.sh makes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+from platformdirs.unix import Unix
+
+from agentlock.errors import UndecidedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOCK_SECONDS = 10
+
+
+def path() -> str:
+    return os.path.join(Unix("agentlock").user_data_dir, "repositories")
+
+
+def repositories() -> list[bytes]:
+    """The common directories on the list, in the order that they were added."""
+    try:
+        with open(path(), encoding="utf-8") as file:
+            return [os.fsencode(entry) for entry in json.load(file)]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise UndecidedError(f"{path()} cannot be read: {error}") from error
+
+
+def add(common_dir: bytes) -> None:
+    _change(lambda known: known if common_dir in known else [*known, common_dir])
+
+
+def remove(common_dir: bytes) -> None:
+    if os.path.exists(path()):
+        _change(lambda known: [entry for entry in known if entry != common_dir])
+
+
+def _change(edit: Callable[[list[bytes]], list[bytes]]) -> None:
+    target = path()
+    try:
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        with FileLock(target + ".lock", timeout=_LOCK_SECONDS):
+            before = repositories()
+            after = edit(before)
+            if after == before:
+                return
+            draft = f"{target}.new-{os.getpid()}"
+            with open(draft, "w", encoding="utf-8") as file:
+                json.dump([os.fsdecode(entry) for entry in after], file, indent=1)
+            os.replace(draft, target)
+    except (OSError, TimeoutError) as error:
+        raise UndecidedError(f"{target} cannot be written: {error}") from error
