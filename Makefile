@@ -17,11 +17,13 @@ STAMP := $(VENV)/.made-from
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-# An environment whose interpreter is gone, or that was made where the checkout no longer lies,
-# is made anew.
+# An environment whose interpreter is gone, that was made where the checkout no longer lies, or
+# with another PYTHON than is asked for now, is made anew.
 dev: ## .venv, with this checkout (editable) and the tools of the tests
-	@{ $(PY) -c '' && [ "$$(cat $(STAMP))" = "$$(pwd -P)" ]; } 2>/dev/null || rm -f $(STAMP)
-	@$(MAKE) --no-print-directory $(STAMP)
+	@{ $(PY) -c '' && [ "$$(sed -n 1p $(STAMP))" = "$$(pwd -P)" ] && \
+	  { [ -z '$(PYTHON)' ] || [ "$$(sed -n 2p $(STAMP))" = '$(PYTHON)' ]; }; } 2>/dev/null || \
+	  rm -f $(STAMP)
+	@$(MAKE) --no-print-directory --silent $(STAMP)
 
 $(STAMP): pyproject.toml
 	@set -e; python='$(PYTHON)'; \
@@ -29,7 +31,7 @@ $(STAMP): pyproject.toml
 	echo "making $(VENV) with $$python"; \
 	"$$python" -m venv --clear $(VENV); \
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'; \
-	pwd -P > $@
+	{ pwd -P; echo "$$python"; } > $@
 
 lint: dev ## ruff, its formatter, mypy and the layers
 	$(PY) -m ruff check .

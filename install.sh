@@ -102,7 +102,7 @@ find_python() {
 $(candidates)
 CANDIDATES
 	case ",$lame_lacks," in
-	,,) die "needs CPython 3.10 or newer, and found none on PATH." ;;
+	,,) die "CPython 3.10 or newer is needed, and none was found on PATH." ;;
 	*,ensurepip,* | *,venv,*)
 		die "$lame (Python $lame_version) cannot make virtual environments; on Debian and Ubuntu 'apt install python3-venv' mends that."
 		;;
@@ -146,7 +146,7 @@ find_checkout() {
 	done
 	checkout=$(cd -- "$(dirname -- "$self")" && pwd -P)
 	grep -q '^name = "git-agentlock"' "$checkout/pyproject.toml" 2>/dev/null ||
-		die "runs from a checkout of its repository, and $checkout is none."
+		die "this script runs from a checkout of its repository, and $checkout is none."
 }
 
 find_folders() {
@@ -262,7 +262,6 @@ build() {
 }
 
 install() {
-	command -v git >/dev/null 2>&1 || die "needs git, and found none on PATH."
 	for name in agentlock git-agentlock; do
 		link_is_ours "$name" || if [ -e "$bin/$name" ] || [ -L "$bin/$name" ]; then
 			die "$bin/$name is not ours and stays as it is; move it away, then run this again."
@@ -392,7 +391,7 @@ if [ "$action" = uninstall ]; then
 	exit 0
 fi
 
-command -v git >/dev/null 2>&1 || die "needs git, and found none on PATH."
+command -v git >/dev/null 2>&1 || die "git is needed, and none was found on PATH."
 for repository; do
 	[ -d "$repository" ] || misuse "--repo $repository: there is no such directory."
 	(cd -- "$repository" && git rev-parse --is-inside-work-tree) >/dev/null 2>&1 ||
