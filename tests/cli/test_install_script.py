@@ -1,0 +1,429 @@
+"""install.sh, run for real in a HOME of its own whose path has a space."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.xdist_group("install"),
+    pytest.mark.skipif(os.name == "nt", reason="install.sh is for POSIX systems"),
+]
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SCRIPT = os.path.join(CHECKOUT, "install.sh")
+# What install.sh itself calls, besides Python.
+TOOLS = (
+    "cat",
+    "dirname",
+    "git",
+    "grep",
+    "ln",
+    "mkdir",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sh",
+    "sort",
+    "tr",
+)
+# An interpreter's own, even where the tests run in a virtual environment.
+PYTHON = str(getattr(sys, "_base_executable", sys.executable))
+OLD_HOOK = b"#!/bin/sh\n# somebody's own, without a final newline\nexit 0"
+
+Snapshot = dict[str, tuple[int, bytes]]
+
+
+class Run(NamedTuple):
+    """How one command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Machine:
+    """A user's machine: a HOME, a PATH that is wholly ours, a repository with a hook."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home of somebody"
+        self.tools = root / "tools"
+        self.scratch = root / "scratch"
+        self.repository = root / "a repository"
+        self.data = self.home / ".local/share/agentlock"
+        self.bin = self.home / ".local/bin"
+        for folder in (self.home, self.tools, self.scratch):
+            folder.mkdir()
+        for name in TOOLS:
+            found = shutil.which(name)
+            assert found, f"this machine has no {name}"
+            (self.tools / name).symlink_to(found)
+        self.path = [str(self.tools)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What pip needs to reach a package index, and nothing of the tester's own settings."""
+        ours = ("PIP_", "SSL_", "REQUESTS_", "HTTP", "http", "NO_PROXY", "no_proxy", "LD_", "DYLD_")
+        kept = {name: value for name, value in os.environ.items() if name.startswith(ours)}
+        return kept | {
+            "HOME": str(self.home),
+            "PATH": ":".join(self.path),
+            "TMPDIR": str(self.scratch),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_AUTHOR_NAME": "Somebody",
+            "GIT_AUTHOR_EMAIL": "somebody@example.com",
+            "GIT_COMMITTER_NAME": "Somebody",
+            "GIT_COMMITTER_EMAIL": "somebody@example.com",
+        }
+
+    def add_python(self, folder: str, script: str) -> None:
+        """Appends a folder to PATH that holds nothing but a ``python3`` made of this script."""
+        place = self.tools.parent / folder
+        place.mkdir()
+        python = place / "python3"
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+        self.path.append(str(place))
+
+    def add_shim(self) -> None:
+        self.add_python("shims", f'exec "{PYTHON}" "$@"')
+
+    def add_python_that(self, statement: str) -> None:
+        """Appends a real interpreter to PATH that runs this statement before anything else."""
+        place = self.tools.parent / "peculiar"
+        subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(place)], check=True)
+        (site,) = place.glob("lib/python3*/site-packages")
+        (site / "peculiar.pth").write_text(f"import sys; {statement}\n")
+        self.path.append(str(place / "bin"))
+
+    def run(
+        self,
+        *command: str,
+        cwd: Path | None = None,
+        changes: dict[str, str | None] | None = None,
+    ) -> Run:
+        environment = self.environment | (changes or {})
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.home,
+            env={name: value for name, value in environment.items() if value is not None},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def install(self, *options: str, **changes: str | None) -> Run:
+        return self.run("sh", SCRIPT, *options, changes=changes)
+
+    def git(self, *arguments: str, **changes: str | None) -> Run:
+        return self.run("git", *arguments, cwd=self.repository, changes=changes)
+
+    def agentlock(self, *arguments: str, agent: str) -> Run:
+        program = str(self.bin / "agentlock")
+        identity: dict[str, str | None] = {"AGENTLOCK_AGENT": agent}
+        return self.run(program, *arguments, cwd=self.repository, changes=identity)
+
+    def make_repository(self) -> None:
+        self.repository.mkdir()
+        assert self.git("init", "--quiet").code == 0
+        hook = self.repository / ".git/hooks/pre-commit"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_bytes(OLD_HOOK)
+        hook.chmod(0o755)
+
+    def commit_of(self, name: str, *, agent: str) -> Run:
+        (self.repository / name).write_text("something\n")
+        assert self.git("add", name).code == 0
+        done = self.git("commit", "--quiet", "-m", "Change it", AGENTLOCK_AGENT=agent)
+        if done.code != 0:
+            self.git("rm", "--quiet", "--cached", name)
+        return done
+
+
+def snapshot(root: Path) -> Snapshot:
+    """Every entry below: its mode and its content, or where it points."""
+    found: Snapshot = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            mode = os.lstat(path).st_mode
+            content = b""
+            if stat.S_ISLNK(mode):
+                content = os.fsencode(os.readlink(path))
+            elif stat.S_ISREG(mode):
+                with open(path, "rb") as file:
+                    content = file.read()
+            found[os.path.relpath(path, root)] = (mode, content)
+    return found
+
+
+def settings(repository: Path) -> Snapshot:
+    """What agentlock may change in a repository: hooks, configuration, its own folder."""
+    return {
+        path: entry
+        for path, entry in snapshot(repository / ".git").items()
+        if path.split("/")[0] in {"hooks", "config", "config.worktree", "info", "agentlock"}
+    }
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+class Story(NamedTuple):
+    """One installation from its first to its last command; each test looks at one part."""
+
+    machine: Machine
+    before: tuple[Snapshot, Snapshot]
+    installed: Run
+    compiled: list[str]
+    links: Mapping[str, str]
+    version: Run
+    refused: Run
+    scratch: list[str]
+    uninstalled: Run
+    after: tuple[Snapshot, Snapshot]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    machine = Machine(tmp_path_factory.mktemp("story"))
+    machine.add_shim()
+    machine.make_repository()
+    before = snapshot(machine.home), settings(machine.repository)
+    # A relative directory, as a person types it.
+    installed = machine.install("--demo", "--repo", "../a repository")
+    assert installed.code == 0, installed
+    links = {name: os.readlink(machine.bin / name) for name in os.listdir(machine.bin)}
+    compiled = [path for path in snapshot(machine.data) if path.endswith(".pyc")]
+    version = machine.run(str(machine.bin / "git-agentlock"), "--version")
+    assert machine.agentlock("reserve", "held.txt", agent="Anna").code == 0
+    refused = machine.commit_of("held.txt", agent="Bert")
+    scratch = os.listdir(machine.scratch)
+    uninstalled = machine.install("--uninstall")
+    after = snapshot(machine.home), settings(machine.repository)
+    return Story(
+        machine, before, installed, compiled, links, version, refused, scratch, uninstalled, after
+    )
+
+
+def test_both_names_are_linked_and_run(story: Story) -> None:
+    venv = story.machine.data / "venv/bin"
+    assert story.links == {
+        "agentlock": f"{venv}/agentlock",
+        "git-agentlock": f"{venv}/git-agentlock",
+    }
+    assert story.version.code == 0
+    assert "agentlock" in story.version.stdout
+
+
+def test_the_shim_of_a_version_manager_is_resolved_to_the_real_interpreter(story: Story) -> None:
+    assert PYTHON in story.installed.stdout
+    assert "shims" not in story.installed.stdout
+
+
+def test_a_folder_that_is_not_on_path_is_said_with_the_line_that_adds_it(story: Story) -> None:
+    assert "is not on your PATH" in story.installed.stdout
+    assert 'export PATH="$HOME/.local/bin:$PATH"' in story.installed.stdout
+
+
+def test_the_program_is_compiled_even_where_python_is_told_to_write_no_bytecode(
+    story: Story,
+) -> None:
+    assert any("site-packages/agentlock/__pycache__/__main__." in path for path in story.compiled)
+
+
+def test_an_installed_repository_refuses_the_commit_of_what_another_agent_holds(
+    story: Story,
+) -> None:
+    assert story.refused.code == 1
+    assert "Anna" in story.refused.stderr
+
+
+def test_installing_and_the_demo_leave_no_temporary_file(story: Story) -> None:
+    assert story.scratch == []
+
+
+def test_uninstalling_leaves_home_as_it_was(story: Story) -> None:
+    assert story.uninstalled.code == 0, story.uninstalled
+    assert story.after[0] == story.before[0]
+
+
+def test_uninstalling_leaves_the_repository_and_its_old_hook_as_they_were_to_the_byte(
+    story: Story,
+) -> None:
+    assert story.after[1] == story.before[1]
+    assert story.after[1]["hooks/pre-commit"][1] == OLD_HOOK
+
+
+def test_a_failed_reinstallation_keeps_the_program_and_an_uninstallation_mends_a_broken_one(
+    machine: Machine,
+) -> None:
+    machine.add_shim()
+    machine.make_repository()
+    before = snapshot(machine.home), settings(machine.repository)
+    assert machine.install("--repo", str(machine.repository)).code == 0
+
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+    failed = machine.install(**nowhere)
+    assert failed.code == 1
+    assert "agentlock: pip failed, as shown above; nothing was changed." in failed.stderr
+    assert machine.agentlock("whoami", agent="Anna").code == 0
+    assert sorted(os.listdir(machine.data)) == ["made-folders", "repositories", "venv"]
+
+    shutil.rmtree(machine.data / "venv/lib")
+    assert machine.commit_of("free.txt", agent="Bert").code != 0
+    failed = machine.install("--uninstall", **nowhere)
+    assert failed.code == 1
+    assert (machine.data / "repositories").exists()
+
+    mended = machine.install("--uninstall")
+    assert mended.code == 0, mended
+    assert (snapshot(machine.home), settings(machine.repository)) == before
+
+
+def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
+    machine: Machine,
+) -> None:
+    programs = machine.data / "venv/bin"
+    programs.mkdir(parents=True)
+    machine.bin.mkdir(parents=True)
+    for name, code in (("python", 0), ("agentlock", 3)):
+        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (programs / name).chmod(0o755)
+    (machine.bin / "agentlock").symlink_to(programs / "agentlock")
+    before = snapshot(machine.home)
+    done = machine.install("--uninstall")
+    assert done.code == 1
+    assert "the program stays, because without it they refuse every commit" in done.stderr
+    assert snapshot(machine.home) == before
+
+
+def test_uninstalling_removes_what_is_left_when_half_of_it_is_gone(machine: Machine) -> None:
+    machine.bin.mkdir(parents=True)
+    (machine.bin / "git-agentlock").symlink_to(machine.data / "venv/bin/git-agentlock")
+    done = machine.install("--uninstall")
+    assert done.code == 0, done
+    assert snapshot(machine.home) == {}
+
+
+def test_uninstalling_keeps_a_file_that_the_installation_did_not_make(machine: Machine) -> None:
+    machine.data.mkdir(parents=True)
+    (machine.data / "shared.sqlite3").write_bytes(b"rows")
+    done = machine.install("--uninstall")
+    assert done.code == 0, done
+    assert (machine.data / "shared.sqlite3").read_bytes() == b"rows"
+    assert str(machine.data) in done.stdout
+
+
+def test_uninstalling_what_was_never_installed_changes_nothing(machine: Machine) -> None:
+    machine.bin.mkdir(parents=True)
+    done = machine.install("--uninstall")
+    assert done.code == 0
+    assert machine.bin.is_dir()
+
+
+@pytest.mark.parametrize("name", ["agentlock", "git-agentlock"])
+def test_a_foreign_file_of_the_same_name_is_never_overwritten(machine: Machine, name: str) -> None:
+    machine.add_shim()
+    machine.bin.mkdir(parents=True)
+    (machine.bin / name).write_text("another program\n")
+    before = snapshot(machine.home)
+    for option in ([], ["--uninstall"]):
+        done = machine.install(*option)
+        assert snapshot(machine.home) == before
+        if not option:
+            assert done.code == 1
+            assert f"{machine.bin / name} is not ours and stays as it is" in done.stderr
+
+
+def test_no_python_is_one_sentence_and_exit_1(machine: Machine) -> None:
+    sentence = "agentlock: CPython 3.10 or newer is needed, and none was found on PATH.\n"
+    assert machine.install("--demo") == Run(1, "", sentence)
+    assert snapshot(machine.home) == {}
+
+
+def test_an_old_python_is_as_good_as_none(machine: Machine) -> None:
+    machine.add_python_that("sys.version_info = (3, 9, 18, 'final', 0)")
+    done = machine.install()
+    assert done.code == 1
+    assert "none was found" in done.stderr
+
+
+def test_a_shim_without_a_version_is_passed_over_for_the_next_on_path(machine: Machine) -> None:
+    machine.add_python("inactive", "echo 'pyenv: python3: command not found' >&2; exit 127")
+    machine.add_shim()
+    assert machine.install("--print-python") == Run(0, f"{PYTHON}\n", "")
+
+
+def test_a_version_managers_own_interpreters_serve_where_all_its_shims_fail(
+    machine: Machine,
+) -> None:
+    root = machine.home / ".pyenv"
+    place = root / "versions/3.99.0/bin"
+    place.mkdir(parents=True)
+    (place / "python3.10").write_text(f'#!/bin/sh\nexec "{PYTHON}" "$@"\n')
+    (place / "python3.10").chmod(0o755)
+    machine.path.append(str(root / "shims"))
+    assert machine.install("--print-python") == Run(0, f"{PYTHON}\n", "")
+
+
+def test_a_python_that_cannot_make_environments_is_passed_over_or_named(machine: Machine) -> None:
+    # Debian's python3 without python3-venv: no ensurepip.
+    machine.add_python_that("sys.modules['ensurepip'] = None")
+    done = machine.install()
+    assert (done.code, done.stdout) == (1, "")
+    assert "apt install python3-venv" in done.stderr
+    assert done.stderr.count("\n") == 1
+    machine.add_shim()
+    assert machine.install("--print-python").code == 0
+
+
+def test_no_git_is_one_sentence_and_exit_1(machine: Machine) -> None:
+    machine.add_shim()
+    (machine.tools / "git").unlink()
+    sentence = "agentlock: git is needed, and none was found on PATH.\n"
+    assert machine.install() == Run(1, "", sentence)
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_no_home_is_one_sentence_and_exit_1(machine: Machine, home: str | None) -> None:
+    machine.add_shim()
+    done = machine.install(HOME=home)
+    sentence = "agentlock: HOME is not set, so there is no place to install to.\n"
+    assert done == Run(1, "", sentence)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--frobnicate"], "unknown option '--frobnicate'"),
+        (["--repo"], "--repo needs a directory"),
+        (["--repo", "/no/such/place"], "/no/such/place: there is no such directory"),
+        (["--repo", "."], "this is not a git repository"),
+        (["--uninstall", "--demo"], "--demo and --repo are for installing"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_installed(
+    machine: Machine, options: list[str], word: str
+) -> None:
+    machine.add_shim()
+    done = machine.install(*options)
+    assert done.code == 2
+    assert word in done.stderr
+    assert snapshot(machine.home) == {}
