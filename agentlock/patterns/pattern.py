@@ -1,0 +1,267 @@
+"""One pattern: its canonical text compiled, and the paths that it matches.
+
+A canonical pattern is bytes relative to the repository's root: ``/src/a.py`` (a literal),
+``/src/auth/`` (a directory: the entry and all below it), ``/src/*.py`` or ``**/*.py`` (globs).
+Every text matches whole paths, from end to end. Git's hooks run this module: it imports nothing
+beyond its own package.
+"""
+
+from __future__ import annotations
+
+from agentlock.model import Value
+from agentlock.patterns.wildmatch import (
+    GLOBSTAR,
+    NameGlob,
+    compile_segment,
+    literal_of,
+    parse,
+    refuse,
+    render,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from agentlock.patterns.wildmatch import Segment, WrittenSegment
+
+    Kind = Literal["literal", "directory", "glob"]
+
+_MATCHES_ALL = NameGlob((None,))
+
+
+class Folding(Value):
+    """How this repository compares names: ``core.ignorecase`` and ``core.precomposeunicode``."""
+
+    ignore_case: bool = False
+    compose_unicode: bool = False
+
+    def compose(self, path: bytes) -> bytes:
+        """Each name in its composed form (NFC); a name that is not UTF-8 stays as it is."""
+        if not self.compose_unicode or path.isascii():
+            return path
+        return _normalized("NFC", path)
+
+    def apply(self, path: bytes) -> bytes:
+        """The form in which two names of the same file are equal. Case is ASCII's, as in git."""
+        path = self.compose(path)
+        return path.lower() if self.ignore_case else path
+
+
+EXACT = Folding()
+
+
+def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
+    import unicodedata  # seldom needed
+
+    def normalized(name: bytes) -> bytes:
+        try:
+            return unicodedata.normalize(form, name.decode()).encode()
+        except UnicodeDecodeError:
+            return name
+
+    return b"/".join(map(normalized, path.split(b"/")))
+
+
+def fold_key(path: bytes) -> bytes:
+    """A form that is equal for all names that any folding holds equal: an index over it serves all.
+
+    Lower case of the *decomposed* form: ``E`` + accent and ``e`` + accent differ by ASCII case,
+    while their composed forms differ in a way that no ASCII folding sees.
+    """
+    return (path if path.isascii() else _normalized("NFD", path)).lower()
+
+
+def path_keys(path: bytes) -> list[bytes]:
+    """The path, its ancestors and the root, folded: the keys of all patterns that can match it."""
+    key = fold_key(path)
+    keys = [key]
+    while key:
+        key = key[: max(key.rfind(b"/"), 0)]
+        keys.append(key)
+    return keys
+
+
+class Pattern:
+    """A compiled canonical text. Made by ``compile_pattern``.
+
+    ``segments`` are names (bytes, folded), ``NameGlob``s and ``GLOBSTAR``; ``prefix`` is the
+    longest literal path that every match starts with (the whole path of a literal).
+    """
+
+    __slots__ = ("_runs", "_runs_around", "folding", "kind", "path", "prefix", "segments", "text")
+
+    def __init__(
+        self,
+        text: bytes,
+        kind: Kind,
+        prefix: bytes,
+        segments: tuple[Segment, ...],
+        folding: Folding,
+    ) -> None:
+        self.text = text
+        self.kind: Kind = kind
+        self.prefix = prefix
+        self.segments = segments
+        self.folding = folding
+        self.path = folding.apply(prefix)
+        self._runs = _runs(segments)
+        self._runs_around = self._runs
+        if self._covers_below():
+            self._runs_around = _runs((*segments[:-2], GLOBSTAR))
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    @property
+    def key(self) -> bytes:
+        """``prefix`` under every folding at once; see ``path_keys``."""
+        return fold_key(self.prefix)
+
+    @property
+    def is_whole_repository(self) -> bool:
+        return len(self.segments) == 2 and self._covers_below()
+
+    def _covers_below(self) -> bool:
+        ending = self.segments[-2:]
+        return len(ending) == 2 and _is_any(ending[0]) and ending[1] is GLOBSTAR
+
+    def matches(self, path: bytes) -> bool:
+        """Whether a changed file at this path (relative to the root) is meant."""
+        return self.matches_folded(self.folding.apply(path))
+
+    def matches_submodule(self, path: bytes) -> bool:
+        """Whether a submodule at this path is meant, itself or by all that lies in it."""
+        return self.matches_folded(self.folding.apply(path), submodule=True)
+
+    def matches_folded(self, path: bytes, *, submodule: bool = False) -> bool:
+        """The same for a path that went through ``folding.apply`` already."""
+        if self.kind == "literal":
+            return path == self.path
+        if self.kind == "directory":
+            return not self.path or path == self.path or path.startswith(self.path + b"/")
+        return _runs_match(self._runs_around if submodule else self._runs, path.split(b"/"))
+
+
+def _is_any(segment: Segment) -> bool:
+    return isinstance(segment, NameGlob) and segment.matches_all
+
+
+def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
+    """Compile a canonical text.
+
+    Raises PatternError for any other text: a damaged row must not quietly match nothing.
+    """
+    if text == b"/":
+        return Pattern(text, "directory", b"", (_MATCHES_ALL, GLOBSTAR), folding)
+    anchored = text.startswith(b"/")
+    glob = text[anchored:]
+    written, below = parse(glob, text)
+    if render(written, below=below) != text:
+        refuse(text, "is not in canonical form", "the row was not written by agentlock, or damaged")
+    prefix = _literal_prefix(written)
+    if not glob.isascii() and folding.compose_unicode:
+        written, below = parse(folding.compose(glob), text)
+    segments = compiled_segments(written, below=below, folding=folding, typed=text)
+    kind: Kind = "glob"
+    if all(isinstance(segment, bytes) for segment in segments[: len(written)]):
+        kind = "directory" if below else "literal"
+    return Pattern(text, kind, prefix, segments, folding)
+
+
+def _literal_prefix(written: Sequence[WrittenSegment]) -> bytes:
+    names = []
+    for segment in written:
+        name = literal_of(segment)
+        if name is None:
+            break
+        names.append(name)
+    return b"/".join(names)
+
+
+def compiled_segments(
+    written: Sequence[WrittenSegment], *, below: bool, folding: Folding, typed: bytes
+) -> tuple[Segment, ...]:
+    """What the written segments match; a trailing slash and a trailing ``**`` made explicit."""
+    segments: list[Segment] = [
+        GLOBSTAR
+        if segment is GLOBSTAR
+        else compile_segment(segment, ignore_case=folding.ignore_case, typed=typed)
+        for segment in written
+    ]
+    if not below and segments[-1] is GLOBSTAR:
+        segments.append(_MATCHES_ALL)  # git: `a/**` is not `a`
+    elif below and all(isinstance(segment, bytes) for segment in segments):
+        segments.append(GLOBSTAR)  # a directory, and the entry itself
+    elif below:
+        segments += [_MATCHES_ALL] * (1 + (segments[-1] is GLOBSTAR)) + [GLOBSTAR]
+    return tuple(_ordered(segments))
+
+
+def _ordered(segments: list[Segment]) -> list[Segment]:
+    """The same paths, with ``*`` before ``**`` in each stretch of those two, and one ``**``."""
+    ordered: list[Segment] = []
+    globstar = False
+    for segment in segments:
+        if segment is GLOBSTAR:
+            globstar = True
+            continue
+        if globstar and not _is_any(segment):
+            ordered.append(GLOBSTAR)
+            globstar = False
+        ordered.append(segment)
+    return [*ordered, GLOBSTAR] if globstar else ordered
+
+
+def _runs(segments: Sequence[Segment]) -> tuple[tuple[bytes | NameGlob, ...], ...]:
+    """The stretches between ``GLOBSTAR``s."""
+    runs: list[list[bytes | NameGlob]] = [[]]
+    for segment in segments:
+        if segment is GLOBSTAR:
+            runs.append([])
+        else:
+            runs[-1].append(segment)
+    return tuple(map(tuple, runs))
+
+
+def _runs_match(runs: tuple[tuple[bytes | NameGlob, ...], ...], names: list[bytes]) -> bool:
+    first = runs[0]
+    if len(runs) == 1:
+        return len(first) == len(names) and _run_fits(first, names, 0)
+    end = len(names) - len(runs[-1])
+    if sum(map(len, runs)) > len(names):
+        return False
+    if not (_run_fits(first, names, 0) and _run_fits(runs[-1], names, end)):
+        return False
+    at = len(first)
+    for run in runs[1:-1]:
+        # The leftmost place is the best one: it leaves most to what follows.
+        while at + len(run) > end or not _run_fits(run, names, at):
+            if at >= end:
+                return False
+            at += 1
+        at += len(run)
+    return True
+
+
+def _run_fits(run: tuple[bytes | NameGlob, ...], names: list[bytes], at: int) -> bool:
+    for segment in run:
+        name = names[at]
+        if segment != name if isinstance(segment, bytes) else not segment.matches(name):
+            return False
+        at += 1
+    return True
+
+
+def displayed(text: bytes) -> str:
+    """How a person reads a canonical text: without its slash where the rest reads the same.
+
+    ``/src/**`` → ``src/**``, ``/README.md`` → ``README.md``; ``/*.py`` keeps it, for ``*.py``
+    would float. Bytes that are not UTF-8 are surrogate-escaped.
+    """
+    rest = text[1:]
+    floats = b"/" not in rest and any(wildcard in rest for wildcard in (b"*", b"?", b"["))
+    if text.startswith(b"/") and rest and not floats and rest[:1] not in (b"!", b"-"):
+        text = rest
+    return text.decode("utf-8", "surrogateescape")

@@ -1,0 +1,336 @@
+"""Git's wildmatch in path mode (``:(glob)``): a text becomes segments, a segment matches a name.
+
+``parse`` reads a glob as git does and splits it at its slashes, ``render`` writes what was read
+in the one normal spelling, ``NameGlob`` matches a single name. Whole paths are matching.py's.
+
+Two wildcards are ``None``: ``STAR`` among the tokens of a segment (any bytes but ``/``), and
+``GLOBSTAR`` among the segments of a path (zero or more whole segments).
+"""
+
+from __future__ import annotations
+
+from agentlock.errors import PatternError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn, TypeAlias
+
+    WrittenToken: TypeAlias = "int | ByteClass | None"
+    WrittenSegment: TypeAlias = tuple[WrittenToken, ...] | None
+    Piece: TypeAlias = bytes | tuple[frozenset[int], ...]
+    Segment: TypeAlias = "bytes | NameGlob | None"
+
+STAR = None
+GLOBSTAR = None
+
+SPECIAL = b"*?[\\"
+ESCAPED = b"*?[\\{"
+"""``{`` means nothing to a glob; it is escaped so that brace expansion leaves it alone."""
+
+_SLASH, _BACKSLASH, _ASTERISK, _QUESTION, _OPEN, _CLOSE = b"/\\*?[]"
+_DASH, _COLON = b"-:"
+
+NAME_BYTES = frozenset(range(1, 256)) - {_SLASH}
+_DIGITS = frozenset(b"0123456789")
+_LOWER = frozenset(b"abcdefghijklmnopqrstuvwxyz")
+_UPPER = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_GRAPH = frozenset(range(33, 127))
+_POSIX = {
+    b"alnum": _DIGITS | _LOWER | _UPPER,
+    b"alpha": _LOWER | _UPPER,
+    b"blank": frozenset(b" \t"),
+    b"cntrl": frozenset(range(32)) | {127},
+    b"digit": _DIGITS,
+    b"graph": _GRAPH,
+    b"lower": _LOWER,
+    b"print": _GRAPH | {32},
+    b"punct": _GRAPH - _DIGITS - _LOWER - _UPPER,
+    b"space": frozenset(b" \t\n\v\f\r"),
+    b"upper": _UPPER,
+    b"xdigit": _DIGITS | frozenset(b"abcdefABCDEF"),
+}
+_SINGLE = tuple(frozenset((byte,)) for byte in range(256))
+_NEVER_TRACKED = (b".", b"..", b".git")
+
+
+def shown(text: bytes) -> str:
+    """The text, quoted and printable, for a message."""
+    return repr(text.decode("utf-8", "surrogateescape"))
+
+
+def refuse(typed: bytes, reason: str, hint: str = "") -> NoReturn:
+    raise PatternError(f"pattern {shown(typed)} {reason}", hint=hint)
+
+
+class ByteClass:
+    """``?`` or ``[…]``: its text, and the bytes it lists."""
+
+    __slots__ = ("listed", "negated", "text")
+
+    def __init__(self, text: bytes, listed: frozenset[int], *, negated: bool) -> None:
+        self.text = text
+        self.listed = listed
+        self.negated = negated
+
+    def members(self, *, ignore_case: bool) -> frozenset[int]:
+        """The bytes it matches: never ``/``, which only a slash or ``**`` crosses."""
+        listed = self.listed
+        if ignore_case:
+            listed |= {byte ^ 32 for byte in listed & _POSIX[b"alpha"]}
+        return NAME_BYTES - listed if self.negated else listed & NAME_BYTES
+
+
+ANY_BYTE = ByteClass(b"?", frozenset(), negated=True)
+
+
+def parse(glob: bytes, typed: bytes) -> tuple[list[WrittenSegment], bool]:
+    """The segments of a glob without its leading slash, and whether it ends with a slash.
+
+    Raises PatternError, naming ``typed``, for what git's wildmatch can never match.
+    """
+    segments: list[WrittenSegment] = []
+    tokens: list[WrittenToken] = []
+    at, end = 0, len(glob)
+    while at < end:
+        byte = glob[at]
+        at += 1
+        if byte == _BACKSLASH:
+            if at == end:
+                refuse(typed, "ends with a backslash", "write `\\\\` for a backslash")
+            byte = glob[at]
+            at += 1
+            if byte != _SLASH:
+                tokens.append(byte)
+                continue
+        if byte == _SLASH:
+            if not tokens:
+                refuse(typed, "has an empty name between two slashes", "write one slash")
+            segments.append(tuple(tokens))
+            tokens = []
+        elif byte == _ASTERISK:
+            stars = at - 1
+            while at < end and glob[at] == _ASTERISK:
+                at += 1
+            if at - stars > 1 and not tokens and glob[at : at + 1] in (b"", b"/"):
+                at += 1
+                if not segments or segments[-1] is not GLOBSTAR:
+                    segments.append(GLOBSTAR)
+            elif at - stars > 1 and not tokens and glob[at : at + 2] == b"\\/":
+                # git: an escaped slash still makes `**` cross slashes, but not match nothing.
+                at += 2
+                segments += [GLOBSTAR] if at == end else [(STAR,), GLOBSTAR]
+            elif not tokens or tokens[-1] is not STAR:
+                tokens.append(STAR)
+        elif byte == _QUESTION:
+            tokens.append(ANY_BYTE)
+        elif byte == _OPEN:
+            found, at = _parse_class(glob, at, typed)
+            tokens.append(found)
+        else:
+            tokens.append(byte)
+    if tokens:
+        segments.append(tuple(tokens))
+    return segments, not tokens and glob.endswith(b"/")
+
+
+def _parse_class(glob: bytes, at: int, typed: bytes) -> tuple[ByteClass, int]:
+    """The class whose ``[`` stands before ``at``, and the place after its ``]``."""
+    start = at
+    negated = glob[at : at + 1] in (b"!", b"^")
+    at += negated
+    listed: set[int] = set()
+    previous = -1
+    first = True
+    while True:
+        byte, escaped, after = _class_byte(glob, at, typed)
+        if byte == _CLOSE and not escaped and not first:
+            break
+        first = False
+        if (
+            byte == _DASH
+            and not escaped
+            and previous >= 0
+            and glob[after : after + 1] not in (b"", b"]")
+        ):
+            last, _, at = _class_byte(glob, after, typed)
+            listed.update(range(previous, last + 1))
+            previous = -1  # git: what ends a range starts none
+        elif byte == _OPEN and not escaped and glob[after : after + 1] == b":":
+            close = glob.find(b"]", after + 1)
+            if close > after + 1 and glob[close - 1] == _COLON:
+                listed |= _posix_class(glob[after + 1 : close - 1], typed)
+                previous, at = -1, close + 1
+            else:  # `[[:` without `:]` is an ordinary set
+                listed.add(byte)
+                previous, at = byte, after
+        else:
+            listed.add(byte)
+            previous, at = byte, after
+    text = _escape_brace(glob[start:after])
+    return ByteClass(b"[" + text, frozenset(listed), negated=negated), after
+
+
+def _class_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
+    """A byte inside a class, whether a backslash stood before it, and the place after it."""
+    escaped = glob[at : at + 1] == b"\\"
+    at += escaped
+    if at >= len(glob):
+        refuse(typed, "has a `[` that is never closed", "write `\\[` for a bracket")
+    return glob[at], escaped, at + 1
+
+
+def _posix_class(name: bytes, typed: bytes) -> frozenset[int]:
+    if name not in _POSIX:
+        known = b", ".join(_POSIX).decode()
+        refuse(typed, f"names the unknown class [:{name.decode('latin-1')}:]", f"git knows {known}")
+    return _POSIX[name]
+
+
+def _escape_brace(text: bytes) -> bytes:
+    """The inside of a class with each ``{`` behind exactly one backslash."""
+    if b"{" not in text:
+        return text
+    pieces = []
+    at = 0
+    while at < len(text):
+        if text[at] == _BACKSLASH:
+            pieces.append(text[at : at + 2])
+            at += 2
+        else:
+            pieces.append(b"\\{" if text[at : at + 1] == b"{" else text[at : at + 1])
+            at += 1
+    return b"".join(pieces)
+
+
+def literal_of(segment: WrittenSegment) -> bytes | None:
+    """The one name that a segment can match, where all its tokens are plain bytes."""
+    if segment is GLOBSTAR or not all(isinstance(token, int) for token in segment):
+        return None
+    return bytes(segment)  # type: ignore[arg-type]
+
+
+def escape(literal: bytes) -> bytes:
+    """A literal path as the text of a glob that matches only it."""
+    for byte in b"\\*?[{":  # the backslash first
+        literal = literal.replace(bytes((byte,)), b"\\" + bytes((byte,)))
+    return literal
+
+
+def render(segments: Sequence[WrittenSegment], *, below: bool) -> bytes:
+    """The canonical text: floating globs start with ``**``, all others with a slash."""
+    text = b"/".join(b"**" if segment is GLOBSTAR else _rendered(segment) for segment in segments)
+    if not segments:
+        return b"/"
+    return (b"" if segments[0] is GLOBSTAR else b"/") + text + (b"/" if below else b"")
+
+
+def _rendered(segment: tuple[WrittenToken, ...]) -> bytes:
+    return b"".join(
+        b"*" if token is STAR else escape(bytes((token,))) if isinstance(token, int) else token.text
+        for token in segment
+    )
+
+
+def compile_segment(
+    segment: tuple[WrittenToken, ...], *, ignore_case: bool, typed: bytes
+) -> bytes | NameGlob:
+    """The matcher of one name. Raises PatternError where no tracked file can bear such a name."""
+    literal = literal_of(segment)
+    if literal is not None:
+        if literal.lower() in _NEVER_TRACKED:
+            refuse(typed, f"matches nothing that git tracks: no name is {shown(literal)}")
+        return literal.lower() if ignore_case else literal
+    tokens = tuple(
+        STAR
+        if token is STAR
+        else _SINGLE[token | 32 if ignore_case and token in _UPPER else token]
+        if isinstance(token, int)
+        else token.members(ignore_case=ignore_case)
+        for token in segment
+    )
+    if not all(token is STAR or token for token in tokens):
+        refuse(typed, "has a `[…]` that matches no byte of a name")
+    if _names_only_untracked(tokens):
+        refuse(typed, f"matches nothing that git tracks: {shown(_rendered(segment))}")
+    return NameGlob(tokens)
+
+
+def _names_only_untracked(tokens: tuple[frozenset[int] | None, ...]) -> bool:
+    for name in _NEVER_TRACKED:
+        if len(name) == len(tokens) and all(
+            token is not STAR and all(byte | 32 == letter | 32 for byte in token)
+            for token, letter in zip(tokens, name)  # noqa: B905 -- the lengths are equal
+        ):
+            return True
+    return False
+
+
+class NameGlob:
+    """A segment with wildcards. ``tokens`` are byte sets and ``STAR``."""
+
+    __slots__ = ("_pieces", "_shortest", "tokens")
+
+    def __init__(self, tokens: tuple[frozenset[int] | None, ...]) -> None:
+        wide = [token for token in tokens if token is not STAR]
+        if len(wide) < len(tokens) and (not wide or wide == [NAME_BYTES]):
+            tokens = (STAR,)  # no name is empty: `*?` is `*`
+        self.tokens = tokens
+        pieces: list[list[frozenset[int]]] = [[]]
+        for token in tokens:
+            if token is STAR:
+                pieces.append([])
+            else:
+                pieces[-1].append(token)
+        self._pieces = tuple(map(_piece, pieces))
+        self._shortest = sum(map(len, self._pieces))
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether every name matches."""
+        return self.tokens == (STAR,)
+
+    def matches(self, name: bytes) -> bool:
+        """Whether a name matches, in time proportional to name times glob at most."""
+        pieces = self._pieces
+        if len(name) < self._shortest:
+            return False
+        first = pieces[0]
+        if len(pieces) == 1:
+            return len(name) == self._shortest and _fits(first, name, 0)
+        end = len(name) - len(pieces[-1])
+        if not (_fits(first, name, 0) and _fits(pieces[-1], name, end)):
+            return False
+        at = len(first)
+        for piece in pieces[1:-1]:
+            # The leftmost place is the best one: it leaves most to what follows.
+            at = _find(piece, name, at, end)
+            if at < 0:
+                return False
+            at += len(piece)
+        return True
+
+
+def _piece(tokens: list[frozenset[int]]) -> bytes | tuple[frozenset[int], ...]:
+    if all(len(token) == 1 for token in tokens):
+        return bytes(byte for token in tokens for byte in token)
+    return tuple(tokens)
+
+
+def _fits(piece: Piece, name: bytes, at: int) -> bool:
+    if isinstance(piece, bytes):
+        return name.startswith(piece, at)
+    for members in piece:
+        if name[at] not in members:
+            return False
+        at += 1
+    return True
+
+
+def _find(piece: Piece, name: bytes, at: int, end: int) -> int:
+    if isinstance(piece, bytes):
+        return name.find(piece, at, end)
+    for place in range(at, end - len(piece) + 1):
+        if _fits(piece, name, place):
+            return place
+    return -1
