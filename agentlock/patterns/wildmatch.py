@@ -55,7 +55,9 @@ _NEVER_TRACKED = (b".", b"..", b".git")
 
 
 def shown(text: bytes) -> str:
-    """The text, quoted and printable, for a message."""
+    """The text for a message: quoted, printable, and of a length that a person reads."""
+    if len(text) > 120:
+        text = text[:100] + b"..." + text[-10:]
     return repr(text.decode("utf-8", "surrogateescape"))
 
 
@@ -91,47 +93,59 @@ def parse(glob: bytes, typed: bytes) -> tuple[list[WrittenSegment], bool]:
     """
     segments: list[WrittenSegment] = []
     tokens: list[WrittenToken] = []
-    at, end = 0, len(glob)
-    while at < end:
-        byte = glob[at]
-        at += 1
-        if byte == _BACKSLASH:
-            if at == end:
-                refuse(typed, "ends with a backslash", "write `\\\\` for a backslash")
-            byte = glob[at]
-            at += 1
-            if byte != _SLASH:
-                tokens.append(byte)
-                continue
+    at = 0
+    while at < len(glob):
+        byte, escaped, at = _next_byte(glob, at, typed)
         if byte == _SLASH:
             if not tokens:
                 refuse(typed, "has an empty name between two slashes", "write one slash")
             segments.append(tuple(tokens))
             tokens = []
-        elif byte == _ASTERISK:
-            stars = at - 1
-            while at < end and glob[at] == _ASTERISK:
-                at += 1
-            if at - stars > 1 and not tokens and glob[at : at + 1] in (b"", b"/"):
-                at += 1
-                if not segments or segments[-1] is not GLOBSTAR:
-                    segments.append(GLOBSTAR)
-            elif at - stars > 1 and not tokens and glob[at : at + 2] == b"\\/":
-                # git: an escaped slash still makes `**` cross slashes, but not match nothing.
-                at += 2
-                segments += [GLOBSTAR] if at == end else [(STAR,), GLOBSTAR]
-            elif not tokens or tokens[-1] is not STAR:
-                tokens.append(STAR)
+        elif escaped or byte not in SPECIAL:
+            tokens.append(byte)
         elif byte == _QUESTION:
             tokens.append(ANY_BYTE)
         elif byte == _OPEN:
             found, at = _parse_class(glob, at, typed)
             tokens.append(found)
         else:
-            tokens.append(byte)
+            crossing, at = _parse_stars(glob, at, begins=not tokens)
+            if crossing is None:
+                tokens += [] if tokens and tokens[-1] is STAR else [STAR]
+            elif not (crossing == [GLOBSTAR] and segments and segments[-1] is GLOBSTAR):
+                segments += crossing
     if tokens:
         segments.append(tuple(tokens))
     return segments, not tokens and glob.endswith(b"/")
+
+
+def _next_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
+    """A byte, whether a backslash stood before it, and the place after it."""
+    escaped = glob[at : at + 1] == b"\\"
+    at += escaped
+    if at == len(glob):
+        refuse(typed, "ends with a backslash", "write `\\\\` for a backslash")
+    return glob[at], escaped, at + 1
+
+
+def _parse_stars(glob: bytes, at: int, *, begins: bool) -> tuple[list[WrittenSegment] | None, int]:
+    """The segments that a ``**`` stands for (None: it is a plain ``*``), and the place after it.
+
+    ``at`` stands behind the first asterisk; ``begins`` says that a segment begins with that.
+    """
+    rest = glob[at:].lstrip(b"*")
+    single = len(glob) - len(rest) == at
+    at = len(glob) - len(rest)
+    if single or not begins:
+        return None, at
+    if rest[:1] in (b"", b"/"):
+        return [GLOBSTAR], at + 1
+    if rest == b"\\/":
+        return [GLOBSTAR], at + 2
+    if rest.startswith(b"\\/"):
+        # git: before an escaped slash `**` crosses slashes, but does not match nothing.
+        return [(STAR,), GLOBSTAR], at + 2
+    return None, at
 
 
 def _parse_class(glob: bytes, at: int, typed: bytes) -> tuple[ByteClass, int]:
@@ -289,6 +303,16 @@ class NameGlob:
     def matches_all(self) -> bool:
         """Whether every name matches."""
         return self.tokens == (STAR,)
+
+    def may_meet(self, other: NameGlob) -> bool:
+        """False where both begin, or both end, with bytes that no name has in common."""
+        for step in (1, -1):
+            for mine, theirs in zip(self.tokens[::step], other.tokens[::step]):  # noqa: B905
+                if mine is STAR or theirs is STAR:
+                    break
+                if mine.isdisjoint(theirs):
+                    return False
+        return True
 
     def matches(self, name: bytes) -> bool:
         """Whether a name matches, in time proportional to name times glob at most."""
