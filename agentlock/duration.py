@@ -33,10 +33,10 @@ def parse_timeout(text: str) -> int:
 
 
 def format_duration(duration: int) -> str:
-    """The shortest exact text, the inverse of parse_duration: 5400 s is ``90m``."""
+    """An exact text in the largest unit, the inverse of parse_duration: 5400 s is ``90m``."""
     seconds = duration // MICROSECONDS
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % _UNITS[unit] == 0:
+    for unit, least in (("d", 2 * 86400), ("h", 3600), ("m", 60)):
+        if seconds >= least and seconds % _UNITS[unit] == 0:
             return f"{seconds // _UNITS[unit]}{unit}"
     return f"{seconds}s"
 

@@ -67,6 +67,16 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
     return _parse([result.stdout])
 
 
+def uncommitted(repository: Repository) -> Changes:
+    """All that a commit of everything would change: staged, not staged, and untracked files."""
+    cached = staged(repository)
+    unstaged = _parse([output("diff-files", *_RAW, cwd=repository.root)])
+    listed = output("ls-files", "-z", "--others", "--exclude-standard", cwd=repository.root)
+    untracked = [path for path in listed.split(b"\0") if path]
+    paths = {*cached.paths, *unstaged.paths, *untracked}
+    return Changes(tuple(sorted(paths)), cached.submodules | unstaged.submodules)
+
+
 def merged_heads() -> list[bytes]:
     """What ``git merge`` is merging while pre-merge-commit runs: MERGE_HEAD is not there yet.
 

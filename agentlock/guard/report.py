@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from agentlock.duration import format_remaining
+from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import PathConflict, Verdict
+    from agentlock.model import Conflict, Verdict
 
 _ROWS = 8
 _REST = 12
@@ -79,6 +80,26 @@ def verdict_text(
         lines.append(f"  and {len(rows) - _ROWS} more")
     lines += ["", *_hints(verdict, agent, rest)]
     return "\n".join(lines) + "\n"
+
+
+def conflicts_text(conflicts: Sequence[Conflict], now: int) -> str:
+    """Why a `reserve` was refused: mine, theirs, the holder, the time left, the witness."""
+    many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
+    lines = [f"agentlock: reserve refused: {many}, nothing was reserved", ""]
+    lines += _aligned([_conflict_row(conflict, now) for conflict in conflicts[:_ROWS]])
+    if len(conflicts) > _ROWS:
+        lines.append(f"  and {len(conflicts) - _ROWS} more")
+    number = conflicts[0].reservation.id
+    lines += ["", f"  look closer: agentlock show {number}"]
+    return "\n".join(lines) + "\n"
+
+
+def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
+    held = conflict.reservation
+    where = "" if conflict.witness is None else f"both match {printable(conflict.witness)}"
+    _, agent, mode, theirs, left, reason = _row(PathConflict(b"", held), now)
+    mine = printable(displayed(conflict.pattern))
+    return (f"{mine} meets {theirs}", agent, mode, left, where, reason)
 
 
 def _headline(verdict: Verdict) -> str:

@@ -57,7 +57,7 @@ def initialise(
         identifier = migrate.create(location, modes, timeout=timeout)
     else:
         refuse_unsafe_filesystem(location)
-        identifier = migrate.identity(location, timeout=timeout)
+        identifier = migrate.join(location, timeout=timeout)
     migrate.add_project(location, key, timeout=timeout)
     _record(repository, location, identifier, key)
     _log(location, identifier, key, lost, timeout, created=created)
@@ -138,9 +138,7 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
             f"{location}, the table of this repository, is gone, and every reservation with it",
             hint="bring it back, or start afresh without them: agentlock init --new-database",
         )
-    migrate.open_current(
-        location, repository.database_id, None, timeout=timeout, read_only=True
-    ).close()
+    migrate.verify(location, repository.database_id, timeout=timeout)
 
 
 def _set_aside(repository: Repository, location: str) -> str:

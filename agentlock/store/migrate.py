@@ -108,9 +108,21 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
     return identifier
 
 
-def identity(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> str:
-    """The id of the database at ``path``, for a repository that joins it."""
-    SQLiteStore(path, None, None, timeout=timeout, read_only=True).close()
+def verify(path: str, database_id: str | None, *, timeout: int = DEFAULT_TIMEOUT) -> None:
+    """Check that the file is the recorded database, and run the migrations that are due."""
+    try:
+        SQLiteStore(path, database_id, None, timeout=timeout, read_only=True).close()
+    except OlderSchemaError:
+        migrate(path, database_id or _identity(path, timeout), timeout=timeout)
+
+
+def join(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> str:
+    """The id of an existing database, for a repository that joins it."""
+    verify(path, None, timeout=timeout)
+    return _identity(path, timeout)
+
+
+def _identity(path: str, timeout: int) -> str:
     with _connection(path, timeout) as connection:
         (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
         return str(found)

@@ -1,0 +1,1 @@
+"""The command line: one file for each noun. Nothing is decided here."""

@@ -1,0 +1,91 @@
+"""`agentlock guide`: the block for AGENTS.md or CLAUDE.md."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from agentlock.cli.output import say
+from agentlock.errors import UsageError
+
+DEFAULT_FILE = "AGENTS.md"
+_BEGIN = "<!-- agentlock:begin -->"
+_END = "<!-- agentlock:end -->"
+
+GUIDE = """\
+## Reserve before you edit (agentlock)
+
+Several agents work in this repository. Git refuses every commit, merge and push that touches
+files which another agent has reserved. So:
+
+1. **Have a name.** `export AGENTLOCK_AGENT=YourName` once per session; `agentlock whoami` shows it.
+2. **Reserve before the first edit**, as narrowly as the work allows, with the task as the reason:
+   `agentlock reserve 'src/auth/**' tests/test_auth.py --ttl 1h --reason TASK-42`.
+   Exit 0: all of it is yours. Exit 1: somebody holds part of it and nothing was reserved; the
+   message says who, what and for how long. Choose other work, or wait and ask again.
+3. **Check when in doubt:** `agentlock check PATH...`, `agentlock status`, `agentlock list`.
+4. **Renew while you work:** `agentlock renew --all`. A lease that has run out protects nothing.
+5. **Release when your commit is made:** `agentlock release --all`.
+
+If a commit is refused, do not work around it: commit your other files with the command that the
+message prints, and leave the reserved ones until their holder has released them. New files that
+do not exist yet can be reserved too; write `folder/` for everything below a folder.
+"""
+
+
+@click.command()
+@click.option(
+    "--write", "file", metavar="FILE", help="Put it into FILE, or bring it up to date there."
+)
+def guide(file: str | None) -> None:
+    """Print the text that teaches an agent to reserve, check, renew and release.
+
+    \b
+    Example:
+      agentlock guide --write AGENTS.md
+    """
+    if file is None:
+        click.echo(GUIDE, nl=False)
+        return
+    write_guide(file)
+
+
+def write_guide(file: str) -> None:
+    """Keep the guide between its markers in ``file``; all else there stays as it is."""
+    block = f"{_BEGIN}\n{GUIDE}{_END}\n"
+    try:
+        with open(file, encoding="utf-8", newline="") as existing:
+            text = existing.read()
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    changed = _with_block(text, block, file)
+    if changed == text:
+        say(f"{file} is up to date")
+        return
+    draft = f"{file}.agentlock-new-{os.getpid()}"
+    try:
+        with open(draft, "w", encoding="utf-8", newline="") as out:
+            out.write(changed)
+        if os.path.exists(file):
+            os.chmod(draft, os.stat(file).st_mode & 0o7777)
+        os.replace(draft, os.path.realpath(file))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+    say(f"{file}: the guide for agents is in place")
+
+
+def _with_block(text: str, block: str, file: str) -> str:
+    if (text.count(_BEGIN), text.count(_END)) == (1, 1) and text.index(_BEGIN) < text.index(_END):
+        before, _, rest = text.partition(_BEGIN)
+        after = rest.partition(_END)[2]
+        return before + block + after.removeprefix("\r").removeprefix("\n")
+    if _BEGIN in text or _END in text:
+        raise UsageError(
+            f"{file} has markers of agentlock that do not pair", hint=f"one {_BEGIN}, one {_END}"
+        )
+    if not text:
+        return block
+    return text + ("\n" if text.endswith("\n") else "\n\n") + block

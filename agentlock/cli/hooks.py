@@ -1,0 +1,125 @@
+"""`agentlock hooks install|uninstall|status`, and `agentlock hook`, which git calls."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.cli.output import print_json, put, table
+from agentlock.cli.workspace import Workspace, json_option
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
+from agentlock.git.configuration import hooks_folder
+from agentlock.git.repository import discover
+from agentlock.guard import hooks as guard
+from agentlock.install import hooks as installation
+from agentlock.install import registry
+from agentlock.install.initialise import take_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.install.hooks import HookStatus
+
+
+@click.group()
+def hooks() -> None:
+    """Git's hooks in this repository.
+
+    \b
+    Example:
+      agentlock hooks status
+    """
+
+
+@hooks.command()
+@json_option
+def install(as_json: bool) -> None:
+    """Install the hooks for all worktrees; what is there is kept and runs first.
+
+    \b
+    Example:
+      agentlock hooks install
+    """
+    repository = discover()
+    found = installation.install(repository)
+    registry.add(repository.common_dir)
+    _print(found, as_json=as_json)
+
+
+@hooks.command()
+@click.option("--everywhere", is_flag=True, help="In every repository agentlock was put into.")
+def uninstall(everywhere: bool) -> int:
+    """Take the hooks out and put back what was there before.
+
+    With --everywhere, take out all that `init` did, in every repository on the list that
+    agentlock keeps: hooks, settings, and the table where it lies inside the repository.
+
+    \b
+    Example:
+      agentlock hooks uninstall
+    """
+    if everywhere:
+        return _uninstall_everywhere()
+    repository = discover()
+    folder = os.fsdecode(hooks_folder(repository.root))
+    removed = installation.uninstall(folder) if os.path.isdir(folder) else []
+    registry.remove(repository.common_dir)
+    put(f"taken out: {', '.join(removed)}" if removed else "no hook of agentlock's is here")
+    return EXIT_OK
+
+
+@hooks.command()
+@json_option
+def status(as_json: bool) -> int:
+    """Show what git would run here. Exit 1 where a commit or push would not be guarded.
+
+    \b
+    Example:
+      agentlock hooks status --json
+    """
+    found = installation.status(Workspace().repository)
+    _print(found, as_json=as_json)
+    return EXIT_OK if installation.is_guarded(found) else EXIT_REFUSED
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name", metavar="NAME")
+@click.argument("arguments", nargs=-1, metavar="[ARGUMENT...]", type=click.UNPROCESSED)
+def hook(name: str, arguments: Sequence[str]) -> int:
+    """What git calls: pre-commit, pre-merge-commit or pre-push, with git's own arguments.
+
+    \b
+    Example:
+      agentlock hook pre-commit
+    """
+    return guard.run(name, arguments)
+
+
+def _uninstall_everywhere() -> int:
+    failed = False
+    for common_dir in registry.repositories():
+        name = os.fsdecode(common_dir)
+        try:
+            done = take_out(common_dir)
+            registry.remove(common_dir)
+        except (AgentlockError, OSError) as error:
+            failed = True
+            done = [f"failed: {error}"]
+        put(f"{name}: {'; '.join(done)}")
+    return EXIT_REFUSED if failed else EXIT_OK
+
+
+def _print(found: Sequence[HookStatus], *, as_json: bool) -> None:
+    if as_json:
+        fields = [
+            {"hook": one.hook, "state": one.state, "path": one.path, "detail": one.detail}
+            for one in found
+        ]
+        print_json(fields)
+        return
+    table(
+        ("hook", "state", "path", "detail"),
+        [(one.hook, one.state, one.path, one.detail) for one in found],
+    )

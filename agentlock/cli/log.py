@@ -1,0 +1,118 @@
+"""`agentlock log`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock.cli.output import local_time, print_json, put, rfc3339, text_of
+from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.duration import parse_duration
+from agentlock.errors import UsageError
+from agentlock.patterns.matching import compile_pattern, displayed
+from agentlock.patterns.overlap import overlap
+from agentlock.patterns.syntax import read_patterns
+
+if TYPE_CHECKING:
+    from agentlock.model import Event
+    from agentlock.patterns.matching import Pattern
+
+_PAUSE = 0.5
+
+
+@click.command()
+@click.option("--follow", is_flag=True, help="Go on printing what happens, until interrupted.")
+@click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
+@click.option("--agent", metavar="NAME", help="Only what one agent did.")
+@click.option("--path", metavar="PATH", help="Only what concerns a path or folder.")
+@json_option
+@timeout_option
+def log(
+    follow: bool,
+    since: str | None,
+    agent: str | None,
+    path: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> None:
+    """Print the events: grants, renewals, releases, expiries, refusals, policy changes.
+
+    \b
+    Example:
+      agentlock log --since 2h --path src/auth
+      agentlock log --follow
+    """
+    workspace = Workspace(timeout=timeout)
+    pattern = _pattern(workspace, path)
+    after = 0
+    while True:
+        with workspace.store(read_only=True) as store:
+            start = None if since is None else _moment(since, store.now())
+            found = store.events(after=after, since=start, agent=agent)
+        after = max((event.id for event in found), default=after)
+        found = [event for event in found if _concerns(event, pattern, workspace)]
+        if as_json and not follow:
+            print_json([_json(event) for event in found])
+        for event in found:
+            if as_json and follow:
+                print(json.dumps(_json(event)))
+            elif not as_json:
+                put(_line(event))
+        if not follow:
+            return
+        sys.stdout.flush()
+        time.sleep(_PAUSE)
+
+
+def _moment(text: str, now: int) -> int:
+    if text[-1:] in ("s", "m", "h", "d"):
+        return now - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither a duration nor a time", hint="2h, or 2026-01-31T12:00:00Z"
+        ) from None
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _pattern(workspace: Workspace, path: str | None) -> Pattern | None:
+    if path is None:
+        return None
+    (reading,) = read_patterns(
+        [os.fsencode(path)], workspace.tree, force="literal", whole_repository=True
+    )
+    return compile_pattern(reading.pattern, workspace.folding)
+
+
+def _concerns(event: Event, pattern: Pattern | None, workspace: Workspace) -> bool:
+    if pattern is None:
+        return True
+    if event.pattern is None:
+        return False
+    return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
+
+
+def _json(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "ts": rfc3339(event.created_ts),
+        "kind": event.kind,
+        "agent": event.agent,
+        "reservation": event.reservation_id,
+        "pattern": None if event.pattern is None else text_of(event.pattern),
+        "detail": event.detail,
+    }
+
+
+def _line(event: Event) -> str:
+    what = "" if event.pattern is None else displayed(event.pattern)
+    number = "" if event.reservation_id is None else f"#{event.reservation_id}"
+    parts = (local_time(event.created_ts), event.kind, event.agent or "-", number, what)
+    return "  ".join(part for part in (*parts, event.detail) if part)

@@ -1,0 +1,111 @@
+"""`agentlock`: finds the command, and turns every exception into an exit code and a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock import __version__
+from agentlock.bug import report_bug
+from agentlock.cli.output import print_error
+from agentlock.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    AgentlockError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# name: (module, attribute); a command's module is imported when the command is called
+COMMANDS = {
+    "init": ("init", "init"),
+    "reserve": ("reservations", "reserve"),
+    "renew": ("reservations", "renew"),
+    "release": ("reservations", "release"),
+    "list": ("listing", "list_reservations"),
+    "show": ("listing", "show"),
+    "check": ("check", "check"),
+    "status": ("status", "status"),
+    "whoami": ("agents", "whoami"),
+    "agent": ("agents", "agent"),
+    "policy": ("policy", "policy"),
+    "log": ("log", "log"),
+    "hooks": ("hooks", "hooks"),
+    "hook": ("hooks", "hook"),
+    "db": ("database", "db"),
+    "guide": ("guide", "guide"),
+    "demo": ("demo", "demo"),
+}
+_BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and loads only the one that is asked for."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name]
+        command = getattr(importlib.import_module(f"agentlock.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 -- for the type checker
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="agentlock")
+def cli() -> None:
+    """Reserve files for one agent; git refuses everyone else's commits and pushes there.
+
+    \b
+    Example:
+      agentlock init
+      export AGENTLOCK_AGENT=BlueLake
+      agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42
+    """
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in options
+    try:
+        result: Any = cli.main(list(arguments), prog_name="agentlock", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        return _failed(_usage(error), as_json=as_json)
+    except AgentlockError as error:
+        return _failed(error, as_json=as_json)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.stderr.write("agentlock: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 -- a bug: a log to attach, never a traceback
+        bug = AgentlockError(report_bug(error))
+        bug.kind, bug.exit_code = "bug", EXIT_BUG
+        return _failed(bug, as_json=as_json)
+    return result if isinstance(result, int) else EXIT_OK
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    hint = f"{context.command_path} --help" if context is not None else "agentlock --help"
+    return UsageError(error.format_message(), hint=hint)
+
+
+def _failed(error: AgentlockError, *, as_json: bool) -> int:
+    print_error(error, as_json=as_json)
+    return error.exit_code

@@ -1,0 +1,145 @@
+"""How data reaches people and programs: JSON, a table in a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from agentlock.duration import format_remaining
+from agentlock.guard.report import error_text, printable, tell
+from agentlock.patterns.matching import displayed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentlock.errors import AgentlockError
+    from agentlock.model import Conflict, PathConflict, Reservation, Verdict
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def rfc3339(microseconds: int | None) -> str | None:
+    """Microseconds since the epoch as ``2026-01-31T12:00:00.000000Z``."""
+    if microseconds is None:
+        return None
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def local_time(microseconds: int) -> str:
+    """The same moment on the reader's own clock, to the second."""
+    moment = (_EPOCH + timedelta(microseconds=microseconds)).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def text_of(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def reservation_json(held: Reservation) -> dict[str, Any]:
+    return {
+        "id": held.id,
+        "agent": held.agent,
+        "pattern": text_of(held.pattern),
+        "exclusive": held.exclusive,
+        "reason": held.reason,
+        "created_ts": rfc3339(held.created_ts),
+        "expires_ts": rfc3339(held.expires_ts),
+        "released_ts": rfc3339(held.released_ts),
+        "fence": held.fence,
+    }
+
+
+def conflict_json(conflict: Conflict) -> dict[str, Any]:
+    return {
+        "pattern": text_of(conflict.pattern),
+        "witness": None if conflict.witness is None else text_of(conflict.witness),
+        "reservation": reservation_json(conflict.reservation),
+    }
+
+
+def path_conflict_json(conflict: PathConflict) -> dict[str, Any]:
+    reservation = reservation_json(conflict.reservation)
+    return {"path": text_of(conflict.path), "reservation": reservation}
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": "allow" if verdict.allowed else "refuse",
+        "checked": verdict.checked,
+        "conflicts": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+        "uncovered": [text_of(path) for path in verdict.uncovered],
+    }
+
+
+def print_json(data: object) -> None:
+    """One JSON document on stdout; what is not UTF-8 stands as a surrogate escape."""
+    print(json.dumps(data, indent=2))
+
+
+def print_error(error: AgentlockError, *, as_json: bool) -> None:
+    tell(error_text(error))
+    if as_json:
+        shape = {"code": error.exit_code, "kind": error.kind}
+        shape |= {"message": error.message, "hint": error.hint}
+        print_json({"error": shape})
+        sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr, that is no data."""
+    tell(f"{printable(text)}\n")
+
+
+def put(text: str) -> None:
+    """A line of data on stdout, safe for a terminal and for any locale."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table in a terminal; elsewhere a line for each row, its cells separated by tabs."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            put_cells(row)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        shown.add_column(header, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(printable(cell)) for cell in row))
+    Console().print(shown)
+
+
+def put_cells(cells: Sequence[str]) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    line = "\t".join(printable(cell) for cell in cells)
+    print(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+RESERVATION_HEADERS = ("id", "agent", "mode", "pattern", "lease", "reason")
+
+
+def reservation_row(held: Reservation, now: int) -> tuple[str, ...]:
+    return (
+        str(held.id),
+        held.agent,
+        "exclusive" if held.exclusive else "shared",
+        displayed(held.pattern),
+        lease_text(held, now),
+        held.reason,
+    )
+
+
+def lease_text(held: Reservation, now: int) -> str:
+    if held.released_ts is not None:
+        return f"released {local_time(held.released_ts)}"
+    if held.expires_ts <= now:
+        return f"expired {local_time(held.expires_ts)}"
+    return f"for {format_remaining(held.expires_ts - now)} more"

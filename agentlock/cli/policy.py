@@ -1,0 +1,145 @@
+"""`agentlock policy show` and `agentlock policy set`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock.cli.output import print_json, put_cells
+from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.duration import format_duration, parse_duration
+from agentlock.errors import UsageError
+from agentlock.model import Policy
+from agentlock.patterns.exempt import ExemptList
+from agentlock.reservations import SHORTEST_TTL, check_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+
+
+@click.group()
+def policy() -> None:
+    """The project's rules; they live in the database, for all its worktrees and clones.
+
+    \b
+    Example:
+      agentlock policy show
+      agentlock policy set require_reservation on
+    """
+
+
+@policy.command()
+@json_option
+@timeout_option
+def show(as_json: bool, timeout: str | None) -> None:
+    """Show every setting.
+
+    \b
+    Example:
+      agentlock policy show --json
+    """
+    workspace = Workspace(timeout=timeout)
+    with workspace.store(read_only=True) as store:
+        current = store.policy()
+    _print(current, as_json=as_json)
+
+
+@policy.command("set")
+@click.argument("settings", nargs=-1, required=True, metavar="NAME VALUE...")
+@click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the log.")
+@agent_option
+@json_option
+@timeout_option
+def set_policy(
+    settings: Sequence[str], reason: str, agent: str | None, as_json: bool, timeout: str | None
+) -> None:
+    """Change one setting (NAME VALUE), or several (NAME=VALUE ...).
+
+    \b
+    enforcement          block | warn
+    require_reservation  on | off: a commit must be covered by one's own reservation
+    exempt               patterns that need none, as in a .gitignore; none given: clear the list
+    max_ttl              the longest lease, like 24h
+    allow_skip           on | off: whether people may pass one command, on the record
+
+    \b
+    Example:
+      agentlock policy set max_ttl 8h
+      agentlock policy set exempt 'docs/**' '*.md'
+    """
+    workspace = Workspace(agent, timeout)
+    changes = [_parsed(name, values) for name, values in _pairs(settings)]
+    reason = check_reason(reason)
+    with workspace.store() as store, store.writing():
+        changed = store.policy().replace(**dict(changes))
+        store.set_policy(changed)
+        who = workspace.identity.name or ""
+        told = ", ".join(f"{name}={_shown(getattr(changed, name), name)}" for name, _ in changes)
+        detail = f"{told} ({reason})" if reason else told
+        store.log("policy", store.now(), agent=who, detail=detail)
+    _print(changed, as_json=as_json)
+
+
+def _pairs(settings: Sequence[str]) -> list[tuple[str, list[str]]]:
+    first, *values = settings
+    if "=" not in first:
+        return [(first, values)]
+    pairs = []
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise UsageError(f"{setting!r} is no NAME=VALUE", hint="agentlock policy set --help")
+        pairs.append((name, value.split() if name == "exempt" else [value]))
+    return pairs
+
+
+def _parsed(name: str, values: list[str]) -> tuple[str, Any]:
+    if name == "exempt":
+        for value in values:
+            ExemptList((value,))
+        return name, tuple(values)
+    if name not in Policy._fields:
+        known = ", ".join(Policy._fields)
+        raise UsageError(f"there is no setting {name!r}", hint=f"one of: {known}")
+    if len(values) != 1:
+        raise UsageError(f"{name} takes one value", hint="agentlock policy set --help")
+    (value,) = values
+    if name == "enforcement":
+        if value not in ("block", "warn"):
+            raise UsageError(f"enforcement cannot be {value!r}", hint="block or warn")
+        return name, value
+    if name == "max_ttl":
+        duration = parse_duration(value)
+        if duration < SHORTEST_TTL:
+            raise UsageError(f"a max_ttl of {value!r} is too short", hint="60s is the shortest")
+        return name, duration
+    if value.lower() not in _SWITCHES:
+        raise UsageError(f"{name} cannot be {value!r}", hint="on or off")
+    return name, _SWITCHES[value.lower()]
+
+
+def _shown(value: object, name: str) -> str:
+    if name == "max_ttl" and isinstance(value, int):
+        return format_duration(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _print(current: Policy, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "enforcement": current.enforcement,
+                "require_reservation": current.require_reservation,
+                "exempt": list(current.exempt),
+                "max_ttl": format_duration(current.max_ttl),
+                "allow_skip": current.allow_skip,
+            }
+        )
+        return
+    for name in Policy._fields:
+        put_cells((name, _shown(getattr(current, name), name)))

@@ -1,0 +1,234 @@
+"""`agentlock reserve`, `renew` and `release`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.cli.output import (
+    conflict_json,
+    print_json,
+    put,
+    reservation_json,
+    say,
+)
+from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.duration import format_remaining, parse_duration
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, PatternError, UsageError
+from agentlock.guard.report import conflicts_text, tell
+from agentlock.install.hooks import is_guarded
+from agentlock.install.hooks import status as hooks_status
+from agentlock.patterns.matching import displayed
+from agentlock.patterns.syntax import read_patterns
+from agentlock.reservations import Request, Selection
+from agentlock.reservations import release as release_reservations
+from agentlock.reservations import renew as renew_reservations
+from agentlock.reservations import reserve as reserve_patterns
+from agentlock.store.filesystem import refuse_unsafe_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.model import Reservation
+    from agentlock.reservations import Answer
+
+PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
+IDS = click.option("--id", "ids", multiple=True, type=int, metavar="N", help="By number.")
+TTL = click.option("--ttl", default="1h", metavar="DURATION", help="For how long (default 1h).")
+
+
+@click.command()
+@PATTERNS
+@TTL
+@click.option("--shared", is_flag=True, help="Many may hold it; it blocks no commit.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for those who are refused.")
+@click.option("--literal", "reading", flag_value="literal", help="Read PATTERN as a plain path.")
+@click.option("--glob", "reading", flag_value="glob", help="Read PATTERN as a glob.")
+@click.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
+@click.option("--program", default="", envvar="AGENTLOCK_PROGRAM", help="What the agent runs on.")
+@click.option("--model", default="", envvar="AGENTLOCK_MODEL", help="The agent's model.")
+@agent_option
+@json_option
+@timeout_option
+def reserve(
+    patterns: Sequence[str],
+    ttl: str,
+    shared: bool,
+    reason: str,
+    reading: str | None,
+    whole_repo: bool,
+    program: str,
+    model: str,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> int:
+    """Reserve files, folders or globs: all of them or none.
+
+    \b
+    Example:
+      agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42
+      agentlock reserve README.md docs/ --shared
+    """
+    if not patterns:
+        raise UsageError("say what to reserve", hint="agentlock reserve 'src/auth/**'")
+    workspace = Workspace(agent, timeout)
+    name = workspace.agent
+    lease = parse_duration(ttl)
+    readings = read_patterns(
+        [os.fsencode(pattern) for pattern in patterns],
+        workspace.tree,
+        force="literal" if reading == "literal" else "glob" if reading == "glob" else None,
+        whole_repository=whole_repo,
+    )
+    request = Request(name, readings, lease, not shared, reason, program, model)
+    if workspace.repository.database is not None:
+        refuse_unsafe_filesystem(workspace.repository.database)
+    with workspace.store() as store:
+        answer = reserve_patterns(store, request, workspace.folding)
+    for note in (note for one in readings for note in one.notes):
+        say(f"agentlock: note: {note}")
+    _warn_unguarded(workspace)
+    _print_answer(answer, as_json=as_json)
+    return EXIT_REFUSED if answer.conflicts else EXIT_OK
+
+
+@click.command()
+@PATTERNS
+@IDS
+@click.option("--all", "everything", is_flag=True, help="All that you hold.")
+@TTL
+@agent_option
+@json_option
+@timeout_option
+def renew(
+    patterns: Sequence[str],
+    ids: Sequence[int],
+    everything: bool,
+    ttl: str,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> None:
+    """Extend your leases to now + TTL, never shorter. An expired one must be reserved again.
+
+    \b
+    Example:
+      agentlock renew --all --ttl 2h
+      agentlock renew 'src/auth/**'
+    """
+    workspace = Workspace(agent, timeout)
+    name = workspace.agent
+    selection = _selection(workspace, patterns, ids, everything=everything)
+    lease = parse_duration(ttl)
+    with workspace.store() as store:
+        renewed = renew_reservations(store, name, selection, lease)
+        now = store.now()
+    if as_json:
+        print_json({"renewed": [reservation_json(held) for held in renewed]})
+        return
+    for held in renewed:
+        put(f"renewed {_described(held)} for {format_remaining(held.expires_ts - now)}")
+
+
+@click.command()
+@PATTERNS
+@IDS
+@click.option("--all", "everything", is_flag=True, help="All that you hold.")
+@click.option("--force", is_flag=True, help="End somebody else's; they are told.")
+@click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@agent_option
+@json_option
+@timeout_option
+def release(
+    patterns: Sequence[str],
+    ids: Sequence[int],
+    everything: bool,
+    force: bool,
+    reason: str,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> None:
+    """Give up what you hold; with --force, end what another holds.
+
+    \b
+    Example:
+      agentlock release 'src/auth/**'
+      agentlock release --id 42 --force --reason 'BlueLake has crashed'
+    """
+    workspace = Workspace(agent, timeout)
+    name = workspace.agent
+    selection = _selection(workspace, patterns, ids, everything=everything)
+    if force and not reason.strip():
+        raise UsageError("--force needs a reason; the holder is told", hint="--reason 'why'")
+    with workspace.store() as store:
+        released = release_reservations(store, name, selection, force=force, reason=reason)
+    if as_json:
+        print_json({"released": [reservation_json(held) for held in released]})
+        return
+    for held in released:
+        put(f"released {_described(held)}")
+
+
+def _selection(
+    workspace: Workspace, patterns: Sequence[str], ids: Sequence[int], *, everything: bool
+) -> Selection:
+    ways = [bool(patterns), bool(ids), everything]
+    if sum(ways) != 1:
+        problem = "no way" if not any(ways) else "more than one way"
+        raise UsageError(
+            f"{problem} of saying which reservations is given",
+            hint="give patterns, or --id N, or --all",
+        )
+    named = tuple(_accepted(workspace, os.fsencode(pattern)) for pattern in patterns)
+    return Selection(patterns=named, ids=tuple(ids), all=everything)
+
+
+def _accepted(workspace: Workspace, typed: bytes) -> tuple[bytes, frozenset[bytes]]:
+    """A typed pattern with every stored text that it may stand for.
+
+    The stored text itself is one, so that what `list` prints can be given back from anywhere.
+    A text that cannot be read (any more) can still be the stored or the typed one.
+    """
+    texts = {typed}
+    try:
+        readings = read_patterns([typed], workspace.tree, whole_repository=True)
+    except PatternError:
+        return typed, frozenset(texts)
+    texts.update(reading.pattern for reading in readings)
+    return typed, frozenset(texts)
+
+
+def _print_answer(answer: Answer, *, as_json: bool) -> None:
+    if answer.conflicts:
+        tell(conflicts_text(answer.conflicts, answer.now))
+    if as_json:
+        print_json(
+            {
+                "granted": [reservation_json(held) for held in answer.granted],
+                "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+            }
+        )
+        return
+    for held in answer.granted:
+        left = format_remaining(held.expires_ts - answer.now)
+        put(f"reserved {_described(held)} for {left}")
+
+
+def _described(held: Reservation) -> str:
+    mode = "exclusive" if held.exclusive else "shared"
+    return f"{displayed(held.pattern)} {mode} (id {held.id})"
+
+
+def _warn_unguarded(workspace: Workspace) -> None:
+    hooks = hooks_status(workspace.repository)
+    if is_guarded(hooks):
+        return
+    missing = ", ".join(hook.hook for hook in hooks if not hook.guards)
+    say(
+        f"agentlock: warning: git does not ask agentlock in {missing} here, so not everything is "
+        "stopped; mend it: agentlock hooks install"
+    )

@@ -1,0 +1,107 @@
+"""`agentlock status`: who am I, is the guard in place, what do I hold, what would block me."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock.cli.output import (
+    lease_text,
+    path_conflict_json,
+    print_json,
+    put,
+    reservation_json,
+    rfc3339,
+)
+from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.git.changes import uncommitted
+from agentlock.guard.judge import judge
+from agentlock.install.hooks import is_guarded
+from agentlock.install.hooks import status as hooks_status
+from agentlock.patterns.matching import displayed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.install.hooks import HookStatus
+    from agentlock.model import PathConflict, Policy, Reservation
+
+_DAY = 24 * 3600 * 1_000_000
+_SHOWN = 10
+
+
+@click.command()
+@agent_option
+@json_option
+@timeout_option
+def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
+    """Who am I, is the guard really in place here, what do I hold, what would block me?
+
+    \b
+    Example:
+      agentlock status
+    """
+    workspace = Workspace(agent, timeout)
+    name = workspace.identity.name
+    hooks = hooks_status(workspace.repository)
+    changes = uncommitted(workspace.repository)
+    with workspace.store(read_only=True) as store:
+        verdict, now = judge(store, changes, name, workspace.folding)
+        holds = [] if name is None else store.reservations(agent=name, live_at=now)
+        messages = [] if name is None else store.messages(name, now - _DAY)
+    if as_json:
+        facts: dict[str, Any] = {
+            "agent": name,
+            "source": workspace.identity.source or None,
+            "guarded": is_guarded(hooks),
+            "hooks": [{"hook": hook.hook, "state": hook.state} for hook in hooks],
+            "database": workspace.repository.database,
+            "project": workspace.repository.project,
+            "enforcement": verdict.policy.enforcement,
+            "holds": [reservation_json(held) for held in holds],
+            "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+            "messages": [
+                {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
+                for created, sender, subject, body in messages
+            ],
+        }
+        print_json(facts)
+        return
+    put(f"agent     {name} ({workspace.identity.source})" if name else "agent     nobody is named")
+    _put_guard(hooks, verdict.policy)
+    put(f"project   {workspace.repository.project}")
+    put(f"table     {workspace.repository.database}")
+    _put_holds(holds, now)
+    _put_blocks(verdict.conflicts, verdict.checked)
+    for _, sender, subject, body in messages:
+        put(f"message   {subject}: {body}" if sender else f"message   {subject}")
+
+
+def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
+    missing = [f"{hook.hook} is {hook.state}" for hook in hooks if not hook.guards]
+    if is_guarded(list(hooks)):
+        put("guard     in place" + (f" ({', '.join(missing)})" if missing else ""))
+    else:
+        put(f"guard     NOT in place: {', '.join(missing)}; mend it: agentlock hooks install")
+    if policy.enforcement == "warn":
+        put("guard     only warns (policy: enforcement = warn)")
+
+
+def _put_holds(holds: Sequence[Reservation], now: int) -> None:
+    put(f"holds     {len(holds)} reservation{'' if len(holds) == 1 else 's'}")
+    for held in holds[:_SHOWN]:
+        put(f"          {held.id}  {displayed(held.pattern)}  {lease_text(held, now)}")
+    if len(holds) > _SHOWN:
+        put(f"          and {len(holds) - _SHOWN} more: agentlock list --mine")
+
+
+def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
+    put(f"blocked   {len(conflicts)} of {checked} uncommitted paths")
+    for conflict in conflicts[:_SHOWN]:
+        held = conflict.reservation
+        path = os.fsdecode(conflict.path)
+        put(f"          {path}  {held.agent}  {displayed(held.pattern)}  (id {held.id})")
+    if len(conflicts) > _SHOWN:
+        put(f"          and {len(conflicts) - _SHOWN} more")

@@ -1,0 +1,82 @@
+"""What almost every command starts from: the repository, who asks, and the open table."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from agentlock.duration import parse_timeout
+from agentlock.git.repository import Identity, Repository, discover, identify
+from agentlock.git.worktree import WorkTree
+from agentlock.guard.judge import folding_of
+from agentlock.store import DEFAULT_TIMEOUT
+from agentlock.store.migrate import open_current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agentlock.patterns.matching import Folding
+    from agentlock.store.protocol import Store
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Workspace:
+    """The worktree that a command runs in, seen by one agent."""
+
+    def __init__(self, agent: str | None = None, timeout: str | None = None) -> None:
+        self.repository: Repository = discover()
+        self.identity: Identity = identify(self.repository, agent)
+        self.timeout = timeout_of(timeout)
+
+    @property
+    def agent(self) -> str:
+        """The name of who asks; IdentityError where nobody is named."""
+        return self.identity.required()
+
+    @property
+    def folding(self) -> Folding:
+        return folding_of(self.repository)
+
+    @property
+    def tree(self) -> WorkTree:
+        return WorkTree(self.repository)
+
+    @contextmanager
+    def store(self, *, read_only: bool = False) -> Iterator[Store]:
+        repository = self.repository
+        store = open_current(
+            repository.database,
+            repository.database_id,
+            repository.project,
+            timeout=self.timeout,
+            read_only=read_only,
+        )
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def timeout_of(option: str | None) -> int:
+    """Microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
+    text = option or os.environ.get("AGENTLOCK_TIMEOUT")
+    return parse_timeout(text) if text else DEFAULT_TIMEOUT
+
+
+def agent_option(function: Function) -> Function:
+    return click.option("--agent", metavar="NAME", help="Who asks (default: AGENTLOCK_AGENT).")(
+        function
+    )
+
+
+def json_option(function: Function) -> Function:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def timeout_option(function: Function) -> Function:
+    text = "The longest wait for the table (default 30s)."
+    return click.option("--timeout", metavar="DURATION", help=text)(function)
