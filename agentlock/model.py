@@ -11,14 +11,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, TypeVar
+    from typing import Any, Literal
 
-    from typing_extensions import dataclass_transform
-
-    Self = TypeVar("Self", bound="Value")
+    from typing_extensions import Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_options):
+    def dataclass_transform(**_options):  # noqa: ANN003, ANN201 -- what a type checker sees is above
         return lambda cls: cls
 
 
@@ -55,7 +53,7 @@ class Value:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._values() == other._values()  # type: ignore[attr-defined]
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), *self._values()))
@@ -64,7 +62,7 @@ class Value:
         pairs = zip(self._fields, self._values(), strict=True)
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in pairs)})"
 
-    def replace(self: Self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """The same value with other fields."""
         return type(self)(**{**dict(zip(self._fields, self._values(), strict=True)), **changes})
 

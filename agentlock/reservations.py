@@ -213,9 +213,7 @@ def _grant(
     return extended
 
 
-def _log_refusal(
-    store: Store, request: Request, conflicts: Sequence[Conflict], now: int
-) -> None:
+def _log_refusal(store: Store, request: Request, conflicts: Sequence[Conflict], now: int) -> None:
     for conflict in conflicts[:20]:
         theirs = conflict.reservation
         detail = f"meets reservation {theirs.id} of {theirs.agent}"

@@ -11,30 +11,29 @@ import click
 
 from agentlock.errors import AgentlockError
 
+_EDIT = "echo '# mine' >> src/auth/login.py; echo more >> docs/guide.md"
+# explanation, agent, command
 _STORY = (
-    ("A scratch repository with one commit.", None, ""),
-    ("", None, "git init -q -b main ."),
-    ("", None, "git add . && git commit -q -m 'start'"),
+    ("A scratch repository with one commit.", None, "git init -q -b main ."),
+    ("", None, "git add . && git commit -q -m start"),
     ("Make the reservation table and install the hooks.", None, "agentlock init"),
     (
         "BlueLake reserves the login code for an hour.",
         "BlueLake",
         "agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42",
     ),
+    ("GreenHill edits there all the same, and a guide too.", "GreenHill", _EDIT),
+    ("Git refuses the commit.", "GreenHill", "git commit -q -a -m both"),
     (
-        "GreenHill edits there all the same, and a document too. Git refuses the commit.",
+        "The rest may go; the message said how.",
         "GreenHill",
-        "echo '# mine' >> src/auth/login.py; echo more >> docs/guide.md; "
-        "git commit -q -a -m 'both'",
+        "git commit -q -m guide --only -- docs/guide.md",
     ),
-    ("The rest may go: the message said how.", "GreenHill", "git commit -q --only -m 'docs' -- "
-     "docs/guide.md && git log --oneline"),
-    ("Asking first is cheaper.", "GreenHill", "agentlock check src/auth/login.py"),
+    ("Asking before an edit is cheaper.", "GreenHill", "agentlock check src/auth/login.py"),
     ("BlueLake is done and releases.", "BlueLake", "agentlock release --all"),
-    ("Now GreenHill's commit passes.", "GreenHill", "git commit -q -a -m 'login' && "
-     "git log --oneline"),
+    ("Now GreenHill's commit passes.", "GreenHill", "git commit -q -a -m login"),
     ("Everything is on record.", None, "agentlock log"),
-)  # fmt: skip
+)
 _REFUSED_STEPS = (5, 7)
 
 
@@ -82,13 +81,14 @@ def _environment(agent: str | None, scratch: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_")) and name != "AGENT_NAME"
+        if not name.startswith(("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_"))
+        and name != "AGENT_NAME"
     }
     program = os.path.join(os.path.dirname(scratch), "bin", "agentlock")
     os.makedirs(os.path.dirname(program), exist_ok=True)
     with open(program, "w", encoding="utf-8") as file:
-        file.write(f"#!/bin/sh\nexec {_quoted(sys.executable)} -m agentlock \"$@\"\n")
-    os.chmod(program, 0o755)
+        file.write(f'#!/bin/sh\nexec {_quoted(sys.executable)} -m agentlock "$@"\n')
+    os.chmod(program, 0o700)
     people = agent or "Demo"
     kept |= {
         "PATH": os.path.dirname(program) + os.pathsep + os.environ.get("PATH", os.defpath),

@@ -169,9 +169,7 @@ def _is_remote_name(remote: str) -> bool:
 
 
 def _of_commits(revisions: Sequence[bytes], known: Sequence[str]) -> list[bytes]:
-    listed = output(
-        "rev-list", "--parents", "--stdin", *known, stdin=b"\n".join(revisions) + b"\n"
-    )
+    listed = output("rev-list", "--parents", "--stdin", *known, stdin=b"\n".join(revisions) + b"\n")
     plain: list[bytes] = []
     merges: list[bytes] = []
     chunks: list[bytes] = []

@@ -23,8 +23,9 @@ def record(cwd: bytes, name: str, value: str) -> None:
 def forget(cwd: bytes) -> None:
     """Remove every setting of ours; nothing happens where there is none."""
     result = git("config", "--local", "--remove-section", SECTION, cwd=cwd)
-    if result.code not in (0, 128) or (result.code == 128 and b"no such section" not in
-                                       result.stderr.lower()):
+    if result.code not in (0, 128) or (
+        result.code == 128 and b"no such section" not in result.stderr.lower()
+    ):
         raise result.error()
 
 

@@ -157,7 +157,7 @@ def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what:
 
 
 def _log_refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
-    try:
+    try:  # noqa: SIM105 -- contextlib would cost the hook an import
         _record(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
     except DatabaseError:
         pass  # the refusal stands without its line in the log

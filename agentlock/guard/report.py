@@ -1,5 +1,8 @@
-"""How a verdict is told: sixteen lines at most, no control character of a name or a reason
-reaches the terminal, and no way round the guard is ever mentioned."""
+"""How a verdict is told: in sixteen lines at most.
+
+No control character of a name or a reason reaches the terminal, and no way round the guard is
+ever mentioned.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,7 @@ def printable(text: str | bytes) -> str:
         text = text.decode("utf-8", "surrogateescape")
     if text.isprintable():
         return text
-    return "".join(
-        letter if letter.isprintable() else _escaped(letter) for letter in text
-    )
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
 
 
 def _escaped(letter: str) -> str:
@@ -74,7 +75,9 @@ def verdict_text(
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
     lines = [f"agentlock: {what} {how}: {_headline(verdict)}", ""]
     rows = [_row(conflict, now) for conflict in verdict.conflicts]
-    rows += [(printable(path), "not covered by a reservation of yours") for path in verdict.uncovered]
+    rows += [
+        (printable(path), "not covered by a reservation of yours") for path in verdict.uncovered
+    ]
     lines += _aligned(rows[:_ROWS])
     if len(rows) > _ROWS:
         lines.append(f"  and {len(rows) - _ROWS} more")
@@ -142,7 +145,9 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
         for column, cell in enumerate(row):
             widths[column] = min(max(widths[column], len(cell)), _WIDEST)
     return [
-        ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths))).rstrip()
+        (
+            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        ).rstrip()
         for row in rows
     ]
 
@@ -169,9 +174,7 @@ def _arguments(paths: Sequence[bytes]) -> str:
 def _pathspecs(paths: Sequence[bytes]) -> str:
     """Paths for a git command typed where `git commit` was: git's hooks run at the root."""
     magic = ":(top,literal)" if os.environ.get("GIT_PREFIX") else ""
-    return " ".join(
-        _quoted((magic or _literal(path)) + os.fsdecode(path)) for path in paths
-    )
+    return " ".join(_quoted((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
 
 
 def _literal(path: bytes) -> str:

@@ -27,12 +27,14 @@ def decide(
     several hold appears once for each holder's reservation. Complexity: see PatternIndex.
     """
     theirs = [held for held in reservations if held.exclusive and held.agent != agent]
-    conflicts = []
+    conflicts: list[PathConflict] = []
     if theirs:
         index = _index(theirs, folding)
-        for path in paths:
-            for position in index.matching(path, path in submodules):
-                conflicts.append(PathConflict(path, theirs[position]))
+        conflicts = [
+            PathConflict(path, theirs[position])
+            for path in paths
+            for position in index.matching(path, path in submodules)
+        ]
     uncovered: list[bytes] = []
     if policy.require_reservation:
         mine = _index([held for held in reservations if held.agent == agent], folding)

@@ -193,4 +193,3 @@ def _log(
             store.log("initialised", store.now(), detail=lost)
     finally:
         store.close()
-

@@ -10,10 +10,13 @@ from agentlock.model import Value
 # SQLite's write-ahead log needs memory shared by all its processes (sqlite.org/wal.html):
 # across machines, and across the mounts of virtual machines, two kernels could both grant.
 _UNSAFE = frozenset(
-    ("9p afs afpfs ceph cifs davfs fakeowner fuse.glusterfs fuse.grpcfuse fuse.osxfs fuse.rclone "
-     "fuse.s3fs fuse.sshfs glusterfs grpcfuse lustre nfs nfs4 osxfs prl_fs smb2 smb3 smbfs sshfs "
-     "vboxsf virtiofs vmhgfs webdav").split()
-)  # fmt: skip
+    (
+        *("9p", "afs", "afpfs", "ceph", "cifs", "davfs", "fakeowner", "glusterfs", "grpcfuse"),
+        *("lustre", "nfs", "nfs4", "osxfs", "prl_fs", "smb2", "smb3", "smbfs", "sshfs", "vboxsf"),
+        *("virtiofs", "vmhgfs", "webdav", "fuse.glusterfs", "fuse.grpcfuse", "fuse.osxfs"),
+        *("fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
+    )
+)
 
 
 class Modes(Value):
@@ -73,7 +76,7 @@ def filesystem_of(path: str, mounts: str = "/proc/self/mountinfo") -> str | None
         if not right:
             continue
         point = _unescaped(left.split(" ")[4])
-        inside = point == "/" or folder == point or folder.startswith(point + "/")
+        inside = point in ("/", folder) or folder.startswith(point + "/")
         if inside and len(point) >= len(best):  # of two on one place the later mount is seen
             best, kind = point, right.split(" ")[0]
     return kind

@@ -63,7 +63,7 @@ def open_current(
 
 
 def migrate(path: str, database_id: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[int, int]:
-    """Run what is due; (schema before, schema after). Refuses another database than the recorded."""
+    """Run what is due; (schema before, schema after). Only the recorded database is touched."""
     with _locked(path, timeout), _connection(path, timeout) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (before,) = connection.execute("PRAGMA user_version").fetchone()

@@ -78,9 +78,7 @@ class SQLiteStore:
 
     def _verify(self, database_id: str | None) -> None:
         if self._one("PRAGMA application_id") != (sql.APPLICATION_ID,):
-            raise DatabaseError(
-                f"{self.path} is not an agentlock database", hint=WHERE_IT_BELONGS
-            )
+            raise DatabaseError(f"{self.path} is not an agentlock database", hint=WHERE_IT_BELONGS)
         (version,) = self._one("PRAGMA user_version")
         if version < sql.SCHEMA_VERSION:
             raise OlderSchemaError(
@@ -105,9 +103,7 @@ class SQLiteStore:
     def _find_project(self, project: str) -> int:
         row = self._connection.execute(sql.READ_PROJECT, (project,)).fetchone()
         if row is None:
-            raise DatabaseError(
-                f"{self.path} knows no project {project!r}", hint="agentlock init"
-            )
+            raise DatabaseError(f"{self.path} knows no project {project!r}", hint="agentlock init")
         identifier: int = row[0]
         return identifier
 

@@ -64,7 +64,9 @@ def live_with_keys(count: int) -> str:
 LIVE_BETWEEN_KEYS = f"""{_LIVE}
     AND r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT) ORDER BY r.id"""
 LIVE = f"{_LIVE} ORDER BY r.id"
-LIVE_OF_AGENT = f"{_ALL} AND r.released_ts IS NULL AND r.expires_ts > ? AND a.name = ? ORDER BY r.id"
+LIVE_OF_AGENT = (
+    f"{_ALL} AND r.released_ts IS NULL AND r.expires_ts > ? AND a.name = ? ORDER BY r.id"
+)
 ALL_RESERVATIONS = f"{_ALL} ORDER BY r.id"
 ALL_OF_AGENT = f"{_ALL} AND a.name = ? ORDER BY r.id"
 UNRELEASED = f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id"

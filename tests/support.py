@@ -1,0 +1,107 @@
+"""Real repositories, real git, the real command line: what the scenarios are told with."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+AGENTLOCK = (sys.executable, "-m", "agentlock")
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def run(
+    *command: str | bytes | Path,
+    cwd: Path,
+    agent: str | None = None,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+) -> Result:
+    """Run a command, as an agent where one is named."""
+    environment = {**os.environ, **(env or {})}
+    if agent is not None:
+        environment["AGENTLOCK_AGENT"] = agent
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False
+    )
+    out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
+    return Result(done.returncode, out, err)
+
+
+class Repo:
+    """A worktree. Every call is a real process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def git(self, *arguments: str | bytes, agent: str | None = None, **options: Any) -> Result:
+        """Run git, whatever comes of it."""
+        return run("git", *arguments, cwd=options.pop("cwd", self.path), agent=agent, **options)
+
+    def must(self, *arguments: str | bytes, agent: str | None = None, **options: Any) -> str:
+        """Run git, which has to succeed; its stdout without the last newline."""
+        result = self.git(*arguments, agent=agent, **options)
+        assert result.code == 0, f"git {arguments}: {result}"
+        return result.out.rstrip("\n")
+
+    def agentlock(self, *arguments: str | bytes, agent: str | None = None, **options: Any) -> Result:
+        """Run agentlock, whatever comes of it."""
+        return run(*AGENTLOCK, *arguments, cwd=options.pop("cwd", self.path), agent=agent, **options)
+
+    def reserve(self, agent: str, *patterns: str | bytes, **options: Any) -> Any:
+        """Reserve, which has to succeed; the granted reservations."""
+        result = self.agentlock("reserve", "--json", *patterns, agent=agent, **options)
+        assert result.code == 0, result
+        return result.json["granted"]
+
+    def write(self, name: str, text: str = "text\n") -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def commit_all(self, message: str = "change", agent: str | None = None) -> Result:
+        """Stage everything and commit, whatever comes of it."""
+        self.must("add", "--all")
+        return self.git("commit", "-q", "-m", message, agent=agent)
+
+    def commit_unguarded(self, message: str = "change") -> None:
+        """Stage everything and commit with hooks switched off."""
+        self.must("add", "--all")
+        self.must("-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty", "-m", message)
+
+    @property
+    def head(self) -> str:
+        return self.must("rev-parse", "HEAD")
+
+    @property
+    def database(self) -> Path:
+        return self.path / ".git" / "agentlock" / "agentlock.sqlite3"
+
+    def sql(self, statement: str, *parameters: object) -> list[Any]:
+        """Run a statement on the table, as a person with an SQLite client would."""
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def expire(self) -> None:
+        """Age every live reservation until its lease has run out."""
+        self.sql("UPDATE file_reservations SET expires_ts = created_ts - 1 WHERE released_ts IS NULL")
