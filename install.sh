@@ -258,7 +258,7 @@ build() {
 	step "the new program" "$new/bin/python" -I -m agentlock --version
 	step "putting the new environment in place" \
 		"$python" -I -c "$settle" "$new" "$venv" "$data/venv.old.$$"
-	rm -rf -- "$data/venv.old.$$"
+	rm -rf -- "$data/venv.old.$$" "$log" "$rustup"
 }
 
 install() {
@@ -273,7 +273,8 @@ install() {
 		link_is_ours "$name" || ln -s "$venv/bin/$name" "$bin/$name"
 	done
 	printf '%s' "$made_now" >>"$made"
-	say "$("$venv/bin/agentlock" --version | tr '\n' ' ')is installed: $bin/agentlock"
+	release=$("$venv/bin/agentlock" --version)
+	say "version ${release##* } is installed: $bin/agentlock"
 	advise_path
 }
 
@@ -303,7 +304,7 @@ uninstall() {
 		say "nothing to remove: it is not installed here."
 		return 0
 	fi
-	if ! runs && [ -s "$data/repositories" ]; then
+	if ! runs && grep -q '"' "$data/repositories" 2>/dev/null; then
 		say "the program is damaged; mending it first, because only it can take out the hooks"
 		build
 	fi
@@ -320,7 +321,7 @@ $(dirname -- "$data")
 $HOME/.local"
 	sweep
 	rm -rf -- "$venv"
-	rm -f -- "$made" "$data/repositories" "$data/repositories.lock"
+	rm -f -- "$made" "$data/repositories" "$data/repositories.lock" "$data"/repositories.new-*
 	if [ -d "$data" ] && ! rmdir -- "$data" 2>/dev/null; then
 		say "kept $data: it holds files that the installation did not put there."
 	fi
