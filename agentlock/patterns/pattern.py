@@ -108,7 +108,7 @@ class Pattern:
         self.path = folding.apply(prefix)
         self._runs = _runs(segments)
         self._runs_around = self._runs
-        if self._covers_below():
+        if covers_below(segments):
             self._runs_around = _runs((*segments[:-2], GLOBSTAR))
 
     def __repr__(self) -> str:
@@ -121,11 +121,7 @@ class Pattern:
 
     @property
     def is_whole_repository(self) -> bool:
-        return len(self.segments) == 2 and self._covers_below()
-
-    def _covers_below(self) -> bool:
-        ending = self.segments[-2:]
-        return len(ending) == 2 and _is_any(ending[0]) and ending[1] is GLOBSTAR
+        return len(self.segments) == 2 and covers_below(self.segments)
 
     def matches(self, path: bytes) -> bool:
         """Whether a changed file at this path (relative to the root) is meant."""
@@ -142,6 +138,12 @@ class Pattern:
         if self.kind == "directory":
             return not self.path or path == self.path or path.startswith(self.path + b"/")
         return _runs_match(self._runs_around if submodule else self._runs, path.split(b"/"))
+
+
+def covers_below(segments: Sequence[Segment]) -> bool:
+    """Whether they end in ``/**``: all below what comes before is meant."""
+    ending = segments[-2:]
+    return len(ending) == 2 and _is_any(ending[0]) and ending[1] is GLOBSTAR
 
 
 def _is_any(segment: Segment) -> bool:

@@ -1,0 +1,353 @@
+"""How a typed text is read: literal first, then a glob; the result is canonical text.
+
+The text is relative to the current directory; the canonical one to the repository's root. Its
+forms are described in pattern.py. Every text that nothing could match is a PatternError.
+"""
+
+from __future__ import annotations
+
+import os.path
+from typing import TYPE_CHECKING, Protocol
+
+from agentlock.model import Value
+from agentlock.patterns.matching import PatternIndex
+from agentlock.patterns.pattern import (
+    EXACT,
+    compile_pattern,
+    compiled_segments,
+    covers_below,
+    displayed,
+)
+from agentlock.patterns.wildmatch import (
+    GLOBSTAR,
+    SPECIAL,
+    escape,
+    literal_of,
+    parse,
+    refuse,
+    render,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Literal
+
+    from agentlock.patterns.pattern import Kind
+    from agentlock.patterns.wildmatch import WrittenSegment
+
+    Force = Literal["literal", "glob"] | None
+
+MAX_LENGTH = 8192
+"""Bytes in a typed pattern; twice what Linux allows for a whole path."""
+
+MAX_EXPANSION = 100
+"""Patterns that the braces of one text may stand for."""
+
+
+class Tree(Protocol):
+    """What exists in a worktree, on disk or in the index. Paths are relative to ``root``."""
+
+    root: bytes
+    """The real path of the worktree, absolute."""
+
+    cwd: bytes
+    """The real path of the current directory, absolute, ``root`` or below."""
+
+    def lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
+        """What a path names; a symbolic link is a file."""
+
+    def directories(self) -> Iterable[bytes]:
+        """The directories that hold tracked files, for the notes."""
+
+
+class Reading(Value):
+    """How one text was read: the canonical pattern, and sentences that a person should see.
+
+    ``typed`` is the text before its braces were expanded: it names all that came from it.
+    """
+
+    pattern: bytes
+    typed: bytes
+    kind: Kind
+    notes: tuple[str, ...] = ()
+
+
+def read_patterns(
+    texts: Sequence[bytes], tree: Tree, *, force: Force = None, whole_repository: bool = False
+) -> list[Reading]:
+    """Read many texts, braces expanded; of those with equal results the first stays.
+
+    Raises PatternError for the first text that names nothing which git could track here.
+    """
+    reader = _Reader(tree, force, whole_repository=whole_repository)
+    readings: dict[bytes, Reading] = {}
+    for typed in texts:
+        for text in reader.expand(typed):
+            reading = reader.read(text, typed)
+            readings.setdefault(reading.pattern, reading)
+    return _with_directory_notes(list(readings.values()), tree)
+
+
+def read_pattern(
+    text: bytes, tree: Tree, *, force: Force = None, whole_repository: bool = False
+) -> Reading:
+    """Read one text whose braces are plain characters."""
+    reading = _Reader(tree, force, whole_repository=whole_repository).read(text, text)
+    return _with_directory_notes([reading], tree)[0]
+
+
+class _Reader:
+    """Reads texts against one tree, which it asks about each path once."""
+
+    def __init__(self, tree: Tree, force: Force, *, whole_repository: bool) -> None:
+        self._tree = tree
+        self._force = force
+        self._whole_repository = whole_repository
+        self._known: dict[bytes, Literal["file", "directory", "submodule"] | None] = {}
+
+    def expand(self, typed: bytes) -> list[bytes]:
+        """The texts that the braces of one stand for."""
+        _check_length(typed)
+        if b"{" not in typed or self._force == "literal":
+            return [typed]
+        if self._force is None and self._existing(typed):
+            return [typed]
+        return _expanded(typed)
+
+    def read(self, text: bytes, typed: bytes) -> Reading:
+        _check_length(text)
+        if not text:
+            refuse(typed, "is empty", "write `.` for the current directory")
+        if b"\0" in text:
+            refuse(typed, "holds a NUL byte, which no path has")
+        if self._force == "literal":
+            return self._literal(text, typed, [])
+        existing = self._existing(text)
+        if self._force is None and existing:
+            return self._literal(text, typed, _note_of_two_readings(text, existing))
+        if text.startswith(b"!"):
+            refuse(typed, "begins with `!`: negation is not supported", "`\\!` is the character")
+        if self._force is None and not _has_wildcard(text):
+            return self._literal(text, typed, [])
+        notes = []
+        if existing and _has_wildcard(text):
+            notes = [
+                f"{shown(text)} is read as a pattern; --literal reads it as the existing {existing}"
+            ]
+        return self._glob(text, typed, notes)
+
+    def _lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
+        if not path:
+            return "directory"
+        if path not in self._known:
+            self._known[path] = self._tree.lookup(path)
+        return self._known[path]
+
+    def _existing(self, text: bytes) -> Literal["file", "directory", "submodule"] | None:
+        if not text or b"\0" in text or b"//" in text:
+            return None
+        path = self._located(text)
+        return None if path is None else self._lookup(path)
+
+    def _located(self, text: bytes) -> bytes | None:
+        """The path that a text names, relative to the root; None where that is outside.
+
+        Parents that are symbolic links are resolved, the last name only before a slash. A leading
+        slash is the file system's root, or else the repository's: canonical texts have one.
+        """
+        found = self._inside(os.path.join(self._tree.cwd, text))
+        if found is None and text.startswith(b"/"):
+            first = text[1:].partition(b"/")[0]
+            if first[:1] in SPECIAL or self._lookup(first) is not None:
+                found = self._inside(self._tree.root + text)
+        return found
+
+    def _inside(self, absolute: bytes) -> bytes | None:
+        parent, name = os.path.split(absolute)
+        if name in (b"", b".", b".."):
+            absolute = os.path.realpath(absolute)
+        else:
+            absolute = os.path.join(os.path.realpath(parent), name)
+        root = self._tree.root
+        if absolute == root:
+            return b""
+        root = root.rstrip(b"/") + b"/"
+        return absolute[len(root) :] if absolute.startswith(root) else None
+
+    def _place(self, text: bytes, typed: bytes) -> bytes:
+        """As ``_located``, but what no reservation can reach is an error."""
+        path = self._located(text)
+        if path is None:
+            hint = f"the repository is {shown(self._tree.root)}"
+            if text.startswith(b"/"):
+                hint += "; a leading `/` is the root of the file system"
+            refuse(typed, "is outside the repository", hint)
+        names = path.split(b"/")
+        if any(name.lower() == b".git" for name in names):
+            refuse(typed, "is inside .git, which git does not track")
+        for depth in range(1, len(names)):
+            self._refuse_submodule(b"/".join(names[:depth]), typed)
+        return path
+
+    def _refuse_submodule(self, path: bytes, typed: bytes) -> None:
+        if self._lookup(path) == "submodule":
+            refuse(
+                typed,
+                f"is inside the submodule {shown(path)}, a repository of its own",
+                f"reserve it there, or the whole submodule: {path.decode('utf-8', 'replace')}/",
+            )
+
+    def _literal(self, text: bytes, typed: bytes, notes: list[str]) -> Reading:
+        if b"//" in text:
+            refuse(typed, "has an empty name between two slashes", "write one slash")
+        path = self._place(text, typed)
+        there = self._lookup(path)
+        directory = there in ("directory", "submodule")
+        if there is None:
+            directory = text.rpartition(b"/")[2] in (b"", b".", b"..")
+            name = path.rpartition(b"/")[2]
+            if not directory and b"." not in name:
+                advice = f"write {shown(text + b'/')} for a directory"
+                notes = [*notes, f"{shown(text)} does not exist and is read as a file; {advice}"]
+        elif there == "file" and text.endswith(b"/"):
+            notes = [*notes, f"{shown(text)} is read as the existing file {shown(path)}"]
+        pattern = b"/" + escape(path) + (b"/" if directory and path else b"")
+        return self._reading(pattern, typed, notes)
+
+    def _glob(self, text: bytes, typed: bytes, notes: list[str]) -> Reading:
+        slash = b"/" if text.startswith(b"/") else b""
+        head, tail, below = _split(text[len(slash) :], typed)
+        floats = b"/" not in text and bool(
+            tail or (self._force == "glob" and head not in ([], [b".."]))
+        )
+        if not tail and not floats:
+            return self._literal(_joined(slash, head, below=below), typed, notes)
+        if floats:
+            head, tail = [], [*map(tuple, head), *tail]
+            tail = tail if tail[0] is GLOBSTAR else [GLOBSTAR, *tail]
+        place = self._place(_joined(slash, head, below=True), typed)
+        names: list[WrittenSegment] = [tuple(name) for name in place.split(b"/") if name]
+        written = [*names, *tail]
+        segments = compiled_segments(written, below=below, folding=EXACT, typed=typed)
+        if self._lookup(place) == "submodule":
+            if not covers_below(segments) or len(segments) > len(names) + 2:
+                self._refuse_submodule(place, typed)
+            return self._reading(b"/" + escape(place) + b"/", typed, notes)
+        return self._reading(render(written, below=below), typed, notes)
+
+    def _reading(self, text: bytes, typed: bytes, notes: list[str]) -> Reading:
+        pattern = compile_pattern(text)
+        if pattern.is_whole_repository and not self._whole_repository:
+            refuse(typed, "is the whole repository", "--whole-repo says that you mean it")
+        if _escapes_a_letter(typed) and self._force != "literal":
+            escapes = f"in {shown(typed)} a backslash makes the next character plain"
+            notes = [*notes, f"{escapes}; names are separated by `/`"]
+        return Reading(text, typed, pattern.kind, tuple(notes))
+
+
+def _check_length(text: bytes) -> None:
+    if len(text) > MAX_LENGTH:
+        refuse(
+            text,
+            f"is {len(text)} bytes long; {MAX_LENGTH} are allowed",
+            "name a directory above instead",
+        )
+
+
+def _has_wildcard(text: bytes) -> bool:
+    return any(byte in SPECIAL for byte in text)
+
+
+def _escapes_a_letter(text: bytes) -> bool:
+    at = text.find(b"\\")
+    return at >= 0 and text[at + 1 : at + 2].isalnum() and b"/" not in text
+
+
+def _expanded(typed: bytes) -> list[bytes]:
+    import bracex  # here only: most texts have no braces
+
+    hint = "write fewer alternatives, or the directory that holds them all"
+    try:
+        texts = list(bracex.iexpand(typed, keep_escapes=True, limit=MAX_EXPANSION))
+    except bracex.ExpansionLimitException:
+        refuse(typed, f"stands for more than {MAX_EXPANSION} patterns", hint)
+    except RecursionError:
+        refuse(typed, "nests its braces too deeply", hint)
+    return texts or [b""]
+
+
+def _split(glob: bytes, typed: bytes) -> tuple[list[bytes], list[WrittenSegment], bool]:
+    """The literal names that a glob begins with, the rest, and whether it ends with a slash."""
+    written, below = parse(glob, typed)
+    if written and literal_of(written[-1]) == b".":
+        below = True
+    head: list[bytes] = []
+    tail: list[WrittenSegment] = []
+    for segment in written:
+        name = literal_of(segment)
+        if name == b"..":
+            below = below or segment is written[-1]
+            if tail:
+                refuse(typed, "has `..` after a wildcard", "write the path without `..`")
+        if name == b"." or (segment is GLOBSTAR and tail and tail[-1] is GLOBSTAR):
+            continue
+        if name is None or tail:
+            tail.append(segment)
+        else:
+            head.append(name)
+    return head, tail, below
+
+
+def _joined(slash: bytes, names: list[bytes], *, below: bool) -> bytes:
+    """Literal names as a path; with ``below`` it names a directory, and follows a last link."""
+    path = slash + b"/".join(names)
+    if not names:
+        return slash or b"."
+    return path + b"/" if below else path
+
+
+def _note_of_two_readings(text: bytes, existing: str) -> list[str]:
+    if not _has_wildcard(text) and (b"{" not in text or _expanded(text) == [text]):
+        return []
+    return [f"{shown(text)} is read as the existing {existing}; --glob reads it as a pattern"]
+
+
+def _with_directory_notes(readings: list[Reading], tree: Tree) -> list[Reading]:
+    """Say where a glob names directories: it does not cover what lies below them."""
+    globs: dict[bytes, list[bytes]] = {
+        reading.pattern: []
+        for reading in readings
+        if reading.kind == "glob" and compile_pattern(reading.pattern).segments[-1] is not GLOBSTAR
+    }
+    if not globs:
+        return readings
+    patterns = list(globs)
+    index = PatternIndex(patterns)
+    for directory in tree.directories():
+        for position in index.matching(directory):
+            globs[patterns[position]].append(directory)
+    at_root = tree.cwd == tree.root
+    return [
+        reading.replace(
+            notes=(*reading.notes, _directory_note(reading.pattern, sorted(named), at_root=at_root))
+        )
+        if (named := globs.get(reading.pattern))
+        else reading
+        for reading in readings
+    ]
+
+
+def _directory_note(pattern: bytes, directories: list[bytes], *, at_root: bool) -> str:
+    def spelled(text: bytes) -> str:
+        """As it reads from the current directory."""
+        return shown(displayed(text).encode("utf-8", "surrogateescape") if at_root else text)
+
+    names = ", ".join(map(shown, directories[:3]))
+    if len(directories) > 3:
+        names += f" and {len(directories) - 3} more"
+    covering = spelled(pattern + b"/")
+    if pattern.endswith(b"/*"):
+        covering += f" or {spelled(pattern + b'*')}"
+    noun = "directory" if len(directories) == 1 else "directories"
+    return f"{spelled(pattern)} names the {noun} {names} but nothing below; {covering} does that"
