@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, run
+from support import Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,14 +111,14 @@ def use_framework(repo: Repo, source: Path) -> None:
     assert installed.code == 0, installed
 
 
-def assert_refused(result: object, path: str, what: str = "commit") -> None:
-    code, _, err = result  # type: ignore[misc]
-    assert code == 1, result
-    assert f"agentlock: {what} refused: " in err
-    assert HOLDER in err
-    assert path in err
-    assert "--no-verify" not in err
-    assert "AGENTLOCK_SKIP" not in err
+def assert_refused(result: Result, path: str, what: str = "commit") -> None:
+    told = result.out + result.err  # the framework passes a push hook's words on to stdout
+    assert result.code == 1, result
+    assert f"agentlock: {what} refused: " in told
+    assert HOLDER in told
+    assert path in told
+    assert "--no-verify" not in told
+    assert "AGENTLOCK_SKIP" not in told
 
 
 def undo(repo: Repo) -> None:
