@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.xdist_group("install"),
-    pytest.mark.skipif(os.name == "nt", reason="install.sh is for POSIX systems"),
-]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="install.sh is for POSIX systems")
+# One worker tells the story once; pytest-xdist issue 1386 keeps some pytests from heeding it,
+# which costs seconds and breaks nothing.
+one_worker = pytest.mark.xdist_group("install")
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(CHECKOUT, "install.sh")
@@ -222,6 +222,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
+@one_worker
 def test_both_names_are_linked_and_run(story: Story) -> None:
     venv = story.machine.data / "venv/bin"
     assert story.links == {
@@ -232,22 +233,26 @@ def test_both_names_are_linked_and_run(story: Story) -> None:
     assert "agentlock" in story.version.stdout
 
 
+@one_worker
 def test_the_shim_of_a_version_manager_is_resolved_to_the_real_interpreter(story: Story) -> None:
     assert PYTHON in story.installed.stdout
     assert "shims" not in story.installed.stdout
 
 
+@one_worker
 def test_a_folder_that_is_not_on_path_is_said_with_the_line_that_adds_it(story: Story) -> None:
     assert "is not on your PATH" in story.installed.stdout
     assert 'export PATH="$HOME/.local/bin:$PATH"' in story.installed.stdout
 
 
+@one_worker
 def test_the_program_is_compiled_even_where_python_is_told_to_write_no_bytecode(
     story: Story,
 ) -> None:
     assert any("site-packages/agentlock/__pycache__/__main__." in path for path in story.compiled)
 
 
+@one_worker
 def test_an_installed_repository_refuses_the_commit_of_what_another_agent_holds(
     story: Story,
 ) -> None:
@@ -255,15 +260,18 @@ def test_an_installed_repository_refuses_the_commit_of_what_another_agent_holds(
     assert "Anna" in story.refused.stderr
 
 
+@one_worker
 def test_installing_and_the_demo_leave_no_temporary_file(story: Story) -> None:
     assert story.scratch == []
 
 
+@one_worker
 def test_uninstalling_leaves_home_as_it_was(story: Story) -> None:
     assert story.uninstalled.code == 0, story.uninstalled
     assert story.after[0] == story.before[0]
 
 
+@one_worker
 def test_uninstalling_leaves_the_repository_and_its_old_hook_as_they_were_to_the_byte(
     story: Story,
 ) -> None:
