@@ -46,7 +46,7 @@ _POSIX = {
     b"lower": _LOWER,
     b"print": _GRAPH | {32},
     b"punct": _GRAPH - _DIGITS - _LOWER - _UPPER,
-    b"space": frozenset(b" \t\n\v\f\r"),
+    b"space": frozenset(b" \t\n\r"),  # git's own ctype, without \v and \f
     b"upper": _UPPER,
     b"xdigit": _DIGITS | frozenset(b"abcdefABCDEF"),
 }
