@@ -61,7 +61,8 @@ def set_policy(
     \b
     enforcement          block | warn
     require_reservation  on | off: a commit must be covered by one's own reservation
-    exempt               patterns that need none, as in a .gitignore; none given: clear the list
+    exempt               patterns that need none; the last that matches decides, a leading !
+                         takes back; no pattern given: clear the list
     max_ttl              the longest lease, like 24h
     allow_skip           on | off: whether people may pass one command, on the record
 

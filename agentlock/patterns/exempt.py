@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class _NoTree:
-    """A list is read without a worktree: it holds for all of them."""
+    """A list is read without a worktree, for it holds in all of them: nothing exists here."""
 
-    root = b"/"
-    cwd = b"/"
+    root = b"/agentlock-reads-lists-without-a-worktree"
+    cwd = root
 
     def lookup(self, _path: bytes) -> Literal["file", "directory", "submodule"] | None:
         return None

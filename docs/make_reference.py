@@ -1,0 +1,49 @@
+"""Print the reference of all commands, made from their own help: docs/reference.md.
+
+python docs/make_reference.py > docs/reference.md
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.cli.main import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER = """\
+# Reference
+
+Made from the commands' own help by `python docs/make_reference.py`; a test keeps it current.
+`agentlock` and `git agentlock` are the same program. Exit codes: 0 yes; 1 refused; 2 wrong usage
+or input; 3 could not decide and therefore refused; 70 a bug, with a log to attach; 130
+interrupted.
+"""
+
+
+def commands(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """(path, help) of a command and of all below it, in their own order."""
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None:
+                below = click.Context(child, info_name=name, parent=context, max_content_width=96)
+                yield from commands(child, below)
+
+
+def reference() -> str:
+    """The whole page."""
+    root = click.Context(cli, info_name="agentlock", max_content_width=96, terminal_width=96)
+    parts = [HEADER]
+    for path, text in commands(cli, root):
+        parts.append(f"\n## `{path}`\n\n```text\n{text}\n```\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
