@@ -42,7 +42,7 @@ def sealed_environment(home: Path) -> dict[str, str]:
 
 def _make_home(home: Path) -> None:
     home.mkdir()
-    settings = "[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n"
+    settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
     (home / ".gitconfig").write_text(settings, encoding="utf-8")
 
 

@@ -63,9 +63,13 @@ class Repo:
         assert result.code == 0, f"git {arguments}: {result}"
         return result.out.rstrip("\n")
 
-    def agentlock(self, *arguments: str | bytes, agent: str | None = None, **options: Any) -> Result:
+    def agentlock(
+        self, *arguments: str | bytes, agent: str | None = None, **options: Any
+    ) -> Result:
         """Run agentlock, whatever comes of it."""
-        return run(*AGENTLOCK, *arguments, cwd=options.pop("cwd", self.path), agent=agent, **options)
+        return run(
+            *AGENTLOCK, *arguments, cwd=options.pop("cwd", self.path), agent=agent, **options
+        )
 
     def reserve(self, agent: str, *patterns: str | bytes, **options: Any) -> Any:
         """Reserve, which has to succeed; the granted reservations."""
@@ -104,4 +108,6 @@ class Repo:
 
     def expire(self) -> None:
         """Age every live reservation until its lease has run out."""
-        self.sql("UPDATE file_reservations SET expires_ts = created_ts - 1 WHERE released_ts IS NULL")
+        self.sql(
+            "UPDATE file_reservations SET expires_ts = created_ts - 1 WHERE released_ts IS NULL"
+        )
