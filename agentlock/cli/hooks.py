@@ -65,7 +65,6 @@ def uninstall(everywhere: bool) -> int:
     repository = discover()
     folder = os.fsdecode(hooks_folder(repository.root))
     removed = installation.uninstall(folder) if os.path.isdir(folder) else []
-    registry.remove(repository.common_dir)
     put(f"taken out: {', '.join(removed)}" if removed else "no hook of agentlock's is here")
     return EXIT_OK
 
