@@ -99,8 +99,7 @@ class PatternIndex:
 
     def _add_glob(self, text: bytes) -> _Entry:
         entry = _Entry(text)
-        odd = text.translate(None, b"[\\{") != text or b"/." in text or b"//" in text
-        if odd or not text.startswith((b"/", b"**")):
+        if not _is_simple(text):
             entry.pattern = compile_pattern(text, self._folding)
             prefix = entry.pattern.path
             if entry.pattern.kind == "literal":
@@ -167,6 +166,18 @@ class PatternIndex:
                     entry.pattern = compile_pattern(entry.text, self._folding)
                 if entry.certain or entry.pattern.matches_folded(path, submodule=submodule):
                     found += entry.positions
+
+
+def _is_simple(text: bytes) -> bool:
+    """Whether a glob is canonical at a glance, so that its parsing can wait until it is needed."""
+    return (
+        text.startswith((b"/", b"**"))
+        and not text.startswith(b"/**")
+        and text.translate(None, b"[\\{") == text
+        and b"/." not in text
+        and b"//" not in text
+        and text.count(b"**") == (b"/" + text + b"/").count(b"/**/")
+    )
 
 
 def _plain_prefix(text: bytes) -> bytes:

@@ -13,6 +13,7 @@ from agentlock.patterns.wildmatch import (
     GLOBSTAR,
     NameGlob,
     compile_segment,
+    has_wildcard,
     literal_of,
     parse,
     refuse,
@@ -263,7 +264,7 @@ def displayed(text: bytes) -> str:
     would float. Bytes that are not UTF-8 are surrogate-escaped.
     """
     rest = text[1:]
-    floats = b"/" not in rest and any(wildcard in rest for wildcard in (b"*", b"?", b"["))
+    floats = b"/" not in rest and has_wildcard(rest)
     if text.startswith(b"/") and rest and not floats and rest[:1] not in (b"!", b"-"):
         text = rest
     return text.decode("utf-8", "surrogateescape")

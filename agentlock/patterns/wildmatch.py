@@ -231,6 +231,16 @@ def escape(literal: bytes) -> bytes:
     return literal
 
 
+def has_wildcard(text: bytes) -> bool:
+    """Whether a ``*``, ``?`` or ``[`` stands in it without a backslash."""
+    at = 0
+    while at < len(text):
+        if text[at] in b"*?[":
+            return True
+        at += 1 + (text[at] == _BACKSLASH)
+    return False
+
+
 def render(segments: Sequence[WrittenSegment], *, below: bool) -> bytes:
     """The canonical text: floating globs start with ``**``, all others with a slash."""
     text = b"/".join(b"**" if segment is GLOBSTAR else _rendered(segment) for segment in segments)
