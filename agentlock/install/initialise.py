@@ -77,11 +77,13 @@ def normalised_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme and parts.netloc:
         host, path = parts.hostname or "", parts.path
-    elif ":" in url and "/" not in url.partition(":")[0]:
+    elif parts.scheme == "file":
+        host, path = "", parts.path
+    elif ":" in url and "/" not in url.partition(":")[0]:  # scp's way of writing it
         host, _, path = url.partition(":")
         host = host.rpartition("@")[2].lower()
     else:
-        host, path = "", parts.path if parts.scheme == "file" else url
+        host, path = "", url
     path = path.rstrip("/").removesuffix(".git").rstrip("/")
     return f"{host}/{path.lstrip('/')}" if host else path
 

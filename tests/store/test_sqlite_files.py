@@ -1,0 +1,168 @@
+"""The SQLite file itself: where, whose, how it comes to be and how it grows up."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
+from agentlock.store import migrate, statements
+from agentlock.store.filesystem import Modes, filesystem_of, modes_for, refuse_unsafe_filesystem
+from agentlock.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "table" / "agentlock.sqlite3")
+
+
+def opened(path: str, identifier: str | None) -> None:
+    SQLiteStore(path, identifier, None, timeout=SECOND, read_only=True).close()
+
+
+def query(path: str, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_the_schema_version_is_the_number_of_migrations() -> None:
+    assert [number for number, _ in migrate.steps()] == list(
+        range(1, statements.SCHEMA_VERSION + 1)
+    )
+
+
+def test_a_new_database_is_private_in_wal_mode_and_at_rest_one_file(path: str) -> None:
+    migrate.create(path, Modes())
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+    assert query(path, "PRAGMA journal_mode") == [("wal",)]
+    assert query(path, "PRAGMA integrity_check") == [("ok",)]
+    names = {name for name in os.listdir(os.path.dirname(path)) if not name.endswith(".lock")}
+    assert names == {"agentlock.sqlite3"}
+
+
+@pytest.mark.parametrize(
+    ("shared", "modes"),
+    [
+        (None, (0o600, 0o700)),
+        ("false", (0o600, 0o700)),
+        ("umask", (0o600, 0o700)),
+        ("group", (0o660, 0o2770)),
+        ("\0", (0o660, 0o2770)),
+        ("true", (0o660, 0o2770)),
+        ("all", (0o664, 0o2775)),
+        ("0640", (0o640, 0o750)),
+        ("0666", (0o666, 0o777)),
+    ],
+)
+def test_the_modes_follow_what_the_repository_shares(
+    shared: str | None, modes: tuple[int, int]
+) -> None:
+    found = modes_for(shared)
+    assert (found.file, found.folder) == modes
+
+
+def test_what_is_there_already_is_never_overwritten(path: str) -> None:
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("precious")
+    with pytest.raises(DatabaseError, match="is there already"):
+        migrate.create(path, Modes())
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == "precious"
+
+
+def test_many_who_make_it_at_once_make_one(path: str) -> None:
+    answers: list[object] = []
+
+    def make() -> None:
+        try:
+            answers.append(migrate.create(path, Modes()))
+        except DatabaseError as error:
+            answers.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    made = [answer for answer in answers if isinstance(answer, str)]
+    assert len(made) == 1
+    opened(path, made[0])
+
+
+def test_an_older_schema_is_refused_and_a_migration_mends_it(path: str) -> None:
+    identifier = migrate.create(path, Modes())
+    # a file as it was before the first migration, but for its id
+    for statement in (
+        *(f"DROP TABLE {name}" for name in ("events", "messages", "file_reservations")),
+        *(f"DROP TABLE {name}" for name in ("agents", "projects")),
+        "PRAGMA user_version = 0",
+        "ALTER TABLE database_identity RENAME TO kept",
+        "CREATE VIEW database_identity AS SELECT * FROM kept",
+    ):
+        query(path, statement)
+    with pytest.raises(OlderSchemaError) as refused:
+        opened(path, identifier)
+    assert refused.value.hint == "agentlock db migrate"
+
+
+def test_a_newer_schema_says_upgrade(path: str) -> None:
+    identifier = migrate.create(path, Modes())
+    query(path, f"PRAGMA user_version = {statements.SCHEMA_VERSION + 1}")
+    with pytest.raises(SchemaError) as refused:
+        opened(path, identifier)
+    assert refused.value.hint == "upgrade agentlock"
+
+
+def test_a_migration_leaves_another_database_alone(path: str) -> None:
+    migrate.create(path, Modes())
+    query(path, "PRAGMA user_version = 0")
+    with pytest.raises(DatabaseError, match="another database"):
+        migrate.migrate(path, "not its id")
+    assert query(path, "PRAGMA user_version") == [(0,)]
+
+
+def test_names_that_mean_something_in_a_uri_are_names(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/a ?mode=rwc&x#y%41\xff/t.sqlite3")
+    identifier = migrate.create(path, Modes())
+    opened(path, identifier)
+    assert set(os.listdir(tmp_path)) == {"home", os.path.basename(os.path.dirname(path))}
+
+
+MOUNTS = """\
+22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+40 22 0:35 / /home/me/nfs\\040share rw,relatime shared:2 - nfs4 server:/x rw,vers=4.2
+41 22 0:36 / /work rw - virtiofs work rw
+42 41 0:37 / /work/local rw - tmpfs tmpfs rw
+"""
+
+
+def test_the_file_system_of_the_deepest_mount_counts(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS, encoding="utf-8")
+
+    def kind(path: str) -> str | None:
+        return filesystem_of(path, str(mounts))
+
+    assert kind("/home/me/x/t.sqlite3") == "ext4"
+    assert kind("/home/me/nfs share/deep/t.sqlite3") == "nfs4"
+    assert kind("/work/t.sqlite3") == "virtiofs"
+    assert kind("/work/local/t.sqlite3") == "tmpfs"
+    assert kind("/workshop/t.sqlite3") == "ext4"
+    assert filesystem_of("/x/t", str(tmp_path / "none")) is None
+
+
+def test_this_machine_s_own_file_system_is_good_enough(path: str) -> None:
+    refuse_unsafe_filesystem(path)
