@@ -145,10 +145,19 @@ class _Reader:
         return self._known[path]
 
     def _existing(self, text: bytes) -> Literal["file", "directory", "submodule"] | None:
-        if not text or b"\0" in text or b"//" in text:
+        if not text or b"\0" in text or b"//" in text or self._leaves_a_wildcard(text):
             return None
         path = self._located(text)
         return None if path is None else self._lookup(path)
+
+    def _leaves_a_wildcard(self, text: bytes) -> bool:
+        """Whether ``..`` leaves a directory that only a wildcard names: `*/../a` is not `a`."""
+        names = text.split(b"/")
+        parents = (b"/".join(names[:at]) for at, name in enumerate(names) if name == b"..")
+        return any(
+            _has_wildcard(parent) and not os.path.isdir(os.path.join(self._tree.cwd, parent))
+            for parent in parents
+        )
 
     def _located(self, text: bytes) -> bytes | None:
         """The path that a text names, relative to the root; None where that is outside.
@@ -308,7 +317,8 @@ def _joined(slash: bytes, names: list[bytes], *, below: bool) -> bytes:
 
 
 def _note_of_two_readings(text: bytes, existing: str) -> list[str]:
-    if not _has_wildcard(text) and (b"{" not in text or _expanded(text) == [text]):
+    may_expand = b"{" in text and (b"," in text or b".." in text)
+    if not _has_wildcard(text) and not may_expand:
         return []
     return [f"{shown(text)} is read as the existing {existing}; --glob reads it as a pattern"]
 
