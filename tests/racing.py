@@ -1,0 +1,111 @@
+"""Many real processes of the command line that start at the same moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from support import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+# Each process loads all that it needs, says so, and waits at the gate: without this the first
+# would be done before the last interpreter has started, and nothing would race.
+_RUNNER = """
+import os, sys
+ready, gate = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+from agentlock.__main__ import main
+from agentlock.cli.main import COMMANDS
+__import__(f"agentlock.cli.{COMMANDS[sys.argv[1]][0]}")
+os.write(ready, b".")
+os.close(ready)
+os.read(gate, 1)
+os.close(gate)
+sys.exit(main())
+"""
+
+
+class Call(NamedTuple):
+    """One command line and the agent that types it."""
+
+    agent: str
+    arguments: tuple[str, ...]
+
+
+class Runner:
+    """Processes that stand at the gate, and the end that opens it."""
+
+    def __init__(self, processes: list[subprocess.Popen[bytes]], gate: int) -> None:
+        self.processes = processes
+        self._gate = gate
+
+    def open_gate(self) -> None:
+        """Let all go at once: they wait for the end of a pipe whose only writer is this."""
+        os.close(self._gate)
+        self._gate = -1
+
+    def results(self) -> list[Result]:
+        """How each ended, in the order of the calls."""
+        ended = []
+        for process in self.processes:
+            out, err = (text.decode("utf-8", "backslashreplace") for text in process.communicate())
+            ended.append(Result(process.returncode, out, err))
+        return ended
+
+    def abandon(self) -> None:
+        """End what still runs."""
+        if self._gate >= 0:
+            self.open_gate()
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@contextmanager
+def at_the_gate(
+    calls: Sequence[Call], cwd: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Runner]:
+    """Start a process for each call; all of them stand ready when the block begins."""
+    ready, tell_ready = os.pipe()
+    gate, hold_gate = os.pipe()
+    runner = Runner([], hold_gate)
+    try:
+        for call in calls:
+            runner.processes.append(
+                subprocess.Popen(
+                    (sys.executable, "-c", _RUNNER, str(tell_ready), str(gate), *call.arguments),
+                    cwd=cwd,
+                    env={**os.environ, **(env or {}), "AGENTLOCK_AGENT": call.agent},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(tell_ready, gate),
+                )
+            )
+        os.close(tell_ready)
+        tell_ready = -1
+        waiting = len(calls)
+        while waiting:
+            said = os.read(ready, waiting)
+            assert said, f"{waiting} of {len(calls)} processes ended before the start"
+            waiting -= len(said)
+        yield runner
+    finally:
+        for end in (ready, gate, *([tell_ready] if tell_ready >= 0 else [])):
+            os.close(end)
+        runner.abandon()
+
+
+def start_together(
+    calls: Sequence[Call], cwd: Path, env: Mapping[str, str] | None = None
+) -> list[Result]:
+    """Run all calls at the same moment; how each ended."""
+    with at_the_gate(calls, cwd, env) as runner:
+        runner.open_gate()
+        return runner.results()

@@ -1,0 +1,105 @@
+"""What a hook loads, read from the interpreter's own list of imports in real commits and pushes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support import Repo, Result
+
+# Each costs a commit more than the guard's whole decision (benchmarks/RESULTS.md).
+TOO_DEAR = (
+    *("click", "rich", "pathspec", "filelock", "bracex", "platformdirs"),
+    *("argparse", "asyncio", "contextlib", "dataclasses", "datetime", "email", "enum", "hashlib"),
+    *("http", "importlib.metadata", "inspect", "json", "logging", "multiprocessing", "pathlib"),
+    *("random", "re", "shutil", "site", "socket", "sqlite3", "ssl", "string"),
+    *("subprocess", "tempfile", "threading", "traceback", "typing", "urllib", "uuid"),
+)
+ITS_OWN = {"agentlock.guard.hooks", "agentlock.guard.verdict", "agentlock.store.sqlite"}
+PREFIX = "import time:"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the shim is a sh script")
+
+
+class Loaded(NamedTuple):
+    """How a guarded git command ended, and every module that its hook imported."""
+
+    code: int
+    said: str
+    modules: set[str]
+
+    @property
+    def too_dear(self) -> set[str]:
+        return {
+            name
+            for name in self.modules
+            if any(name == dear or name.startswith(f"{dear}.") for dear in TOO_DEAR)
+        }
+
+
+def loaded(result: Result) -> Loaded:
+    lines = result.err.splitlines(keepends=True)
+    listed = [line for line in lines if line.startswith(PREFIX)]
+    modules = {line.rpartition("|")[2].strip() for line in listed}
+    assert modules >= ITS_OWN, result
+    said = "".join(line for line in lines if not line.startswith(PREFIX))
+    return Loaded(result.code, said, modules)
+
+
+@pytest.fixture
+def watched(repo: Repo, tmp_path: Path) -> Repo:
+    """A repository with files, reservations and a remote, whose hooks tell what they import."""
+    for name in ("src/app.py", "docs/guide.md", "lib/shared.py"):
+        repo.write(name)
+    repo.commit_unguarded("files")
+    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
+    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    repo.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "HEAD:refs/heads/main")
+    repo.must("fetch", "-q", "origin")
+    repo.reserve("Other", "src/**", "**/*.toml", "docs/[a-f]*/*.md", "README.md")
+    repo.reserve("Other", "lib/*.py", "--shared")
+    repo.reserve("Mine", "docs/guide.md")
+    for hook in ("pre-commit", "pre-push"):
+        path = repo.path / ".git" / "hooks" / hook
+        text = path.read_text(encoding="utf-8")
+        telling = text.replace('"$python" -', '"$python" -X importtime -')
+        assert telling != text
+        path.write_text(telling, encoding="utf-8")
+    return repo
+
+
+def test_a_commit_that_is_allowed_loads_nothing_dear(watched: Repo) -> None:
+    watched.write("docs/guide.md", "mine\n")
+    watched.write("lib/shared.py", "shared, so it blocks no commit\n")
+    watched.write("free.txt")
+    commit = loaded(watched.commit_all(agent="Mine"))
+    assert commit.code == 0, commit.said
+    assert not commit.too_dear
+
+
+def test_a_commit_that_is_refused_loads_nothing_dear_either(watched: Repo) -> None:
+    watched.write("src/app.py", "theirs\n")
+    commit = loaded(watched.commit_all(agent="Mine"))
+    assert commit.code == 1
+    assert "src/app.py  Other  exclusive  src/**" in commit.said
+    assert not commit.too_dear
+
+
+def test_a_push_loads_nothing_dear_allowed_or_refused(watched: Repo) -> None:
+    watched.write("free.txt")
+    watched.commit_unguarded("free")
+    push = loaded(watched.git("push", "-q", "origin", "HEAD:refs/heads/main", agent="Mine"))
+    assert push.code == 0, push.said
+    assert not push.too_dear
+    watched.write("src/app.py", "theirs\n")
+    watched.commit_unguarded("theirs")
+    push = loaded(watched.git("push", "-q", "origin", "HEAD:refs/heads/main", agent="Mine"))
+    assert push.code == 1, push.said
+    assert "push refused" in push.said
+    assert not push.too_dear
