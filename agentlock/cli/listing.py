@@ -19,7 +19,13 @@ from agentlock.cli.output import (
     table,
     text_of,
 )
-from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.cli.workspace import (
+    IDENTIFIER,
+    Workspace,
+    json_option,
+    named_agent,
+    timeout_option,
+)
 from agentlock.errors import UsageError
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
@@ -54,7 +60,7 @@ def list_reservations(
     if mine and agent is not None:
         raise UsageError("--mine and --agent exclude each other", hint="give one of them")
     workspace = Workspace(timeout=timeout)
-    wanted = workspace.agent if mine else agent
+    wanted = workspace.agent if mine else named_agent(agent)
     with workspace.store(read_only=True) as store:
         now = store.now()
         found = store.reservations(agent=wanted, live_at=None if history else now)
@@ -67,7 +73,7 @@ def list_reservations(
 
 
 @click.command()
-@click.argument("identifier", metavar="ID", type=int)
+@click.argument("identifier", metavar="ID", type=IDENTIFIER)
 @json_option
 @timeout_option
 def show(identifier: int, as_json: bool, timeout: str | None) -> None:

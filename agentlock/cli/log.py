@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import local_time, print_json, put, rfc3339, text_of
-from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.cli.workspace import Workspace, json_option, named_agent, timeout_option
 from agentlock.duration import parse_duration
 from agentlock.errors import UsageError
 from agentlock.patterns.matching import compile_pattern, displayed
@@ -50,6 +50,7 @@ def log(
     """
     workspace = Workspace(timeout=timeout)
     pattern = _pattern(workspace, path)
+    agent = named_agent(agent)
     after = 0
     while True:
         with workspace.store(read_only=True) as store:
@@ -75,11 +76,11 @@ def _moment(text: str, now: int) -> int:
         return now - parse_duration(text)
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+        return int(moment.timestamp() * 1_000_000)
+    except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
         raise UsageError(
             f"{text!r} is neither a duration nor a time", hint="2h, or 2026-01-31T12:00:00Z"
         ) from None
-    return int(moment.timestamp() * 1_000_000)
 
 
 def _pattern(workspace: Workspace, path: str | None) -> Pattern | None:

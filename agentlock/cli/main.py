@@ -101,8 +101,12 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one return for ea
 
 
 def _usage(error: click.ClickException) -> UsageError:
-    context = getattr(error, "ctx", None)
+    context: click.Context | None = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "agentlock --help"
+    # click 8.2 raises this where no command is given; its message is the whole help
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        click.echo(context.get_help(), err=True)
+        return UsageError("no command is given", hint=hint)
     return UsageError(error.format_message(), hint=hint)
 
 

@@ -14,7 +14,13 @@ from agentlock.cli.output import (
     reservation_json,
     say,
 )
-from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.cli.workspace import (
+    IDENTIFIER,
+    Workspace,
+    agent_option,
+    json_option,
+    timeout_option,
+)
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, PatternError, UsageError
 from agentlock.guard.report import conflicts_text, tell
@@ -35,7 +41,7 @@ if TYPE_CHECKING:
     from agentlock.reservations import Answer
 
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
-IDS = click.option("--id", "ids", multiple=True, type=int, metavar="N", help="By number.")
+IDS = click.option("--id", "ids", multiple=True, type=IDENTIFIER, metavar="N", help="By number.")
 TTL = click.option("--ttl", default="1h", metavar="DURATION", help="For how long (default 1h).")
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentlock.duration import parse_timeout
-from agentlock.git.repository import Identity, Repository, discover, identify
+from agentlock.errors import IdentityError
+from agentlock.git.repository import (
+    NAME_RULE,
+    Identity,
+    Repository,
+    discover,
+    identify,
+    is_agent_name,
+)
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
 from agentlock.store import DEFAULT_TIMEOUT
@@ -22,6 +30,10 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+IDENTIFIER = click.IntRange(1, 2**63 - 1)
+"""The number of a reservation: SQLite and PostgreSQL count no further."""
 
 
 class Workspace:
@@ -65,6 +77,13 @@ def timeout_of(option: str | None) -> int:
     """Microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
     text = option or os.environ.get("AGENTLOCK_TIMEOUT")
     return parse_timeout(text) if text else DEFAULT_TIMEOUT
+
+
+def named_agent(name: str | None) -> str | None:
+    """A name to look for, which need not be known; IdentityError where none could be called so."""
+    if name is not None and not is_agent_name(name):
+        raise IdentityError(f"{name!r} is no agent name", hint=f"a name is {NAME_RULE}")
+    return name
 
 
 def agent_option(function: Function) -> Function:
