@@ -72,7 +72,12 @@ def check_reason(reason: str) -> str:
             f"a reason of {len(reason)} characters is too long",
             hint=f"{LONGEST_REASON} characters at most; an issue's number says it best",
         )
-    return reason.encode("utf-8", "replace").decode()
+    return _storable(reason)
+
+
+def _storable(text: str) -> str:
+    """Text that a database takes: bytes of an argument that are not UTF-8 become ``?``."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def reserve(store: Store, request: Request, folding: Folding) -> Answer:
@@ -88,7 +93,8 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
         now = store.now()
         check_lease(request.ttl, store.policy())
         store.log_expired(now)
-        store.register(request.agent, now, program=request.program, model=request.model)
+        program, model = _storable(request.program), _storable(request.model)
+        store.register(request.agent, now, program=program, model=model)
         conflicts = tuple(_conflicts(store, request, wanted, folding, now))
         if conflicts:
             _log_refusal(store, request, conflicts, now)
@@ -257,7 +263,11 @@ def _by_pattern(
     *,
     foreign: bool,
 ) -> list[Reservation]:
-    matching = [held for held in everyone if held.pattern in texts or held.typed == typed]
+    """What the text means here; only where nothing is called so, what was typed so elsewhere."""
+    named = [held for held in everyone if held.pattern in texts]
+    matching = named
+    if not any(held.agent == agent or held.is_live(now) for held in named):
+        matching = named + [held for held in everyone if held.typed == typed]
     mine = [held for held in matching if foreign or held.agent == agent]
     live = [held for held in mine if held.is_live(now)]
     if mine:

@@ -80,6 +80,7 @@ def set_policy(
         who = workspace.identity.name or ""
         told = ", ".join(f"{name}={_shown(getattr(changed, name), name)}" for name, _ in changes)
         detail = f"{told} ({reason})" if reason else told
+        detail = detail.encode("utf-8", "backslashreplace").decode()
         store.log("policy", store.now(), agent=who, detail=detail)
     _print(changed, as_json=as_json)
 

@@ -46,6 +46,7 @@ def initialise(
     """
     location = _location(repository, database)
     key = project or repository.project or default_project(repository)
+    key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
     lost = ""
     if new_database:
         lost = _set_aside(repository, location)

@@ -189,7 +189,7 @@ class SQLiteStore:
         return Policy(
             enforcement=enforcement,
             require_reservation=bool(require),
-            exempt=tuple(exempt.splitlines()),
+            exempt=tuple(filter(None, os.fsdecode(exempt).split("\n"))),
             max_ttl=max_ttl,
             allow_skip=bool(allow_skip),
         )
@@ -341,7 +341,7 @@ class SQLiteStore:
         self._rows(sql.WRITE_MESSAGE, (self._project_id, sender, recipient, subject, body, now))
 
     def set_policy(self, policy: Policy) -> None:
-        exempt = "\n".join(policy.exempt)
+        exempt = os.fsencode("\n".join(policy.exempt))
         row = (policy.enforcement, policy.require_reservation, exempt, policy.max_ttl)
         self._rows(sql.WRITE_POLICY, (*row, policy.allow_skip, self._project_id))
 

@@ -16,11 +16,12 @@ READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
 READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
 WRITE_PROJECT = "INSERT INTO projects (human_key, slug, created_ts) VALUES (?, ?, ?)"
 READ_POLICY = """
-SELECT enforcement, require_reservation, exempt, max_ttl, allow_skip FROM projects WHERE id = ?
+SELECT enforcement, require_reservation, CAST(exempt AS BLOB), max_ttl, allow_skip
+FROM projects WHERE id = ?
 """
 WRITE_POLICY = """
 UPDATE projects
-SET enforcement = ?, require_reservation = ?, exempt = ?, max_ttl = ?, allow_skip = ?
+SET enforcement = ?, require_reservation = ?, exempt = CAST(? AS TEXT), max_ttl = ?, allow_skip = ?
 WHERE id = ?
 """
 NEXT_FENCE = "UPDATE projects SET last_fence = last_fence + 1 WHERE id = ?"
