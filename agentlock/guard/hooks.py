@@ -152,7 +152,10 @@ def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what:
         return False
     if not reason.strip() or not verdict.policy.allow_skip:
         return False
-    _record(repository, identity, verdict, "skipped", f"{what}: {reason}", _timeout())
+    # A person seldom has an agent's name: git knows who they are.
+    person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
+    detail = f"{what} by {person}>: {reason}"
+    _record(repository, identity, verdict, "skipped", detail, _timeout())
     return True
 
 
