@@ -14,6 +14,7 @@ from agentlock.cli.output import (
     put,
     reservation_json,
     rfc3339,
+    text_of,
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.git.changes import uncommitted
@@ -62,6 +63,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
             "enforcement": verdict.policy.enforcement,
             "holds": [reservation_json(held) for held in holds],
             "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+            "uncovered": [text_of(path) for path in verdict.uncovered],
             "messages": [
                 {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
                 for created, sender, subject, body in messages
@@ -75,6 +77,10 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
     put(f"table     {workspace.repository.database}")
     _put_holds(holds, now)
     _put_blocks(verdict.conflicts, verdict.checked)
+    if verdict.uncovered:
+        shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
+        more = f" and {len(verdict.uncovered) - _SHOWN} more" if verdict.uncovered[_SHOWN:] else ""
+        put(f"uncovered {shown}{more}: the policy wants a reservation of yours for each")
     for _, sender, subject, body in messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
 
