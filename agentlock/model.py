@@ -85,6 +85,20 @@ class Reservation(Value):
         return self.released_ts is None and self.expires_ts > now
 
 
+class Keys(Value):
+    """What a pattern can be found by in the table: two patterns meet only where these agree.
+
+    All are folded (case, composition), so that they serve whatever a repository's settings are.
+    ``prefix`` is the longest literal path that every match starts with; ``name`` the last name of
+    every match, or ``*.ext``, or ``*`` where neither is fixed; ``extension`` that name's last
+    ``.ext`` (empty for a name without a dot), or ``*``.
+    """
+
+    prefix: bytes
+    name: bytes = b"*"
+    extension: bytes = b"*"
+
+
 class Conflict(Value):
     """Two overlapping claims: mine, theirs, and one path that both match (None: not known)."""
 

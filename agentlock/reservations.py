@@ -86,23 +86,29 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     Theirs conflicts with mine where both are live, the patterns overlap, and one of the two is
     exclusive. Reserving what one holds already extends its lease, never shortens it, and can
     turn shared into exclusive.
+
+    Overlaps are looked for before the transaction. Inside it only what was granted meanwhile is
+    tested (a grant, and a new mode, has a new fence), and what was found is confirmed to be live:
+    others wait for as little as possible.
     """
     reason = check_reason(request.reason)
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
+    search = _Search(store, request, [pattern for _, pattern in wanted], folding)
+    with store.reading():
+        check_lease(request.ttl, store.policy())
+        search.everything()
     with store.writing():
         now = store.now()
         check_lease(request.ttl, store.policy())
+        conflicts = search.confirmed(now)
         store.log_expired(now)
         program, model = _storable(request.program), _storable(request.model)
         store.register(request.agent, now, program=program, model=model)
-        conflicts = tuple(_conflicts(store, request, wanted, folding, now))
         if conflicts:
             _log_refusal(store, request, conflicts, now)
             return Answer((), conflicts, now)
-        mine = {held.pattern: held for held in store.reservations(agent=request.agent, live_at=now)}
         granted = tuple(
-            _grant(store, request, reading, pattern, mine.get(reading.pattern), reason, now)
-            for reading, pattern in wanted
+            _grant(store, request, reading, pattern, reason, now) for reading, pattern in wanted
         )
     return Answer(granted, (), now)
 
@@ -156,23 +162,65 @@ def release(
     return released
 
 
-def _conflicts(
-    store: Store,
-    request: Request,
-    wanted: Sequence[tuple[Reading, Pattern]],
-    folding: Folding,
-    now: int,
-) -> Iterable[Conflict]:
-    compiled: dict[bytes, Pattern] = {}
-    for _, pattern in wanted:
-        for theirs in store.live_around(pattern.key, now, below=pattern.kind != "literal"):
-            if theirs.agent == request.agent or not (theirs.exclusive or request.exclusive):
-                continue
-            if theirs.pattern not in compiled:
-                compiled[theirs.pattern] = _stored(theirs, folding)
-            witness = overlap(pattern, compiled[theirs.pattern])
-            if witness is not None:
-                yield Conflict(pattern.text, witness, theirs)
+class _Search:
+    """Looks for what a request conflicts with, most of it before the write transaction."""
+
+    def __init__(
+        self, store: Store, request: Request, patterns: Sequence[Pattern], folding: Folding
+    ) -> None:
+        self._store = store
+        self._request = request
+        self._patterns = patterns
+        self._folding = folding
+        self._compiled: dict[bytes, Pattern] = {}
+        self._found: list[Conflict] = []
+        self._fence = 0
+        self._at = 0
+
+    def everything(self) -> None:
+        """Test all that can matter, in a snapshot of the table."""
+        self._at = self._store.now()
+        self._fence = self._store.last_fence()
+        self._found = [
+            conflict
+            for pattern in self._patterns
+            for theirs in self._store.live_near(
+                pattern.keys, self._at, below=pattern.kind != "literal"
+            )
+            for conflict in self._tested(pattern, theirs)
+        ]
+
+    def confirmed(self, now: int) -> tuple[Conflict, ...]:
+        """The conflicts that there are at ``now``, inside the write transaction."""
+        if now < self._at:  # a clock that was set back revives leases that were over
+            self.everything()
+        else:
+            self._found = [one for one in self._found if self._stands(one.reservation, now)]
+            new = self._store.live_since(self._fence, now)
+            self._found += [
+                conflict
+                for pattern in self._patterns
+                for theirs in new
+                for conflict in self._tested(pattern, theirs)
+            ]
+        unique = {(one.pattern, one.reservation.id): one for one in self._found}
+        return tuple(unique.values())
+
+    def _stands(self, theirs: Reservation, now: int) -> bool:
+        current = self._store.reservation(theirs.id)
+        return current is not None and current.is_live(now)
+
+    def _tested(self, pattern: Pattern, theirs: Reservation) -> Iterable[Conflict]:
+        if theirs.agent == self._request.agent:
+            return
+        if not (theirs.exclusive or self._request.exclusive):
+            return
+        compiled = self._compiled.get(theirs.pattern)
+        if compiled is None:
+            compiled = self._compiled[theirs.pattern] = _stored(theirs, self._folding)
+        witness = overlap(pattern, compiled)
+        if witness is not None:
+            yield Conflict(pattern.text, witness, theirs)
 
 
 def _stored(theirs: Reservation, folding: Folding) -> Pattern:
@@ -190,17 +238,17 @@ def _grant(
     request: Request,
     reading: Reading,
     pattern: Pattern,
-    held: Reservation | None,
     reason: str,
     now: int,
 ) -> Reservation:
     expires = now + request.ttl
+    held = store.own(request.agent, reading.pattern, pattern.keys, now)
     if held is None:
         granted = store.grant(
             request.agent,
             reading.pattern,
             typed=reading.typed,
-            key=pattern.key,
+            keys=pattern.keys,
             exclusive=request.exclusive,
             reason=reason,
             now=now,
@@ -234,10 +282,10 @@ def _choose(
     if selection.ids:
         chosen = [_by_id(store, agent, number, foreign=foreign) for number in selection.ids]
     else:
-        everyone = store.unreleased(None)
+        mine = store.unreleased(None if foreign else agent)
         chosen = []
         for typed, texts in selection.patterns:
-            chosen += _by_pattern(everyone, agent, typed, texts, now, foreign=foreign)
+            chosen += _by_pattern(store, agent, mine, typed, texts, now)
     unique = {held.id: held for held in chosen}
     return list(unique.values())
 
@@ -255,32 +303,39 @@ def _by_id(store: Store, agent: str, number: int, *, foreign: bool) -> Reservati
 
 
 def _by_pattern(
-    everyone: Sequence[Reservation],
+    store: Store,
     agent: str,
+    candidates: Sequence[Reservation],
     typed: bytes,
     texts: frozenset[bytes],
     now: int,
-    *,
-    foreign: bool,
 ) -> list[Reservation]:
     """What the text means here; only where nothing is called so, what was typed so elsewhere."""
-    named = [held for held in everyone if held.pattern in texts]
-    matching = named
-    if not any(held.agent == agent or held.is_live(now) for held in named):
-        matching = named + [held for held in everyone if held.typed == typed]
-    mine = [held for held in matching if foreign or held.agent == agent]
-    live = [held for held in mine if held.is_live(now)]
-    if mine:
-        return live or mine[-1:]  # only the newest of those that have expired can be meant
-    name = typed.decode("utf-8", "backslashreplace")
-    for held in matching:
-        if held.is_live(now):
+    chosen = [held for held in candidates if held.pattern in texts]
+    if not chosen:
+        live = store.reservations(live_at=now)
+        _refuse_foreign([held for held in live if held.pattern in texts], agent, typed)
+        chosen = [held for held in candidates if held.typed == typed]
+        if not chosen:
+            _refuse_foreign([held for held in live if held.typed == typed], agent, typed)
             raise RefusedError(
-                f"{name!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
-                hint=f"agentlock show {held.id}",
+                f"{agent} holds no reservation of {_text(typed)!r}", hint="agentlock list --mine"
             )
-    raise RefusedError(f"{agent} holds no reservation of {name!r}", hint="agentlock list --mine")
+    live = [held for held in chosen if held.is_live(now)]
+    return live or chosen[-1:]  # of those that have run out, only the newest can be meant
+
+
+def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> None:
+    for held in found:
+        raise RefusedError(
+            f"{_text(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
+            hint=f"agentlock show {held.id}",
+        )
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _shown(held: Reservation) -> str:
-    return held.pattern.decode("utf-8", "backslashreplace")
+    return _text(held.pattern)

@@ -24,13 +24,16 @@ def judge(
     store: Store, changes: Changes, agent: str | None, folding: Folding
 ) -> tuple[Verdict, int]:
     """The verdict on these changes, and the time that it was given at, from one snapshot."""
-    keys: set[bytes] = {b""}
+    prefixes: set[bytes] = {b""}
+    names: set[bytes] = {b"*"}
     for path in changes.paths:
-        keys.update(path_keys(path))
+        its_prefixes, its_names = path_keys(path)
+        prefixes.update(its_prefixes)
+        names.update(its_names)
     with store.reading():
         now = store.now()
         policy = store.policy()
-        live = store.live_with_keys(keys, now)
+        live = store.live_on(prefixes, names, now)
     verdict = decide(changes.paths, changes.submodules, live, agent, policy, folding)
     return verdict, now
 
@@ -45,7 +48,7 @@ def meeting_directories(
     now = store.now()
     for text in directories:
         pattern = compile_pattern(text, folding)
-        for held in store.live_around(pattern.key, now, below=True):
+        for held in store.live_near(pattern.keys, now, below=True):
             if not held.exclusive or held.agent == agent:
                 continue
             witness = overlap(pattern, compile_pattern(held.pattern, folding))

@@ -8,7 +8,7 @@ beyond its own package.
 
 from __future__ import annotations
 
-from agentlock.model import Value
+from agentlock.model import Keys, Value
 from agentlock.patterns.wildmatch import (
     GLOBSTAR,
     NameGlob,
@@ -74,14 +74,20 @@ def fold_key(path: bytes) -> bytes:
     return (path if path.isascii() else _normalized("NFD", path)).lower()
 
 
-def path_keys(path: bytes) -> list[bytes]:
-    """The path, its ancestors and the root, folded: the keys of all patterns that can match it."""
+def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
+    """The ``Keys.prefix``es and the ``Keys.name``s of all patterns that can match a path."""
     key = fold_key(path)
-    keys = [key]
+    name = key[key.rfind(b"/") + 1 :]
+    prefixes = [key]
     while key:
         key = key[: max(key.rfind(b"/"), 0)]
-        keys.append(key)
-    return keys
+        prefixes.append(key)
+    return prefixes, (name, b"*" + _extension(name), b"*")
+
+
+def _extension(name: bytes) -> bytes:
+    dot = name.rfind(b".")
+    return name[dot:] if dot >= 0 else b""
 
 
 class Pattern:
@@ -116,9 +122,15 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
     @property
-    def key(self) -> bytes:
-        """``prefix`` under every folding at once; see ``path_keys``."""
-        return fold_key(self.prefix)
+    def keys(self) -> Keys:
+        """What the table finds it by; see ``path_keys``."""
+        prefix = fold_key(self.prefix)
+        if self.kind == "directory":
+            return Keys(prefix)
+        if self.kind == "glob":
+            return Keys(prefix, *_last_name(self.text))
+        name = prefix[prefix.rfind(b"/") + 1 :]
+        return Keys(prefix, name, _extension(name))
 
     @property
     def is_whole_repository(self) -> bool:
@@ -139,6 +151,25 @@ class Pattern:
         if self.kind == "directory":
             return not self.path or path == self.path or path.startswith(self.path + b"/")
         return _runs_match(self._runs_around if submodule else self._runs, path.split(b"/"))
+
+
+def _last_name(glob: bytes) -> tuple[bytes, bytes]:
+    """``Keys.name`` and ``Keys.extension`` of a glob."""
+    written, below = parse(glob.removeprefix(b"/"), glob)
+    last = written[-1]
+    if below or last is GLOBSTAR:
+        return b"*", b"*"
+    name = literal_of(last)
+    if name is not None:
+        name = fold_key(name)
+        return name, _extension(name)
+    ending = bytearray()
+    for token in reversed(last):
+        if not isinstance(token, int):
+            break
+        ending.insert(0, token)
+    extension = _extension(fold_key(bytes(ending)))
+    return b"*" + extension, extension or b"*"
 
 
 def covers_below(segments: Sequence[Segment]) -> bool:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
-    from agentlock.model import Agent, Event, Policy, Reservation
+    from agentlock.model import Agent, Event, Keys, Policy, Reservation
 
 
 class Store(Protocol):
@@ -32,11 +32,25 @@ class Store(Protocol):
 
     def policy(self) -> Policy: ...
 
-    def live_with_keys(self, keys: Iterable[bytes], now: int) -> list[Reservation]:
-        """Live reservations whose prefix key is among ``keys``, by id."""
+    def live_on(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
+    ) -> list[Reservation]:
+        """Live ones found by one of these prefixes and, where they are few, by one of the names."""
 
-    def live_around(self, key: bytes, now: int, *, below: bool) -> list[Reservation]:
-        """Live ones whose prefix key is ``key``, an ancestor, or (``below``) a descendant."""
+    def live_near(self, keys: Keys, now: int, *, below: bool) -> list[Reservation]:
+        """Live ones that a pattern with these keys can meet.
+
+        Their prefix is its own, an ancestor of it or, with ``below``, a descendant; what is known
+        of their last names agrees with its own.
+        """
+
+    def live_since(self, fence: int, now: int) -> list[Reservation]:
+        """Live ones granted, or given a new mode, after the grant that had this fence."""
+
+    def last_fence(self) -> int: ...
+
+    def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
+        """The live reservation of exactly this pattern that the agent holds."""
 
     def reservations(
         self, *, agent: str | None = None, live_at: int | None = None
@@ -74,7 +88,7 @@ class Store(Protocol):
         pattern: bytes,
         *,
         typed: bytes,
-        key: bytes,
+        keys: Keys,
         exclusive: bool,
         reason: str,
         now: int,

@@ -17,7 +17,7 @@ from agentlock.errors import (
     OlderSchemaError,
     SchemaError,
 )
-from agentlock.model import Agent, Event, Policy, Reservation
+from agentlock.model import Agent, Event, Keys, Policy, Reservation
 from agentlock.store import statements as sql
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _KEYS_PER_QUERY = 400  # SQLite before 3.32 takes 999 parameters
+_MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
 _ATTEMPTS = 4  # the first and three retries
 _FIRST_PAUSE = 0.05
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -194,24 +195,48 @@ class SQLiteStore:
             allow_skip=bool(allow_skip),
         )
 
-    def live_with_keys(self, keys: Iterable[bytes], now: int) -> list[Reservation]:
-        wanted = sorted(set(keys))
+    def live_on(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
+    ) -> list[Reservation]:
+        wanted = sorted(set(prefixes))
+        few = sorted(set(names))
+        if len(few) > _MOST_NAMES:
+            few = []
         found: list[Reservation] = []
         for start in range(0, len(wanted), _KEYS_PER_QUERY):
             chunk = wanted[start : start + _KEYS_PER_QUERY]
-            statement = sql.live_with_keys(len(chunk))
-            found += self._reservations(statement, (self._project_id, now, *chunk))
-        return found
+            statement = sql.live_on(len(chunk), len(few))
+            found += self._reservations(statement, (self._project_id, now, *chunk, *few))
+        return sorted(found, key=_id)
 
-    def live_around(self, key: bytes, now: int, *, below: bool) -> list[Reservation]:
-        if below and not key:
-            return self._reservations(sql.LIVE, (self._project_id, now))
-        found = self.live_with_keys(_with_ancestors(key), now)
+    def live_near(self, keys: Keys, now: int, *, below: bool) -> list[Reservation]:
+        names, extensions = _agreeing(keys)
+        counts = (len(names), len(extensions))
+        if below and not keys.prefix:
+            statement = sql.live_anywhere(*counts) if extensions else sql.LIVE
+            found = self._reservations(statement, (self._project_id, now, *names, *extensions))
+            return sorted(found, key=_id)
+        above = list(_with_ancestors(keys.prefix))
+        statement = sql.live_on(len(above), *counts)
+        found = self._reservations(statement, (self._project_id, now, *above, *names, *extensions))
         if below:
-            # "0" is the byte after "/": everything from key/ up to there lies below key
-            parameters = (self._project_id, now, key + b"/", key + b"0")
-            found += self._reservations(sql.LIVE_BETWEEN_KEYS, parameters)
-        return found
+            # "0" is the byte after "/": everything from prefix/ up to there lies below it
+            limits = (keys.prefix + b"/", keys.prefix + b"0")
+            parameters = (self._project_id, now, *limits, *names, *extensions)
+            found += self._reservations(sql.live_below(*counts), parameters)
+        return sorted(found, key=_id)
+
+    def live_since(self, fence: int, now: int) -> list[Reservation]:
+        return self._reservations(sql.LIVE_SINCE, (self._project_id, now, fence))
+
+    def last_fence(self) -> int:
+        with _Translated(self):
+            return int(self._one(sql.READ_FENCE, (self._project_id,))[0])
+
+    def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
+        parameters = (self._project_id, now, keys.prefix, agent, pattern)
+        found = self._reservations(sql.LIVE_OF_PATTERN, parameters)
+        return found[0] if found else None
 
     def reservations(
         self, *, agent: str | None = None, live_at: int | None = None
@@ -276,7 +301,7 @@ class SQLiteStore:
         pattern: bytes,
         *,
         typed: bytes,
-        key: bytes,
+        keys: Keys,
         exclusive: bool,
         reason: str,
         now: int,
@@ -285,8 +310,9 @@ class SQLiteStore:
         with _Translated(self):
             (agent_id,) = self._one(sql.READ_AGENT_ID, (self._project_id, agent))
             fence = self._next_fence()
-            row = (self._project_id, agent_id, pattern, typed, key, exclusive, reason, now, expires)
-            cursor = self._connection.execute(sql.WRITE_RESERVATION, (*row, fence))
+            texts = (pattern, typed, keys.prefix, keys.name, keys.extension)
+            row = (self._project_id, agent_id, *texts, exclusive, reason, now, expires, fence)
+            cursor = self._connection.execute(sql.WRITE_RESERVATION, row)
         return Reservation(
             cursor.lastrowid, agent, pattern, exclusive, reason, now, expires, None, fence, typed
         )
@@ -393,6 +419,20 @@ class _Transaction:
                 self._store.finish("COMMIT")
         elif self._store.in_transaction:
             self._store.finish("ROLLBACK")
+
+
+def _id(held: Reservation) -> int:
+    return held.id
+
+
+def _agreeing(keys: Keys) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The names and extensions that others must have to meet these; none: any will do."""
+    if keys.extension == b"*":
+        return (), ()
+    extensions = (b"*", keys.extension)
+    if keys.name.startswith(b"*"):
+        return (), extensions
+    return (b"*", b"*" + keys.extension, keys.name), extensions
 
 
 def _with_ancestors(key: bytes) -> Iterator[bytes]:

@@ -47,24 +47,43 @@ SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.exclusive, r.reason, r.crea
 FROM file_reservations AS r {index} JOIN agents AS a ON a.id = r.agent_id
 WHERE r.project_id = ?
 """
+_LIVE_WHERE = " AND r.released_ts IS NULL AND r.expires_ts > ?"
 # The planner, left alone, may start from the agents table and read every row of each.
-_LIVE = (
-    _RESERVATION.format(index="INDEXED BY file_reservations_unreleased")
-    + " AND r.released_ts IS NULL AND r.expires_ts > ?"
-)
+_LIVE = _RESERVATION.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
+_LIVE_BY_NAME = _RESERVATION.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
+_LIVE_BY_FENCE = _RESERVATION.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
 _ALL = _RESERVATION.format(index="")
 
 
-def live_with_keys(count: int) -> str:
-    """Parameters: project, now, ``count`` keys."""
-    keys = ", ".join(["CAST(? AS TEXT)"] * count)
-    return f"{_LIVE} AND r.prefix_key IN ({keys}) ORDER BY r.id"
+def _among(column: str, count: int) -> str:
+    return f" AND r.{column} IN ({', '.join(['CAST(? AS TEXT)'] * count)})" if count else ""
 
 
-# Parameters: project, now, first key, key past the last
-LIVE_BETWEEN_KEYS = f"""{_LIVE}
-    AND r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT) ORDER BY r.id"""
+def _ending(names: int, extensions: int) -> str:
+    return _among("name_key", names) + _among("extension_key", extensions)
+
+
+def live_on(prefixes: int, names: int, extensions: int = 0) -> str:
+    """Parameters: project, now, the prefixes, the names, the extensions (none: any)."""
+    return _LIVE + _among("prefix_key", prefixes) + _ending(names, extensions)
+
+
+def live_below(names: int, extensions: int) -> str:
+    """Parameters: project, now, first prefix, prefix past the last, the names, the extensions."""
+    between = " AND r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
+    return _LIVE + between + _ending(names, extensions)
+
+
+def live_anywhere(names: int, extensions: int) -> str:
+    """Parameters: project, now, the names, the extensions."""
+    return _LIVE_BY_NAME + _ending(names, extensions)
+
+
+LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 LIVE = f"{_LIVE} ORDER BY r.id"
+# Parameters: project, now, prefix, agent, pattern
+LIVE_OF_PATTERN = f"""{_LIVE}
+    AND r.prefix_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)"""
 LIVE_OF_AGENT = (
     f"{_ALL} AND r.released_ts IS NULL AND r.expires_ts > ? AND a.name = ? ORDER BY r.id"
 )
@@ -75,9 +94,10 @@ UNRELEASED_OF_AGENT = f"{_ALL} AND r.released_ts IS NULL AND a.name = ? ORDER BY
 RESERVATION = f"{_ALL} AND r.id = ?"
 
 WRITE_RESERVATION = """
-INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern, prefix_key,
-    exclusive, reason, created_ts, expires_ts, fence)
-VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)
+INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern,
+    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence)
+VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT),
+    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)
 """
 CHANGE_RESERVATION = """
 UPDATE file_reservations

@@ -10,6 +10,8 @@ import pytest
 
 from agentlock.errors import ConfigurationError, DatabaseError, DatabaseUnreachableError
 from agentlock.model import Policy
+from agentlock.patterns.matching import Folding, compile_pattern
+from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from agentlock.model import Reservation
+    from agentlock.model import Keys, Reservation
     from agentlock.store.protocol import Store
 
 SECOND = 1_000_000
@@ -54,7 +56,10 @@ def store(database: Database) -> Iterator[Store]:
 @pytest.fixture
 def grant(store: Store) -> Callable[..., Reservation]:
     def make(
-        agent: str = "A", pattern: bytes = b"/src/a.py", key: bytes = b"src/a.py", **changes: int
+        agent: str = "A",
+        pattern: bytes = b"/src/a.py",
+        keys: Keys | None = None,
+        **changes: int,
     ) -> Reservation:
         with store.writing():
             now = store.now()
@@ -62,8 +67,8 @@ def grant(store: Store) -> Callable[..., Reservation]:
             return store.grant(
                 agent,
                 pattern,
-                typed=changes.get("typed", pattern),  # type: ignore[arg-type]
-                key=key,
+                typed=pattern,
+                keys=keys or compile_pattern(pattern).keys,
                 exclusive=True,
                 reason="because",
                 now=now,
@@ -76,7 +81,7 @@ def grant(store: Store) -> Callable[..., Reservation]:
 def test_what_is_granted_is_read_back_as_it_was(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
-    granted = grant(pattern=b"/src/\xff \n.py", key=b"src/\xff \n.py")
+    granted = grant(pattern=b"/src/\xff \n.py")
     assert store.reservation(granted.id) == granted
     assert store.reservations(live_at=store.now()) == [granted]
     assert granted.agent == "A"
@@ -109,7 +114,7 @@ def test_an_exception_takes_everything_back(store: Store) -> None:
 def test_fences_rise_with_each_grant_and_each_new_mode_and_never_return(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
-    first, second = grant(), grant("B", b"/b", b"b")
+    first, second = grant(), grant("B", b"/b")
     assert (first.fence, second.fence) == (1, 2)
     with store.writing():
         shared = store.change(first, exclusive=False)
@@ -124,39 +129,86 @@ def test_ids_are_never_given_twice(store: Store, grant: Callable[..., Reservatio
     assert grant().id > first.id
 
 
-def test_a_key_finds_only_what_is_live_and_its_own(
+def test_prefixes_and_names_find_only_what_is_live_and_their_own(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
     held = grant()
-    grant("B", b"/src/b.py", b"src/b.py")
-    over = grant("C", b"/src/a.py", b"src/a.py", ttl=-SECOND)
-    assert store.live_with_keys([b"src/a.py"], store.now()) == [held]
-    assert not over.is_live(store.now())
-    assert store.live_with_keys([b"src"], store.now()) == []
+    grant("B", b"/src/b.py")
+    over = grant("C", ttl=-SECOND)
+    now = store.now()
+    assert store.live_on([b"src/a.py"], [b"a.py"], now) == [held]
+    assert not over.is_live(now)
+    assert store.live_on([b"src"], [b"a.py"], now) == []
+    assert store.live_on([b"src/a.py"], [b"b.py"], now) == []
 
 
 def test_thousands_of_keys_can_be_asked_at_once(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
     held = grant()
-    keys = [b"dir/%d" % number for number in range(5000)]
-    assert store.live_with_keys([*keys, b"src/a.py"], store.now()) == [held]
+    many = [b"dir/%d" % number for number in range(5000)]
+    now = store.now()
+    assert store.live_on([*many, b"src/a.py"], [*many, b"a.py"], now) == [held]
 
 
-def test_what_lies_around_a_key_is_its_ancestors_itself_and_what_is_below(
+NEIGHBOURS = [
+    *(b"/src/", b"/src/a/", b"/src/a", b"/src/a/b", b"/src/a-b", b"/src/a0", b"/src/ab", b"/"),
+    *(b"/src/a/x.py", b"/src/a/x.md", b"/src/a/deep/x.py", b"/doc/x.py", b"/src/A/X.PY"),
+    *(b"**/*.py", b"**/*.md", b"**/x.py", b"/src/**/x.py", b"/src/*.py", b"/src/a/*", b"/src/*/x*"),
+    *(b"**/*", b"**/*x", b"/src/**", b"/src/a/**/*.md", b"**/Makefile", b"/src/[ab]/x.py"),
+]
+
+
+@pytest.mark.parametrize("text", NEIGHBOURS)
+def test_everything_that_a_pattern_meets_is_near_it(
+    store: Store, grant: Callable[..., Reservation], text: bytes
+) -> None:
+    folding = Folding(ignore_case=True)
+    mine = compile_pattern(text, folding)
+    made = [grant("A", other) for other in NEIGHBOURS]
+    near = store.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+    assert near == sorted(near, key=lambda held: held.id)
+    meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
+    assert [held for held in meets if held not in near] == []
+
+
+def test_what_cannot_meet_is_not_read(store: Store, grant: Callable[..., Reservation]) -> None:
+    for text in NEIGHBOURS:
+        grant("A", text)
+
+    def near(text: bytes) -> set[bytes]:
+        mine = compile_pattern(text)
+        found = store.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+        return {held.pattern for held in found}
+
+    assert near(b"/doc/y.c") == {b"/", b"**/*", b"**/*x"}
+    assert near(b"/doc/") >= {b"/doc/x.py", b"**/*.py"}
+    assert near(b"/doc/").isdisjoint({b"/src/a", b"/src/**"})
+    assert near(b"**/*.md").isdisjoint({b"/src/a/x.py", b"**/*.py", b"**/Makefile", b"/doc/x.py"})
+    assert near(b"**/Makefile").isdisjoint({b"/src/a/x.py", b"**/*.py", b"**/x.py"})
+
+
+def test_only_what_was_granted_or_changed_its_mode_since_a_fence_is_new(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
-    keys = [b"", b"src", b"src/a", b"src/a/b", b"src/a-b", b"src/a0", b"src/ab", b"doc"]
-    made = {key: grant("A", b"/" + key, key) for key in keys}
-    now = store.now()
+    old, changed = grant(), grant("B", b"/b")
+    fence = store.last_fence()
+    with store.writing():
+        store.change(old, expires=old.expires_ts + HOUR)
+        changed = store.change(changed, exclusive=False)
+    new = grant("C", b"/c")
+    assert store.live_since(fence, store.now()) == [changed, new]
 
-    def around(key: bytes, *, below: bool) -> set[int]:
-        return {held.id for held in store.live_around(key, now, below=below)}
 
-    assert around(b"src/a", below=False) == {made[key].id for key in (b"", b"src", b"src/a")}
-    below = (b"", b"src", b"src/a", b"src/a/b")
-    assert around(b"src/a", below=True) == {made[key].id for key in below}
-    assert around(b"", below=True) == {held.id for held in made.values()}
+def test_ones_own_is_found_by_its_exact_pattern(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    held = grant()
+    grant("B")
+    keys = compile_pattern(held.pattern).keys
+    assert store.own("A", held.pattern, keys, store.now()) == held
+    assert store.own("C", held.pattern, keys, store.now()) is None
+    assert store.own("A", held.pattern, keys, held.expires_ts) is None
 
 
 def test_projects_in_one_database_do_not_see_each_other(
@@ -165,7 +217,7 @@ def test_projects_in_one_database_do_not_see_each_other(
     grant()
     other = database.open("other")
     assert other.reservations() == []
-    assert other.live_with_keys([b"src/a.py"], other.now()) == []
+    assert other.live_on([b"src/a.py"], [b"a.py"], other.now()) == []
     assert other.agents() == []
     other.close()
 

@@ -91,7 +91,7 @@ def test_a_pattern_knows_its_kind_and_its_literal_prefix(
 ) -> None:
     pattern = compile_pattern(text)
     assert (pattern.text, pattern.kind, pattern.prefix) == (text, kind, prefix)
-    assert pattern.key == prefix
+    assert pattern.keys.prefix == prefix
 
 
 def test_a_directory_covers_its_entry_and_all_below_it() -> None:
@@ -180,9 +180,34 @@ def test_folding_is_applied_to_both_sides(
 
 
 def test_the_keys_of_a_path_are_itself_its_ancestors_and_the_root() -> None:
-    assert path_keys(b"Src/Auth/a.PY") == [b"src/auth/a.py", b"src/auth", b"src", b""]
-    assert path_keys(b"a") == [b"a", b""]
-    assert path_keys(b"") == [b""]
+    prefixes, names = path_keys(b"Src/Auth/a.PY")
+    assert prefixes == [b"src/auth/a.py", b"src/auth", b"src", b""]
+    assert names == (b"a.py", b"*.py", b"*")
+    assert path_keys(b"a") == ([b"a", b""], (b"a", b"*", b"*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "extension"),
+    [
+        (b"/src/A.PY", b"a.py", b".py"),
+        (b"/src/Makefile", b"makefile", b""),
+        (b"/src/", b"*", b"*"),
+        (b"/src/**", b"*", b"*"),
+        (b"**/*.py", b"*.py", b".py"),
+        (b"**/*.tar.gz", b"*.gz", b".gz"),
+        (b"**/*_test", b"*", b"*"),
+        (b"**/Makefile", b"makefile", b""),
+        (b"/src/*/x.c", b"x.c", b".c"),
+        (b"**/*.[ch]", b"*", b"*"),
+        (b"/src/*/", b"*", b"*"),
+        (rb"**/\*.foo/\*bar", b"*bar", b""),
+    ],
+)
+def test_the_keys_of_a_pattern_say_what_is_known_of_the_last_name(
+    text: bytes, name: bytes, extension: bytes
+) -> None:
+    keys = compile_pattern(text).keys
+    assert (keys.name, keys.extension) == (name, extension)
 
 
 names = st.sampled_from(["a", "A", "E\u0301", "e\u0301", "\u00c9", "\u00e9", "\u212a", "k", "K"])
@@ -192,7 +217,7 @@ paths = st.lists(names, min_size=1, max_size=3).map(lambda parts: "/".join(parts
 @given(
     path=paths,
     prefix=paths,
-    ending=st.sampled_from([b"", b"/", b"/*", b"/**", b"/*/**", b"/**/*"]),
+    ending=st.sampled_from([b"", b"/", b"/*", b"/**", b"/*/**", b"/**/*", b"/**/a", b"/*e"]),
     folding=st.sampled_from([EXACT, NO_CASE, COMPOSED, BOTH]),
 )
 def test_a_pattern_that_matches_has_its_key_among_those_of_the_path(
@@ -200,7 +225,9 @@ def test_a_pattern_that_matches_has_its_key_among_those_of_the_path(
 ) -> None:
     pattern = compile_pattern(b"/" + prefix + ending, folding)
     if pattern.matches(path) or pattern.matches_submodule(path):
-        assert pattern.key in path_keys(path)
+        prefixes, names = path_keys(path)
+        assert pattern.keys.prefix in prefixes
+        assert pattern.keys.name in names
 
 
 def test_the_index_answers_as_each_pattern_does() -> None:

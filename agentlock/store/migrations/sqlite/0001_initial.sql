@@ -37,9 +37,11 @@ CREATE TABLE file_reservations (
     agent_id INTEGER NOT NULL REFERENCES agents (id),
     path_pattern TEXT NOT NULL,
     typed_pattern TEXT NOT NULL,
-    -- The pattern's longest literal path prefix, case folded and composed: a path can only match
-    -- patterns whose key is one of its own ancestors, itself, or empty.
+    -- What the pattern is found by, case folded and composed. A path can match it only where
+    -- prefix_key is the path or an ancestor, and name_key its last name, its *.extension or *.
     prefix_key TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    extension_key TEXT NOT NULL,
     exclusive INTEGER NOT NULL CHECK (exclusive IN (0, 1)),
     reason TEXT NOT NULL DEFAULT '',
     created_ts INTEGER NOT NULL,
@@ -49,8 +51,16 @@ CREATE TABLE file_reservations (
     expiry_logged INTEGER NOT NULL DEFAULT 0 CHECK (expiry_logged IN (0, 1))
 );
 
-CREATE INDEX file_reservations_unreleased
-    ON file_reservations (project_id, prefix_key, expires_ts)
+CREATE INDEX file_reservations_by_prefix
+    ON file_reservations (project_id, prefix_key, name_key, extension_key, expires_ts)
+    WHERE released_ts IS NULL;
+
+CREATE INDEX file_reservations_by_name
+    ON file_reservations (project_id, extension_key, name_key, prefix_key, expires_ts)
+    WHERE released_ts IS NULL;
+
+CREATE INDEX file_reservations_by_fence
+    ON file_reservations (project_id, fence)
     WHERE released_ts IS NULL;
 
 CREATE INDEX file_reservations_by_agent
