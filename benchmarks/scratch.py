@@ -1,0 +1,84 @@
+"""Scratch repositories in an environment of their own: no configuration of this machine counts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PROGRAMS = {"git": ("git",), "agentlock": (sys.executable, "-m", "agentlock")}
+_OURS = ("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
+
+
+class Scratch:
+    """A folder with a HOME and repositories in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        home = folder / "home"
+        home.mkdir()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        kept.pop("AGENT_NAME", None)
+        people = {
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "Bench"), ("EMAIL", "bench@example.invalid"))
+        }
+        self.environment = {
+            **kept,
+            **people,
+            "HOME": str(home),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "AGENTLOCK_AGENT": "Bench",
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def repository(self, name: str, files: int = 1) -> Repository:
+        """A repository with one commit of so many files, in folders of a hundred."""
+        repo = Repository(self, self.folder / name)
+        repo.path.mkdir()
+        repo.must("init", "-q", "-b", "main")
+        repo.must("config", "gc.auto", "0")  # no repacking in the middle of a measurement
+        for at in range(files):
+            repo.write(f"src/{at // 100}/{at}.txt", f"{at}\n")
+        repo.must("add", "--all")
+        repo.must("commit", "-q", "-m", "start")
+        return repo
+
+
+class Repository:
+    """One worktree of a scratch folder."""
+
+    def __init__(self, scratch: Scratch, path: Path) -> None:
+        self.scratch = scratch
+        self.path = path
+
+    def must(self, *arguments: str, program: str = "git", agent: str | None = None) -> str:
+        """Run a program that has to succeed; its stdout."""
+        environment = self.scratch.environment
+        if agent is not None:
+            environment = {**environment, "AGENTLOCK_AGENT": agent}
+        done = subprocess.run(
+            (*_PROGRAMS[program], *arguments),
+            cwd=self.path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def write(self, name: str, text: str) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def hook(self, name: str, script: str) -> None:
+        path = self.path / ".git" / "hooks" / name
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
