@@ -7,11 +7,13 @@ same arguments and stdin. Taking ours out puts it back with one rename: the same
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Literal
 
 from agentlock.errors import ConfigurationError, UndecidedError
 from agentlock.git.configuration import hooks_folder
+from agentlock.install.lock import exclusively
 from agentlock.model import Value
 
 if TYPE_CHECKING:
@@ -43,9 +45,10 @@ class HookStatus(Value):
 def install(repository: Repository) -> list[HookStatus]:
     """Put our hooks where git runs them, for all worktrees at once; safe to repeat."""
     folder = _writable_folder(repository)
-    os.makedirs(folder, exist_ok=True)
-    for hook in HOOKS:
-        _install_one(os.path.join(folder, hook), hook)
+    with exclusively(repository.common_dir):
+        os.makedirs(folder, exist_ok=True)
+        for hook in HOOKS:
+            _install_one(os.path.join(folder, hook), hook)
     return status(repository)
 
 
@@ -113,13 +116,15 @@ def _writable_folder(repository: Repository) -> str:
             f"core.hooksPath is set to {shown!r} for more than this repository ({scope} "
             "configuration), and other repositories must not become guarded by accident",
             hint="git config --local core.hooksPath "
-            f"{os.fsdecode(os.path.join(repository.common_dir, b'hooks'))}, then agentlock init",
+            f"{shlex.quote(os.path.join(os.fsdecode(repository.common_dir), 'hooks'))}, "
+            "then agentlock init",
         )
     if not os.path.isabs(configured):
         raise ConfigurationError(
             f"core.hooksPath is the relative path {shown!r}: in linked worktrees git would run no "
             "hook at all",
-            hint=f"git config core.hooksPath {os.fsdecode(folder)}, then agentlock init",
+            hint=f"git config core.hooksPath {shlex.quote(os.fsdecode(folder))}, "
+            "then agentlock init",
         )
     return os.fsdecode(folder)
 

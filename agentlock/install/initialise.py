@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from agentlock.errors import AgentlockError, DatabaseError, UsageError
 from agentlock.git.configuration import forget, hooks_folder, record
 from agentlock.git.process import git
+from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
+from agentlock.install.lock import exclusively, remove_lock
 from agentlock.model import Value
 from agentlock.store import migrate, refuse_unsupported
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
@@ -44,6 +46,19 @@ def initialise(
     A repository whose recorded database is gone or is another one is refused, unless
     ``new_database`` starts afresh; what was there is kept beside the new one.
     """
+    with exclusively(repository.common_dir):
+        return _initialise(repository, database, project, timeout, new_database=new_database)
+
+
+def _initialise(
+    repository: Repository,
+    database: str | None,
+    project: str | None,
+    timeout: int,
+    *,
+    new_database: bool,
+) -> Outcome:
+    repository = discover()  # as it is now that nobody else is setting it up
     location = _location(repository, database)
     key = project or repository.project or default_project(repository)
     key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
@@ -52,17 +67,24 @@ def initialise(
         lost = _set_aside(repository, location)
     elif repository.database is not None:
         _require_recorded(repository, location, timeout)
-    created = not os.path.lexists(location)
-    if created:
-        modes = modes_for(_shared_repository(repository))
-        identifier = migrate.create(location, modes, timeout=timeout)
-    else:
-        refuse_unsafe_filesystem(location)
-        identifier = migrate.join(location, timeout=timeout)
+    identifier, created = _made_or_joined(repository, location, timeout)
     migrate.add_project(location, key, timeout=timeout)
     _record(repository, location, identifier, key)
     _log(location, identifier, key, lost, timeout, created=created)
     return Outcome(location, key, created, lost)
+
+
+def _made_or_joined(repository: Repository, location: str, timeout: int) -> tuple[str, bool]:
+    """The database's id, and whether it is new. Clones may set up one shared file at once."""
+    if not os.path.lexists(location):
+        try:
+            modes = modes_for(_shared_repository(repository))
+            return migrate.create(location, modes, timeout=timeout), True
+        except DatabaseError:
+            if not os.path.lexists(location):
+                raise
+    refuse_unsafe_filesystem(location)
+    return migrate.join(location, timeout=timeout), False
 
 
 def default_project(repository: Repository) -> str:
@@ -103,6 +125,7 @@ def take_out(common_dir: bytes) -> list[str]:
     recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
     inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))
     forget(common_dir)
+    remove_lock(common_dir)
     if os.path.isdir(inside):
         _remove_folder(inside)
         done.append("its reservation table removed")

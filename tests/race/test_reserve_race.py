@@ -148,7 +148,6 @@ def kill_once_it_writes(victim: subprocess.Popen[bytes], database: Path) -> bool
     return victim.wait() == -signal.SIGKILL
 
 
-@pytest.mark.xfail(reason="the losers of the race to make the database end with 3", strict=False)
 def test_first_inits_at_once_make_one_database_that_all_agree_on(
     new_repo: Callable[..., Repo],
 ) -> None:
