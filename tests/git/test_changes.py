@@ -1,0 +1,629 @@
+"""The guard sees every path that a commit, a merge or a push really changes, and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support import Repo, Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOLDER = "BlueLake"
+OTHER = "GreenHill"
+NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scene") / "repo"
+
+
+@pytest.fixture
+def scene(template: Path, tmp_path: Path, home: Path) -> Repo:
+    """BlueLake holds src/; GreenHill works. Made once, by the first test, and copied for each."""
+    assert home.exists()
+    if not template.exists():
+        made = Repo(template)
+        made.path.mkdir()
+        made.must("init", "-q")
+        for name in ("src/x.py", "src/y.py", "docs/y.md", "outside.py"):
+            made.write(name, f"start of {name}\n" * 5)
+        made.commit_unguarded("start")
+        made.commit_unguarded("files")
+        assert made.agentlock("init").code == 0
+        made.reserve(HOLDER, "src/")
+    shutil.copytree(template, tmp_path / "repo", symlinks=True)
+    return Repo(tmp_path / "repo")
+
+
+@pytest.fixture
+def remote(scene: Repo, tmp_path: Path) -> Path:
+    """A remote that has what is committed so far."""
+    path = tmp_path / "remote.git"
+    assert run("git", "init", "-q", "--bare", str(path), cwd=tmp_path).code == 0
+    scene.must("remote", "add", "origin", str(path))
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "main")
+    return path
+
+
+def assert_refused(result: Result, *paths: str, what: str = "commit") -> None:
+    assert result.code == 1, result
+    assert f"agentlock: {what} refused: " in result.err, result
+    for path in paths:
+        assert path in result.err
+
+
+def assert_passed(result: Result) -> None:
+    assert result.code == 0, result
+
+
+def sneak(repo: Repo, name: str, text: str = "behind the guard's back\n") -> None:
+    repo.write(name, text)
+    repo.commit_unguarded(f"change {name}")
+
+
+def staged_paths(repo: Repo) -> list[str]:
+    """The paths that are refused when GreenHill checks what is staged."""
+    result = repo.agentlock("check", "--json", agent=OTHER)
+    return sorted({conflict["path"] for conflict in json.loads(result.out)["conflicts"]})
+
+
+# Commits
+
+
+def test_an_addition_a_change_and_a_deletion_count(scene: Repo) -> None:
+    scene.write("src/new.py")
+    scene.write("src/x.py", "changed\n")
+    (scene.path / "src" / "y.py").unlink()
+    scene.must("add", "-A")
+    assert staged_paths(scene) == ["src/new.py", "src/x.py", "src/y.py"]
+    assert_refused(scene.git("commit", "-qm", "all", agent=OTHER), *staged_paths(scene))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("src/x.py", "elsewhere.py", "src/x.py"),
+        ("outside.py", "src/in.py", "src/in.py"),
+        ("src", "moved", "src/y.py"),
+    ],
+)
+@pytest.mark.parametrize("renames", ["false", "true", "copies"])
+def test_both_ends_of_a_rename_count_whatever_diff_renames_says(
+    scene: Repo, old: str, new: str, path: str, renames: str
+) -> None:
+    scene.must("config", "diff.renames", renames)
+    scene.must("config", "status.renames", renames)
+    scene.must("mv", old, new)
+    assert_refused(scene.git("commit", "-qm", "move", agent=OTHER), path)
+
+
+def test_a_change_of_type_or_of_the_run_bit_counts(scene: Repo) -> None:
+    (scene.path / "src" / "x.py").unlink()
+    (scene.path / "src" / "x.py").symlink_to("y.py")
+    (scene.path / "src" / "y.py").chmod(0o755)
+    scene.must("add", "-A")
+    assert staged_paths(scene) == ["src/x.py", "src/y.py"]
+    assert_refused(scene.git("commit", "-qm", "types", agent=OTHER))
+
+
+@pytest.mark.parametrize("ignore", ["none", "all"])
+def test_a_submodule_bump_counts_even_where_gitmodules_hides_it(scene: Repo, ignore: str) -> None:
+    scene.must("update-index", "--add", "--cacheinfo", f"160000,{scene.head},lib")
+    scene.write(
+        ".gitmodules", f'[submodule "lib"]\n\tpath = lib\n\turl = ./lib\n\tignore = {ignore}\n'
+    )
+    scene.must(*NO_HOOKS, "commit", "-qm", "add a submodule")
+    scene.must("config", "diff.ignoreSubmodules", ignore)
+    scene.must("config", "submodule.lib.ignore", ignore)
+    scene.reserve(HOLDER, "lib/")
+    scene.must("update-index", "--cacheinfo", f"160000,{scene.head},lib")
+    assert_refused(scene.git("commit", "-qm", "bump", agent=OTHER), "lib")
+    scene.must("update-index", "--force-remove", "lib")
+    assert_refused(scene.git("commit", "-qm", "remove", agent=OTHER), "lib")
+
+
+def test_an_intention_to_add_is_no_change_until_it_is_added(scene: Repo) -> None:
+    scene.write("src/later.py")
+    scene.write("docs/y.md", "mine\n")
+    scene.must("add", "docs/y.md")
+    scene.must("add", "--intent-to-add", "src/later.py")
+    assert staged_paths(scene) == []
+    assert_passed(scene.git("commit", "-qm", "docs", agent=OTHER))
+    assert_refused(scene.git("commit", "-qam", "now really", agent=OTHER), "src/later.py")
+
+
+def test_the_first_commit_is_compared_with_nothing(new_repo: Callable[..., Repo]) -> None:
+    repo = new_repo("fresh")
+    assert repo.agentlock("init").code == 0
+    repo.reserve(HOLDER, "src/")
+    repo.must("checkout", "-q", "--orphan", "fresh")
+    repo.must("rm", "-rqf", ".")
+    repo.write("src/first.py")
+    assert_refused(repo.commit_all("first", agent=OTHER), "src/first.py")
+    repo.must("rm", "-q", "--cached", "src/first.py")
+    repo.write("docs/first.md")
+    repo.must("add", "docs")
+    assert_passed(repo.git("commit", "-qm", "first", agent=OTHER))
+
+
+def test_the_very_first_commit_of_a_repository_is_guarded(tmp_path: Path, home: Path) -> None:
+    assert home.exists()
+    repo = Repo(tmp_path / "fresh")
+    repo.path.mkdir()
+    repo.must("init", "-q")
+    assert repo.agentlock("init").code == 0
+    repo.reserve(HOLDER, "a.py")
+    repo.write("a.py")
+    assert_refused(repo.commit_all("first", agent=OTHER), "a.py")
+    assert_passed(repo.commit_all("first", agent=HOLDER))
+
+
+def test_only_what_the_commit_takes_is_judged(scene: Repo) -> None:
+    scene.write("src/x.py", "staged\n")
+    scene.must("add", "src/x.py")
+    scene.write("docs/y.md", "not staged\n")
+    assert_refused(scene.git("commit", "-qam", "all", agent=OTHER), "1 of 2 paths", "src/x.py")
+    assert_refused(scene.git("commit", "-qi", "-m", "with", "docs/y.md", agent=OTHER), "src/x.py")
+    assert_passed(scene.git("commit", "-qo", "-m", "only", "docs/y.md", agent=OTHER))
+    assert scene.must("diff", "--cached", "--name-only") == "src/x.py"
+    scene.must("reset", "-q", "--hard")
+    scene.write("src/x.py", "not staged\n")
+    scene.write("outside.py", "staged\n")
+    scene.must("add", "outside.py")
+    assert_refused(scene.git("commit", "-qm", "part", "--", "src/x.py", agent=OTHER), "src/x.py")
+    assert_passed(scene.git("commit", "-qm", "part", "--", "outside.py", agent=OTHER))
+
+
+def test_another_index_named_by_the_environment_is_the_one_judged(
+    scene: Repo, tmp_path: Path
+) -> None:
+    environment = {"GIT_INDEX_FILE": str(tmp_path / "index")}
+    scene.must("read-tree", "HEAD", env=environment)
+    scene.write("src/x.py", "in the other index\n")
+    scene.must("add", "src/x.py", env=environment)
+    refused = scene.git("commit", "-qm", "other index", agent=OTHER, env=environment)
+    assert_refused(refused, "src/x.py")
+    scene.must("checkout", "-q", "src/x.py")
+    scene.write("src/y.py", "staged here\n")
+    scene.must("add", "src/y.py")
+    scene.must("read-tree", "HEAD", env=environment)
+    scene.write("docs/y.md", "staged there\n")
+    scene.must("add", "docs/y.md", env=environment)
+    assert_passed(scene.git("commit", "-qm", "other index", agent=OTHER, env=environment))
+
+
+def test_an_amended_commit_is_judged_by_what_it_adds(scene: Repo) -> None:
+    scene.write("docs/y.md", "mine\n")
+    assert_passed(scene.commit_all(agent=OTHER))
+    scene.write("src/x.py", "changed\n")
+    scene.must("add", "src/x.py")
+    refused = scene.git("commit", "-q", "--amend", "--no-edit", agent=OTHER)
+    assert_refused(refused, "1 of 1 path", "src/x.py")
+    scene.must("reset", "-q", "--hard")
+    assert_passed(scene.git("commit", "-q", "--amend", "-m", "new words", agent=OTHER))
+
+
+@pytest.mark.parametrize("folder", ["", "docs", "src"])
+def test_the_folder_that_git_is_called_in_makes_no_difference(scene: Repo, folder: str) -> None:
+    scene.must("config", "diff.relative", "true")
+    scene.must("config", "status.relativePaths", "true")
+    scene.write("src/x.py", "changed\n")
+    scene.write("docs/y.md", "changed\n")
+    where = scene.path / folder
+    refused = scene.git("commit", "-qam", "from here", agent=OTHER, cwd=where)
+    assert_refused(refused, "1 of 2 paths", "src/x.py")
+    offered = refused.err.partition("commit the rest: ")[2].partition("\n")[0]
+    done = run("sh", "-c", offered.replace(" --", " -qm rest --", 1), cwd=where, agent=OTHER)
+    assert done.code == 0, (offered, done)
+    assert scene.must("status", "--porcelain") == " M src/x.py"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"new\nline",
+        b"tab\there",
+        b'double"quote',
+        b"single'quote",
+        b"back\\slash",
+        b"-rf",
+        b"\xff\xfe",
+        "äö日本".encode(),
+        b"\x1b[31mred",
+        b"a b",
+        b":(top)x",
+        b"[id]*?.py",
+    ],
+)
+@pytest.mark.parametrize("quote", ["true", "false"])
+def test_any_name_that_git_takes_can_be_reserved_refused_and_committed(
+    scene: Repo, name: bytes, quote: str
+) -> None:
+    repo = scene
+    repo.must("config", "core.quotePath", quote)
+    path = os.path.join(os.fsencode(repo.path), name)
+    with open(path, "wb") as file:
+        file.write(b"text\n")
+    (held,) = repo.reserve(HOLDER, "--", b"./" + name if name[:1] == b":" else name)
+    repo.write("free.txt")
+    refused = repo.commit_all(agent=OTHER)
+    assert_refused(refused, "1 of 2 paths")
+    assert "\x1b" not in refused.err
+    assert f"agentlock show {held['id']}" in refused.err
+    assert_passed(repo.commit_all(agent=HOLDER))
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"-rf", b"\xff\xfe", b":(top)x", b"[id]*?'.py"])
+@pytest.mark.parametrize("folder", [".", "docs"])
+def test_the_command_for_the_rest_commits_exactly_the_rest(
+    scene: Repo, name: bytes, folder: str
+) -> None:
+    with open(os.path.join(os.fsencode(scene.path), name), "wb") as file:
+        file.write(b"text\n")
+    scene.write("src/x.py", "changed\n")
+    scene.must("add", "-A")
+    where = scene.path / folder
+    refused = scene.git("commit", "-qm", "both", agent=OTHER, cwd=where)
+    assert_refused(refused, "src/x.py")
+    offered = refused.err.partition("commit the rest: ")[2].partition("\n")[0]
+    done = run(
+        "bash", "-c", offered.replace("commit", "commit -qm rest", 1), cwd=where, agent=OTHER
+    )
+    assert done.code == 0, (offered, done)
+    assert scene.must("diff", "--cached", "--name-only") == "src/x.py"
+
+
+def test_a_linked_worktree_is_judged_by_its_own_index(scene: Repo, tmp_path: Path) -> None:
+    scene.write("src/x.py", "staged in the main worktree\n")
+    scene.must("add", "-A")
+    scene.must("worktree", "add", "-q", "-b", "side", str(tmp_path / "side dir"))
+    side = Repo(tmp_path / "side dir")
+    side.write("docs/y.md", "mine\n")
+    assert_passed(side.git("commit", "-qam", "docs", agent=OTHER, cwd=side.path / "src"))
+    side.write("src/y.py", "mine\n")
+    assert_refused(side.git("commit", "-qam", "src", agent=OTHER), "src/y.py")
+    side.must("checkout", "-q", "--detach")
+    assert_refused(side.git("commit", "-qam", "src", agent=OTHER), "src/y.py")
+
+
+def test_no_setting_of_the_user_changes_the_verdict(scene: Repo) -> None:
+    for setting in (
+        "diff.relative=true",
+        "diff.noprefix=true",
+        "diff.renames=copies",
+        "diff.ignoreSubmodules=all",
+        "diff.external=false",
+        "diff.orderFile=/nowhere",
+        "diff.algorithm=histogram",
+        "status.showUntrackedFiles=no",
+        "status.short=true",
+        "core.quotePath=false",
+        "core.fileMode=true",
+        "color.ui=always",
+        "core.pager=false",
+        "log.showRoot=false",
+        "log.showSignature=true",
+    ):
+        scene.must("config", *setting.split("=", 1))
+    scene.must("mv", "src/x.py", "docs/x.py")
+    scene.write("src/y.py", "changed\n")
+    scene.must("add", "-A")
+    assert_refused(scene.git("commit", "-qm", "all", agent=OTHER), "2 of 3 paths", "src/x.py")
+
+
+# Merges
+
+
+def branch_with(repo: Repo, name: str, path: str, text: str) -> None:
+    """A branch off main with one change, made behind the guard's back; main stays checked out."""
+    repo.must("checkout", "-q", "-b", name)
+    sneak(repo, path, text)
+    repo.must("checkout", "-q", "main")
+
+
+def test_a_clean_merge_of_what_others_did_to_a_reserved_file_is_allowed(scene: Repo) -> None:
+    branch_with(scene, "upstream", "src/x.py", "by the holder\n")
+    sneak(scene, "docs/y.md")
+    assert_passed(scene.git("merge", "-q", "--no-edit", "upstream", agent=OTHER))
+    branch_with(scene, "more", "src/y.py", "by the holder\n")
+    assert_passed(scene.git("merge", "-q", "--no-ff", "--no-edit", "more", agent=OTHER))
+
+
+def test_a_clean_merge_whose_commit_is_made_by_hand_is_allowed(scene: Repo) -> None:
+    branch_with(scene, "upstream", "src/x.py", "by the holder\n")
+    sneak(scene, "docs/y.md")
+    scene.must("merge", "-q", "--no-commit", "upstream")
+    assert_passed(scene.git("commit", "-q", "--no-edit", agent=OTHER))
+
+
+def test_resolving_a_conflict_in_a_reserved_file_is_refused(scene: Repo) -> None:
+    branch_with(scene, "upstream", "src/x.py", "theirs\n")
+    sneak(scene, "src/x.py", "ours\n")
+    assert scene.git("merge", "-q", "upstream", agent=OTHER).code == 1
+    scene.write("src/x.py", "resolved\n")
+    scene.must("add", "src/x.py")
+    for command in (("commit", "-q", "--no-edit"), ("merge", "--continue")):
+        refused = scene.git(*command, agent=OTHER, env={"GIT_EDITOR": "true"})
+        assert_refused(refused, "1 of 1 path", "src/x.py")
+    assert_passed(scene.git("commit", "-q", "--no-edit", agent=HOLDER))
+
+
+def test_resolving_a_conflict_elsewhere_is_allowed(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "upstream")
+    scene.write("src/x.py", "by the holder\n")
+    sneak(scene, "docs/y.md", "theirs\n")
+    scene.must("checkout", "-q", "main")
+    sneak(scene, "docs/y.md", "ours\n")
+    assert scene.git("merge", "-q", "upstream", agent=OTHER).code == 1
+    scene.write("docs/y.md", "resolved\n")
+    scene.must("add", "docs/y.md")
+    assert_passed(scene.git("commit", "-q", "--no-edit", agent=OTHER))
+
+
+@pytest.mark.parametrize("resolution", ["keep", "delete"])
+def test_a_reserved_file_that_one_side_deleted_is_not_resolved_by_others(
+    scene: Repo, resolution: str
+) -> None:
+    scene.must("checkout", "-q", "-b", "upstream")
+    scene.must("rm", "-q", "src/x.py")
+    scene.commit_unguarded("delete")
+    scene.must("checkout", "-q", "main")
+    sneak(scene, "src/x.py", "changed\n")
+    assert scene.git("merge", "-q", "upstream", agent=OTHER).code == 1
+    scene.must(
+        "add" if resolution == "keep" else "rm", "-q" if resolution != "keep" else "-v", "src/x.py"
+    )
+    done = scene.git("commit", "-q", "--no-edit", agent=OTHER)
+    # git's own result keeps the changed side, so keeping it does nothing beyond git
+    if resolution == "keep":
+        assert_passed(done)
+    else:
+        assert_refused(done, "src/x.py")
+
+
+def test_an_evil_merge_is_refused(scene: Repo) -> None:
+    branch_with(scene, "upstream", "docs/y.md", "theirs\n")
+    sneak(scene, "outside.py", "ours\n")
+    scene.must("merge", "-q", "--no-commit", "upstream")
+    scene.write("src/x.py", "slipped in\n")
+    scene.must("add", "src/x.py")
+    assert_refused(scene.git("commit", "-q", "--no-edit", agent=OTHER), "1 of 1 path", "src/x.py")
+
+
+def test_dropping_the_other_side_with_s_ours_is_refused(scene: Repo) -> None:
+    branch_with(scene, "upstream", "src/x.py", "by the holder\n")
+    sneak(scene, "docs/y.md")
+    refused = scene.git("merge", "-q", "-s", "ours", "--no-edit", "upstream", agent=OTHER)
+    assert_refused(refused, "src/x.py", what="merge")
+
+
+def test_an_octopus_merge_that_touches_a_reserved_file_is_not_let_through_unseen(
+    scene: Repo,
+) -> None:
+    branch_with(scene, "one", "src/x.py", "by the holder\n")
+    branch_with(scene, "two", "outside.py", "by another\n")
+    branch_with(scene, "three", "docs/y.md", "by another\n")
+    sneak(scene, "LICENSE")
+    merged = scene.git("merge", "-q", "--no-edit", "one", "two", agent=OTHER)
+    assert_refused(merged, "src/x.py", what="merge")
+    scene.must("reset", "-q", "--hard")
+    assert_passed(scene.git("merge", "-q", "--no-edit", "two", "three", agent=OTHER))
+
+
+# Pushes
+
+
+def push(repo: Repo, *arguments: str, agent: str = OTHER) -> Result:
+    return repo.git("push", "-q", *arguments, agent=agent)
+
+
+def test_every_ref_of_a_push_is_looked_at(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    scene.must("branch", "clean")
+    scene.must("checkout", "-q", "-b", "dirty")
+    sneak(scene, "src/x.py")
+    assert_refused(push(scene, "origin", "clean", "dirty"), "src/x.py", what="push")
+    assert_refused(push(scene, "origin", "dirty", "clean"), "src/x.py", what="push")
+    assert_passed(push(scene, "origin", "clean"))
+    assert_passed(push(scene, "origin", "clean", "dirty", agent=HOLDER))
+
+
+def test_only_what_the_remote_lacks_is_judged(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    sneak(scene, "src/x.py")
+    assert_passed(push(scene, "origin", "main", agent=HOLDER))
+    sneak(scene, "docs/y.md")
+    assert_passed(push(scene, "origin", "main"))
+    assert_passed(push(scene, "origin", "main:refs/heads/copy"))
+    scene.must("branch", "old", "HEAD~1")
+    assert_passed(push(scene, "origin", "old"))
+
+
+def test_a_change_that_a_later_commit_takes_back_is_still_pushed(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    sneak(scene, "src/x.py")
+    scene.must(*NO_HOOKS, "revert", "--no-edit", "HEAD")
+    assert_refused(push(scene, "origin", "main"), "src/x.py", what="push")
+
+
+def test_a_first_push_is_all_new(scene: Repo, tmp_path: Path) -> None:
+    run("git", "init", "-q", "--bare", "first.git", cwd=tmp_path)
+    scene.must("remote", "add", "first", str(tmp_path / "first.git"))
+    assert_refused(push(scene, "first", "main"), "src/x.py", "src/y.py", what="push")
+    assert_passed(push(scene, "first", "main", agent=HOLDER))
+
+
+def test_what_another_remote_has_is_not_known_to_this_one(scene: Repo, remote: Path) -> None:
+    other = remote.with_name("other.git")
+    run("git", "init", "-q", "--bare", str(other), cwd=remote.parent)
+    scene.must("remote", "add", "other", str(other))
+    assert_refused(push(scene, "other", "main"), "src/x.py", what="push")
+
+
+def test_a_forced_push_is_judged_by_what_it_drops_too(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    sneak(scene, "src/x.py", "the holder's work\n")
+    assert_passed(push(scene, "origin", "main", agent=HOLDER))
+    scene.must("reset", "-q", "--hard", "HEAD~1")
+    assert_refused(push(scene, "-f", "origin", "main"), "src/x.py", what="push")
+    sneak(scene, "docs/y.md")
+    assert_refused(push(scene, "-f", "origin", "main"), "src/x.py", what="push")
+    assert_refused(push(scene, "origin", "+HEAD:main"), "src/x.py", what="push")
+    assert_passed(push(scene, "-f", "origin", "main", agent=HOLDER))
+
+
+def test_a_forced_push_that_drops_only_free_files_passes(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    sneak(scene, "docs/y.md")
+    assert_passed(push(scene, "origin", "main"))
+    scene.must("reset", "-q", "--hard", "HEAD~1")
+    assert_passed(push(scene, "-f", "origin", "main"))
+
+
+@pytest.mark.parametrize("annotated", [(), ("-a", "-m", "words")])
+def test_a_tag_brings_its_commits(scene: Repo, remote: Path, annotated: tuple[str, ...]) -> None:
+    assert remote.exists()
+    scene.must("tag", *annotated, "fine")
+    scene.must("checkout", "-q", "--detach")
+    sneak(scene, "src/x.py")
+    scene.must("tag", *annotated, "dirty")
+    assert_refused(push(scene, "origin", "dirty"), "src/x.py", what="push")
+    assert_refused(push(scene, "origin", "--tags"), "src/x.py", what="push")
+    assert_passed(push(scene, "origin", "fine"))
+    scene.must("tag", "-f", *annotated, "fine", "HEAD~2")
+    assert_passed(push(scene, "-f", "origin", "fine"))
+
+
+def test_tags_of_trees_blobs_and_tags_change_no_path(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    scene.must("tag", "tree", "HEAD^{tree}")
+    scene.must("tag", "blob", "HEAD:outside.py")
+    scene.must("tag", "-a", "-m", "words", "inner")
+    scene.must("tag", "-a", "-m", "words", "outer", "inner")
+    assert_passed(push(scene, "origin", "--tags"))
+
+
+def test_deleting_a_branch_passes_and_does_not_hide_the_rest(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    assert_passed(push(scene, "origin", "main:refs/heads/gone", "main:refs/heads/gone2"))
+    assert_passed(push(scene, "origin", ":gone"))
+    sneak(scene, "src/x.py")
+    assert_refused(push(scene, "origin", ":gone2", "main"), "src/x.py", what="push")
+    assert_passed(push(scene, "origin", "--delete", "gone2"))
+
+
+def test_a_push_by_url_is_judged(scene: Repo, remote: Path) -> None:
+    sneak(scene, "src/x.py")
+    assert_refused(push(scene, str(remote), "main"), "src/x.py", what="push")
+    assert_passed(push(scene, str(remote), "main", agent=HOLDER))
+    sneak(scene, "docs/y.md")
+    assert_passed(push(scene, str(remote), "main"))
+
+
+@pytest.mark.parametrize("source", ["HEAD", "HEAD~0", "@", "main^{commit}"])
+def test_a_push_of_any_revision_is_judged(scene: Repo, remote: Path, source: str) -> None:
+    assert remote.exists()
+    sneak(scene, "src/x.py")
+    refused = push(scene, "origin", f"{source}:refs/heads/x")
+    assert_refused(refused, "src/x.py", what="push")
+    assert_passed(push(scene, "origin", f"{source}~1:refs/heads/y".replace("^{commit}~1", "~1")))
+
+
+def test_a_remote_that_is_ahead_of_what_is_known_here_is_refused(
+    scene: Repo, remote: Path, tmp_path: Path
+) -> None:
+    run("git", "clone", "-q", str(remote), "clone", cwd=tmp_path)
+    clone = Repo(tmp_path / "clone")
+    sneak(clone, "src/x.py")
+    clone.must("push", "-q", "origin", "main")
+    sneak(scene, "docs/y.md")
+    refused = push(scene, "-f", "origin", "main")
+    assert refused.code == 1
+    assert "which this repository does not have" in refused.err
+    assert "git fetch, then push again" in refused.err
+    assert run("git", "rev-parse", "main", cwd=remote).out.strip() == clone.head
+    shim = str(scene.path / ".git" / "hooks" / "pre-push")
+    line = f"refs/heads/main {scene.head} refs/heads/main {clone.head}\n".encode()
+    assert run(shim, "origin", "url", cwd=scene.path, agent=OTHER, stdin=line).code == 3
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage\n", b"a b c\n", b"refs/heads/x ZZ refs/heads/x 00\n", b"\n", b"a  b  \n"]
+)
+def test_a_line_that_git_would_not_write_is_refused(scene: Repo, line: bytes) -> None:
+    shim = str(scene.path / ".git" / "hooks" / "pre-push")
+    result = run(shim, "origin", "url", cwd=scene.path, agent=OTHER, stdin=line)
+    assert result.code == 3
+    assert "no ref update" in result.err
+
+
+@pytest.mark.parametrize("kind", ["clean", "resolved", "evil", "ours", "deleted"])
+def test_a_pushed_merge_is_judged_by_what_it_did_itself(
+    scene: Repo, remote: Path, kind: str
+) -> None:
+    assert remote.exists()
+    for setting in ("log.showSignature=true", "diff.relative=true", "diff.renames=copies"):
+        scene.must("config", *setting.split("="))
+    upstream = {"clean": "src/x.py", "ours": "src/x.py", "resolved": "src/x.py"}.get(kind)
+    scene.must("checkout", "-q", "-b", "upstream")
+    if kind == "deleted":
+        scene.must("rm", "-q", "src/x.py")
+    sneak(scene, upstream or "outside.py", "theirs\n")
+    assert_passed(push(scene, "origin", "upstream", agent=HOLDER))
+    scene.must("checkout", "-q", "main")
+    sneak(scene, "src/x.py" if kind in ("resolved", "deleted") else "docs/y.md", "ours\n")
+    if kind in ("resolved", "deleted"):
+        assert_passed(push(scene, "origin", "main", agent=HOLDER))
+    scene.git("merge", "-q", "--no-commit", *(("-s", "ours") if kind == "ours" else ()), "upstream")
+    if kind == "resolved":
+        scene.write("src/x.py", "resolved\n")
+    if kind == "evil":
+        scene.write("src/y.py", "slipped in\n")
+    if kind == "deleted":
+        scene.must("rm", "-q", "src/x.py")
+    scene.commit_unguarded("merge")
+    assert len(scene.must("rev-list", "--parents", "-1", "HEAD").split()) == 3
+    pushed = push(scene, "origin", "main")
+    if kind == "clean":
+        assert_passed(pushed)
+    else:
+        assert_refused(pushed, "src/y.py" if kind == "evil" else "src/x.py", what="push")
+    ranged = scene.agentlock("check", "--range", "origin/main..main", agent=OTHER)
+    assert ranged.code == (0 if kind == "clean" else 1)
+
+
+def test_a_push_from_a_linked_worktree_and_a_subdirectory_is_judged(
+    scene: Repo, remote: Path, tmp_path: Path
+) -> None:
+    assert remote.exists()
+    scene.must("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    side = Repo(tmp_path / "side")
+    sneak(side, "src/x.py")
+    refused = side.git("push", "-q", "origin", "side", agent=OTHER, cwd=side.path / "docs")
+    assert_refused(refused, "src/x.py", what="push")
+
+
+def test_replaced_objects_and_grafts_hide_nothing(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    base = scene.head
+    sneak(scene, "src/x.py")
+    empty = scene.must("commit-tree", "-p", base, "-m", "nothing", f"{base}^{{tree}}")
+    scene.must("replace", scene.head, empty)
+    assert_refused(push(scene, "origin", "main"), "src/x.py", what="push")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS file systems take no such name")
+def test_a_branch_with_an_odd_name_is_pushed_and_judged(scene: Repo, remote: Path) -> None:
+    assert remote.exists()
+    scene.must("checkout", "-q", "-b", "it's/ünïcode")
+    assert_passed(push(scene, "origin", "it's/ünïcode"))
+    sneak(scene, "src/x.py")
+    assert_refused(push(scene, "origin", "it's/ünïcode"), "src/x.py", what="push")
