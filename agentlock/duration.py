@@ -42,9 +42,9 @@ def format_duration(duration: int) -> str:
 
 
 def format_remaining(duration: int) -> str:
-    """Time left, rounded up to its largest unit: ``42m``, ``3h``, ``50s``."""
+    """Time left, to a unit that keeps two figures: ``42m``, ``3h``, ``90s``; never more than there is."""
     seconds = -(-duration // MICROSECONDS)
     for unit, least in (("d", 2 * 86400), ("h", 2 * 3600), ("m", 120)):
-        if seconds >= least:
+        if seconds >= least or seconds == _UNITS[unit]:
             return f"{seconds // _UNITS[unit]}{unit}"
     return f"{max(seconds, 0)}s"

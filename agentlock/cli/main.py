@@ -32,6 +32,7 @@ COMMANDS = {
     "list": ("listing", "list_reservations"),
     "show": ("listing", "show"),
     "check": ("check", "check"),
+    "explain": ("explain", "explain"),
     "status": ("status", "status"),
     "whoami": ("agents", "whoami"),
     "agent": ("agents", "agent"),
