@@ -42,7 +42,7 @@ def format_duration(duration: int) -> str:
 
 
 def format_remaining(duration: int) -> str:
-    """Time left, to a unit that keeps two figures: ``42m``, ``3h``, ``90s``; never more than there is."""
+    """Time left, in the largest unit that keeps two figures: ``42m``, ``3h``, ``90s``."""
     seconds = -(-duration // MICROSECONDS)
     for unit, least in (("d", 2 * 86400), ("h", 2 * 3600), ("m", 120)):
         if seconds >= least or seconds == _UNITS[unit]:
