@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import PathConflict, Verdict
 from agentlock.patterns.matching import Folding, PatternIndex
@@ -60,6 +62,10 @@ def _index(reservations: Sequence[Reservation], folding: Folding) -> PatternInde
 def _without_exempt(paths: list[bytes], policy: Policy, folding: Folding) -> list[bytes]:
     if not paths or not policy.exempt:
         return paths
+    if sys.flags.no_site:  # as git's hooks start Python; the list needs an installed package
+        import site
+
+        site.main()
     from agentlock.patterns.exempt import ExemptList
 
     exempt = ExemptList(policy.exempt, folding)
