@@ -1,0 +1,333 @@
+"""Every setting of the project's policy is enforced, by `check`, by commits and by pushes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import AGENTLOCK, Repo, Result, run
+
+from agentlock.cli.main import COMMANDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDER = "BlueLake"
+OTHER = "GreenHill"
+SKIP = "AGENTLOCK_SKIP"
+NEVER_SAID = (SKIP, "--no-verify")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("policy") / "repo"
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path, home: Path) -> Repo:
+    """BlueLake holds src/. Made once, by the first test, and copied for each."""
+    assert home.exists()
+    if not template.exists():
+        made = Repo(template)
+        made.path.mkdir()
+        made.must("init", "-q")
+        for name in ("src/x.py", "docs/y.md", "docs/keep.md", "bin/tool", "outside.py"):
+            made.write(name)
+        made.commit_unguarded("start")
+        assert made.agentlock("init").code == 0
+        made.reserve(HOLDER, "src/")
+    shutil.copytree(template, tmp_path / "repo", symlinks=True)
+    return Repo(tmp_path / "repo")
+
+
+def set_policy(repo: Repo, *settings: str, **options: Any) -> None:
+    result = repo.agentlock("policy", "set", *settings, **options)
+    assert result.code == 0, result
+
+
+def change(repo: Repo, *names: str) -> None:
+    for name in names:
+        repo.write(name, "changed\n")
+    repo.must("add", "-A")
+
+
+def commit(repo: Repo, *names: str, agent: str | None = OTHER, **options: Any) -> Result:
+    change(repo, *names)
+    result = repo.git("commit", "-qm", "change", agent=agent, **options)
+    for word in NEVER_SAID:
+        assert word not in result.out + result.err
+    return result
+
+
+def events(repo: Repo, kind: str) -> list[dict[str, Any]]:
+    return [one for one in repo.agentlock("log", "--json").json if one["kind"] == kind]
+
+
+# show and set
+
+
+def test_the_default_policy_blocks_and_demands_nothing(project: Repo) -> None:
+    shown = project.agentlock("policy", "show", "--json").json
+    assert shown == {
+        "enforcement": "block",
+        "require_reservation": False,
+        "exempt": [],
+        "max_ttl": "24h",
+        "allow_skip": True,
+    }
+    assert project.agentlock("policy", "show").out.splitlines() == [
+        "enforcement\tblock",
+        "require_reservation\toff",
+        "exempt\t",
+        "max_ttl\t24h",
+        "allow_skip\ton",
+    ]
+
+
+def test_settings_are_set_one_by_one_or_together_and_logged_with_who_and_why(
+    project: Repo,
+) -> None:
+    set_policy(project, "max_ttl", "8h", "--reason", "short shifts", agent=OTHER)
+    set_policy(project, "enforcement=warn", "allow_skip=no", "exempt=docs/** !docs/keep.md")
+    shown = project.agentlock("policy", "show", "--json").json
+    assert shown["max_ttl"] == "8h"
+    assert shown["enforcement"] == "warn"
+    assert shown["allow_skip"] is False
+    assert shown["exempt"] == ["docs/**", "!docs/keep.md"]
+    first, second = events(project, "policy")
+    assert (first["agent"], first["detail"]) == (OTHER, "max_ttl=8h (short shifts)")
+    assert second["detail"] == "enforcement=warn, allow_skip=off, exempt=docs/** !docs/keep.md"
+    set_policy(project, "exempt")
+    assert project.agentlock("policy", "show", "--json").json["exempt"] == []
+
+
+def test_one_wrong_setting_among_several_changes_nothing(project: Repo) -> None:
+    before = project.agentlock("policy", "show").out
+    assert project.agentlock("policy", "set", "enforcement=warn", "max_ttl=1s").code == 2
+    assert project.agentlock("policy", "show").out == before
+    assert events(project, "policy") == []
+
+
+# enforcement
+
+
+def test_block_refuses(project: Repo) -> None:
+    assert commit(project, "src/x.py").code == 1
+
+
+def test_warn_tells_and_lets_through(project: Repo) -> None:
+    set_policy(project, "enforcement", "warn")
+    change(project, "src/x.py")
+    checked = project.agentlock("check", "--json", agent=OTHER)
+    assert checked.code == 0
+    assert checked.json["verdict"] == "allow"
+    assert [conflict["path"] for conflict in checked.json["conflicts"]] == ["src/x.py"]
+    passed = commit(project, "src/x.py")
+    assert passed.code == 0
+    assert "commit warning (this project only warns): 1 of 1 path is reserved" in passed.err
+    assert HOLDER in passed.err
+    assert "only warns" in project.agentlock("status", agent=OTHER).out
+
+
+def test_warn_still_refuses_where_the_table_cannot_be_read(project: Repo) -> None:
+    set_policy(project, "enforcement", "warn")
+    project.database.write_bytes(b"nonsense")
+    assert commit(project, "docs/y.md").code == 1
+
+
+# require_reservation and exempt
+
+
+def test_a_commit_must_be_covered_by_ones_own_reservation(project: Repo) -> None:
+    set_policy(project, "require_reservation", "on")
+    refused = commit(project, "docs/y.md")
+    assert refused.code == 1
+    assert "1 of 1 path is not reserved by you" in refused.err
+    assert "agentlock reserve docs/y.md" in refused.err
+    status = project.agentlock("status", "--json", agent=OTHER)
+    assert status.json["uncovered"] == ["docs/y.md"]
+    assert "docs/y.md" in project.agentlock("status", agent=OTHER).out
+    checked = project.agentlock("check", "--json", agent=OTHER)
+    assert (checked.code, checked.json["uncovered"]) == (1, ["docs/y.md"])
+    project.reserve(OTHER, "docs/", "--shared")
+    assert commit(project, "docs/y.md").code == 0
+    assert commit(project, "src/x.py", agent=HOLDER).code == 0
+
+
+@pytest.mark.parametrize("ended", ["expired", "released", "somebody else's"])
+def test_only_a_live_reservation_of_ones_own_covers(project: Repo, ended: str) -> None:
+    set_policy(project, "require_reservation", "on")
+    if ended == "somebody else's":
+        project.reserve(HOLDER, "docs/", "--shared")
+    else:
+        project.reserve(OTHER, "docs/")
+        if ended == "expired":
+            project.expire()
+        else:
+            assert project.agentlock("release", "--all", agent=OTHER).code == 0
+    assert commit(project, "docs/y.md").code == 1
+    assert commit(project, "docs/y.md", agent=None).code == 1
+
+
+def test_a_path_that_is_both_held_and_not_covered_is_told_once(project: Repo) -> None:
+    set_policy(project, "require_reservation", "on")
+    refused = commit(project, "src/x.py", "outside.py")
+    assert "1 of 2 paths is reserved by others, 1 of 2 paths is not reserved by you" in refused.err
+    assert refused.err.count("src/x.py") == 1
+
+
+@pytest.mark.parametrize(
+    ("exempt", "names", "code"),
+    [
+        (("docs/**",), ("docs/y.md",), 0),
+        (("docs/**",), ("docs/y.md", "outside.py"), 1),
+        (("docs/",), ("docs/y.md",), 0),
+        (("*.md",), ("docs/y.md",), 0),
+        (("docs/*.txt",), ("docs/y.md",), 1),
+        (("docs/**", "!docs/keep.md"), ("docs/keep.md",), 1),
+        (("docs/**", "!docs/keep.md"), ("docs/y.md",), 0),
+        (("!docs/keep.md", "docs/**"), ("docs/keep.md",), 0),
+        (("docs/**", "!docs/**", "docs/y.md"), ("docs/y.md",), 0),
+        (("docs/**", "!docs/**", "docs/y.md"), ("docs/keep.md",), 1),
+        (("outside.py",), ("outside.py",), 0),
+        (("outside.py",), ("docs/outside.py",), 1),
+    ],
+)
+def test_what_is_exempt_needs_no_reservation_and_the_last_line_decides(
+    project: Repo, exempt: tuple[str, ...], names: tuple[str, ...], code: int
+) -> None:
+    set_policy(project, "require_reservation", "on")
+    set_policy(project, "exempt", "--", *exempt)
+    assert commit(project, *names).code == code
+
+
+def test_an_exempt_pattern_has_nothing_to_do_with_the_folders_of_the_machine(
+    project: Repo, tmp_path: Path
+) -> None:
+    """/bin, /lib, /tmp or /var may be symbolic links outside; bin/ here is bin/ all the same."""
+    assert tmp_path.exists()
+    set_policy(project, "require_reservation", "on")
+    set_policy(project, "exempt", "bin/**", "lib/x.py", "tmp/**", "var/*")
+    names = ("bin/tool", "lib/x.py", "tmp/a/b", "var/x")
+    assert commit(project, *names).code == 0
+
+
+def test_being_exempt_opens_nothing_that_another_holds(project: Repo) -> None:
+    set_policy(project, "require_reservation", "on")
+    set_policy(project, "exempt", "src/**")
+    assert commit(project, "src/x.py").code == 1
+
+
+def test_a_push_must_be_covered_as_well(project: Repo, tmp_path: Path) -> None:
+    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
+    project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    assert commit(project, "docs/y.md").code == 0
+    set_policy(project, "require_reservation", "on")
+    pushed = project.git("push", "-q", "origin", "main", agent=OTHER)
+    assert pushed.code == 1
+    assert "not reserved by you" in pushed.err
+
+
+# max_ttl
+
+
+@pytest.mark.parametrize("command", [("reserve", "a.py"), ("renew", "--all")])
+def test_no_lease_is_longer_than_max_ttl(project: Repo, command: tuple[str, ...]) -> None:
+    set_policy(project, "max_ttl", "2h")
+    assert project.agentlock(*command, "--ttl", "121m", agent=HOLDER).code == 2
+    assert project.agentlock(*command, "--ttl", "2h", agent=HOLDER).code == 0
+
+
+def test_a_max_ttl_under_the_default_lease_is_said_with_what_to_type(project: Repo) -> None:
+    set_policy(project, "max_ttl", "30m")
+    refused = project.agentlock("reserve", "a.py", agent=OTHER)
+    assert refused.code == 2
+    assert "--ttl 30m" in refused.err
+    assert project.agentlock("reserve", "a.py", "--ttl", "30m", agent=OTHER).code == 0
+
+
+# allow_skip
+
+
+@pytest.mark.parametrize("agent", [OTHER, None])
+def test_a_person_passes_one_command_on_the_record(project: Repo, agent: str | None) -> None:
+    passed = commit(project, "src/x.py", "docs/y.md", agent=agent, env={SKIP: "prod is down"})
+    assert passed.code == 0, passed
+    (event,) = events(project, "skipped")
+    assert event["agent"] == (agent or "")
+    assert "commit by C O Mitter <committer@example.invalid>: prod is down" in event["detail"]
+    assert "1 of 2 paths: src/x.py" in event["detail"]
+    assert event["reservation"] == 1
+    project.write("src/x.py", "changed again\n")
+    assert commit(project, "src/x.py", agent=agent).code == 1
+
+
+def test_a_push_is_passed_on_the_record_too(project: Repo, tmp_path: Path) -> None:
+    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
+    project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    pushed = project.git("push", "-q", "origin", "main", agent=OTHER, env={SKIP: "release"})
+    assert pushed.code == 0
+    (event,) = events(project, "skipped")
+    assert event["detail"].startswith("push by ")
+
+
+def test_nothing_is_recorded_where_nothing_was_in_the_way(project: Repo) -> None:
+    assert commit(project, "docs/y.md", env={SKIP: "just in case"}).code == 0
+    assert events(project, "skipped") == []
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\t\n"])
+def test_an_empty_reason_passes_nothing(project: Repo, reason: str) -> None:
+    assert commit(project, "src/x.py", env={SKIP: reason}).code == 1
+    assert events(project, "skipped") == []
+    assert len(events(project, "refused")) == 1
+
+
+def test_a_project_can_switch_the_hatch_off(project: Repo) -> None:
+    set_policy(project, "allow_skip", "off")
+    assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
+    assert events(project, "skipped") == []
+
+
+def test_where_it_cannot_be_recorded_nothing_passes(project: Repo) -> None:
+    environment = {SKIP: "prod is down", "AGENTLOCK_TIMEOUT": "0.3"}
+    with closing(sqlite3.connect(project.database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        refused = commit(project, "src/x.py", env=environment)
+        connection.execute("ROLLBACK")
+    assert refused.code == 1
+    assert "commit refused" in refused.err
+    assert "stayed locked" in refused.err
+    assert events(project, "skipped") == []
+    shim = str(project.path / ".git" / "hooks" / "pre-commit")
+    with closing(sqlite3.connect(project.database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert run(shim, cwd=project.path, agent=OTHER, env=environment).code == 3
+        connection.execute("ROLLBACK")
+
+
+def test_where_the_table_cannot_be_read_no_reason_helps(project: Repo) -> None:
+    project.database.unlink()
+    assert commit(project, "docs/y.md", env={SKIP: "prod is down"}).code == 1
+    assert not project.database.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_table_that_cannot_be_written_passes_nothing(project: Repo) -> None:
+    project.database.chmod(0o400)
+    assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
+
+
+def test_no_help_and_no_guide_tells_of_a_way_round(project: Repo) -> None:
+    subcommands: list[tuple[str, ...]] = [(name,) for name in COMMANDS]
+    subcommands += [("policy", "set"), ("policy", "show"), ("hooks", "install")]
+    for words in [(), *subcommands]:
+        told = run(*AGENTLOCK, *words, "--help", cwd=project.path)
+        assert told.code == 0
+        assert not [word for word in NEVER_SAID if word in told.out + told.err], words
+    told = project.agentlock("guide")
+    assert not [word for word in NEVER_SAID if word in told.out]
