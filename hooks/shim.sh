@@ -6,24 +6,55 @@ python=@PYTHON@
 program=@PROGRAM@
 before=${0%/*}/@HOOK@.before-agentlock
 
-if ! [ -x "$python" ] || ! [ -f "$program" ]; then
-    echo "agentlock: refused: the program that guards this repository is gone ($python, $program)" >&2
-    echo "  mend it: install agentlock again, then run: agentlock hooks install" >&2
+refuse() {
+    echo "agentlock: refused: $1" >&2
+    echo "  mend it: $2" >&2
     exit 3
+}
+again='install agentlock again, then run: agentlock hooks install'
+
+# An emptied interpreter or program ends with 0, and a crashed one with 1: only the two codes
+# that nothing else gives are an answer.
+start='
+import sys
+root = sys.argv.pop(1)[: -len("/agentlock/__main__.py")]
+try:
+    sys.path.insert(0, root)
+    from agentlock.__main__ import main
+    code = main()
+except Exception as error:
+    if sys.stderr is not None:
+        why = f"{type(error).__name__}: {error}"
+        print(f"agentlock: refused: the installation is damaged ({why})", file=sys.stderr)
+        print("  mend it: install agentlock again, then try once more", file=sys.stderr)
+    code = 3
+sys.exit({0: 100, 1: 101}.get(code, code))
+'
+ask() {
+    "$python" -I -S -c "$start" "$program" hook @HOOK@ "$@"
+    code=$?
+    case $code in
+    100) exit 0 ;;
+    101) exit 1 ;;
+    3 | 70 | 130) exit $code ;;
+    esac
+    refuse "the program that guards this repository gave no answer ($python ended with $code)" \
+        "$again"
+}
+
+if ! [ -x "$python" ] || ! [ -f "$program" ]; then
+    refuse "the program that guards this repository is gone ($python, $program)" "$again"
 fi
 
-if ! [ -x "$before" ]; then
-    exec "$python" -I -S "$program" hook @HOOK@ "$@"
+if [ -x "$before" ]; then
+    if [ @HOOK@ = pre-push ]; then
+        # Both must read the same refs; the x keeps the last newline through the substitution.
+        refs=$(cat && printf x) || refuse "what git pushes cannot be read from stdin" "git push again"
+        refs=${refs%x}
+        printf %s "$refs" | "$before" "$@" || exit
+        printf %s "$refs" | ask "$@"
+        exit
+    fi
+    "$before" "$@" || exit
 fi
-
-if [ @HOOK@ = pre-push ]; then
-    # Both must read the same refs; the x keeps the last newline through the substitution.
-    refs=$(cat && printf x) || exit 3
-    refs=${refs%x}
-    printf %s "$refs" | "$before" "$@" || exit
-    printf %s "$refs" | "$python" -I -S "$program" hook @HOOK@ "$@"
-    exit
-fi
-
-"$before" "$@" || exit
-exec "$python" -I -S "$program" hook @HOOK@ "$@"
+ask "$@"

@@ -14,6 +14,7 @@ from agentlock.errors import (
     AgentlockError,
     DatabaseError,
     GitError,
+    UndecidedError,
     UsageError,
 )
 from agentlock.git import changes as git_changes
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 FRAMEWORK = "--framework"
 _LOGGED_PATHS = 100
+_SEE_GIT = "see what git status and git fsck say, then try again"
+_INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
 
 
@@ -43,8 +46,13 @@ def run(name: str, arguments: Sequence[str]) -> int:
     try:
         return _guarded(name, arguments, what)
     except AgentlockError as error:
+        error.hint = error.hint or _SEE_GIT
         tell(error_text(error, f"{what} refused: "))
         return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED
+    except (ImportError, SyntaxError) as error:  # half a package: no bug, and no answer either
+        damaged = UndecidedError(f"the installation is damaged ({error})", hint=_INSTALL_AGAIN)
+        tell(error_text(damaged, f"{what} refused: "))
+        return EXIT_UNDECIDED
     except KeyboardInterrupt:
         tell(f"agentlock: {what} refused: interrupted\n")
         return EXIT_INTERRUPTED
@@ -109,16 +117,27 @@ def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Changes:
 def _update(line: bytes) -> RefUpdate:
     """githooks(5): local ref, local oid, remote ref, remote oid; the first may hold spaces."""
     fields = line.rsplit(b" ", 3)
-    hexadecimal = b"0123456789abcdef"
-    if len(fields) != 4 or any(fields[at].strip(hexadecimal) or not fields[at] for at in (1, 3)):
-        raise GitError(f"pre-push was given a line that is no ref update: {line[:200]!r}")
+    if len(fields) != 4 or not all(_is_oid(fields[at]) for at in (1, 3)):
+        raise GitError(
+            f"pre-push was given a line that is no ref update: {line[:60]!r}",
+            hint="push with git itself; a hook that runs before must pass its lines on",
+        )
     return RefUpdate(*fields)
+
+
+def _is_oid(text: bytes) -> bool:
+    return len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
 
 
 def _stdin() -> bytes:
     chunks = []
-    while chunk := os.read(0, 1 << 20):
-        chunks.append(chunk)
+    try:
+        while chunk := os.read(0, 1 << 20):
+            chunks.append(chunk)
+    except OSError as error:
+        raise GitError(
+            f"what git pushes cannot be read from stdin: {error.strerror}", hint="git push again"
+        ) from error
     return b"".join(chunks)
 
 
@@ -201,8 +220,21 @@ _NAMES = ", ".join(_HOOKS)
 _WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
 
 
+def _hold_standard_descriptors() -> None:
+    """Let no file or pipe that is opened later become a closed stdin, stdout or stderr.
+
+    The stand-in for stdin cannot be read: nothing to read would mean that nothing is pushed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # the lowest free number is the one that is missing
+            os.open(os.devnull, os.O_WRONLY)
+
+
 def main(arguments: Sequence[str]) -> int:
     """``agentlock hook NAME ARGUMENT…``."""
+    _hold_standard_descriptors()
     if not arguments:
         tell(f"agentlock: name the hook: {_NAMES}\n")
         return EXIT_UNDECIDED

@@ -33,6 +33,8 @@ _FIRST_PAUSE = 0.05
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 WHERE_IT_BELONGS = "put it back where it was (agentlock db path), or ask whoever runs this project"
 
+CHECK_PERMISSIONS = "check the permissions of the file and its folder"
+
 
 class SQLiteStore:
     """One project's rows in one SQLite file; see ``protocol.Store`` for what each method promises.
@@ -155,7 +157,7 @@ class SQLiteStore:
         if "unable to open" in said or "readonly" in said or "authorization" in said:
             return DatabaseError(
                 f"{self.path} cannot be opened as it must be: {said}",
-                hint="check the permissions of the file and its folder",
+                hint=CHECK_PERMISSIONS,
             )
         if "full" in said:
             return DatabaseError(f"{self.path}: {said}", hint="free space on that disk")
@@ -285,10 +287,14 @@ class SQLiteStore:
         return [(created, sender, subject, body) for created, sender, subject, body in rows]
 
     def _reservations(self, statement: str, parameters: tuple[Any, ...]) -> list[Reservation]:
-        return [
-            Reservation(row[0], row[1], row[2], bool(row[3]), *row[4:])
-            for row in self._rows(statement, parameters)
-        ]
+        rows = self._rows(statement, parameters)
+        for row in rows:  # SQLite keeps text in an integer column where it is given some
+            if not (isinstance(row[5], int) and isinstance(row[6], int)):
+                raise DatabaseError(
+                    f"{self.path}: the times of reservation {row[0]} are garbled",
+                    hint="restore the table from a backup, or ask whoever runs this project",
+                )
+        return [Reservation(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in rows]
 
     # What changes it
 
@@ -460,8 +466,16 @@ def _require_database_file(path: str) -> None:
         found = os.stat(path)
     except FileNotFoundError:
         raise DatabaseError(f"{path} is missing", hint=WHERE_IT_BELONGS) from None
-    except (OSError, ValueError) as error:
-        raise DatabaseError(f"{path} cannot be reached: {error}", hint=WHERE_IT_BELONGS) from error
+    except PermissionError as error:
+        raise DatabaseError(
+            f"{path} cannot be reached: permission denied", hint=CHECK_PERMISSIONS
+        ) from error
+    except OSError as error:
+        raise DatabaseError(
+            f"{path} cannot be reached: {error.strerror}", hint=WHERE_IT_BELONGS
+        ) from error
+    except ValueError as error:  # a NUL in the recorded path
+        raise DatabaseError(f"{path!r} is no path", hint=WHERE_IT_BELONGS) from error
     if not stat.S_ISREG(found.st_mode):
         what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise DatabaseError(f"{path} is {what}, not a database", hint=WHERE_IT_BELONGS)
