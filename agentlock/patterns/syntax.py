@@ -41,6 +41,16 @@ if TYPE_CHECKING:
 MAX_LENGTH = 8192
 """Bytes in a typed pattern; twice what Linux allows for a whole path."""
 
+MAX_NAMES = 256
+"""Names between the slashes of a glob."""
+
+MAX_GLOB_TOKENS = 512
+"""Characters, classes and wildcards in those names of a glob that have wildcards, in all.
+
+Whether two globs meet takes time up to the product of their sizes; these bounds keep the worst
+pair that anybody can write to a few seconds.
+"""
+
 MAX_EXPANSION = 100
 """Patterns that the braces of one text may stand for."""
 
@@ -236,6 +246,7 @@ class _Reader:
             head, tail = [], [*map(tuple, head), *tail]
             tail = tail if tail[0] is GLOBSTAR else [GLOBSTAR, *tail]
         place = self._place(_joined(slash, head, below=True), typed)
+        _check_size(tail, typed)
         names: list[WrittenSegment] = [tuple(name) for name in place.split(b"/") if name]
         written = [*names, *tail]
         segments = compiled_segments(written, below=below, folding=EXACT, typed=typed)
@@ -261,6 +272,18 @@ def _check_length(text: bytes) -> None:
             text,
             f"is {len(text)} bytes long; {MAX_LENGTH} are allowed",
             "name a directory above instead",
+        )
+
+
+def _check_size(segments: Sequence[WrittenSegment], typed: bytes) -> None:
+    tokens = sum(len(segment) for segment in segments if segment and literal_of(segment) is None)
+    if len(segments) > MAX_NAMES:
+        refuse(typed, f"has {len(segments)} names; {MAX_NAMES} are allowed in a glob")
+    if tokens > MAX_GLOB_TOKENS:
+        refuse(
+            typed,
+            f"has {tokens} characters in names with wildcards; {MAX_GLOB_TOKENS} are allowed",
+            "write a shorter glob",
         )
 
 

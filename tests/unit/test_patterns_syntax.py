@@ -243,6 +243,9 @@ def test_a_reading_can_be_forced(tree: DiskTree, text: bytes, force: Force, patt
         (b"src/[[:foo:]]", "unknown class"),
         (b"src/x[/]", "no byte"),
         (b"a" * (MAX_LENGTH + 1), "bytes long"),
+        (b"**/a/" * 129 + b"*", "259 names"),
+        (b"*" + b"?" * 512, "513 characters in names with wildcards"),
+        (b"*abcdefg/" * 65, "520 characters"),
     ],
 )
 def test_what_cannot_be_reserved_is_an_error_that_names_it(
