@@ -95,8 +95,13 @@ def say(text: str) -> None:
 
 def put(text: str) -> None:
     """A line of data on stdout, safe for a terminal and for any locale."""
+    print(_shown(text))
+
+
+def _shown(text: str) -> str:
+    """Printable, in letters that stdout's encoding has."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(printable(text).encode(encoding, "backslashreplace").decode(encoding))
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -113,14 +118,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for header in headers:
         shown.add_column(header, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(printable(cell)) for cell in row))
+        shown.add_row(*(Text(_shown(cell)) for cell in row))
     Console().print(shown)
 
 
 def put_cells(cells: Sequence[str]) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    line = "\t".join(printable(cell) for cell in cells)
-    print(line.encode(encoding, "backslashreplace").decode(encoding))
+    print("\t".join(_shown(cell) for cell in cells))
 
 
 RESERVATION_HEADERS = ("id", "agent", "mode", "pattern", "lease", "reason")
