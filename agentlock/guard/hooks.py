@@ -161,7 +161,10 @@ def _framework_push() -> tuple[str, list[RefUpdate]]:
 
 def _timeout() -> int:
     text = os.environ.get("AGENTLOCK_TIMEOUT")
-    return parse_timeout(text) if text else DEFAULT_TIMEOUT
+    try:
+        return parse_timeout(text) if text else DEFAULT_TIMEOUT
+    except UsageError as error:
+        raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", hint=error.hint) from error
 
 
 def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> bool:
@@ -228,7 +231,7 @@ def _hold_standard_descriptors() -> None:
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
-        except OSError:  # the lowest free number is the one that is missing
+        except OSError:  # noqa: PERF203 -- three times; the lowest free number is the missing one
             os.open(os.devnull, os.O_WRONLY)
 
 
