@@ -1,0 +1,270 @@
+"""A repository, its table and its remote: the world that each fault is arranged in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from support import Repo, Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Operation = Literal["commit", "push"]
+OPERATIONS: tuple[Operation, ...] = ("commit", "push")
+HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
+HOLDER, OTHER = "BlueLake", "GreenHill"
+RESERVED, FREE = "src/x.py", "docs/free.md"
+NOBODY = 65534
+PACKAGE = Path(__file__).resolve().parents[2] / "agentlock"
+
+
+class World:
+    """A repository in which everything works, until a fault is arranged.
+
+    Staged: a change of the reserved path and one of the free path. Branch ``free``: one commit
+    more than the remote has, to the free path; branch ``both``: one to both, made unguarded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repo = Repo(folder / "repo")
+        self.remote = Repo(folder / "remote.git")
+        self.as_user: tuple[str, ...] = ()
+        self.environment: dict[str, str] = {}
+        self.before_git: tuple[str, ...] = ()
+        self.redirections = ""
+        self.killed_git = False
+        self.push_lines: bytes | None = None
+        self.push_arguments = ("origin", "../remote.git")
+        self.cleanup = contextlib.ExitStack()
+
+    @property
+    def database(self) -> Path:
+        return self.repo.database
+
+    def variables(self) -> dict[str, str]:
+        home = self.folder / "home"
+        return {
+            "HOME": str(home),
+            "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_DATA_HOME": str(home / ".local" / "share"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "AGENTLOCK_AGENT": OTHER,
+            **self.environment,
+        }
+
+    def git(self, operation: Operation, path: str = FREE) -> Result:
+        """Let git commit or push ``path``, which would pass if it is the free one."""
+        branch = "free" if path == FREE else "both"
+        arguments = {
+            "commit": ("commit", "-q", "-m", "change", "--", path),
+            "push": ("push", "-q", "origin", f"{branch}:refs/heads/main"),
+        }[operation]
+        return self.run("git", *self.before_git, *arguments)
+
+    def hook(self, operation: Operation) -> Result:
+        """Run the installed hook as git does, for a change of the reserved and the free path."""
+        path = str(self.repo.path / ".git" / "hooks" / HOOK_OF[operation])
+        arguments: tuple[str, ...] = ()
+        lines = b""
+        if operation == "push":
+            arguments = self.push_arguments
+            lines = self.push_lines if self.push_lines is not None else self.update("both")
+        command = (path, *arguments)
+        if self.redirections:
+            command = ("sh", "-c", f'"$@" {self.redirections}', "sh", *command)
+        return self.run(*command, stdin=lines)
+
+    def run(self, *command: str, stdin: bytes = b"") -> Result:
+        if self.killed_git:
+            return self._run_killing_git(command, stdin)
+        whole = (*self.as_user, *command)
+        return run(*whole, cwd=self.repo.path, env=self.variables(), stdin=stdin)
+
+    def update(self, branch: str) -> bytes:
+        new = (self.repo.path / ".git" / "refs" / "heads" / branch).read_text().strip()
+        return f"refs/heads/{branch} {new} refs/heads/main {self.pushed}\n".encode()
+
+    @property
+    def pushed(self) -> str:
+        return (self.remote.path / "refs" / "heads" / "main").read_text().strip()
+
+    def landed(self) -> dict[str, bytes]:
+        """Every ref here and there, as files: what a commit or a push would change."""
+        found = {}
+        for root in (self.repo.path / ".git" / "refs" / "heads", self.remote.path / "refs"):
+            for path in root.rglob("*"):
+                if path.is_file():
+                    found[str(path.relative_to(self.folder))] = path.read_bytes()
+        return found
+
+    def table(self) -> dict[str, object]:
+        """Every file around the table and what is in it; SQLite's shared memory is its own.
+
+        An empty log is as good as none: SQLite makes one where a reader opens the table.
+        """
+        found: dict[str, object] = {}
+        for path in (self.folder / "repo" / ".git" / "agentlock").rglob("*"):
+            name = str(path.relative_to(self.folder))
+            if not path.is_file():
+                found[name] = path.lstat().st_mode
+            elif not path.name.endswith("-shm"):
+                found[name] = path.read_bytes()
+        return {name: held for name, held in found.items() if held or not name.endswith("-wal")}
+
+    def configure(self, name: str, value: str) -> None:
+        self.repo.must("config", name, value, env=self.variables())
+
+    def pin(self, name: str, path: Path) -> None:
+        """Let the installed hooks use another interpreter (``python``) or ``program``."""
+        for hook in HOOK_OF.values():
+            file = self.repo.path / ".git" / "hooks" / hook
+            text = file.read_text(encoding="utf-8")
+            pinned = re.sub(rf"(?m)^{name}='.*'$", f"{name}='{path}'", text)
+            assert pinned != text
+            file.write_text(pinned, encoding="utf-8")
+
+    def own_interpreter(self) -> Path:
+        """An interpreter for this world alone, pinned in its hooks."""
+        python = self.folder / "program" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.symlink_to(sys.executable)
+        self.pin("python", python)
+        return python
+
+    def own_package(self) -> Path:
+        """A copy of the package for this world alone, pinned in its hooks."""
+        package = self.folder / "program" / "agentlock"
+        shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+        self.pin("program", package / "__main__.py")
+        return package
+
+    def other_table(self) -> Path:
+        """The table of another repository, healthy, in which nobody holds anything."""
+        other = Repo(self.folder / "other")
+        other.path.mkdir()
+        other.must("init", "-q", env=self.variables())
+        result = other.agentlock("init", "--no-hooks", "--project", "same", env=self.variables())
+        assert result.code == 0, result
+        return other.database
+
+    def _run_killing_git(self, command: tuple[str, ...], stdin: bytes) -> Result:
+        """Kill -9 the git that the hook runs, while it waits for a pipe in its object store."""
+        pipe = self.repo.path / ".git" / "objects" / "info" / "alternates"
+        environment = {**os.environ, **self.variables()}
+        with subprocess.Popen(
+            command,
+            cwd=self.repo.path,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+
+            def kill_readers() -> None:
+                while process.poll() is None:
+                    with contextlib.suppress(OSError):  # nobody reads yet
+                        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+                        for pid in _gits_below(process.pid):
+                            os.kill(pid, signal.SIGKILL)
+                        os.close(end)
+                    time.sleep(0.002)
+
+            killer = threading.Thread(target=kill_readers)
+            killer.start()
+            out, err = process.communicate(stdin, timeout=30)
+            killer.join()
+        return Result(process.returncode, out.decode(), err.decode())
+
+
+def _gits_below(pid: int) -> Iterator[int]:
+    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        if Path(f"/proc/{child}/comm").read_text().strip() == "git":
+            yield child
+        yield from _gits_below(child)
+
+
+def build(folder: Path) -> None:
+    """A healthy world, to be copied for each fault. Nothing in it names the place it lies in."""
+    for name in ("home", "repo", "remote.git", "tmp"):
+        (folder / name).mkdir(parents=True)
+    (folder / "home" / ".gitconfig").write_text("[init]\n\tdefaultBranch = main\n")
+    world = World(folder)
+    repo, env = world.repo, world.variables()
+    world.remote.must("init", "-q", "--bare", env=env)
+    repo.must("init", "-q", env=env)
+    for name in (RESERVED, FREE, "README.md"):
+        repo.write(name, f"start of {name}\n")
+    repo.commit_unguarded("start")
+    repo.must("remote", "add", "origin", "../remote.git", env=env)
+    repo.must("push", "-q", "origin", "HEAD:refs/heads/main", env=env)
+    repo.must("fetch", "-q", "origin", env=env)
+    for branch, paths in (("free", (FREE,)), ("both", (FREE, RESERVED))):
+        repo.must("checkout", "-q", "-b", branch, "main", env=env)
+        for name in paths:
+            repo.write(name, f"{name} as {branch} wants it\n")
+        repo.commit_unguarded(branch)
+    repo.must("checkout", "-q", "main", env=env)
+    result = repo.agentlock("init", "--project", "same", env=env)
+    assert result.code == 0, result
+    repo.reserve(HOLDER, "src/**", "--ttl", "20h", env=env)
+    for name in (RESERVED, FREE):
+        repo.write(name, f"{name} changed and staged\n")
+    repo.must("add", "--all", env=env)
+
+
+@contextlib.contextmanager
+def copied(template: Path, *, other_user: bool = False) -> Iterator[World]:
+    """A copy of a healthy world, gone afterwards; ``other_user``: where root would not notice."""
+    with tempfile.TemporaryDirectory(prefix="agentlock-fault-", dir="/tmp") as folder:
+        world = World(Path(folder) / "world")
+        shutil.copytree(template, world.folder, symlinks=True)
+        with world.cleanup:
+            if other_user and os.geteuid() == 0:
+                _give_away(world, Path(folder), template)
+            yield world
+
+
+def _give_away(world: World, folder: Path, template: Path) -> None:
+    """Let everything in the world belong to and be done by a user who is not root."""
+    ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    world.as_user = ("setpriv", *ids)
+    folder.chmod(0o755)
+    world.own_package()
+    # The shell in between: setpriv itself still starts what only root can reach.
+    reach = ("sh", "-c", 'test -x "$1"', "sh", sys.executable)
+    if run(*world.as_user, *reach, cwd=folder).code != 0:
+        world.pin("python", _public_interpreter(template.parent))
+    for root, _, names in os.walk(world.folder):
+        for name in (".", *names):
+            os.chown(os.path.join(root, name), NOBODY, NOBODY, follow_symlinks=False)
+
+
+def _public_interpreter(folder: Path) -> Path:
+    """A copy of this interpreter, as much as the guard needs, where every user reaches it."""
+    python = folder / "python" / "bin" / Path(sys.executable).resolve().name
+    if not python.exists():
+        library = Path(sysconfig.get_path("stdlib"))
+        copy = folder / "python" / sys.platlibdir / library.name
+        for part in (".", "encodings", "collections", "lib-dynload"):
+            (copy / part).mkdir(parents=True, exist_ok=True)
+            for file in (library / part).iterdir():
+                if file.suffix in (".py", ".so"):
+                    shutil.copy(file, copy / part)
+        python.parent.mkdir()
+        shutil.copy(Path(sys.executable).resolve(), python)
+        folder.chmod(0o755)
+    return python
