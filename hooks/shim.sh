@@ -15,8 +15,10 @@ again='install agentlock again, then run: agentlock hooks install'
 
 # An emptied interpreter or program ends with 0, and a crashed one with 1: only the two codes
 # that nothing else gives are an answer.
+# The guard has closed the table by then: to leave without freeing every module saves a commit
+# as much as one of its git commands costs.
 start='
-import sys
+import os, sys
 root = sys.argv.pop(1)[: -len("/agentlock/__main__.py")]
 try:
     sys.path.insert(0, root)
@@ -26,9 +28,9 @@ except Exception as error:
     if sys.stderr is not None:
         why = f"{type(error).__name__}: {error}"
         print(f"agentlock: refused: the installation is damaged ({why})", file=sys.stderr)
-        print("  mend it: install agentlock again, then try once more", file=sys.stderr)
+        print("  mend it: install agentlock again, then try once more", file=sys.stderr, flush=True)
     code = 3
-sys.exit({0: 100, 1: 101}.get(code, code))
+os._exit({0: 100, 1: 101}.get(code, code))
 '
 ask() {
     "$python" -I -S -c "$start" "$program" hook @HOOK@ "$@"

@@ -131,6 +131,8 @@ def _writable_folder(repository: Repository) -> str:
 
 def _install_one(path: str, hook: str) -> None:
     wanted = shim(hook)
+    if _is_ours(path + _SUFFIX):  # from a copied folder: it would run itself without end
+        os.unlink(path + _SUFFIX)
     if os.path.lexists(path) and not _is_ours(path):
         if os.path.lexists(path + _SUFFIX):
             raise ConfigurationError(
@@ -167,6 +169,8 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     if not os.access(path, os.X_OK):
         return HookStatus(hook, path, "not executable", "git ignores it without its run bit")
     if _MARK in head:
+        if _is_ours(path + _SUFFIX):
+            return HookStatus(hook, path, "broken", "it would run itself without end")
         gone = [pin for pin in _pins(head) if not os.path.exists(pin)]
         if gone:
             return HookStatus(hook, path, "broken", f"{gone[0]} is gone")

@@ -68,7 +68,17 @@ def test_a_time_out_may_be_bare_seconds() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (1, "1s"), (119, "119s"), (120, "2m"), (3599, "59m"), (3600, "1h"), (5400, "90m"), (7200, "2h"), (172800, "2d")],
+    [
+        (0, "0s"),
+        (1, "1s"),
+        (119, "119s"),
+        (120, "2m"),
+        (3599, "59m"),
+        (3600, "1h"),
+        (5400, "90m"),
+        (7200, "2h"),
+        (172800, "2d"),
+    ],
 )
 def test_time_left_is_rounded_up_to_its_largest_unit(seconds: int, text: str) -> None:
     assert format_remaining(seconds * MICROSECONDS) == text
