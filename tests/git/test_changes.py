@@ -319,6 +319,54 @@ def test_no_setting_of_the_user_changes_the_verdict(scene: Repo) -> None:
     assert_refused(scene.git("commit", "-qm", "all", agent=OTHER), "2 of 3 paths", "src/x.py")
 
 
+def test_no_setting_of_one_command_leads_the_guard_to_another_table(
+    scene: Repo, tmp_path: Path
+) -> None:
+    scene.write("src/x.py", "changed\n")
+    for setting in (
+        f"agentlock.database={tmp_path / 'other.sqlite3'}",
+        "agentlock.databaseId=other",
+        "agentlock.project=other",
+    ):
+        refused = scene.git("-c", setting, "commit", "-qam", "all", agent=OTHER)
+        assert_refused(refused, "src/x.py")
+
+
+def test_names_that_differ_in_case_are_one_file_where_git_says_so(scene: Repo) -> None:
+    scene.must("config", "core.ignoreCase", "true")
+    scene.reserve(HOLDER, "Docs/Y.MD")
+    scene.write("docs/y.md", "changed\n")
+    assert_refused(scene.git("commit", "-qam", "all", agent=OTHER), "docs/y.md")
+    scene.must("config", "core.ignoreCase", "false")
+    assert_passed(scene.git("commit", "-qam", "all", agent=OTHER))
+
+
+def test_what_a_sparse_checkout_leaves_out_is_no_deletion(scene: Repo) -> None:
+    scene.must("update-index", "-q", "--refresh")
+    scene.must("sparse-checkout", "set", "docs")
+    assert not (scene.path / "src" / "x.py").exists()
+    scene.write("docs/y.md", "changed\n")
+    assert_passed(scene.git("commit", "-qam", "docs", agent=OTHER))
+
+
+def test_a_repository_of_sha256_is_guarded(tmp_path: Path, home: Path) -> None:
+    assert home.exists()
+    repo = Repo(tmp_path / "sha256")
+    repo.path.mkdir()
+    repo.must("init", "-q", "--object-format=sha256")
+    assert repo.agentlock("init").code == 0
+    repo.reserve(HOLDER, "a.py")
+    repo.write("a.py")
+    assert_refused(repo.commit_all("first", agent=OTHER), "a.py")
+    assert_passed(repo.commit_all("first", agent=HOLDER))
+    run("git", "init", "-q", "--bare", "--object-format=sha256", "remote.git", cwd=tmp_path)
+    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    assert_refused(push(repo, "origin", "main"), "a.py", what="push")
+    assert_passed(push(repo, "origin", "main", agent=HOLDER))
+    repo.must(*NO_HOOKS, "push", "-q", "origin", "main:refs/heads/gone")
+    assert_passed(push(repo, "origin", ":gone"))
+
+
 # Merges
 
 
