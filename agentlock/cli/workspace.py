@@ -32,8 +32,17 @@ if TYPE_CHECKING:
     Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-IDENTIFIER = click.IntRange(1, 2**63 - 1)
-"""The number of a reservation: SQLite and PostgreSQL count no further."""
+class _Identifier(click.types.IntParamType):
+    """The number of a reservation: SQLite and PostgreSQL count to 2**63 - 1."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number: int = super().convert(value, param, ctx)
+        if not 0 < number < 2**63:
+            self.fail(f"{value!r} is the number of no reservation", param, ctx)
+        return number
+
+
+IDENTIFIER = _Identifier()
 
 
 class Workspace:
