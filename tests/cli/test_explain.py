@@ -1,0 +1,87 @@
+"""`agentlock explain`: how a pattern is read, what it covers, whom it would meet and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from support import Repo
+
+
+@pytest.fixture
+def filled(repo: Repo) -> Repo:
+    for number in range(7):
+        repo.write(f"src/{number}.py")
+    for name in ("src/api/x.py", "pages/[id].tsx", "README.txt"):
+        repo.write(name)
+    repo.commit_unguarded("files")
+    return repo
+
+
+def test_it_says_how_a_glob_is_read_what_it_covers_and_whom_it_meets(filled: Repo) -> None:
+    (held,) = filled.reserve("BlueLake", "**/3.*")
+    filled.reserve("GreenHill", "src/4.py")
+    told = filled.agentlock("explain", "src/*.py", "src/3.py", "src/api/x.py", agent="GreenHill")
+    assert told.code == 0, told
+    assert told.out.splitlines() == [
+        "src/*.py is read as a glob, matched against whole paths",
+        "  stored as  /src/*.py",
+        "  covers     7 tracked files: src/0.py, src/1.py, src/2.py, src/3.py, src/4.py, ...",
+        "  matches    src/3.py",
+        "  not        src/api/x.py",
+        f"  meets      **/3.*  BlueLake  exclusive  for 1h more  (id {held['id']}), at src/3.py",
+    ]
+
+
+def test_a_pattern_that_meets_nobody_says_so(filled: Repo) -> None:
+    told = filled.agentlock("explain", "docs/")
+    assert told.code == 0, told
+    assert "  covers     0 tracked files\n" in told.out
+    assert "  meets      no live reservation of others\n" in told.out
+
+
+def test_a_name_with_brackets_that_exists_is_that_file_and_the_note_says_so(filled: Repo) -> None:
+    told = filled.agentlock("explain", "pages/[id].tsx")
+    assert "is read as that one path\n" in told.out
+    assert r"  stored as  /pages/\[id].tsx" in told.out
+    assert "--glob reads it as a pattern" in told.err
+    as_glob = filled.agentlock("explain", "--glob", "pages/[id].tsx")
+    assert "is read as a glob" in as_glob.out
+
+
+def test_braces_are_explained_one_by_one(filled: Repo) -> None:
+    told = filled.agentlock("explain", "src/{1,2}.py", "--json")
+    assert [one["pattern"] for one in told.json] == ["/src/1.py", "/src/2.py"]
+
+
+def test_the_json_has_every_part(filled: Repo) -> None:
+    filled.reserve("BlueLake", "src/**")
+    (one,) = filled.agentlock("explain", "--json", "**/3.py", "src/3.py", "README.txt").json
+    (meeting,) = one.pop("meets")
+    assert one == {
+        "typed": "**/3.py",
+        "pattern": "**/3.py",
+        "kind": "glob",
+        "notes": [],
+        "covers": {"count": 1, "first": ["src/3.py"]},
+        "paths": [
+            {"path": "src/3.py", "matches": True},
+            {"path": "README.txt", "matches": False},
+        ],
+    }
+    assert meeting["witness"] == "src/3.py"
+    assert meeting["reservation"]["agent"] == "BlueLake"
+
+
+def test_a_bad_pattern_is_an_error_and_not_an_explanation(filled: Repo) -> None:
+    told = filled.agentlock("explain", "src/[")
+    assert told.code == 2
+    assert "'src/['" in told.err
+
+
+def test_the_whole_repository_can_be_explained_without_being_reserved(filled: Repo) -> None:
+    told = filled.agentlock("explain", ".")
+    assert told.code == 0, told
+    assert "11 tracked files" in told.out
