@@ -140,7 +140,7 @@ def both_names(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_git_agentlock_is_the_same_program(repo: Repo, arguments: tuple[str, ...]) -> None:
-    repo.reserve("BlueLake", "held.py")
+    repo.reserve("BlueLake", "held.py", "--ttl", "150m")  # "for 2h" for half an hour
     ours = run("agentlock", *arguments, cwd=repo.path)
     gits = repo.git("agentlock", *arguments)
     assert gits == ours

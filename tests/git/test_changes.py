@@ -644,7 +644,8 @@ def test_a_pushed_merge_is_judged_by_what_it_did_itself(
         assert_passed(pushed)
     else:
         assert_refused(pushed, "src/y.py" if kind == "evil" else "src/x.py", what="push")
-    ranged = scene.agentlock("check", "--range", "origin/main..main", agent=OTHER)
+    revisions = ("--range", "origin/main..main")
+    ranged = scene.agentlock("check", *revisions, agent=OTHER, cwd=scene.path / "docs")
     assert ranged.code == (0 if kind == "clean" else 1)
 
 

@@ -155,7 +155,7 @@ def test_the_refusal_reads_as_the_design_says(scene: Repo) -> None:
     message = refused.err[refused.err.index("agentlock: ") :]
     lines = [line.rstrip() for line in message.splitlines()]
     assert lines[0] == "agentlock: commit refused: 2 of 3 paths are reserved by others"
-    row = r'  src/[xy]\.py  BlueLake  exclusive  src/\*\*  for 45m more  "bd-42"'
+    row = r'  src/[xy]\.py  BlueLake  exclusive  src/\*\*  for 4[45]m more  "bd-42"'
     assert re.fullmatch(row, lines[2])
     assert re.fullmatch(row, lines[3])
     assert lines[5] == "  commit the rest: git commit --only -- docs/y.md"
