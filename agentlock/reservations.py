@@ -29,6 +29,7 @@ class Request(Value):
     ttl: int
     exclusive: bool = True
     reason: str = ""
+    ttl_text: str = ""
     program: str = ""
     model: str = ""
 
@@ -52,16 +53,15 @@ class Selection(Value):
     all: bool = False
 
 
-def check_lease(ttl: int, policy: Policy) -> None:
-    """UsageError for a TTL under a minute or over the project's limit."""
+def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
+    """UsageError, in the words ``typed``, for a TTL under a minute or over the project's limit."""
+    shown = typed or format_duration(ttl)
     if ttl < SHORTEST_TTL:
-        raise UsageError(
-            f"a TTL of {format_duration(ttl)} is too short", hint="60s is the shortest"
-        )
+        raise UsageError(f"a TTL of {shown} is too short", hint="60s is the shortest")
     if ttl > policy.max_ttl:
         limit = format_duration(policy.max_ttl)
         raise UsageError(
-            f"a TTL of {format_duration(ttl)} is more than this project allows",
+            f"a TTL of {shown} is more than this project allows",
             hint=f"the policy's max_ttl is {limit}: --ttl {limit}",
         )
 
@@ -95,11 +95,11 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = _Search(store, request, [pattern for _, pattern in wanted], folding)
     with store.reading():
-        check_lease(request.ttl, store.policy())
+        check_lease(request.ttl, store.policy(), request.ttl_text)
         search.everything()
     with store.writing():
         now = store.now()
-        check_lease(request.ttl, store.policy())
+        check_lease(request.ttl, store.policy(), request.ttl_text)
         conflicts = search.confirmed(now)
         store.log_expired(now)
         program, model = _storable(request.program), _storable(request.model)
@@ -113,11 +113,13 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     return Answer(granted, (), now)
 
 
-def renew(store: Store, agent: str, selection: Selection, ttl: int) -> list[Reservation]:
+def renew(
+    store: Store, agent: str, selection: Selection, ttl: int, *, ttl_text: str = ""
+) -> list[Reservation]:
     """Extend one's own live leases to now + TTL, never shorter; an expired one is refused."""
     with store.writing():
         now = store.now()
-        check_lease(ttl, store.policy())
+        check_lease(ttl, store.policy(), ttl_text)
         store.log_expired(now)
         chosen = _choose(store, agent, selection, now, foreign=False)
         if selection.all:

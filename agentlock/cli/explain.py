@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import print_json, put, reservation_json, reservation_row, say, text_of
-from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.cli.workspace import (
+    Workspace,
+    agent_option,
+    forced_reading,
+    json_option,
+    reading_options,
+    timeout_option,
+)
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
@@ -47,15 +54,15 @@ class Explanation(Value):
 @click.command()
 @click.argument("pattern", metavar="PATTERN")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--literal", "reading", flag_value="literal", help="Read PATTERN as a plain path.")
-@click.option("--glob", "reading", flag_value="glob", help="Read PATTERN as a glob.")
+@reading_options
 @agent_option
 @json_option
 @timeout_option
 def explain(
     pattern: str,
     paths: Sequence[str],
-    reading: str | None,
+    literal: bool,
+    glob: bool,
     agent: str | None,
     as_json: bool,
     timeout: str | None,
@@ -73,7 +80,7 @@ def explain(
     readings = read_patterns(
         [os.fsencode(pattern)],
         workspace.tree,
-        force="literal" if reading == "literal" else "glob" if reading == "glob" else None,
+        force=forced_reading(literal=literal, glob=glob),
         whole_repository=True,
     )
     asked = [_path(workspace, path) for path in paths]

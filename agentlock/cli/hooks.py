@@ -50,7 +50,8 @@ def install(as_json: bool) -> None:
 
 @hooks.command()
 @click.option("--everywhere", is_flag=True, help="In every repository agentlock was put into.")
-def uninstall(everywhere: bool) -> int:
+@json_option
+def uninstall(everywhere: bool, as_json: bool) -> int:
     """Take the hooks out and put back what was there before.
 
     With --everywhere, take out all that `init` did, in every repository on the list that
@@ -61,11 +62,14 @@ def uninstall(everywhere: bool) -> int:
       agentlock hooks uninstall
     """
     if everywhere:
-        return _uninstall_everywhere()
+        return _uninstall_everywhere(as_json=as_json)
     repository = discover()
     folder = os.fsdecode(hooks_folder(repository.root))
     removed = installation.uninstall(folder) if os.path.isdir(folder) else []
-    put(f"taken out: {', '.join(removed)}" if removed else "no hook of agentlock's is here")
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        put(f"taken out: {', '.join(removed)}" if removed else "no hook of agentlock's is here")
     return EXIT_OK
 
 
@@ -96,8 +100,9 @@ def hook(name: str, arguments: Sequence[str]) -> int:
     return guard.run(name, arguments)
 
 
-def _uninstall_everywhere() -> int:
+def _uninstall_everywhere(*, as_json: bool) -> int:
     failed = False
+    told: list[dict[str, str | list[str]]] = []
     for common_dir in registry.repositories():
         name = os.fsdecode(common_dir)
         try:
@@ -106,7 +111,11 @@ def _uninstall_everywhere() -> int:
         except (AgentlockError, OSError) as error:
             failed = True
             done = [f"failed: {error}"]
-        put(f"{name}: {'; '.join(done)}")
+        told.append({"repository": name, "done": done})
+        if not as_json:
+            put(f"{name}: {'; '.join(done)}")
+    if as_json:
+        print_json(told)
     return EXIT_REFUSED if failed else EXIT_OK
 
 

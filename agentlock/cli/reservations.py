@@ -18,7 +18,9 @@ from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
     agent_option,
+    forced_reading,
     json_option,
+    reading_options,
     timeout_option,
 )
 from agentlock.duration import format_remaining, parse_duration
@@ -50,8 +52,7 @@ TTL = click.option("--ttl", default="1h", metavar="DURATION", help="For how long
 @TTL
 @click.option("--shared", is_flag=True, help="Many may hold it; it blocks no commit.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for those who are refused.")
-@click.option("--literal", "reading", flag_value="literal", help="Read PATTERN as a plain path.")
-@click.option("--glob", "reading", flag_value="glob", help="Read PATTERN as a glob.")
+@reading_options
 @click.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
 @click.option("--program", default="", envvar="AGENTLOCK_PROGRAM", help="What the agent runs on.")
 @click.option("--model", default="", envvar="AGENTLOCK_MODEL", help="The agent's model.")
@@ -63,7 +64,8 @@ def reserve(
     ttl: str,
     shared: bool,
     reason: str,
-    reading: str | None,
+    literal: bool,
+    glob: bool,
     whole_repo: bool,
     program: str,
     model: str,
@@ -86,10 +88,10 @@ def reserve(
     readings = read_patterns(
         [os.fsencode(pattern) for pattern in patterns],
         workspace.tree,
-        force="literal" if reading == "literal" else "glob" if reading == "glob" else None,
+        force=forced_reading(literal=literal, glob=glob),
         whole_repository=whole_repo,
     )
-    request = Request(name, readings, lease, not shared, reason, program, model)
+    request = Request(name, readings, lease, not shared, reason, ttl, program, model)
     if workspace.repository.database is not None:
         refuse_unsafe_filesystem(workspace.repository.database)
     with workspace.store() as store:
@@ -130,7 +132,7 @@ def renew(
     selection = _selection(workspace, patterns, ids, everything=everything)
     lease = parse_duration(ttl)
     with workspace.store() as store:
-        renewed = renew_reservations(store, name, selection, lease)
+        renewed = renew_reservations(store, name, selection, lease, ttl_text=ttl)
         now = store.now()
     if as_json:
         print_json({"renewed": [reservation_json(held) for held in renewed]})

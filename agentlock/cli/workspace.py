@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentlock.duration import parse_timeout
-from agentlock.errors import IdentityError
+from agentlock.errors import IdentityError, UsageError
 from agentlock.git.repository import (
     NAME_RULE,
     Identity,
@@ -25,6 +25,7 @@ from agentlock.store.migrate import open_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Literal
 
     from agentlock.patterns.matching import Folding
     from agentlock.store.protocol import Store
@@ -103,6 +104,20 @@ def agent_option(function: Function) -> Function:
 
 def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def reading_options(function: Function) -> Function:
+    """``--literal`` and ``--glob``; see ``forced_reading``."""
+    literal = click.option("--literal", is_flag=True, help="Read PATTERN as a plain path.")
+    glob = click.option("--glob", is_flag=True, help="Read PATTERN as a glob.")
+    return literal(glob(function))
+
+
+def forced_reading(*, literal: bool, glob: bool) -> Literal["literal", "glob"] | None:
+    """Which reading of a pattern was asked for; None: literal first."""
+    if literal and glob:
+        raise UsageError("--literal and --glob exclude each other", hint="give one of them")
+    return "literal" if literal else "glob" if glob else None
 
 
 def timeout_option(function: Function) -> Function:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import GitError
+from agentlock.errors import GitError, UsageError
 from agentlock.git.process import git, output
 from agentlock.model import Value
 
@@ -56,7 +56,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD.
     """
     heads = _merge_heads(repository) if merging is None else list(merging)
-    base = _automatic_merge(heads[0]) if len(heads) == 1 else None
+    base = _automatic_merge([b"HEAD", *heads]) if heads else None
     arguments = ("diff-index", "--cached", *_RAW, "--ita-invisible-in-index")
     result = git(*arguments, base or "HEAD", "--")
     if result.code == 128 and base is None and _is_unborn():
@@ -80,8 +80,8 @@ def uncommitted(repository: Repository) -> Changes:
 def merged_heads() -> list[bytes]:
     """What ``git merge`` is merging while pre-merge-commit runs: MERGE_HEAD is not there yet.
 
-    git names each head in a variable GITHEAD_<oid> (builtin/merge.c). A forged one more makes
-    two heads of one, and more than one head is judged against HEAD: more paths, not fewer.
+    git names each head in a variable GITHEAD_<oid> (builtin/merge.c). A forged one more changes
+    what is compared with, and so names paths that were not merged: more paths, not fewer.
     """
     prefix = b"GITHEAD_"
     return [name[len(prefix) :] for name in os.environb if name.startswith(prefix)]
@@ -110,12 +110,13 @@ def pushed(remote: str, updates: Iterable[RefUpdate]) -> Changes:
 
 def in_range(revisions: str) -> Changes:
     """What the commits of ``A..B`` change, judged as a push of them would be."""
+    mistake = UsageError(f"{revisions!r} is no range of commits here", hint="write it as A..B")
     if revisions.startswith("-"):
-        raise GitError(f"{revisions!r} is no range of commits", hint="write it as A..B")
+        raise mistake
     resolved = git("rev-parse", "--revs-only", "--end-of-options", revisions, "--")
     lines = [line for line in resolved.stdout.split(b"\n") if line not in (b"", b"--")]
     if resolved.code != 0 or not lines:
-        raise GitError(f"{revisions!r} is no range of commits here", hint="write it as A..B")
+        raise mistake
     return _parse(_of_commits(lines, []))
 
 
@@ -129,15 +130,41 @@ def _merge_heads(repository: Repository) -> list[bytes]:
         raise GitError(f"git's MERGE_HEAD cannot be read: {error.strerror}") from error
 
 
-def _automatic_merge(head: bytes) -> str | None:
-    """The tree that git's own merge of HEAD and ``head`` gives, conflict markers and all.
+def _automatic_merge(heads: Sequence[bytes]) -> str | None:
+    """The tree that git's own merge of these commits gives, conflict markers and all.
 
-    None below git 2.38, which has no ``merge-tree --write-tree``, and where the two have no
-    common history: then the comparison is with HEAD, which names more paths, not fewer.
+    More than two are merged one after the other, as by git's octopus strategy, which gives up
+    where a step conflicts. None there, below git 2.38 (no ``merge-tree --write-tree``), and where
+    there is no common history: then the comparison is with the first, which names more paths,
+    not fewer.
     """
-    result = git("merge-tree", "--write-tree", "--no-messages", "HEAD", os.fsdecode(head))
-    tree = result.stdout.partition(b"\n")[0].decode("ascii", "replace").strip()
-    return tree if result.code in (0, 1) and tree else None
+    so_far = os.fsdecode(heads[0])
+    tree = None
+    for count, head in enumerate(map(os.fsdecode, heads[1:]), start=2):
+        result = git("merge-tree", "--write-tree", "--no-messages", so_far, head)
+        tree = result.stdout.partition(b"\n")[0].decode("ascii", "replace").strip()
+        if not tree or result.code not in ((0, 1) if len(heads) == 2 else (0,)):
+            return None
+        if count < len(heads):
+            so_far = _unreferenced_commit(tree, so_far, head)
+    return tree
+
+
+def _unreferenced_commit(tree: str, *parents: str) -> str:
+    """A commit that no ref will ever name: ``merge-tree`` merges nothing else."""
+    named = [word for parent in parents for word in ("-p", parent)]
+    nobody = {
+        f"GIT_{role}_{what}".encode(): value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
+    }
+    result = git(
+        *("commit-tree", "--no-gpg-sign", "-m", "merge", *named, tree),
+        environment={**os.environb, **nobody},
+    )
+    if result.code != 0:
+        raise result.error()
+    return os.fsdecode(result.stdout.strip())
 
 
 def _is_unborn() -> bool:
@@ -180,7 +207,8 @@ def _of_commits(revisions: Sequence[bytes], known: Sequence[str]) -> list[bytes]
         elif len(parents) == 2:
             merges.append(commit)
         else:
-            chunks.append(_difference(parents[0], commit))
+            base = _automatic_merge(parents)
+            chunks.append(_difference(os.fsencode(base) if base else parents[0], commit))
     if plain:
         arguments = ("diff-tree", "--stdin", "-r", "--root", "--no-commit-id", *_RAW)
         chunks.append(output(*arguments, stdin=b"\n".join(plain) + b"\n"))

@@ -35,7 +35,8 @@ class Result:
         """What to raise where this result was none that the caller can use."""
         said = self.stderr.decode("utf-8", "backslashreplace").strip().rpartition("\n")[2]
         how = f"exit code {self.code}" if self.code >= 0 else f"signal {-self.code}"
-        return GitError(f"`git {self.arguments[0]}` failed ({how}): {said or 'it said nothing'}")
+        command = next(word for word in self.arguments if word[0] != "-" and "=" not in word)
+        return GitError(f"`git {command}` failed ({how}): {said or 'it said nothing'}")
 
 
 def git(
@@ -46,6 +47,7 @@ def git(
 ) -> Result:
     """Run ``git ARGUMENTS`` and wait. GitError only where git cannot be started at all."""
     variables = {**(os.environb if environment is None else environment), **_ALWAYS}
+    variables.pop(b"GIT_CONFIG", None)  # it would show `git config` one file and not the repository
     command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
     try:
         if hasattr(os, "posix_spawnp"):

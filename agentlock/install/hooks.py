@@ -169,15 +169,18 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     if not os.access(path, os.X_OK):
         return HookStatus(hook, path, "not executable", "git ignores it without its run bit")
     if _MARK in head:
-        if _is_ours(path + _SUFFIX):
-            return HookStatus(hook, path, "broken", "it would run itself without end")
-        gone = [pin for pin in _pins(head) if not os.path.exists(pin)]
-        if gone:
-            return HookStatus(hook, path, "broken", f"{gone[0]} is gone")
-        return HookStatus(hook, path, "installed")
+        fault = _fault_of_ours(path, head)
+        return HookStatus(hook, path, "broken" if fault else "installed", fault)
     if _FRAMEWORK_MARK in head and _in_framework(repository, hook):
         return HookStatus(hook, path, "framework", _FRAMEWORK_FILE)
     return HookStatus(hook, path, "foreign", "it does not ask agentlock")
+
+
+def _fault_of_ours(path: str, head: bytes) -> str:
+    if _is_ours(path + _SUFFIX):
+        return "it would run itself without end"
+    gone = [pin for pin in _pins(head) if not os.path.exists(pin)]
+    return f"{gone[0]} is gone" if gone else ""
 
 
 def _pins(head: bytes) -> list[str]:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
 DEFAULT_TIMEOUT = 30 * 1_000_000
-NOT_INITIALISED = "this repository has no reservation table yet"
+NOT_INITIALISED = "no reservation table is recorded for this repository"
 
 
 def open_store(

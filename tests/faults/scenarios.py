@@ -350,7 +350,7 @@ _NOT_OURS = "is not an agentlock database"
 _UNREADABLE = "cannot be read or written"
 _DAMAGED = "installation is damaged"
 _SILENT_PYTHON = "gave no answer"
-_NO_TABLE = "has no reservation table yet"
+_NO_TABLE = "no reservation table is recorded"
 
 FAULTS: tuple[Fault, ...] = (
     # the table

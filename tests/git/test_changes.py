@@ -453,17 +453,26 @@ def test_dropping_the_other_side_with_s_ours_is_refused(scene: Repo) -> None:
     assert_refused(refused, "src/x.py", what="merge")
 
 
-def test_an_octopus_merge_that_touches_a_reserved_file_is_not_let_through_unseen(
-    scene: Repo,
-) -> None:
+def test_a_clean_octopus_merge_touches_nothing_and_an_evil_one_does(scene: Repo) -> None:
     branch_with(scene, "one", "src/x.py", "by the holder\n")
     branch_with(scene, "two", "outside.py", "by another\n")
     branch_with(scene, "three", "docs/y.md", "by another\n")
     sneak(scene, "LICENSE")
-    merged = scene.git("merge", "-q", "--no-edit", "one", "two", agent=OTHER)
-    assert_refused(merged, "src/x.py", what="merge")
-    scene.must("reset", "-q", "--hard")
-    assert_passed(scene.git("merge", "-q", "--no-edit", "two", "three", agent=OTHER))
+    start = scene.head
+    assert_passed(scene.git("merge", "-q", "--no-edit", "one", "two", "three", agent=OTHER))
+    assert_passed(scene.agentlock("check", "--range", "HEAD^!", agent=OTHER))
+    scene.must("reset", "-q", "--hard", start)
+    scene.must("merge", "-q", "--no-commit", "two", "three")
+    scene.write("src/x.py", "slipped in\n")
+    assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
+    scene.commit_unguarded("evil")
+    judged = scene.agentlock("check", "--range", "HEAD^!", agent=OTHER)
+    assert_refused(judged, "src/x.py", what="check")
+    scene.must("reset", "-q", "--hard", start)
+    scene.must("-c", "core.hooksPath=/dev/null", "merge", "-q", "-s", "ours", "one", "two", "three")
+    assert_refused(
+        scene.agentlock("check", "--range", "HEAD^!", agent=OTHER), "src/x.py", what="check"
+    )
 
 
 # Pushes
