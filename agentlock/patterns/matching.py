@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+_SPECIAL = (b"*", b"?", b"[", b"]", b"\\")
+_FAR = 1 << 62  # -1 modulo this is far behind every place
+
+
 class _Entry:
     """One text, the positions it stands at, and its compilation once something needs it.
 
@@ -47,22 +51,65 @@ class _Entry:
 
 
 class _Globs:
-    """The globs below one literal prefix, by what is known of the last name they match."""
+    """The globs below one literal prefix, each under the rarest thing that its paths must have.
 
-    __slots__ = ("by_extension", "by_name", "others")
+    That is the last name, how that ends or begins (tables by the length of the key), or a name
+    anywhere.
+    """
+
+    __slots__ = ("by_any_name", "by_end", "by_name", "by_start", "others")
 
     def __init__(self) -> None:
         self.by_name: dict[bytes, list[_Entry]] = {}
-        self.by_extension: dict[bytes, list[_Entry]] = {}
+        self.by_end: dict[int, dict[bytes, list[_Entry]]] = {}
+        self.by_start: dict[int, dict[bytes, list[_Entry]]] = {}
+        self.by_any_name: dict[bytes, list[_Entry]] = {}
         self.others: list[_Entry] = []
+
+    def add(self, entry: _Entry, prefix: bytes, text: bytes) -> None:
+        """File a glob by its folded text; the names of its ``prefix`` tell nothing apart."""
+        last = text[text.rfind(b"/") + 1 :]
+        end = last[max(map(last.rfind, _SPECIAL)) + 1 :]
+        plain = b"[" not in text and b"\\" not in text  # else a `/` may stand in a class
+        start = last[: min(last.find(b"*") % _FAR, last.find(b"?") % _FAR)] if plain else b""
+        if plain and last and end == last:
+            table, key = self.by_name, last
+            entry.certain = text == b"**/" + last
+        elif end and len(end) >= len(start):
+            table, key = self.by_end.setdefault(len(end), {}), end
+            entry.certain = text == b"**/*" + end
+        elif start:
+            table, key = self.by_start.setdefault(len(start), {}), start
+            entry.certain = text == b"**/" + start + b"*"
+        else:
+            names = text[len(prefix) + 1 :].split(b"/") if plain else []
+            fixed = [name for name in names if name.translate(None, b"*?") == name]
+            table, key = self.by_any_name, max(fixed, key=len, default=b"")
+        if key:
+            table.setdefault(key, []).append(entry)
+        else:
+            self.others.append(entry)
+
+    def near(self, path: bytes) -> list[_Entry]:
+        """Those that may match a path, each once."""
+        name = path[path.rfind(b"/") + 1 :]
+        found = [*self.others, *self.by_name.get(name, ())]
+        for length, table in self.by_end.items():
+            found += table.get(name[-length:], ())
+        for length, table in self.by_start.items():
+            found += table.get(name[:length], ())
+        if self.by_any_name:
+            for each in set(path.split(b"/")):
+                found += self.by_any_name.get(each, ())
+        return found
 
 
 class PatternIndex:
     """Many patterns, asked for many paths.
 
     A path costs a few look-ups for each of its ancestors, and a test for each glob whose literal
-    prefix is one of them and whose last name (or extension) agrees. Raises PatternError for a text
-    that is not canonical; for some globs only when a path comes near them.
+    prefix is one of them and that agrees with the path in one more name or part of a name. Raises
+    PatternError for a text that is not canonical; for some globs only when a path comes near them.
     """
 
     def __init__(self, patterns: Sequence[bytes], folding: Folding = EXACT) -> None:
@@ -110,24 +157,8 @@ class PatternIndex:
                 return entry
         else:
             prefix = self._folding.apply(_plain_prefix(text))
-        self._file(entry, self._globs.setdefault(prefix, _Globs()))
+        self._globs.setdefault(prefix, _Globs()).add(entry, prefix, self._folding.apply(text))
         return entry
-
-    def _file(self, entry: _Entry, globs: _Globs) -> None:
-        text = self._folding.apply(entry.text)
-        last = text[text.rfind(b"/") + 1 :]
-        ending = last[max(last.rfind(b"*"), last.rfind(b"?")) + 1 :]
-        dot = ending.rfind(b".")
-        if not ending or b"[" in text or b"\\" in text:
-            globs.others.append(entry)
-        elif ending == last:
-            globs.by_name.setdefault(last, []).append(entry)
-            entry.certain = text == b"**/" + last
-        elif dot >= 0:
-            globs.by_extension.setdefault(ending[dot:], []).append(entry)
-            entry.certain = text == b"**/*" + ending and dot == 0
-        else:
-            globs.others.append(entry)
 
     def matching(self, path: bytes, submodule: bool = False) -> list[int]:
         """The positions of all patterns that match a changed path, ascending.
@@ -153,19 +184,11 @@ class PatternIndex:
         return found
 
     def _test(self, globs: _Globs, path: bytes, found: list[int], *, submodule: bool) -> None:
-        name = path[path.rfind(b"/") + 1 :]
-        dot = name.rfind(b".")
-        extension = name[dot:] if dot >= 0 else b""
-        for entries in (
-            globs.by_name.get(name, ()),
-            globs.by_extension.get(extension, ()),
-            globs.others,
-        ):
-            for entry in entries:
-                if entry.pattern is None:
-                    entry.pattern = compile_pattern(entry.text, self._folding)
-                if entry.certain or entry.pattern.matches_folded(path, submodule=submodule):
-                    found += entry.positions
+        for entry in globs.near(path):
+            if entry.pattern is None:
+                entry.pattern = compile_pattern(entry.text, self._folding)
+            if entry.certain or entry.pattern.matches_folded(path, submodule=submodule):
+                found += entry.positions
 
 
 def _is_simple(text: bytes) -> bool:

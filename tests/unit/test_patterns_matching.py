@@ -234,8 +234,9 @@ def test_the_index_answers_as_each_pattern_does() -> None:
     generator = random.Random(7)  # noqa: S311 -- to repeat a failure
     words = [b"a", b"b", b"ab", b"a.py", b"b.py", b".py", b"x.b.py", b"A"]
     globs = [*words, b"*", b"**", b"?", b"*.py", b"a*", b"a*.py", b"*b.py", b"[ab]", b"*.b.py"]
+    globs += [b"*]b", b"[a/b]*.py", b"[/b/]b", b"a?", rb"\*.py", b"a[.]*", b"*[.]py"]
     texts = []
-    for _ in range(800):
+    for _ in range(1200):
         parts = [generator.choice(globs) for _ in range(generator.randrange(1, 4))]
         texts.append(canonical(b"/".join(parts) + generator.choice((b"", b"", b"/"))))
     patterns = [compile_pattern(text, NO_CASE) for text in texts]
@@ -246,6 +247,22 @@ def test_the_index_answers_as_each_pattern_does() -> None:
         assert index.matching(path, submodule=True) == [
             i for i, p in enumerate(patterns) if p.matches_submodule(path)
         ]
+
+
+def test_a_thousand_floating_globs_cost_a_path_next_to_nothing() -> None:
+    """Each kind has a key of its own: a path comes near few globs, not near all of them."""
+    shapes = (b"**/*.x%d", b"**/NAME%d", b"**/*_%d.py", b"**/test_%d_*.py", b"**/gen%d/**")
+    anchored = (b"/a/**/test_%d_*", b"/a/*/gen%d/**", b"/a/**/[x]*_%d.py")
+    texts = [shape % at for at in range(1000) for shape in (*shapes, *anchored)]
+    index = PatternIndex(texts)
+    for path, shape in (
+        (b"a/b/gen7/c", b"**/gen7/**"),
+        (b"a/test_7_b.py", b"**/test_7_*.py"),
+        (b"a/a_7.py", b"**/*_7.py"),
+    ):
+        assert texts.index(shape) in index.matching(path)
+        near = [entry for globs in index._globs.values() for entry in globs.near(path)]
+        assert len(near) <= 3, path
 
 
 def test_each_of_many_equal_texts_is_attributed() -> None:
