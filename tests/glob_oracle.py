@@ -62,7 +62,7 @@ class IndexedRepository:
 
     def matched(self, glob: bytes, magic: bytes = b"glob,top") -> set[bytes]:
         """What git matches; without the paths that it finds by taking the glob for a name."""
-        pathspec = b":(" + magic + b")" + _whole(glob)
+        pathspec = b":(" + magic + b")" + _whole(glob, ignore_case=b"icase" in magic)
         found = self.git("ls-files", "-z", "--", pathspec).split(b"\0")[:-1]
         return {path for path in found if not named_by(glob, path)}
 
@@ -128,16 +128,18 @@ def comparable(glob: bytes) -> bool:
     )
 
 
-def _whole(glob: bytes) -> bytes:
+def _whole(glob: bytes, *, ignore_case: bool) -> bytes:
     """The glob, so written that git's wildmatch sees all of it.
 
     `git ls-files` compares the literal start by itself, and wildmatch then takes the `**` of
     `foo**/bar` for a whole name (up to git 2.55 at least; `check-ignore` has stopped that in 2.52).
-    A backslash in front leaves no literal start.
+    A backslash in front leaves no literal start; behind one, git folds no capital letter.
     """
     plain = len(glob) - len(glob.lstrip(_PLAIN))
     cut = plain and glob[plain - 1 : plain] != b"/" and glob.startswith(b"**", plain)
-    return b"\\" + glob if cut else glob
+    if not cut:
+        return glob
+    return b"\\" + (glob[:1].lower() if ignore_case else glob[:1]) + glob[1:]
 
 
 def random_globs(seed: int, count: int, *, paths_seed: int = 0) -> list[bytes]:
