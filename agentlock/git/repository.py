@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SETTINGS = (
-    r"^(agentlock\..*|core\.ignorecase|core\.precomposeunicode|core\.hookspath|core\.sharedrepository|"
-    r"remote\.origin\.url)$"
+    r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
+    r"|remote\.origin\.url)$"
 )
 # Only the repository's own file says which database guards it: a `git -c` or a personal
 # configuration must not lead the guard to another table.
 _LOCAL_ONLY = (b"agentlock.database", b"agentlock.databaseid", b"agentlock.project")
+_MOVED_BY = (
+    *(b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", b"GIT_OBJECT_DIRECTORY"),
+    *(b"GIT_CEILING_DIRECTORIES", b"GIT_DISCOVERY_ACROSS_FILESYSTEM"),
+)
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _NAME_LENGTH = 64
 NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
@@ -85,8 +89,39 @@ def discover() -> Repository:
 
     NotARepositoryError outside one and in a bare repository; GitError where git fails otherwise.
     """
-    root, git_dir, common_dir = _directories()
-    return Repository(root, git_dir, common_dir, _settings())
+    directories = _directories_at_root()
+    settings = _settings()
+    if directories is None or _is_moved(settings):
+        directories = _directories()
+    root, git_dir, common_dir = directories
+    return Repository(root, git_dir, common_dir, settings)
+
+
+def _directories_at_root() -> list[bytes] | None:
+    """The answers of ``_directories`` where looking gives them and no variable changes them.
+
+    That is how git starts a hook in a main worktree, and it saves the hook a git command. What is
+    tested is what git tests (setup.c, is_git_directory); everything else is git's to answer.
+    """
+    if any(name in os.environb for name in _MOVED_BY):
+        return None
+    try:
+        root = os.getcwdb()
+        git_dir = os.path.join(root, b".git")
+        names = set(os.listdir(git_dir))
+        with open(os.path.join(git_dir, b"HEAD"), "rb") as file:
+            head = file.read(256)
+    except OSError:
+        return None
+    if not {b"objects", b"refs"} <= names or b"commondir" in names or os.path.islink(git_dir):
+        return None
+    is_commit = len(head) in (41, 65) and not head.strip(b"0123456789abcdef\n")
+    return [root, git_dir, git_dir] if head.startswith(b"ref: refs/") or is_commit else None
+
+
+def _is_moved(settings: Mapping[bytes, bytes]) -> bool:
+    """The worktree is elsewhere, or nowhere."""
+    return b"core.worktree" in settings or settings.get(b"core.bare", b"false") != b"false"
 
 
 def _directories() -> list[bytes]:

@@ -6,11 +6,6 @@ import os
 import stat
 import time
 
-try:  # the package sqlite3 adds datetime and more to the same driver
-    import _sqlite3 as driver
-except ImportError:  # pragma: no cover -- another Python implementation
-    import sqlite3 as driver  # type: ignore[no-redef]
-
 from agentlock.errors import (
     DatabaseError,
     DatabaseUnreachableError,
@@ -19,6 +14,7 @@ from agentlock.errors import (
 )
 from agentlock.model import Agent, Event, Keys, Policy, Reservation
 from agentlock.store import statements as sql
+from agentlock.store.driver import driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,7 +232,8 @@ class SQLiteStore:
             return int(self._one(sql.READ_FENCE, (self._project_id,))[0])
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
-        parameters = (self._project_id, now, keys.prefix, agent, pattern)
+        known = (keys.prefix, keys.name, keys.extension)
+        parameters = (self._project_id, now, *known, agent, pattern)
         found = self._reservations(sql.LIVE_OF_PATTERN, parameters)
         return found[0] if found else None
 

@@ -53,6 +53,11 @@ _LIVE = _RESERVATION.format(index="INDEXED BY file_reservations_by_prefix") + _L
 _LIVE_BY_NAME = _RESERVATION.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
 _LIVE_BY_FENCE = _RESERVATION.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
 _ALL = _RESERVATION.format(index="")
+_OF_AGENT = (
+    _RESERVATION.format(index="INDEXED BY file_reservations_by_agent")
+    + " AND r.released_ts IS NULL"
+)
+_NAMED = "a.project_id = r.project_id AND a.name = ?"
 
 
 def _among(column: str, count: int) -> str:
@@ -81,16 +86,15 @@ def live_anywhere(names: int, extensions: int) -> str:
 
 LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 LIVE = f"{_LIVE} ORDER BY r.id"
-# Parameters: project, now, prefix, agent, pattern
+# Parameters: project, now, prefix, name, extension, agent, pattern
 LIVE_OF_PATTERN = f"""{_LIVE}
-    AND r.prefix_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)"""
-LIVE_OF_AGENT = (
-    f"{_ALL} AND r.released_ts IS NULL AND r.expires_ts > ? AND a.name = ? ORDER BY r.id"
-)
+    AND r.prefix_key = CAST(? AS TEXT) AND r.name_key = CAST(? AS TEXT)
+    AND r.extension_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)"""
+LIVE_OF_AGENT = f"{_OF_AGENT} AND r.expires_ts > ? AND {_NAMED} ORDER BY r.id"
 ALL_RESERVATIONS = f"{_ALL} ORDER BY r.id"
 ALL_OF_AGENT = f"{_ALL} AND a.name = ? ORDER BY r.id"
 UNRELEASED = f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id"
-UNRELEASED_OF_AGENT = f"{_ALL} AND r.released_ts IS NULL AND a.name = ? ORDER BY r.id"
+UNRELEASED_OF_AGENT = f"{_OF_AGENT} AND {_NAMED} ORDER BY r.id"
 RESERVATION = f"{_ALL} AND r.id = ?"
 
 WRITE_RESERVATION = """

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 # Each costs a commit more than the guard's whole decision (benchmarks/RESULTS.md).
 TOO_DEAR = (
     *("click", "rich", "pathspec", "filelock", "bracex", "platformdirs"),
-    *("argparse", "asyncio", "contextlib", "dataclasses", "datetime", "email", "enum", "hashlib"),
-    *("http", "importlib.metadata", "inspect", "json", "logging", "multiprocessing", "pathlib"),
+    *("argparse", "asyncio", "collections", "contextlib", "dataclasses", "datetime", "email"),
+    *(
+        "enum",
+        "functools",
+        "hashlib",
+        "http",
+        "importlib.metadata",
+        "inspect",
+        "json",
+        "logging",
+        "multiprocessing",
+        "pathlib",
+    ),
     *("random", "re", "shutil", "site", "socket", "sqlite3", "ssl", "string"),
     *("subprocess", "tempfile", "threading", "traceback", "typing", "urllib", "uuid"),
 )
