@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHORTEST_TTL = 60 * MICROSECONDS
 LONGEST_REASON = 1000
+_ASKED_AGAIN = 100
 
 
 class Request(Value):
@@ -197,7 +198,7 @@ class _Search:
         if now < self._at:  # a clock that was set back revives leases that were over
             self.everything()
         else:
-            self._found = [one for one in self._found if self._stands(one.reservation, now)]
+            self._found = self._standing(now)
             new = self._store.live_since(self._fence, now)
             self._found += [
                 conflict
@@ -207,6 +208,17 @@ class _Search:
             ]
         unique = {(one.pattern, one.reservation.id): one for one in self._found}
         return tuple(unique.values())
+
+    def _standing(self, now: int) -> list[Conflict]:
+        """What was found and still holds; of very many, one that does speaks for those not asked.
+
+        Everybody waits while this asks, and one conflict refuses as well as a million.
+        """
+        first, rest = self._found[:_ASKED_AGAIN], self._found[_ASKED_AGAIN:]
+        standing = [one for one in first if self._stands(one.reservation, now)]
+        if standing:
+            return standing + rest
+        return [one for one in rest if self._stands(one.reservation, now)]
 
     def _stands(self, theirs: Reservation, now: int) -> bool:
         current = self._store.reservation(theirs.id)

@@ -140,7 +140,7 @@ SELECT ?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2),
 READ_MESSAGES = """
 SELECT m.created_ts, coalesce(s.name, ''), m.subject, m.body_md
 FROM messages AS m
-    JOIN agents AS r ON r.id = m.recipient_id
+    JOIN agents AS r ON r.id = m.recipient_id AND r.project_id = m.project_id
     LEFT JOIN agents AS s ON s.id = m.sender_id
 WHERE m.project_id = ? AND r.name = ? AND m.created_ts >= ?
 ORDER BY m.id

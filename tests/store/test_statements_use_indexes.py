@@ -1,0 +1,129 @@
+"""No statement on the way of a hook, `reserve`, `renew` or `release` reads a table from end to end.
+
+Every statement that they run is caught and explained on a filled table, with the planner's
+statistics and without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentlock.model import MICROSECONDS
+from agentlock.patterns.matching import Folding, compile_pattern, path_keys
+from agentlock.patterns.syntax import Reading
+from agentlock.reservations import Request, Selection, release, renew, reserve
+from agentlock.store import migrate
+from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOUR = 3600 * MICROSECONDS
+OF_THE_WHOLE_PROJECT = re.compile(r"SEARCH \w+ USING .*\(project_id=\?\)")
+
+
+@pytest.fixture(scope="module", params=["", "ANALYZE"], ids=["fresh", "analyzed"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SQLiteStore:
+    path = str(tmp_path_factory.mktemp("table") / "agentlock.sqlite3")
+    identifier = migrate.create(path, Modes())
+    for project in ("p", "other"):
+        migrate.add_project(path, project)
+        store = SQLiteStore(path, identifier, project, timeout=HOUR, read_only=False)
+        for agent in ("A", "B", "C"):
+            patterns = [b"/src/%s%d.py" % (agent.encode(), at) for at in range(300)]
+            patterns += [b"/%s%d/**" % (agent.encode(), at) for at in range(100)]
+            ask(store, *patterns, agent=agent)
+        store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE file_reservations SET expires_ts = 1 WHERE id % 7 = 0")
+        connection.execute("UPDATE file_reservations SET released_ts = 1 WHERE id % 5 = 0")
+        connection.commit()
+        connection.execute(request.param)
+    return SQLiteStore(path, identifier, "p", timeout=HOUR, read_only=False)
+
+
+def ask(store: SQLiteStore, *patterns: bytes, agent: str = "Mine", exclusive: bool = True) -> bool:
+    readings = [Reading(pattern, pattern, "glob") for pattern in patterns]
+    request = Request(agent, readings, HOUR, exclusive)
+    return bool(reserve(store, request, Folding()).granted)
+
+
+@contextlib.contextmanager
+def explained(store: SQLiteStore) -> Iterator[list[str]]:
+    """The plans of the statements that are run meanwhile, each behind its statement."""
+    statements: list[str] = []
+    plans: list[str] = []
+    store._connection.set_trace_callback(statements.append)
+    try:
+        yield plans
+    finally:
+        store._connection.set_trace_callback(None)
+    for statement in dict.fromkeys(statements):
+        if re.match(r"\s*(SELECT|INSERT|UPDATE)", statement):
+            rows = store._connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+            plans += [f"{row[3]}  <-  {statement}" for row in rows]
+
+
+def reads_too_much(plan: str) -> bool:
+    scans = plan.startswith("SCAN") and not plan.startswith("SCAN CONSTANT ROW")
+    return scans or bool(OF_THE_WHOLE_PROJECT.match(plan))
+
+
+def test_a_hook_reads_only_what_can_matter(filled: SQLiteStore) -> None:
+    with explained(filled) as plans, filled.reading():
+        filled.policy()
+        filled.live_on(*path_keys(b"src/A1.py"), filled.now())
+        many = [b"src/new%d.py" % at for at in range(100)]
+        filled.live_on(many, many, filled.now())
+    assert len(plans) >= 3
+    assert not [plan for plan in plans if reads_too_much(plan)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "granted"),
+    [
+        (b"/src/new.py", True),
+        (b"/src/new/**", True),
+        (b"/src/**/*.new", True),
+        (b"/src/A1.py", False),
+        (b"/src/**", False),
+        (b"**/*.py", False),
+        (b"**/NAME.py", False),
+    ],
+)
+def test_reserve_reads_only_what_can_matter(
+    filled: SQLiteStore, pattern: bytes, granted: bool
+) -> None:
+    with explained(filled) as plans:
+        assert ask(filled, pattern) == granted
+        if granted:
+            ask(filled, pattern, exclusive=False)
+            assert filled.own("Mine", pattern, compile_pattern(pattern).keys, filled.now())
+    assert len(plans) > 5
+    assert not [plan for plan in plans if reads_too_much(plan)]
+
+
+def test_renew_and_release_read_only_what_the_agent_holds(filled: SQLiteStore) -> None:
+    mine = b"/held/by/me.py"
+    ask(filled, mine)
+    named = Selection(patterns=((mine, frozenset({mine})),))
+    with explained(filled) as plans:
+        (held,) = renew(filled, "Mine", named, HOUR)
+        release(filled, "Mine", Selection(ids=(held.id,)))
+        release(filled, "Mine", Selection(all=True))
+        filled.messages("Mine", 0)
+    assert len(plans) > 5
+    assert not [plan for plan in plans if reads_too_much(plan)]
+
+
+def test_a_plan_that_reads_a_whole_table_would_be_noticed(filled: SQLiteStore) -> None:
+    with explained(filled) as plans:
+        filled.reservations(live_at=filled.now())
+        filled.reservations()
+    assert len([plan for plan in plans if reads_too_much(plan)]) == 2
