@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_duration
 from agentlock.errors import DatabaseError, PatternError, RefusedError, UsageError
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
-from agentlock.patterns.matching import Folding, Pattern, compile_pattern
+from agentlock.patterns.matching import Folding, Pattern, PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
 
 if TYPE_CHECKING:
@@ -187,11 +187,20 @@ class _Search:
         self._found = [
             conflict
             for pattern in self._patterns
-            for theirs in self._store.live_near(
-                pattern.keys, self._at, below=pattern.kind != "literal"
-            )
+            for theirs in self._near(pattern)
             for conflict in self._tested(pattern, theirs)
         ]
+
+    def _near(self, pattern: Pattern) -> list[Reservation]:
+        """Theirs that may meet it; for a file only those that match, found without parsing all."""
+        near = self._store.live_near(pattern.keys, self._at, below=pattern.kind != "literal")
+        if pattern.kind != "literal":
+            return near
+        try:
+            index = PatternIndex([theirs.pattern for theirs in near], self._folding)
+            return [near[position] for position in index.matching(pattern.prefix)]
+        except PatternError:
+            return near  # the test of each names the one that cannot be read
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
         """The conflicts that there are at ``now``, inside the write transaction."""

@@ -1,0 +1,51 @@
+"""What was found before the write transaction is asked about again inside it, but not a million."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentlock.model import MICROSECONDS
+from agentlock.patterns.matching import Folding, compile_pattern
+from agentlock.patterns.syntax import Reading
+from agentlock.reservations import Request, Selection, _Search, release, reserve
+from agentlock.store import migrate, open_store
+from agentlock.store.filesystem import Modes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agentlock.store.protocol import Store
+
+HOUR = 3600 * MICROSECONDS
+MANY = 300
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    path = str(tmp_path / "table" / "agentlock.sqlite3")
+    identifier = migrate.create(path, Modes())
+    migrate.add_project(path, "p")
+    store = open_store(path, identifier, "p")
+    yield store
+    store.close()
+
+
+def wanted(agent: str, *patterns: bytes) -> Request:
+    return Request(agent, [Reading(pattern, pattern, "glob") for pattern in patterns], HOUR)
+
+
+@pytest.mark.parametrize("ended", [0, 1, 150, MANY - 1, MANY])
+def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, ended: int) -> None:
+    theirs = reserve(store, wanted("A", *(b"/src/%d" % at for at in range(MANY))), Folding())
+    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    with store.reading():
+        search.everything()
+    ids = tuple(held.id for held in theirs.granted)
+    if ended:
+        release(store, "A", Selection(ids=ids[:ended]))
+    with store.writing():
+        found = {conflict.reservation.id for conflict in search.confirmed(store.now())}
+    assert found == set(ids[ended:])
