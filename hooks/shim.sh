@@ -48,6 +48,15 @@ if ! [ -x "$python" ] || ! [ -f "$program" ]; then
     refuse "the program that guards this repository is gone ($python, $program)" "$again"
 fi
 
+# `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing
+# gets through, whatever the guard says; only therefore may the hooks before ours be left out.
+if [ -n "${AGENTLOCK_PROBE+set}" ]; then
+    (ask "$@")
+    code=$?
+    [ $code -ne 0 ] || code=3
+    exit $code
+fi
+
 if [ -x "$before" ]; then
     if [ @HOOK@ = pre-push ]; then
         # Both must read the same refs; the x keeps the last newline through the substitution.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agentlock.model import Verdict
 
 FRAMEWORK = "--framework"
+_PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
 _LOGGED_PATHS = 100
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
@@ -78,6 +79,10 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
     )
     try:
         changes = _HOOKS[name](repository, arguments)
+        if _PROBE in os.environ:
+            from agentlock.guard.probe import answer
+
+            return answer(name, store, changes, identity.name, folding_of(repository))
         verdict, now = judge(store, changes, identity.name, folding_of(repository))
     finally:
         store.close()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
+    from agentlock.model import Reservation
     from agentlock.store.protocol import Store
 
 
@@ -21,9 +22,16 @@ def folding_of(repository: Repository) -> Folding:
 
 
 def judge(
-    store: Store, changes: Changes, agent: str | None, folding: Folding
+    store: Store,
+    changes: Changes,
+    agent: str | None,
+    folding: Folding,
+    imagined: Sequence[Reservation] = (),
 ) -> tuple[Verdict, int]:
-    """The verdict on these changes, and the time that it was given at, from one snapshot."""
+    """The verdict on these changes, and the time that it was given at, from one snapshot.
+
+    ``imagined`` are judged as if they stood in the table.
+    """
     prefixes: set[bytes] = {b""}
     names: set[bytes] = {b"*"}
     for path in changes.paths:
@@ -34,7 +42,8 @@ def judge(
         now = store.now()
         policy = store.policy()
         live = store.live_on(prefixes, names, now)
-    verdict = decide(changes.paths, changes.submodules, live, agent, policy, folding)
+    held = [*live, *imagined] if imagined else live
+    verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
     return verdict, now
 
 

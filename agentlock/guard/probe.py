@@ -1,0 +1,43 @@
+"""The guard's answer to a probe of `agentlock doctor`. It is always a refusal.
+
+A probe pretends to change a path that nobody has, and the guard pretends that somebody else holds
+it: everything up to the verdict is what a commit meets, the table included, and no row is needed.
+Whoever sets the variable for a real commit has it refused, whatever it changes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agentlock.errors import EXIT_REFUSED, EXIT_UNDECIDED
+from agentlock.git.probe import VARIABLE, path_of, sentence
+from agentlock.guard.judge import judge
+from agentlock.guard.report import tell
+from agentlock.model import Reservation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agentlock.git.changes import Changes
+    from agentlock.patterns.matching import Folding
+    from agentlock.store.protocol import Store
+
+_NOBODY = "agentlock doctor"  # with a space: no agent can be called so
+
+
+def answer(hook: str, store: Store, changes: Changes, agent: str | None, folding: Folding) -> int:
+    """Tell whether the probe's path would have been refused; the exit code, never 0."""
+    nonce = os.environ[VARIABLE]
+    path = path_of(nonce)
+    held = Reservation(0, _NOBODY, b"/" + path, True, "", 0, sys.maxsize, None, 0)
+    verdict, _ = judge(store, changes, agent, folding, [held])
+    if any(
+        conflict.path == path and conflict.reservation == held for conflict in verdict.conflicts
+    ):
+        tell(f"{sentence(nonce, hook)}\n")
+        return EXIT_REFUSED
+    tell(
+        "agentlock: refused: AGENTLOCK_PROBE is set, and only for agentlock doctor\n"
+        "  mend it: unset AGENTLOCK_PROBE\n"
+    )
+    return EXIT_UNDECIDED
