@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # than detection on 50,000 moves; ignore-submodules=none because an unstaged .gitmodules could
 # hide a staged bump; without -r a tree would stand for its files.
 _RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
+_REV_LIST = ("rev-list", "--parents", "--stdin")
+_OF_PLAIN = ("diff-tree", "--stdin", "-r", "--root", *_RAW)
 _GITLINK = b"160000"
 
 
@@ -98,14 +100,59 @@ def pushed(remote: str, updates: Iterable[RefUpdate]) -> Changes:
     if not updates:
         return Changes((), frozenset())
     _require_known({update.remote_oid for update in updates if not update.creates})
-    revisions = [update.local_oid for update in updates]
-    revisions += [b"^" + update.remote_oid for update in updates if not update.creates]
-    known = ["--not", f"--remotes={remote}"] if _is_remote_name(remote) else []
-    chunks = _of_commits(revisions, known)
-    for update in updates:
-        if not update.creates and not update.remote_ref.startswith(b"refs/tags/"):
-            chunks += _dropped(update)
-    return _parse(chunks)
+    return _parse([*_of_listed(_new_to(remote, updates)), *_dropped_by(updates)])
+
+
+def touching(remote: str, updates: Iterable[RefUpdate]) -> dict[bytes, set[str]]:
+    """Of a push: each path, and the oids of the new commits that change it.
+
+    A path that a forced push drops is also listed under the oid "", which nobody made.
+    """
+    updates = [update for update in updates if not update.deletes]
+    found: dict[bytes, set[str]] = {}
+    plain = []
+    for line in _new_to(remote, updates):
+        oid, *parents = line.split()
+        if len(parents) < 2:
+            plain.append(oid)
+            continue
+        for path in _parse(_of_listed([line])).paths:
+            found.setdefault(path, set()).add(oid.decode())
+    oid = b""
+    fields = iter(output(*_OF_PLAIN, stdin=b"\n".join(plain) + b"\n").split(b"\0"))
+    for field in fields:
+        if field.startswith(b":"):
+            found.setdefault(next(fields), set()).add(oid.decode())
+        else:
+            oid = field
+    for path in _parse(_dropped_by(updates)).paths:
+        found.setdefault(path, set()).add("")
+    return found
+
+
+def patch_ids(oids: Iterable[str]) -> dict[str, str]:
+    """git-patch-id(1) of each commit that has one: merges and empty commits do not."""
+    asked = "".join(f"{oid}\n" for oid in oids).encode()
+    if not asked:
+        return {}
+    patches = output(
+        *("diff-tree", "--stdin", "-r", "--root", "-p", "--no-renames", "--no-ext-diff"),
+        *("--no-textconv", "--no-color", "--full-index", "--ignore-submodules=none"),
+        stdin=asked,
+    )
+    found = output("patch-id", "--stable", stdin=patches).decode().split()
+    return dict(zip(found[1::2], found[::2], strict=True))
+
+
+def replayed(repository: Repository) -> str | None:
+    """The commit that a cherry-pick or a rebase is making anew right now."""
+    try:
+        with open(os.path.join(repository.git_dir, b"CHERRY_PICK_HEAD"), "rb") as file:
+            return file.read().decode("ascii", "replace").strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise GitError(f"git's CHERRY_PICK_HEAD cannot be read: {error.strerror}") from error
 
 
 def in_range(revisions: str) -> Changes:
@@ -117,7 +164,8 @@ def in_range(revisions: str) -> Changes:
     lines = [line for line in resolved.stdout.split(b"\n") if line not in (b"", b"--")]
     if resolved.code != 0 or not lines:
         raise mistake
-    return _parse(_of_commits(lines, []))
+    listed = output(*_REV_LIST, stdin=b"\n".join(lines) + b"\n")
+    return _parse(_of_listed(listed.splitlines()))
 
 
 def _merge_heads(repository: Repository) -> list[bytes]:
@@ -195,12 +243,20 @@ def _is_remote_name(remote: str) -> bool:
     return remote in names
 
 
-def _of_commits(revisions: Sequence[bytes], known: Sequence[str]) -> list[bytes]:
-    listed = output("rev-list", "--parents", "--stdin", *known, stdin=b"\n".join(revisions) + b"\n")
+def _new_to(remote: str, updates: Iterable[RefUpdate]) -> list[bytes]:
+    """The commits that a push brings, each as its oid and its parents'."""
+    revisions = [update.local_oid for update in updates]
+    revisions += [b"^" + update.remote_oid for update in updates if not update.creates]
+    known = ["--not", f"--remotes={remote}"] if _is_remote_name(remote) else []
+    return output(*_REV_LIST, *known, stdin=b"\n".join(revisions) + b"\n").splitlines()
+
+
+def _of_listed(lines: Iterable[bytes]) -> list[bytes]:
+    """Raw diffs of commits, each given as its oid and its parents'."""
     plain: list[bytes] = []
     merges: list[bytes] = []
     chunks: list[bytes] = []
-    for line in listed.splitlines():
+    for line in lines:
         commit, *parents = line.split()
         if len(parents) < 2:
             plain.append(commit)
@@ -210,8 +266,7 @@ def _of_commits(revisions: Sequence[bytes], known: Sequence[str]) -> list[bytes]
             base = _automatic_merge(parents)
             chunks.append(_difference(os.fsencode(base) if base else parents[0], commit))
     if plain:
-        arguments = ("diff-tree", "--stdin", "-r", "--root", "--no-commit-id", *_RAW)
-        chunks.append(output(*arguments, stdin=b"\n".join(plain) + b"\n"))
+        chunks.append(output(*_OF_PLAIN, "--no-commit-id", stdin=b"\n".join(plain) + b"\n"))
     return chunks + _of_merges(merges)
 
 
@@ -231,15 +286,19 @@ def _of_merges(merges: list[bytes]) -> list[bytes]:
     return [_difference(merge + b"^1", merge) for merge in merges]
 
 
-def _dropped(update: RefUpdate) -> list[bytes]:
-    """What a forced push takes away from the remote branch; nothing for a fast-forward."""
-    old, new = os.fsdecode(update.remote_oid), os.fsdecode(update.local_oid)
-    result = git("merge-base", "--is-ancestor", old, new)
-    if result.code == 0:
-        return []
-    if result.code != 1:
-        raise result.error()
-    return [_difference(update.remote_oid, update.local_oid)]
+def _dropped_by(updates: Iterable[RefUpdate]) -> list[bytes]:
+    """What forced pushes take away from remote branches; nothing for a fast-forward or a tag."""
+    chunks = []
+    for update in updates:
+        if update.creates or update.remote_ref.startswith(b"refs/tags/"):
+            continue
+        old, new = os.fsdecode(update.remote_oid), os.fsdecode(update.local_oid)
+        result = git("merge-base", "--is-ancestor", old, new)
+        if result.code == 1:
+            chunks.append(_difference(update.remote_oid, update.local_oid))
+        elif result.code != 0:
+            raise result.error()
+    return chunks
 
 
 def _difference(old: bytes, new: bytes) -> bytes:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Identity, Repository
     from agentlock.model import Verdict
+    from agentlock.store.protocol import Store
+
+    Excuse = Callable[[Store, Verdict], Verdict]
+    Question = tuple[Changes, Excuse]
 
 FRAMEWORK = "--framework"
 _PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
@@ -65,6 +69,8 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
+    if name in _RECORDING:
+        return _record(name, arguments)
     if name not in _HOOKS:
         raise UsageError(f"there is no guard for a hook {name!r}", hint=f"one of: {_NAMES}")
     repository = discover()
@@ -78,12 +84,14 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
         read_only=True,
     )
     try:
-        changes = _HOOKS[name](repository, arguments)
+        changes, excuse = _HOOKS[name](repository, arguments)
         if _PROBE in os.environ:
             from agentlock.guard.probe import answer
 
             return answer(name, store, changes, identity.name, folding_of(repository))
         verdict, now = judge(store, changes, identity.name, folding_of(repository))
+        if verdict.conflicts:
+            verdict = excuse(store, verdict)
     finally:
         store.close()
     if verdict.clean:
@@ -101,22 +109,69 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
     return EXIT_REFUSED
 
 
-def _pre_commit(repository: Repository, arguments: Sequence[str]) -> Changes:
+def _pre_commit(repository: Repository, arguments: Sequence[str]) -> Question:
     # Under the framework one hook serves pre-commit and pre-merge-commit, and is not told which.
     merging = git_changes.merged_heads() if FRAMEWORK in arguments else []
-    return git_changes.staged(repository, merging or None)
+    return git_changes.staged(repository, merging or None), _replay_of(repository)
 
 
-def _pre_merge_commit(repository: Repository, _arguments: Sequence[str]) -> Changes:
-    return git_changes.staged(repository, git_changes.merged_heads())
+def _prepare_commit_msg(repository: Repository, _arguments: Sequence[str]) -> Question:
+    """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase."""
+    return git_changes.staged(repository), _replay_of(repository)
 
 
-def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Changes:
+def _pre_merge_commit(repository: Repository, _arguments: Sequence[str]) -> Question:
+    return git_changes.staged(repository, git_changes.merged_heads()), _replay_of(repository)
+
+
+def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Question:
     if FRAMEWORK in arguments:
-        return git_changes.pushed(*_framework_push())
-    if not arguments:
+        remote, updates = _framework_push()
+    elif arguments:
+        remote, updates = arguments[0], [_update(line) for line in _stdin().splitlines()]
+    else:
         raise UsageError("pre-push needs the remote's name, as git gives it")
-    return git_changes.pushed(arguments[0], [_update(line) for line in _stdin().splitlines()])
+
+    def excuse(store: Store, verdict: Verdict) -> Verdict:
+        from agentlock.guard.ledger import excuse_push
+
+        return excuse_push(store, verdict, remote, updates)
+
+    return git_changes.pushed(remote, updates), excuse
+
+
+def _replay_of(repository: Repository) -> Excuse:
+    def excuse(store: Store, verdict: Verdict) -> Verdict:
+        from agentlock.guard.ledger import excuse_replay
+
+        return excuse_replay(store, verdict, repository)
+
+    return excuse
+
+
+def _record(name: str, arguments: Sequence[str]) -> int:
+    """post-commit (the oid, and the one it was replayed from) and post-rewrite (pairs on stdin).
+
+    Nobody waits for it and nothing hangs on it: a commit in no ledger is its pusher's.
+    """
+    from agentlock.guard.ledger import record
+
+    repository = discover()
+    identity = identify(repository)
+    if identity.name is None:
+        return EXIT_OK
+    if name == "post-commit":
+        made = [(arguments[0], "".join(arguments[1:2]))]
+    else:
+        pairs = [line.split() for line in _stdin().decode("ascii", "replace").splitlines()]
+        made = [(pair[1], pair[0]) for pair in pairs if len(pair) > 1]
+    location, database_id = repository.database, repository.database_id
+    store = open_store(location, database_id, repository.project, timeout=_timeout())
+    try:
+        record(store, identity.name, made)
+    finally:
+        store.close()
+    return EXIT_OK
 
 
 def _update(line: bytes) -> RefUpdate:
@@ -182,18 +237,18 @@ def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what:
     # A person seldom has an agent's name: git knows who they are.
     person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
     detail = f"{what} by {person}>: {reason}"
-    _record(repository, identity, verdict, "skipped", detail, _timeout())
+    _log(repository, identity, verdict, "skipped", detail, _timeout())
     return True
 
 
 def _log_refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
     try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        _record(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
+        _log(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
     except DatabaseError:
         pass  # the refusal stands without its line in the log
 
 
-def _record(
+def _log(
     repository: Repository,
     identity: Identity,
     verdict: Verdict,
@@ -219,13 +274,16 @@ def _record(
 
 
 _FRAMEWORK_VARIABLES = ("REMOTE_NAME", "LOCAL_BRANCH", "REMOTE_BRANCH")
-_HOOKS: dict[str, Callable[[Repository, Sequence[str]], Changes]] = {
+_HOOKS: dict[str, Callable[[Repository, Sequence[str]], Question]] = {
     "pre-commit": _pre_commit,
     "pre-merge-commit": _pre_merge_commit,
+    "prepare-commit-msg": _prepare_commit_msg,
     "pre-push": _pre_push,
 }
+_RECORDING = ("post-commit", "post-rewrite")
 _NAMES = ", ".join(_HOOKS)
 _WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
+_WORDS["prepare-commit-msg"] = "commit"
 
 
 def _hold_standard_descriptors() -> None:

@@ -78,7 +78,16 @@ class Store(Protocol):
     def messages(self, recipient: str, since: int) -> list[tuple[int, str, str, str]]:
         """(created_ts, sender, subject, body) for an agent, oldest first."""
 
+    def makers(self, oids: Iterable[str]) -> dict[str, str]:
+        """The agents who made these commits, by oid; those in no record are left out."""
+
+    def makers_by_patch(self, patch_ids: Iterable[str]) -> dict[str, str]:
+        """The agents who first made commits with these patch ids."""
+
     # What changes it: inside writing() only
+
+    def record_commit(self, oid: str, patch_id: str | None, agent: str, now: int) -> None:
+        """Who made a commit; the first record of one stands."""
 
     def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None: ...
 

@@ -283,6 +283,22 @@ class SQLiteStore:
         rows = self._rows(sql.READ_MESSAGES, (self._project_id, recipient, since))
         return [(created, sender, subject, body) for created, sender, subject, body in rows]
 
+    def makers(self, oids: Iterable[str]) -> dict[str, str]:
+        return self._makers("oid", oids)
+
+    def makers_by_patch(self, patch_ids: Iterable[str]) -> dict[str, str]:
+        return self._makers("patch_id", patch_ids)
+
+    def _makers(self, column: str, values: Iterable[str]) -> dict[str, str]:
+        wanted = list(values)
+        found: dict[str, str] = {}
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            chunk = wanted[start : start + _KEYS_PER_QUERY]
+            statement = sql.commits_by(column, len(chunk))
+            for value, agent in self._rows(statement, (self._project_id, *chunk)):
+                found.setdefault(value, agent)
+        return found
+
     def _reservations(self, statement: str, parameters: tuple[Any, ...]) -> list[Reservation]:
         rows = self._rows(statement, parameters)
         for row in rows:  # SQLite keeps text in an integer column where it is given some
@@ -365,6 +381,9 @@ class SQLiteStore:
             row = (self._project_id, expires, "expired", agent, identifier, pattern, "")
             self._rows(sql.WRITE_EVENT, row)
             self._rows(sql.MARK_EXPIRY_SEEN, (identifier,))
+
+    def record_commit(self, oid: str, patch_id: str | None, agent: str, now: int) -> None:
+        self._rows(sql.WRITE_COMMIT, (self._project_id, oid, patch_id, agent, now))
 
     def send(self, sender: str, recipient: str, subject: str, body: str, now: int) -> None:
         self._rows(sql.WRITE_MESSAGE, (self._project_id, sender, recipient, subject, body, now))

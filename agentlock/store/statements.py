@@ -7,7 +7,7 @@ SQLite client and a name that is not UTF-8 survives.
 from __future__ import annotations
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 READ_IDENTITY = "SELECT id FROM database_identity"
 WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
@@ -145,3 +145,18 @@ FROM messages AS m
 WHERE m.project_id = ? AND r.name = ? AND m.created_ts >= ?
 ORDER BY m.id
 """
+
+WRITE_COMMIT = """
+INSERT OR IGNORE INTO commits (project_id, oid, patch_id, agent, created_ts)
+VALUES (?, ?, ?, ?, ?)
+"""
+
+_COMMITS = {
+    "oid": "SELECT oid, agent FROM commits WHERE project_id = ? AND oid IN ",
+    "patch_id": "SELECT patch_id, agent FROM commits WHERE project_id = ? AND patch_id IN ",
+}
+
+
+def commits_by(column: str, count: int) -> str:
+    """Who made these commits, first records first. Parameters: project, the oids or patch ids."""
+    return f"{_COMMITS[column]}({', '.join('?' * count)}) ORDER BY created_ts, rowid"

@@ -1,0 +1,79 @@
+"""Whose commit is it? The ledger of which agent made which commit, kept by git's post hooks.
+
+An integrator who pushes, rebases or cherry-picks what the holders themselves committed is not
+refused for it. A commit that is in no record inherits the agent of one with the same patch id
+(git-patch-id(1)); one that has no such twin is whoever's asks. The ledger proves no more than the
+names that the agents gave themselves.
+"""
+
+from __future__ import annotations
+
+from agentlock.git import changes as git_changes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agentlock.git.changes import RefUpdate
+    from agentlock.git.repository import Repository
+    from agentlock.model import Verdict
+    from agentlock.store.protocol import Store
+
+
+def makers(store: Store, oids: Iterable[str]) -> dict[str, str]:
+    """The agent who made each commit, where the ledger says so; "" is no commit."""
+    wanted = {oid for oid in oids if oid}
+    found = store.makers(wanted)
+    twins = git_changes.patch_ids(sorted(wanted - found.keys()))
+    by_patch = store.makers_by_patch(set(twins.values())) if twins else {}
+    return found | {oid: by_patch[twin] for oid, twin in twins.items() if twin in by_patch}
+
+
+def excuse_commits(store: Store, verdict: Verdict, touched: Mapping[bytes, set[str]]) -> Verdict:
+    """The verdict without the conflicts that only the holder's own commits touch.
+
+    ``touched`` gives the oids of the commits that change each path.
+    """
+    suspects = {oid for one in verdict.conflicts for oid in touched.get(one.path, ())}
+    made_by = makers(store, suspects)
+    return verdict.replace(
+        conflicts=tuple(
+            one
+            for one in verdict.conflicts
+            if not (commits := touched.get(one.path))
+            or any(made_by.get(oid) != one.reservation.agent for oid in commits)
+        )
+    )
+
+
+def excuse_push(
+    store: Store, verdict: Verdict, remote: str, updates: Sequence[RefUpdate]
+) -> Verdict:
+    return excuse_commits(store, verdict, git_changes.touching(remote, updates))
+
+
+def excuse_replay(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
+    """A commit that is being cherry-picked or rebased is its maker's, if anybody's."""
+    replayed = git_changes.replayed(repository)
+    maker = makers(store, [replayed]).get(replayed) if replayed else None
+    return verdict.replace(
+        conflicts=tuple(one for one in verdict.conflicts if one.reservation.agent != maker)
+    )
+
+
+def record(store: Store, agent: str, made: Sequence[tuple[str, str]]) -> None:
+    """Enter commits, each with the one that it was made from ("": none).
+
+    A commit is the agent's own, unless it changes just what the former one changed: then it stays
+    its maker's.
+    """
+    former = [old for _, old in made if old]
+    made_by = makers(store, former)
+    patches = git_changes.patch_ids(dict.fromkeys([new for new, _ in made] + former))
+    with store.writing():
+        now = store.now()
+        for new, old in made:
+            patch = patches.get(new)
+            same = patch is not None and patch == patches.get(old)
+            maker = made_by.get(old, agent) if same else agent
+            store.record_commit(new, patch, maker, now)
