@@ -26,6 +26,7 @@ _KEYS_PER_QUERY = 400  # SQLite before 3.32 takes 999 parameters
 _MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
 _ATTEMPTS = 4  # the first and three retries
 _FIRST_PAUSE = 0.05
+_SMALLEST_PAGE = 512
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 WHERE_IT_BELONGS = "put it back where it was (agentlock db path), or ask whoever runs this project"
 
@@ -497,3 +498,5 @@ def _require_database_file(path: str) -> None:
         raise DatabaseError(f"{path} is {what}, not a database", hint=WHERE_IT_BELONGS)
     if found.st_size == 0:
         raise DatabaseError(f"{path} is empty, not a database", hint=WHERE_IT_BELONGS)
+    if found.st_size % _SMALLEST_PAGE:  # SQLite itself takes a short last page for zeros
+        raise DatabaseError(f"{path} is cut short", hint=WHERE_IT_BELONGS)

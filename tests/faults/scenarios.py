@@ -365,12 +365,12 @@ FAULTS: tuple[Fault, ...] = (
     *(
         Fault(f"truncated to {words}", _with(_truncated, length), says)
         for words, length, says in (
-            ("1 byte", 1, "file is not a database|cannot be read|not an agentlock"),
-            ("its header of 100 bytes", 100, "malformed|not a database"),
+            ("1 byte", 1, "is cut short"),
+            ("its header of 100 bytes", 100, "is cut short"),
             ("512 bytes", 512, "malformed|not a database"),
             ("its first page", 4096, "malformed"),
             ("a page less", -4096, "malformed"),
-            ("a byte less", -1, "malformed"),
+            ("a byte less", -1, "is cut short"),
         )
     ),
     Fault("truncated, its log beside it", _truncated_under_log, "malformed"),
