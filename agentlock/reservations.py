@@ -207,16 +207,19 @@ class _Search:
         if now < self._at:  # a clock that was set back revives leases that were over
             self.everything()
         else:
-            self._found = self._standing(now)
             new = self._store.live_since(self._fence, now)
-            self._found += [
+            again = [
                 conflict
                 for pattern in self._patterns
                 for theirs in new
                 for conflict in self._tested(pattern, theirs)
             ]
-        unique = {(one.pattern, one.reservation.id): one for one in self._found}
-        return tuple(unique.values())
+            changed = {one.reservation.id for one in again}
+            self._found = [
+                *(one for one in self._standing(now) if one.reservation.id not in changed),
+                *again,
+            ]
+        return tuple(self._found)
 
     def _standing(self, now: int) -> list[Conflict]:
         """What was found and still holds; of very many, one that does speaks for those not asked.

@@ -190,7 +190,7 @@ def reserve_among_many(*, quick: bool) -> Section:
         "waits for the disk) and the whole of `reserve`, with a fresh connection each time. The "
         "others hold 70 % files, 20 % `dir/**`, 10 % globs in a folder; where 10 % float, folders "
         "and floating globs are shared, or they could not stand side by side. Met: the conflicts "
-        f"of the answer. 200 samples of each, or what {seconds:g} s allow (a single one where one takes "
+        f"of the answer. 200 samples of each, or what {seconds:g} s allow (one where that takes "
         "longer). The disk is shared: compare with the row that is the least."
     )
     return Section("`reserve` among many", text, table)
