@@ -2,9 +2,17 @@
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
 # What was here before runs first, from the file beside this one; then agentlock decides.
 # Where agentlock cannot be asked, git is refused.
-python=@PYTHON@
-program=@PROGRAM@
-before=${0%/*}/@HOOK@.before-agentlock
+python='' gone='' refs=''
+use() {
+    if [ -z "$python" ] && [ -x "$1" ] && [ -f "$2" ]; then
+        python=$1 program=$2
+    fi
+    gone=${gone:-$1, $2}
+}
+# The first that is here: where the repository is mounted elsewhere too, each place has its own.
+@PINS@
+# end of pins
+beside=${0%/*}/@HOOK@.before-agentlock
 
 refuse() {
     echo "agentlock: refused: $1" >&2
@@ -44,8 +52,8 @@ ask() {
         "$again"
 }
 
-if ! [ -x "$python" ] || ! [ -f "$program" ]; then
-    refuse "the program that guards this repository is gone ($python, $program)" "$again"
+if [ -z "$python" ]; then
+    refuse "the program that guards this repository is gone ($gone)" "$again"
 fi
 
 # `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing
@@ -57,15 +65,19 @@ if [ -n "${AGENTLOCK_PROBE+set}" ]; then
     exit $code
 fi
 
-if [ -x "$before" ]; then
+for before in @FORMER@ "$beside"; do
+    [ -x "$before" ] || continue
     if [ @HOOK@ = pre-push ]; then
-        # Both must read the same refs; the x keeps the last newline through the substitution.
-        refs=$(cat && printf x) || refuse "what git pushes cannot be read from stdin" "git push again"
-        refs=${refs%x}
-        printf %s "$refs" | "$before" "$@" || exit
-        printf %s "$refs" | ask "$@"
-        exit
+        # All must read the same refs; the x keeps the last newline through the substitution.
+        [ -n "$refs" ] || refs=$(cat && printf x) ||
+            refuse "what git pushes cannot be read from stdin" "git push again"
+        printf %s "${refs%x}" | "$before" "$@" || exit
+    else
+        "$before" "$@" || exit
     fi
-    "$before" "$@" || exit
+done
+if [ -n "$refs" ]; then
+    printf %s "${refs%x}" | ask "$@"
+    exit
 fi
 ask "$@"

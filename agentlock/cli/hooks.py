@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import print_json, put, table
+from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.workspace import Workspace, json_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
-from agentlock.git.configuration import hooks_folder
 from agentlock.git.repository import discover
 from agentlock.guard import hooks as guard
 from agentlock.install import hooks as installation
@@ -63,9 +62,10 @@ def uninstall(everywhere: bool, as_json: bool) -> int:
     """
     if everywhere:
         return _uninstall_everywhere(as_json=as_json)
-    repository = discover()
-    folder = os.fsdecode(hooks_folder(repository.root))
-    removed = installation.uninstall(folder) if os.path.isdir(folder) else []
+    common_dir = discover().common_dir
+    removed = installation.uninstall(common_dir)
+    for path in installation.left_behind(common_dir):
+        say(f"agentlock: {path} was put there by somebody else and is kept; git does not run it")
     if as_json:
         print_json({"removed": removed})
     else:
@@ -84,6 +84,8 @@ def status(as_json: bool) -> int:
     """
     found = installation.status(Workspace().repository)
     _print(found, as_json=as_json)
+    if any(one.state == "not passed on" for one in found) or not installation.is_guarded(found):
+        say("agentlock: mend it: agentlock hooks install")
     return EXIT_OK if installation.is_guarded(found) else EXIT_REFUSED
 
 

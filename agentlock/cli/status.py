@@ -89,6 +89,8 @@ def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
     missing = [f"{hook.hook} is {hook.state}" for hook in hooks if not hook.guards]
     if is_guarded(list(hooks)):
         put("guard     in place" + (f" ({', '.join(missing)})" if missing else ""))
+        if any(hook.state == "not passed on" for hook in hooks):
+            put("          not all hooks of yours run; mend it: agentlock hooks install")
     else:
         put(f"guard     NOT in place: {', '.join(missing)}; mend it: agentlock hooks install")
     if policy.enforcement == "warn":

@@ -39,6 +39,55 @@ def recorded(cwd: bytes, name: str) -> str | None:
     return os.fsdecode(result.stdout[:-1])
 
 
+def hooks_path_settings(cwd: bytes) -> list[tuple[str, str]]:
+    """Every ``core.hooksPath`` that git sees in ``cwd``: (scope, value), the last one counts."""
+    result = git("config", "-z", "--show-scope", "--get-all", "core.hooksPath", cwd=cwd)
+    if result.code == 1:
+        return []
+    if result.code != 0:
+        raise result.error()
+    fields = os.fsdecode(result.stdout).split("\0")
+    return list(zip(fields[::2], fields[1::2], strict=False))
+
+
+def hooks_path_source(cwd: bytes) -> str:
+    """Where the ``core.hooksPath`` that counts is written, in git's words: ``file:.git/config``."""
+    found = output("config", "-z", "--show-origin", "--get", "core.hooksPath", cwd=cwd)
+    return os.fsdecode(found.partition(b"\0")[0])
+
+
+def local_hooks_paths(cwd: bytes) -> list[str]:
+    """The values of ``core.hooksPath`` in the repository's own file, without what it includes."""
+    result = git("config", "--local", "--no-includes", "-z", "--get-all", "core.hooksPath", cwd=cwd)
+    if result.code == 1:
+        return []
+    if result.code != 0:
+        raise result.error()
+    return os.fsdecode(result.stdout).split("\0")[:-1]
+
+
+def set_hooks_path(cwd: bytes, value: str | None) -> None:
+    """Set ``core.hooksPath`` in the repository's own file, or unset it there (None)."""
+    if value is None:
+        output("config", "--local", "--unset", "core.hooksPath", cwd=cwd)
+    else:
+        output("config", "--local", "core.hooksPath", value, cwd=cwd)
+
+
+def expanded_path(cwd: bytes, value: str) -> str:
+    """A path of git's configuration with ``~user`` and ``%(prefix)`` resolved, as git does it."""
+    setting = f"{SECTION}.path"
+    found = output("-c", f"{setting}={value}", "config", "-z", "--path", "--get", setting, cwd=cwd)
+    return os.fsdecode(found[:-1])
+
+
+def forget_one(cwd: bytes, name: str) -> None:
+    """Remove ``agentlock.NAME`` from the repository's own file; nothing where it is not there."""
+    result = git("config", "--local", "--unset", f"{SECTION}.{name}", cwd=cwd)
+    if result.code not in (0, 5):
+        raise result.error()
+
+
 def common_folder(cwd: bytes) -> bytes:
     """The repository that ``cwd`` belongs to, as the folder its worktrees share."""
     found = output("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=cwd)[:-1]

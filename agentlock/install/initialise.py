@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from agentlock.errors import AgentlockError, DatabaseError, UsageError
-from agentlock.git.configuration import forget, hooks_folder, record
+from agentlock.git.configuration import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
@@ -119,8 +119,7 @@ def take_out(common_dir: bytes) -> list[str]:
     if not os.path.isdir(common_dir):
         return ["it is no longer there"]
     done = []
-    folder = os.fsdecode(hooks_folder(common_dir))
-    removed = hooks.uninstall(folder) if os.path.isdir(folder) else []
+    removed = hooks.uninstall(common_dir)
     done.append(f"hooks taken out: {', '.join(removed)}" if removed else "no hook of ours is there")
     recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
     inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))

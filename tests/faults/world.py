@@ -133,7 +133,8 @@ class World:
         for hook in HOOK_OF.values():
             file = self.repo.path / ".git" / "hooks" / hook
             text = file.read_text(encoding="utf-8")
-            pinned = re.sub(rf"(?m)^{name}='.*'$", f"{name}='{path}'", text)
+            kept = r"\1 '{}'" if name == "program" else r"'{}' \2"
+            pinned = re.sub(r"(?m)^use ('.*') ('.*')$", f"use {kept.format(path)}", text)
             assert pinned != text
             file.write_text(pinned, encoding="utf-8")
 

@@ -1,0 +1,197 @@
+"""A hooks folder of our own, for repositories whose ``core.hooksPath`` is not ours to write into.
+
+A relative one means another folder in every worktree, and a global one is every repository's. So
+core.hooksPath is set, locally and absolutely, to a folder in the common directory whose scripts run
+what the former setting named. docs/adr/0006-own-hooks-folder.md says why, and what it costs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from agentlock.errors import ConfigurationError
+from agentlock.git import configuration
+from agentlock.install import chain, shims
+from agentlock.model import Value
+
+# Hooks that agentlock does not use. A script that finds nothing to pass on to changes nothing.
+PASSED_ON = (
+    *("applypatch-msg", "pre-applypatch", "post-applypatch"),
+    *("prepare-commit-msg", "commit-msg", "post-commit"),
+    *("pre-rebase", "post-checkout", "post-merge", "post-rewrite", "pre-auto-gc"),
+    *("sendemail-validate", "p4-changelist", "p4-prepare-changelist"),
+    *("p4-post-changelist", "p4-pre-submit"),
+)
+# These change what git does, or how fast, by being there: only where the former folder has them.
+ONLY_WHERE_PRESENT = (
+    *("pre-receive", "update", "proc-receive", "post-receive", "post-update"),
+    *("reference-transaction", "push-to-checkout", "post-index-change"),
+)
+_MEMORY = ("hooksPath", "formerHooksPath", "formerHooksPathLocal")
+
+
+class Setting(Value):
+    """A ``core.hooksPath`` and the scope of git's configuration that it stands in."""
+
+    scope: str
+    value: str
+
+
+def folder_of(common_dir: bytes) -> str:
+    return os.path.join(os.fsdecode(common_dir), "agentlock", "hooks")
+
+
+def is_inside(path: str, common_dir: bytes) -> bool:
+    """Whether a hooks folder belongs to this repository alone, and to all its worktrees."""
+    common = os.path.realpath(os.fsdecode(common_dir))
+    return os.path.isabs(path) and os.path.realpath(path).startswith(common + os.sep)
+
+
+def configured(cwd: bytes, common_dir: bytes) -> Setting | None:
+    """The ``core.hooksPath`` that git would follow if ours had never been set."""
+    found = None
+    own = _own_values(cwd, common_dir)
+    for scope, value in configuration.hooks_path_settings(cwd):
+        if scope != "local" or not _is_own(cwd, common_dir, value, own):
+            found = Setting(scope, value)
+        elif configuration.recorded(cwd, "formerHooksPathLocal") == "true":
+            found = Setting(scope, configuration.recorded(cwd, "formerHooksPath") or "")
+    return found
+
+
+def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
+    """Whether our hooks must not be written where this setting leads.
+
+    ConfigurationError where a setting of ours would not count either.
+    """
+    if setting is None:
+        return False
+    if setting.scope in ("local", "worktree") and is_inside(setting.value, common_dir):
+        return False
+    if setting.scope == "worktree":
+        raise ConfigurationError(
+            f"core.hooksPath is set to {setting.value!r} for this worktree alone, and that counts "
+            "more than what is set for the repository",
+            hint="git config --worktree --unset core.hooksPath, then: agentlock hooks install",
+        )
+    if setting.scope == "command":
+        raise ConfigurationError(
+            f"core.hooksPath is set to {setting.value!r} for one command (git -c or "
+            "GIT_CONFIG_COUNT), and that counts more than what is set for the repository",
+            hint="take it out of the environment, then: agentlock hooks install",
+        )
+    return True
+
+
+def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[str, bytes]) -> None:
+    """Make our folder, with ``scripts`` and all that passes on, and have git use it.
+
+    The hooks are there before git is told, so that no moment is unguarded.
+    """
+    folder = folder_of(common_dir)
+    former = in_sh(root, setting.value)
+    local = configuration.local_hooks_paths(root)
+    if len(local) > 1:
+        raise ConfigurationError(
+            "core.hooksPath is set more than once in the repository's own configuration",
+            hint=f"git config --local --replace-all core.hooksPath {shlex.quote(local[-1])}, "
+            "then: agentlock hooks install",
+        )
+    os.makedirs(folder, exist_ok=True)
+    for hook, script in scripts.items():
+        chain.put(os.path.join(folder, hook), script)
+    there = _hooks_in(root, setting.value)
+    for hook in (*PASSED_ON, *ONLY_WHERE_PRESENT):
+        path = os.path.join(folder, hook)
+        if hook not in scripts and (hook in PASSED_ON or hook in there or chain.is_ours(path)):
+            chain.put(path, shims.passing(hook, former))
+    is_local = bool(local)
+    if local and _is_own(root, common_dir, local[0], _own_values(root, common_dir)):
+        is_local = configuration.recorded(root, "formerHooksPathLocal") == "true"
+    _remember(root, (folder, setting.value, "true" if is_local else "false"))
+    if local != [folder]:
+        configuration.set_hooks_path(root, folder)
+    _require_effect(root, folder)
+
+
+def remove(cwd: bytes, common_dir: bytes) -> list[str]:
+    """Have git follow the former setting again, and take our scripts away; the hooks' names."""
+    local = configuration.local_hooks_paths(cwd)
+    if len(local) == 1 and _is_own(cwd, common_dir, local[0], _own_values(cwd, common_dir)):
+        was_local = configuration.recorded(cwd, "formerHooksPathLocal") == "true"
+        former = configuration.recorded(cwd, "formerHooksPath") or ""
+        configuration.set_hooks_path(cwd, former if was_local else None)
+    for name in _MEMORY:
+        if configuration.recorded(cwd, name) is not None:
+            configuration.forget_one(cwd, name)
+    folder = folder_of(common_dir)
+    if not os.path.isdir(folder):
+        return []
+    names = [name for name in os.listdir(folder) if "." not in name]
+    removed = [name for name in sorted(names) if chain.take_out(os.path.join(folder, name))]
+    if not os.listdir(folder):
+        os.rmdir(folder)
+    return removed
+
+
+def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> list[str]:
+    """The hooks of the former folder that do not run now, because ours do not know of them."""
+    setting = configured(root, common_dir)
+    if setting is None:
+        return []
+    former = in_sh(root, setting.value)
+    folder = folder_of(common_dir)
+    lost = []
+    for hook in sorted(_hooks_in(root, setting.value)):
+        path = os.path.join(folder, hook)
+        call = f"{former}/{hook}".encode("utf-8", "surrogateescape")
+        wanted = call + b' "$beside"' if hook in scripts else b"theirs=" + call + b"\n"
+        if not os.access(path, os.X_OK) or wanted not in chain.head(path):
+            lost.append(hook)
+    return lost
+
+
+def _hooks_in(root: bytes, value: str) -> set[str]:
+    """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
+    folder = os.path.join(os.fsdecode(root), configuration.expanded_path(root, value))
+    known = (*PASSED_ON, *ONLY_WHERE_PRESENT, "pre-commit", "pre-merge-commit", "pre-push")
+    return {hook for hook in known if os.access(os.path.join(folder, hook), os.X_OK)}
+
+
+def in_sh(root: bytes, value: str) -> str:
+    """The former folder as a hook names it: from where git runs it, and from its HOME."""
+    if value == "~" or value.startswith("~/"):
+        return f'"$HOME"{shims.quoted(value[1:])}'
+    if value.startswith(("~", "%(prefix)/")):
+        value = configuration.expanded_path(root, value)
+    return shims.quoted(value)
+
+
+def _own_values(cwd: bytes, common_dir: bytes) -> tuple[str, ...]:
+    """What ours is called, here and where the repository was when it was set."""
+    return folder_of(common_dir), configuration.recorded(cwd, "hooksPath") or ""
+
+
+def _is_own(cwd: bytes, common_dir: bytes, value: str, own: tuple[str, ...]) -> bool:
+    if not value:
+        return False
+    path = os.path.join(os.fsdecode(cwd), value)
+    return value in own or os.path.realpath(path) == os.path.realpath(folder_of(common_dir))
+
+
+def _remember(cwd: bytes, values: tuple[str, str, str]) -> None:
+    for name, value in zip(_MEMORY, values, strict=True):
+        if configuration.recorded(cwd, name) != value:
+            configuration.record(cwd, name, value)
+
+
+def _require_effect(root: bytes, folder: str) -> None:
+    settings = configuration.hooks_path_settings(root)
+    if settings and settings[-1][1] == folder:
+        return
+    source = configuration.hooks_path_source(root).removeprefix("file:")
+    raise ConfigurationError(
+        f"{source} sets core.hooksPath after the repository's own configuration does",
+        hint=f"take core.hooksPath out of {source}, then: agentlock hooks install",
+    )

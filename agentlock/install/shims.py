@@ -1,0 +1,83 @@
+"""The sh scripts that git runs: their text, and which interpreters and programs they know."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from agentlock.errors import UndecidedError
+
+MARK = b"# agentlock hook: "
+_MOST_PINS = 8
+_PINS_BEGIN = b"\nuse '"
+_PINS_END = b"\n# end of pins\n"
+
+Pin = tuple[str, str]
+
+
+def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
+    """The script of a hook that asks agentlock.
+
+    ``former`` is the folder whose hook runs first, as sh would read it; "" where there is none.
+    """
+    lines = "\n".join(f"use {quoted(python)} {quoted(program)}" for python, program in pins)
+    chained = f"{former}/{hook}" if former else ""
+    return _filled("shim.sh", HOOK=hook, FORMER=chained, PINS=lines)
+
+
+def passing(hook: str, former: str) -> bytes:
+    """The script of a hook that only runs what ``former`` holds of that name."""
+    return _filled("pass.sh", HOOK=hook, FORMER=f"{former}/{hook}")
+
+
+def current_pin() -> Pin:
+    """This interpreter and this program, by absolute path."""
+    return sys.executable, os.path.join(_package(), "__main__.py")
+
+
+def pins_of(script: bytes) -> list[Pin]:
+    """What a script of ours knows; nothing where it is damaged."""
+    _, _, rest = script.partition(_PINS_BEGIN)
+    block, end, _ = (_PINS_BEGIN + rest).partition(_PINS_END)
+    try:
+        words = shlex.split(os.fsdecode(block)) if end else []
+    except ValueError:
+        return []
+    return list(zip(words[1::3], words[2::3], strict=False))
+
+
+def with_current(known: list[Pin]) -> list[Pin]:
+    """The current one first, then what was known, once each; the oldest are forgotten."""
+    return list(dict.fromkeys([current_pin(), *known]))[:_MOST_PINS]
+
+
+def is_usable(pin: Pin) -> bool:
+    """Whether the script would take it (``use`` in shim.sh)."""
+    return os.access(pin[0], os.X_OK) and os.path.isfile(pin[1])
+
+
+def quoted(text: str) -> str:
+    """A word of sh, always within quotes, so that a line of pins is known by its beginning."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _filled(template: str, **values: str) -> bytes:
+    with open(_template(template), "rb") as file:
+        text = file.read()
+    for name, value in values.items():
+        text = text.replace(f"@{name}@".encode(), os.fsencode(value))
+    return text
+
+
+def _package() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _template(name: str) -> str:
+    """In a wheel the scripts lie inside the package, in a checkout beside it."""
+    for folder in (_package(), os.path.dirname(_package())):
+        path = os.path.join(folder, "hooks", name)
+        if os.path.isfile(path):
+            return path
+    raise UndecidedError("agentlock's installation lacks its hook scripts", hint="install it again")

@@ -1,0 +1,14 @@
+#!/bin/sh
+# agentlock hook: @HOOK@, passed on. Written by `agentlock hooks install`, which overwrites edits.
+# agentlock asks nothing here: this runs what git would run if core.hooksPath were what it was.
+theirs=@FORMER@
+later=${0%/*}/@HOOK@.before-agentlock
+if [ -x "$later" ] && [ -x "$theirs" ]; then
+    input=$(cat && printf x) || exit
+    printf %s "${input%x}" | "$theirs" "$@" || exit
+    printf %s "${input%x}" | "$later" "$@"
+    exit
+fi
+[ -x "$theirs" ] || theirs=$later
+[ -x "$theirs" ] || exit 0
+exec "$theirs" "$@"

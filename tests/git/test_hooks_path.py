@@ -1,0 +1,376 @@
+"""Wherever core.hooksPath leads: theirs run, ours refuse, and uninstalling restores it all."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import Repo, run
+
+from agentlock.install.own_folder import ONLY_WHERE_PRESENT, PASSED_ON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOLDER, OTHER = "BlueLake", "GreenHill"
+GUARDED = ("pre-commit", "pre-merge-commit", "pre-push")
+
+
+class SetUp(NamedTuple):
+    """A ``core.hooksPath``: how it is set, and the folder that it means in the main worktree."""
+
+    scope: str
+    value: str
+    folder: str
+
+    def arrange(self, repo: Repo) -> Path:
+        folder = repo.path / self.folder
+        for hook in (*GUARDED, "commit-msg", "post-checkout"):
+            put(folder, hook)
+        repo.must("config", self.scope, "core.hooksPath", self.value.format(repo.path.parent))
+        return folder
+
+
+SET_UPS = {
+    "relative": SetUp("--local", ".husky/_", ".husky/_"),
+    "relative without a slash": SetUp("--local", "hooks", "hooks"),
+    "local but shared": SetUp("--local", "{}/it's shared $HOME", "../it's shared $HOME"),
+    "inside the worktree": SetUp("--local", "{}/plain/.githooks", ".githooks"),
+    "global": SetUp("--global", "{}/for all", "../for all"),
+    "global in the home": SetUp("--global", "~/hooks", "../home/hooks"),
+    "global and relative": SetUp("--global", ".hooks", ".hooks"),
+}
+
+
+def put(folder: Path, hook: str, script: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / hook
+    path.write_text(f'#!/bin/sh\necho "theirs: ${{0##*/}} $#" >&2\n{script}\n')
+    path.chmod(0o755)
+
+
+def everything(*folders: Path) -> dict[Path, tuple[int, bytes]]:
+    """Every file below, with its mode and its bytes."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_mode, path.read_bytes()) for path in files}
+
+
+def install(repo: Repo) -> None:
+    result = repo.agentlock("init")
+    assert result.code == 0, result
+
+
+def states(repo: Repo) -> dict[str, str]:
+    found = repo.agentlock("hooks", "status", "--json").json
+    return {one["hook"]: one["state"] for one in found}
+
+
+@pytest.fixture
+def plain(new_repo: Callable[..., Repo], tmp_path: Path) -> Repo:
+    repo = new_repo("plain")
+    repo.write(".gitignore", "/.husky/_\n/hooks\n/.githooks\n/.hooks\n")
+    for name in ("src/x.py", "docs/y.md"):
+        repo.write(name)
+    repo.commit_unguarded("files")
+    assert run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"), cwd=tmp_path).code == 0
+    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    return repo
+
+
+@pytest.mark.parametrize("name", SET_UPS)
+def test_theirs_run_ours_refuse_and_uninstalling_restores(
+    plain: Repo, home: Path, name: str
+) -> None:
+    folder = SET_UPS[name].arrange(plain)
+    settings = (plain.path / ".git" / "config", home / ".gitconfig")
+    before = everything(folder), [path.read_bytes() for path in settings]
+    install(plain)
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    once = everything(plain.path / ".git" / "agentlock" / "hooks"), settings[0].read_bytes()
+    install(plain)
+    assert plain.agentlock("hooks", "install").code == 0
+    again = everything(plain.path / ".git" / "agentlock" / "hooks"), settings[0].read_bytes()
+    assert once == again
+    assert everything(folder) == before[0], "nothing of ours is written into theirs"
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER)
+    assert refused.code == 1
+    assert refused.err.startswith("theirs: pre-commit 0\nagentlock: commit refused")
+    passed = plain.commit_all(agent=HOLDER)
+    assert (passed.code, passed.err) == (0, "theirs: pre-commit 0\ntheirs: commit-msg 1\n")
+    pushed = plain.git("push", "-q", "origin", "main", agent=OTHER)
+    assert pushed.code == 1
+    assert pushed.err.startswith("theirs: pre-push 2\nagentlock: push refused")
+    assert plain.git("checkout", "-q", "-b", "other").err == "theirs: post-checkout 3\n"
+    assert plain.agentlock("hooks", "uninstall").out.startswith("taken out: pre-commit")
+    assert everything(folder) == before[0]
+    assert not (plain.path / ".git" / "agentlock" / "hooks").exists()
+    plain.must("config", "--local", "--remove-section", "agentlock")
+    assert [path.read_bytes() for path in settings] == before[1]
+    plain.write("src/x.py", "changed again\n")
+    assert plain.commit_all(agent=OTHER).code == 0
+
+
+@pytest.mark.parametrize("name", SET_UPS)
+def test_uninstalling_everywhere_restores_too(plain: Repo, home: Path, name: str) -> None:
+    folder = SET_UPS[name].arrange(plain)
+    before = everything(folder, plain.path / ".git", home)
+    install(plain)
+    result = plain.agentlock("hooks", "uninstall", "--everywhere")
+    assert result.code == 0, result
+    after = everything(folder, plain.path / ".git", home)
+    assert {path: after[path] for path in before} == before
+    assert not (plain.path / ".git" / "agentlock").exists()
+
+
+def test_each_worktree_has_its_own_relative_folder_and_all_are_guarded(
+    plain: Repo, tmp_path: Path
+) -> None:
+    SET_UPS["relative"].arrange(plain)
+    plain.must("worktree", "add", "-q", "-b", "early", str(tmp_path / "early"))
+    install(plain)
+    plain.must("worktree", "add", "-q", "-b", "late", str(tmp_path / "late"))
+    plain.reserve(HOLDER, "src/x.py")
+    early, late = Repo(tmp_path / "early"), Repo(tmp_path / "late")
+    put(late.path / ".husky" / "_", "pre-commit", "echo of the late one >&2")
+    for worktree in (plain, early, late):
+        worktree.write("src/x.py", "changed\n")
+        refused = worktree.commit_all(agent=OTHER)
+        assert "agentlock: commit refused" in refused.err
+        assert ("theirs" in refused.err) is (worktree is not early)
+        assert ("of the late one" in refused.err) is (worktree is late)
+        assert states(worktree) == dict.fromkeys(GUARDED, "installed")
+
+
+def test_hooks_that_are_put_there_later_run(plain: Repo) -> None:
+    plain.must("config", "core.hooksPath", ".husky/_")
+    install(plain)
+    plain.write("src/x.py", "changed\n")
+    assert plain.commit_all(agent=OTHER).err == ""
+    for hook in PASSED_ON:
+        put(plain.path / ".husky" / "_", hook)
+    put(plain.path / ".husky" / "_", "pre-commit")
+    plain.write("src/x.py", "changed again\n")
+    said = [f"theirs: {hook}" for hook in ("pre-commit 0", "prepare-commit-msg 2", "commit-msg 1")]
+    assert plain.commit_all(agent=OTHER).err.splitlines() == [*said, "theirs: post-commit 0"]
+    assert plain.agentlock("hooks", "status").code == 0
+
+
+def test_a_hook_of_theirs_that_refuses_still_refuses(plain: Repo) -> None:
+    SET_UPS["relative"].arrange(plain)
+    put(plain.path / ".husky" / "_", "commit-msg", "exit 7")
+    install(plain)
+    plain.write("src/x.py", "changed\n")
+    assert plain.commit_all(agent=OTHER).code == 1
+    script = plain.path / ".git" / "agentlock" / "hooks" / "commit-msg"
+    assert run(str(script), "file", cwd=plain.path).code == 7
+
+
+def test_a_passed_on_hook_gets_arguments_stdin_and_environment(plain: Repo) -> None:
+    SET_UPS["global"].arrange(plain)
+    theirs = plain.path.parent / "for all"
+    put(theirs, "post-rewrite", 'cat > got; printf "%s|" "$@" > args; env > environment')
+    install(plain)
+    script = str(plain.path / ".git" / "agentlock" / "hooks" / "post-rewrite")
+    run(script, "a b", "", "*", cwd=plain.path, stdin=b"two\n\n\n", env={"GIT_DIR": "x y"})
+    assert (plain.path / "got").read_bytes() == b"two\n\n\n"
+    assert (plain.path / "args").read_text() == "a b||*|"
+    assert "GIT_DIR=x y\n" in (plain.path / "environment").read_text()
+
+
+def test_hooks_whose_presence_changes_git_are_there_only_if_they_were(plain: Repo) -> None:
+    SET_UPS["global"].arrange(plain)
+    folder = plain.path.parent / "for all"
+    put(folder, "post-index-change")
+    install(plain)
+    ours = plain.path / ".git" / "agentlock" / "hooks"
+    there = {path.name for path in ours.iterdir()}
+    assert there == {*GUARDED, *PASSED_ON, "post-index-change"}
+    put(folder, "reference-transaction")
+    assert states(plain)["reference-transaction"] == "not passed on"
+    shown = plain.agentlock("hooks", "status")
+    assert shown.code == 0
+    assert "agentlock hooks install" in shown.err
+    assert plain.agentlock("hooks", "install").code == 0
+    assert set(states(plain)) == set(GUARDED)
+    assert "reference-transaction" in ONLY_WHERE_PRESENT
+    said = plain.git("branch", "new").err
+    assert "theirs: reference-transaction 1" in said
+
+
+@pytest.mark.parametrize("how", ["set back", "set elsewhere", "our folder removed"])
+def test_what_takes_ours_away_is_noticed_and_mended(plain: Repo, how: str) -> None:
+    SET_UPS["relative"].arrange(plain)
+    install(plain)
+    if how == "our folder removed":
+        shutil.rmtree(plain.path / ".git" / "agentlock" / "hooks")
+    else:
+        put(plain.path / ".other", "pre-commit", "echo of the other one >&2")
+        plain.must("config", "core.hooksPath", ".husky/_" if how == "set back" else ".other")
+    assert plain.agentlock("hooks", "status").code == 1
+    assert "agentlock hooks install" in plain.agentlock("hooks", "status").err
+    assert not plain.agentlock("status", "--json").json["guarded"]
+    reserved = plain.agentlock("reserve", "src/x.py", agent=HOLDER)
+    assert "mend it: agentlock hooks install" in reserved.err
+    assert plain.agentlock("hooks", "install").code == 0
+    assert plain.agentlock("hooks", "status").code == 0
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER)
+    assert "theirs: pre-commit" in refused.err
+    assert ("of the other one" in refused.err) is (how == "set elsewhere")
+    assert "commit refused" in refused.err
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    value = ".other" if how == "set elsewhere" else ".husky/_"
+    assert plain.must("config", "core.hooksPath") == value
+
+
+def test_a_global_setting_that_changes_or_goes_is_followed(plain: Repo) -> None:
+    SET_UPS["global"].arrange(plain)
+    install(plain)
+    other = plain.path.parent / "another"
+    put(other, "pre-commit", "echo of the other one >&2")
+    plain.must("config", "--global", "core.hooksPath", str(other))
+    assert states(plain)["pre-commit"] == "not passed on"
+    assert plain.agentlock("hooks", "install").code == 0
+    plain.write("src/x.py", "changed\n")
+    assert "of the other one" in plain.commit_all(agent=OTHER).err
+    plain.must("config", "--global", "--unset", "core.hooksPath")
+    assert plain.agentlock("hooks", "install").code == 0
+    assert plain.git("config", "core.hooksPath").code == 1
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    assert not (plain.path / ".git" / "agentlock" / "hooks").exists()
+
+
+def test_a_hooks_path_that_comes_after_a_plain_installation_is_chained_to(plain: Repo) -> None:
+    install(plain)
+    before = everything(plain.path / ".git" / "hooks")
+    folder = SET_UPS["relative"].arrange(plain)
+    assert plain.agentlock("hooks", "status").code == 1
+    install(plain)
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER).err
+    assert refused.startswith("theirs: pre-commit 0\nagentlock: commit refused")
+    assert everything(plain.path / ".git" / "hooks") == before
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert not {*GUARDED} & {path.name for path in (plain.path / ".git" / "hooks").glob("*")}
+    assert set(GUARDED) < {path.name for path in folder.iterdir()}
+
+
+def test_other_repositories_under_a_global_hooks_path_stay_free(
+    plain: Repo, new_repo: Callable[..., Repo]
+) -> None:
+    other = new_repo("other")
+    SET_UPS["global"].arrange(plain)
+    install(plain)
+    other.write("new.txt")
+    assert other.commit_all(agent=OTHER).err == "theirs: pre-commit 0\ntheirs: commit-msg 1\n"
+
+
+def test_a_repository_that_moved_is_noticed_and_mended(plain: Repo, tmp_path: Path) -> None:
+    SET_UPS["relative"].arrange(plain)
+    install(plain)
+    moved = Repo(plain.path.rename(tmp_path / "moved"))
+    assert moved.agentlock("hooks", "status").code == 1
+    assert moved.agentlock("hooks", "install").code == 0
+    moved.reserve(HOLDER, "src/x.py")
+    moved.write("src/x.py", "changed\n")
+    assert "theirs: pre-commit 0\nagentlock: commit refused" in moved.commit_all(agent=OTHER).err
+    assert moved.agentlock("hooks", "uninstall").code == 0
+    assert moved.must("config", "core.hooksPath") == ".husky/_"
+
+
+def test_a_copy_does_not_rest_on_the_original(plain: Repo, tmp_path: Path) -> None:
+    SET_UPS["relative"].arrange(plain)
+    install(plain)
+    copy = Repo(tmp_path / "copy")
+    shutil.copytree(plain.path, copy.path)
+    assert states(copy)["pre-commit"] == "broken"
+    assert copy.agentlock("hooks", "install").code == 0
+    assert set(states(copy).values()) == {"installed"}
+    assert copy.agentlock("hooks", "uninstall").code == 0
+    assert plain.agentlock("hooks", "status").code == 0
+    assert copy.must("config", "core.hooksPath") == ".husky/_"
+
+
+def test_a_setting_for_one_worktree_is_refused_with_a_remedy(plain: Repo) -> None:
+    plain.must("config", "extensions.worktreeConfig", "true")
+    plain.must("config", "--worktree", "core.hooksPath", "my hooks")
+    result = plain.agentlock("init", "--json")
+    assert result.code == 3
+    assert "for this worktree alone" in result.json["error"]["message"]
+    remedy = result.json["error"]["hint"].partition(", then")[0]
+    assert run("sh", "-c", remedy, cwd=plain.path).code == 0
+    install(plain)
+
+
+def test_a_setting_for_one_command_is_refused(plain: Repo) -> None:
+    environment = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": "/dev/null",
+    }
+    result = plain.agentlock("hooks", "install", env=environment)
+    assert result.code == 3
+    assert "for one command" in result.err
+    assert "agentlock hooks install" in result.err
+
+
+def test_an_included_file_that_counts_more_is_named(plain: Repo) -> None:
+    included = plain.path / ".git" / "more"
+    included.write_text("[core]\n\thooksPath = theirs\n")
+    plain.must("config", "include.path", "more")
+    result = plain.agentlock("hooks", "install")
+    assert result.code == 3
+    assert "sets core.hooksPath after the repository's own configuration does" in result.err
+    assert "agentlock hooks install" in result.err
+
+
+def test_two_local_values_are_refused_with_a_remedy(plain: Repo) -> None:
+    for value in (".one", ".husky/_"):
+        plain.must("config", "--add", "core.hooksPath", value)
+    result = plain.agentlock("init", "--json")
+    assert result.code == 3
+    remedy = result.json["error"]["hint"].partition(", then")[0]
+    assert run("sh", "-c", remedy, cwd=plain.path).code == 0
+    install(plain)
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert plain.must("config", "core.hooksPath") == ".husky/_"
+
+
+def test_a_former_setting_that_switched_hooks_off_switches_off_theirs_alone(plain: Repo) -> None:
+    put(plain.path / ".git" / "hooks", "pre-commit")
+    plain.must("config", "--global", "core.hooksPath", "/dev/null")
+    install(plain)
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    assert plain.commit_all(agent=OTHER).err.startswith("agentlock: commit refused")
+
+
+def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
+    plain: Repo,
+) -> None:
+    SET_UPS["global"].arrange(plain)
+    put(plain.path.parent / "for all", "post-rewrite", "cat > first")
+    install(plain)
+    ours = plain.path / ".git" / "agentlock" / "hooks"
+    for hook in ("pre-commit", "post-rewrite"):
+        put(ours, hook, 'echo "from beside" >&2; cat > second')
+    assert plain.agentlock("hooks", "status").code == 1
+    assert states(plain)["post-rewrite"] == "not passed on"
+    assert plain.agentlock("hooks", "install").code == 0
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER).err
+    said = "theirs: pre-commit 0\ntheirs: pre-commit.before-agentlock 0\nfrom beside\n"
+    assert refused.startswith(f"{said}agentlock: commit refused")
+    run(str(ours / "post-rewrite"), "amend", cwd=plain.path, stdin=b"a b\n\n")
+    assert [(plain.path / name).read_bytes() for name in ("first", "second")] == [b"a b\n\n"] * 2
+    removed = plain.agentlock("hooks", "uninstall")
+    assert removed.code == 0
+    assert sorted(path.name for path in ours.iterdir()) == ["post-rewrite", "pre-commit"]
+    assert f"{ours / 'pre-commit'} was put there by somebody else" in removed.err
