@@ -34,6 +34,7 @@ COMMANDS = {
     "check": ("check", "check"),
     "explain": ("explain", "explain"),
     "status": ("status", "status"),
+    "doctor": ("doctor", "doctor"),
     "whoami": ("agents", "whoami"),
     "agent": ("agents", "agent"),
     "policy": ("policy", "policy"),

@@ -1,0 +1,74 @@
+"""`agentlock doctor`: is every worktree guarded, what is wrong, and what mends it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock.cli.output import print_json, put
+from agentlock.cli.workspace import agent_option, json_option, timeout_of, timeout_option
+from agentlock.errors import EXIT_OK, EXIT_REFUSED
+from agentlock.git.repository import discover
+from agentlock.install.doctor import examine
+from agentlock.install.findings import exit_code
+
+if TYPE_CHECKING:
+    from agentlock.install.findings import Finding
+
+_WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
+
+
+@click.command()
+@agent_option
+@json_option
+@timeout_option
+def doctor(agent: str | None, as_json: bool, timeout: str | None) -> int:
+    """Prove, in every worktree, that git runs the hooks and that they refuse.
+
+    Git itself is made to run each hook on a change that exists nowhere. Hooks of yours do not
+    run, and nothing is left behind. What is wrong is named with the command that mends it.
+
+    Exit 0: every worktree is guarded. 1: something gets through. 3: that could not be decided.
+
+    JSON: {"guarded": true|false|null, "findings": [{"level": "ok"|"warning"|"problem", "check",
+    "worktree", "hook", "message", "mend", "advice", "lets_through"}]}; `mend` is a command,
+    `advice` what to do where no command would; null where there is none.
+
+    \b
+    Example:
+      agentlock doctor
+    """
+    findings = examine(discover(), agent=agent, timeout=timeout_of(timeout))
+    code = exit_code(findings)
+    if as_json:
+        guarded = {EXIT_OK: True, EXIT_REFUSED: False}.get(code)
+        print_json({"guarded": guarded, "findings": [_json(finding) for finding in findings]})
+        return code
+    for finding in findings:
+        put(_line(finding))
+    return code
+
+
+def _line(finding: Finding) -> str:
+    where = finding.check if not finding.hook else f"{finding.check} {finding.hook}"
+    if finding.worktree is not None:
+        where += f" in {os.fsdecode(finding.worktree)}"
+    remedy = finding.mend or finding.advice
+    tail = f"; mend it: {remedy}" if remedy else ""
+    return f"{_WORDS[finding.level]:8} {where}: {finding.message}{tail}"
+
+
+def _json(finding: Finding) -> dict[str, Any]:
+    worktree = finding.worktree
+    return {
+        "level": finding.level,
+        "check": finding.check,
+        "worktree": None if worktree is None else os.fsdecode(worktree),
+        "hook": finding.hook or None,
+        "message": finding.message,
+        "mend": finding.mend or None,
+        "advice": finding.advice or None,
+        "lets_through": finding.lets_through,
+    }

@@ -1,0 +1,55 @@
+"""Look a database over without changing it: what opening it for a verdict does not show."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from agentlock.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INTEGRITY = "PRAGMA integrity_check(5)"
+FOREIGN_KEYS = "PRAGMA foreign_key_check"
+# Rows are written with the clock of the moment: one from the future means that it ran backwards.
+NEWEST = """
+SELECT max(ts) FROM (
+    SELECT max(created_ts) AS ts FROM file_reservations
+    UNION ALL SELECT created_ts FROM events WHERE id = (SELECT max(id) FROM events)
+    UNION ALL SELECT max(last_active_ts) FROM agents
+)
+"""
+
+
+def faults(path: str, *, timeout: int) -> list[str]:
+    """What SQLite finds wrong in the file, a sentence each; DatabaseError where it cannot look."""
+    with _reading(path, timeout) as connection:
+        found = [str(row[0]) for row in connection.execute(INTEGRITY).fetchall() if row[0] != "ok"]
+        orphans = connection.execute(FOREIGN_KEYS).fetchall()
+    if orphans:
+        found.append(f"{len(orphans)} rows refer to rows that are not there")
+    return found
+
+
+def newest(path: str, *, timeout: int) -> int:
+    """When the newest row was written, in microseconds since the epoch; 0 for an empty table."""
+    with _reading(path, timeout) as connection:
+        (moment,) = connection.execute(NEWEST).fetchone()
+    return moment if isinstance(moment, int) else 0
+
+
+@contextlib.contextmanager
+def _reading(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
+    try:
+        with contextlib.closing(
+            sqlite3.connect(
+                f"file:{quote(os.fsencode(path))}?mode=ro", timeout=timeout / 1_000_000, uri=True
+            )
+        ) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path} cannot be read: {error}") from error
