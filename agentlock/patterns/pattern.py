@@ -78,16 +78,21 @@ def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
     """The ``Keys.prefix``es and the ``Keys.name``s of all patterns that can match a path."""
     key = fold_key(path)
     name = key[key.rfind(b"/") + 1 :]
+    extension = _extension(path[path.rfind(b"/") + 1 :])
     prefixes = [key]
     while key:
         key = key[: max(key.rfind(b"/"), 0)]
         prefixes.append(key)
-    return prefixes, (name, b"*" + _extension(name), b"*")
+    return prefixes, (name, b"*" + extension, b"*")
 
 
 def _extension(name: bytes) -> bytes:
+    """The key of what follows the last dot, made from those bytes alone.
+
+    A glob knows no more of a name: bytes before the dot that are not UTF-8 must not matter.
+    """
     dot = name.rfind(b".")
-    return name[dot:] if dot >= 0 else b""
+    return fold_key(name[dot:]) if dot >= 0 else b""
 
 
 class Pattern:
@@ -129,8 +134,8 @@ class Pattern:
             return Keys(prefix)
         if self.kind == "glob":
             return Keys(prefix, *_last_name(self.text))
-        name = prefix[prefix.rfind(b"/") + 1 :]
-        return Keys(prefix, name, _extension(name))
+        name = self.prefix[self.prefix.rfind(b"/") + 1 :]
+        return Keys(prefix, fold_key(name), _extension(name))
 
     @property
     def is_whole_repository(self) -> bool:
@@ -161,14 +166,13 @@ def _last_name(glob: bytes) -> tuple[bytes, bytes]:
         return b"*", b"*"
     name = literal_of(last)
     if name is not None:
-        name = fold_key(name)
-        return name, _extension(name)
+        return fold_key(name), _extension(name)
     ending = bytearray()
     for token in reversed(last):
         if not isinstance(token, int):
             break
         ending.insert(0, token)
-    extension = _extension(fold_key(bytes(ending)))
+    extension = _extension(bytes(ending))
     return b"*" + extension, extension or b"*"
 
 

@@ -1,0 +1,119 @@
+"""The table's narrowing by keys never loses a pattern that the matcher would find."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentlock.errors import PatternError
+from agentlock.patterns.matching import Folding, Pattern, compile_pattern, path_keys
+from agentlock.patterns.overlap import overlap
+from agentlock.patterns.wildmatch import escape, parse, render
+from agentlock.store.sqlite import _agreeing, _with_ancestors
+
+if TYPE_CHECKING:
+    from agentlock.model import Keys
+
+_TEXT = ["a", "A", "b", ".", ".py", ".PY", "é", "e\u0301", "E\u0301", "\u0301", "\u212a", "K", "k"]
+_TEXT += ["\u212b", "\u00c5", "A\u030a", "\u0344", "\u0323", "가", " ", "\n", "-", "!"]
+_BITS = [text.encode() for text in _TEXT] + [b"\xc3", b"\xa9", b"\xff"]
+_WILD = [b"*", b"*", b"?", b"??", b"[ab]", b"[!a]", b"[a-z]", b"[.]", b"[\xc3]", b"[\xa9]", b"**"]
+_WILD += [b"[[:upper:]]*", b"\\*", b"\\[", b"\\{", b"*.py", b"*.\xc3\xa9", b"?\xa9."]
+_FOLDINGS = [Folding(case, compose) for case in (False, True) for compose in (False, True)]
+
+
+class _Chance(random.Random):
+    """Random patterns and paths, full of what folds."""
+
+    def name(self, bits: list[bytes]) -> bytes:
+        return b"".join(self.choices(bits, k=self.randint(1, 4)))
+
+    def path(self) -> bytes:
+        names = [self.name(_BITS) for _ in range(self.randint(1, 3))]
+        return b"/".join(b"x" if name in (b".", b"..") else name for name in names)
+
+    def glob(self) -> bytes | None:
+        names = [self.name(_BITS + _WILD * 2) for _ in range(self.randint(1, 3))]
+        text = b"/".join(b"**" if self.random() < 0.2 else name for name in names)
+        text += self.choice([b"", b"", b"", b"/", b"/**", b"/*"])
+        try:
+            written, below = parse(text, text)
+            canonical = render(written, below=below)
+            compile_pattern(canonical)
+        except PatternError:
+            return None
+        return canonical
+
+    def respelled(self, path: bytes) -> bytes:
+        """Another spelling of a path, which some foldings hold equal."""
+        form = self.choice(["NFC", "NFD", "case", "same"])
+        if form == "case":
+            return path.swapcase()
+        try:
+            return path if form == "same" else unicodedata.normalize(form, path.decode()).encode()  # type: ignore[arg-type]
+        except UnicodeDecodeError:
+            return path
+
+
+def found_by_path(path: bytes, keys: Keys) -> bool:
+    """What ``live_on`` does for one path."""
+    prefixes, names = path_keys(path)
+    return keys.prefix in prefixes and keys.name in names
+
+
+def found_by_pattern(mine: Pattern, theirs: Pattern) -> bool:
+    """What ``live_near`` does."""
+    keys, other = mine.keys, theirs.keys
+    names, extensions = _agreeing(keys)
+    low, high = keys.prefix + b"/", keys.prefix + b"0"
+    near = other.prefix in _with_ancestors(keys.prefix) or (
+        mine.kind != "literal" and (not keys.prefix or low <= other.prefix < high)
+    )
+    return (
+        near
+        and (not names or other.name in names)
+        and (not extensions or other.extension in extensions)
+    )
+
+
+@pytest.mark.parametrize(
+    "folding", _FOLDINGS, ids=lambda one: f"{one.ignore_case:d}{one.compose_unicode:d}"
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_no_pattern_that_matches_or_meets_is_left_out(folding: Folding, seed: int) -> None:
+    chance = _Chance(seed)
+    for _ in range(60):
+        texts = [text for text in (chance.glob() for _ in range(10)) if text is not None]
+        paths = [chance.path() for _ in range(10)]
+        texts += [b"/" + escape(path) + chance.choice([b"", b"/"]) for path in paths[:4]]
+        patterns = [compile_pattern(text, folding) for text in texts]
+        paths += [chance.respelled(path) for path in paths]
+        for mine in patterns:
+            for theirs in patterns:
+                if mine is not theirs and overlap(mine, theirs) is not None:
+                    assert found_by_pattern(mine, theirs), (mine, theirs)
+            for path in paths:
+                if mine.matches(path) or mine.matches_submodule(path):
+                    assert found_by_path(path, mine.keys), (path, mine)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        (b"**/*.\xc3\xa9", b"\xff.\xc3\xa9"),
+        (b"**/*.\xc3\xa9", b"\xff/\xff.\xc3\xa9"),
+        (b"**/[\xa9].\xc3\xa9", b"\xa9.\xc3\xa9"),
+        (b"/?\xa9.\xe2\x84\xaa", b"x\xa9.\xe2\x84\xaa"),
+    ],
+)
+def test_bytes_before_the_last_dot_that_are_not_utf8_do_not_change_the_extension(
+    glob: bytes, path: bytes
+) -> None:
+    pattern = compile_pattern(glob)
+    assert pattern.matches(path)
+    assert found_by_path(path, pattern.keys)
+    assert found_by_pattern(pattern, compile_pattern(b"/" + path))
+    assert found_by_pattern(compile_pattern(b"/" + path), pattern)
