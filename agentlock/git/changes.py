@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
 _REV_LIST = ("rev-list", "--parents", "--stdin")
 _OF_PLAIN = ("diff-tree", "--stdin", "-r", "--root", *_RAW)
+_MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 _GITLINK = b"160000"
 
 
@@ -58,7 +59,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD.
     """
     heads = _merge_heads(repository) if merging is None else list(merging)
-    base = _automatic_merge([b"HEAD", *heads]) if heads else None
+    base, unsettled = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
     arguments = ("diff-index", "--cached", *_RAW, "--ita-invisible-in-index")
     result = git(*arguments, base or "HEAD", "--")
     if result.code == 128 and base is None and _is_unborn():
@@ -66,7 +67,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
         result = git(*arguments, empty_tree, "--")
     if result.code != 0:
         raise result.error()
-    return _parse([result.stdout])
+    return _parse([result.stdout, unsettled])
 
 
 def uncommitted(repository: Repository) -> Changes:
@@ -178,8 +179,11 @@ def _merge_heads(repository: Repository) -> list[bytes]:
         raise GitError(f"git's MERGE_HEAD cannot be read: {error.strerror}") from error
 
 
-def _automatic_merge(heads: Sequence[bytes]) -> str | None:
-    """The tree that git's own merge of these commits gives, conflict markers and all.
+def _automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
+    """The tree that git's own merge of these commits gives, and what git could not settle in it.
+
+    Whatever becomes of an unsettled path is somebody's decision, also where it equals the tree:
+    of a binary file that both changed, git keeps the first version there.
 
     More than two are merged one after the other, as by git's octopus strategy, which gives up
     where a step conflicts. None there, below git 2.38 (no ``merge-tree --write-tree``), and where
@@ -187,15 +191,25 @@ def _automatic_merge(heads: Sequence[bytes]) -> str | None:
     not fewer.
     """
     so_far = os.fsdecode(heads[0])
-    tree = None
+    tree, unsettled = None, b""
     for count, head in enumerate(map(os.fsdecode, heads[1:]), start=2):
-        result = git("merge-tree", "--write-tree", "--no-messages", so_far, head)
-        tree = result.stdout.partition(b"\n")[0].decode("ascii", "replace").strip()
-        if not tree or result.code not in ((0, 1) if len(heads) == 2 else (0,)):
-            return None
+        result = git(*_MERGE_TREE, so_far, head)
+        oid, _, conflicts = result.stdout.partition(b"\0")
+        if not oid or result.code not in ((0, 1) if len(heads) == 2 else (0,)):
+            return None, b""
+        tree, unsettled = oid.decode("ascii", "replace"), _unsettled(conflicts)
         if count < len(heads):
             so_far = _unreferenced_commit(tree, so_far, head)
-    return tree
+    return tree, unsettled
+
+
+def _unsettled(conflicts: bytes) -> bytes:
+    """``MODE OID STAGE<tab>PATH``, as merge-tree lists conflicts, in the form of a raw diff."""
+    return b"".join(
+        b":%b\0%b\0" % (header, path)
+        for header, _, path in (entry.partition(b"\t") for entry in conflicts.split(b"\0"))
+        if path
+    )
 
 
 def _unreferenced_commit(tree: str, *parents: str) -> str:
@@ -237,18 +251,26 @@ def _require_known(oids: set[bytes]) -> None:
         )
 
 
-def _is_remote_name(remote: str) -> bool:
-    """A push by URL gives the URL as the name; then nothing is known to be there already."""
+def _known_to(remote: str) -> list[str]:
+    """Options that leave out what the remote-tracking refs say that a remote has.
+
+    A push by URL gives the URL as the name; then nothing is known to be there already, as with a
+    name that `--remotes` would read as a glob over others'. Those of `origin/b` are not `origin`'s.
+    """
     names = output("remote").decode("utf-8", "surrogateescape").splitlines()
-    return remote in names
+    if remote not in names or any(letter in remote for letter in "*?[\\"):
+        return []
+    below = [name[len(remote) :] for name in names if name.startswith(remote + "/")]
+    if any(letter in name for name in below for letter in "*?[\\"):
+        return []
+    return ["--not", *(f"--exclude={remote}{name}/*" for name in below), f"--remotes={remote}"]
 
 
 def _new_to(remote: str, updates: Iterable[RefUpdate]) -> list[bytes]:
     """The commits that a push brings, each as its oid and its parents'."""
     revisions = [update.local_oid for update in updates]
     revisions += [b"^" + update.remote_oid for update in updates if not update.creates]
-    known = ["--not", f"--remotes={remote}"] if _is_remote_name(remote) else []
-    return output(*_REV_LIST, *known, stdin=b"\n".join(revisions) + b"\n").splitlines()
+    return output(*_REV_LIST, *_known_to(remote), stdin=b"\n".join(revisions) + b"\n").splitlines()
 
 
 def _of_listed(lines: Iterable[bytes]) -> list[bytes]:
@@ -263,7 +285,7 @@ def _of_listed(lines: Iterable[bytes]) -> list[bytes]:
         elif len(parents) == 2:
             merges.append(commit)
         else:
-            base = _automatic_merge(parents)
+            base, _ = _automatic_merge(parents)
             chunks.append(_difference(os.fsencode(base) if base else parents[0], commit))
     if plain:
         chunks.append(output(*_OF_PLAIN, "--no-commit-id", stdin=b"\n".join(plain) + b"\n"))
@@ -281,8 +303,11 @@ def _of_merges(merges: list[bytes]) -> list[bytes]:
         stdin=b"\n".join(merges) + b"\n",
     )
     if result.code == 0:
-        return [result.stdout]
-    # Below git 2.35: all that the merge brought to its first parent, which is more, not less.
+        pairs = b"".join(b"%b^1 %b^2\n" % (merge, merge) for merge in merges)
+        unsettled = git(*_MERGE_TREE, "--allow-unrelated-histories", "--stdin", stdin=pairs)
+        if unsettled.code == 0:
+            return [result.stdout, _unsettled(unsettled.stdout)]
+    # Below git 2.38: all that the merge brought to its first parent, which is more, not less.
     return [_difference(merge + b"^1", merge) for merge in merges]
 
 

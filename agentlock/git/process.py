@@ -48,6 +48,7 @@ def git(
     """Run ``git ARGUMENTS`` and wait. GitError only where git cannot be started at all."""
     variables = {**(os.environb if environment is None else environment), **_ALWAYS}
     variables.pop(b"GIT_CONFIG", None)  # it would show `git config` one file and not the repository
+    variables.pop(b"GIT_SHALLOW_FILE", None)  # it would end history before what a push brings
     command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
     try:
         if hasattr(os, "posix_spawnp"):

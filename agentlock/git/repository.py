@@ -28,6 +28,8 @@ _MOVED_BY = (
     *(b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", b"GIT_OBJECT_DIRECTORY"),
     *(b"GIT_CEILING_DIRECTORIES", b"GIT_DISCOVERY_ACROSS_FILESYSTEM"),
 )
+# How names are compared is a fact about the files of a repository, not a choice of one command.
+_NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _NAME_LENGTH = 64
 NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
@@ -168,6 +170,8 @@ def _settings() -> dict[bytes, bytes]:
     for scope, item in zip(fields[::2], fields[1::2], strict=False):
         name, separator, value = item.partition(b"\n")
         if name in _LOCAL_ONLY and scope != b"local":
+            continue
+        if name in _NOT_BY_COMMAND and scope == b"command":
             continue
         settings[name] = value if separator else b"\0"
         if name == b"core.hookspath":
