@@ -69,7 +69,8 @@ def check(
                 conflicts=(*verdict.conflicts, *met),
             )
     if not verdict.clean:
-        tell(verdict_text(verdict, now, what="check", agent=name))
+        folder = os.path.relpath(workspace.tree.cwd, workspace.tree.root)
+        tell(verdict_text(verdict, now, what="check", agent=name, folder=folder))
     if as_json:
         print_json(verdict_json(verdict))
     elif verdict.clean:

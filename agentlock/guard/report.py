@@ -66,9 +66,12 @@ def verdict_text(
     what: str,
     agent: str | None,
     rest: Sequence[bytes] = (),
+    folder: bytes | None = None,
 ) -> str:
     """A verdict that is not clean, with what can be done. ``what``: commit, merge, push, check.
 
+    ``folder`` is where the commands that are shown will be typed, relative to the root; git tells
+    its hooks in GIT_PREFIX.
     ``rest`` are paths that could be committed on their own; a command for them is shown where
     it stays short.
     """
@@ -81,7 +84,9 @@ def verdict_text(
     lines += _aligned(rows[:_ROWS])
     if len(rows) > _ROWS:
         lines.append(f"  and {len(rows) - _ROWS} more")
-    lines += ["", *_hints(verdict, agent, rest)]
+    if folder is None:
+        folder = os.fsencode(os.environ.get("GIT_PREFIX", ""))
+    lines += ["", *_hints(verdict, agent, rest, folder)]
     return "\n".join(lines) + "\n"
 
 
@@ -152,14 +157,16 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _hints(verdict: Verdict, agent: str | None, rest: Sequence[bytes]) -> list[str]:
+def _hints(verdict: Verdict, agent: str | None, rest: Sequence[bytes], folder: bytes) -> list[str]:
     hints = []
     if agent is None:
         hints.append(("who are you?", "export AGENTLOCK_AGENT=YourName (nobody is named here)"))
     if verdict.uncovered and len(verdict.uncovered) <= _REST:
-        hints.append(("reserve them:", f"agentlock reserve {_arguments(verdict.uncovered)}"))
+        hints.append(
+            ("reserve them:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}")
+        )
     if rest and len(rest) <= _REST:
-        hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest)}"))
+        hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest, folder)}"))
     if verdict.conflicts:
         numbers = list(dict.fromkeys(str(one.reservation.id) for one in verdict.conflicts))
         hints.append(("look closer:", f"agentlock show {numbers[0]}"))
@@ -167,13 +174,17 @@ def _hints(verdict: Verdict, agent: str | None, rest: Sequence[bytes]) -> list[s
     return [f"  {label.ljust(width)} {command}" for label, command in hints]
 
 
-def _arguments(paths: Sequence[bytes]) -> str:
-    return " ".join(_quoted(os.fsdecode(path)) for path in paths)
+def _arguments(paths: Sequence[bytes], folder: bytes) -> str:
+    """Paths for `reserve`, which reads them relative to the folder that it is typed in."""
+    names = [os.path.relpath(b"/" + path, b"/" + folder) for path in paths]
+    plain = [b"./" + name if name[:1] in (b"-", b"!") else name for name in names]
+    literal = "--literal " if any(one in name for name in names for one in b"*?[\\{") else ""
+    return literal + " ".join(_quoted(os.fsdecode(name)) for name in plain)
 
 
-def _pathspecs(paths: Sequence[bytes]) -> str:
+def _pathspecs(paths: Sequence[bytes], folder: bytes) -> str:
     """Paths for a git command typed where `git commit` was: git's hooks run at the root."""
-    magic = ":(top,literal)" if os.environ.get("GIT_PREFIX") else ""
+    magic = ":(top,literal)" if folder else ""
     return " ".join(_quoted((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import Repo, Result, run
@@ -210,3 +211,28 @@ def test_no_variable_ends_history_before_what_a_push_brings(
     push = ("push", "origin", "main:refs/heads/new")
     pushed = scene.git(*push, agent=OTHER, env={"GIT_SHALLOW_FILE": str(shallow)})
     assert_refused(pushed, "src/x.py", "push")
+
+
+# What a refusal says
+
+
+@pytest.mark.parametrize("folder", ["", "docs", "src"])
+@pytest.mark.parametrize("command", [("git", "commit", "-m", "x"), ("agentlock", "check")])
+def test_the_command_that_reserves_what_is_uncovered_works_where_it_is_read(
+    scene: Repo, folder: str, command: tuple[str, ...]
+) -> None:
+    assert scene.agentlock("policy", "set", "require_reservation", "on", agent=OTHER).code == 0
+    for name in ("docs/y.md", "docs/-x", "docs/[id].md", "a b", "{a,b}", "!n"):
+        scene.write(name)
+    scene.must("rm", "-q", "--cached", "src/logo.png")
+    (scene.path / "src/logo.png").unlink()
+    scene.must("add", "--all")
+    here: dict[str, Any] = {"cwd": scene.path / folder, "agent": OTHER}
+    program = scene.git if command[0] == "git" else scene.agentlock
+    refused = program(*command[1:], **here)
+    assert refused.code == 1, refused
+    (hint,) = (line for line in refused.err.splitlines() if "reserve them:" in line)
+    words = shlex.split(hint.partition("reserve them:")[2])
+    assert words[0] == "agentlock"
+    assert scene.agentlock(*words[1:], **here).code == 0
+    assert scene.git("commit", "-q", "-m", "x", agent=OTHER).code == 0
