@@ -14,7 +14,7 @@ from agentlock.errors import EXIT_REFUSED, EXIT_UNDECIDED
 from agentlock.git.probe import VARIABLE, path_of, sentence
 from agentlock.guard.judge import judge
 from agentlock.guard.report import tell
-from agentlock.model import Reservation
+from agentlock.model import PathConflict, Reservation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +28,7 @@ _NOBODY = "agentlock doctor"  # with a space: no agent can be called so
 def answer(hook: str, store: Store, changes: Changes, agent: str | None, folding: Folding) -> int:
     """Tell whether the probe's path would have been refused; the exit code, never 0."""
     nonce = os.environ[VARIABLE]
-    path = path_of(nonce)
-    held = Reservation(0, _NOBODY, b"/" + path, True, "", 0, sys.maxsize, None, 0)
-    verdict, _ = judge(store, changes, agent, folding, [held])
-    if any(
-        conflict.path == path and conflict.reservation == held for conflict in verdict.conflicts
-    ):
+    if nonce.isalnum() and _is_refused(path_of(nonce), store, changes, agent, folding):
         tell(f"{sentence(nonce, hook)}\n")
         return EXIT_REFUSED
     tell(
@@ -41,3 +36,11 @@ def answer(hook: str, store: Store, changes: Changes, agent: str | None, folding
         "  mend it: unset AGENTLOCK_PROBE\n"
     )
     return EXIT_UNDECIDED
+
+
+def _is_refused(
+    path: bytes, store: Store, changes: Changes, agent: str | None, folding: Folding
+) -> bool:
+    held = Reservation(0, _NOBODY, b"/" + path, True, "", 0, sys.maxsize, None, 0)
+    verdict, _ = judge(store, changes, agent, folding, [held])
+    return PathConflict(path, held) in verdict.conflicts
