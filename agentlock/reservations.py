@@ -178,12 +178,14 @@ class _Search:
         self._compiled: dict[bytes, Pattern] = {}
         self._found: list[Conflict] = []
         self._fence = 0
+        self._event = 0
         self._at = 0
 
     def everything(self) -> None:
         """Test all that can matter, in a snapshot of the table."""
         self._at = self._store.now()
         self._fence = self._store.last_fence()
+        self._event = self._store.last_event()
         self._found = [
             conflict
             for pattern in self._patterns
@@ -207,13 +209,19 @@ class _Search:
         if now < self._at:  # a clock that was set back revives leases that were over
             self.everything()
         else:
-            new = self._store.live_since(self._fence, now)
+            # A lease that was over for us may have been renewed at its last moment by a
+            # transaction that was committed only after we had looked.
+            new = [
+                *self._store.live_since(self._fence, now),
+                *self._store.extended_since(self._event, now),
+            ]
             again = [
                 conflict
                 for pattern in self._patterns
                 for theirs in new
                 for conflict in self._tested(pattern, theirs)
             ]
+            again = list({(one.pattern, one.reservation.id): one for one in again}.values())
             changed = {one.reservation.id for one in again}
             self._found = [
                 *(one for one in self._standing(now) if one.reservation.id not in changed),

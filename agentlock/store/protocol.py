@@ -49,6 +49,11 @@ class Store(Protocol):
 
     def last_fence(self) -> int: ...
 
+    def extended_since(self, event: int, now: int) -> list[Reservation]:
+        """Live ones whose lease was extended after the event with this number was logged."""
+
+    def last_event(self) -> int: ...
+
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
         """The live reservation of exactly this pattern that the agent holds."""
 

@@ -228,6 +228,13 @@ class SQLiteStore:
     def live_since(self, fence: int, now: int) -> list[Reservation]:
         return self._reservations(sql.LIVE_SINCE, (self._project_id, now, fence))
 
+    def extended_since(self, event: int, now: int) -> list[Reservation]:
+        return self._reservations(sql.EXTENDED_SINCE, (self._project_id, now, event))
+
+    def last_event(self) -> int:
+        with _Translated(self):
+            return int(self._one(sql.READ_LAST_EVENT)[0])
+
     def last_fence(self) -> int:
         with _Translated(self):
             return int(self._one(sql.READ_FENCE, (self._project_id,))[0])

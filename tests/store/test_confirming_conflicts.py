@@ -9,7 +9,7 @@ import pytest
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, Selection, _Search, release, reserve
+from agentlock.reservations import Request, Selection, _Search, release, renew, reserve
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 
@@ -49,3 +49,30 @@ def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, e
     with store.writing():
         found = {conflict.reservation.id for conflict in search.confirmed(store.now())}
     assert found == set(ids[ended:])
+
+
+@pytest.mark.parametrize("again", ["renewed", "reserved again"])
+def test_a_lease_that_was_extended_at_its_last_moment_while_another_asked_stands(
+    store: Store, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    start = store.now()
+    now = start
+
+    def clock() -> int:
+        return now
+
+    monkeypatch.setattr(store, "now", clock)
+    (held,) = reserve(store, wanted("A", b"/src/"), Folding()).granted
+    now = start + HOUR + 1
+    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    with store.reading():
+        search.everything()
+    # A's transaction read the clock before, and is committed after B had looked.
+    now = start + HOUR - 1
+    if again == "renewed":
+        renew(store, "A", Selection(all=True), HOUR)
+    else:
+        reserve(store, wanted("A", b"/src/"), Folding())
+    now = start + HOUR + 2
+    with store.writing():
+        assert [one.reservation.id for one in search.confirmed(now)] == [held.id]
