@@ -86,13 +86,10 @@ def live_anywhere(names: int, extensions: int) -> str:
 
 LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
+_EXTENDED = """ AND r.id IN
+    (SELECT reservation_id FROM events WHERE id > ? AND kind IN ('renewed', 'extended'))"""
 # Parameters: project, now, event
-EXTENDED_SINCE = (
-    _RESERVATION.format(index="NOT INDEXED")
-    + _LIVE_WHERE
-    + " AND r.id IN (SELECT reservation_id FROM events"
-    " WHERE id > ? AND kind IN ('renewed', 'extended')) ORDER BY r.id"
-)
+EXTENDED_SINCE = f"{_RESERVATION.format(index='NOT INDEXED')}{_LIVE_WHERE}{_EXTENDED} ORDER BY r.id"
 LIVE = f"{_LIVE} ORDER BY r.id"
 # Parameters: project, now, prefix, name, extension, agent, pattern
 LIVE_OF_PATTERN = f"""{_LIVE}
