@@ -80,6 +80,12 @@ def uncommitted(repository: Repository) -> Changes:
     return Changes(tuple(sorted(paths)), cached.submodules | unstaged.submodules)
 
 
+def takes_all(repository: Repository) -> bool:
+    """Whether git would refuse to commit some of the paths only: it is merging or picking."""
+    heads = (b"MERGE_HEAD", b"CHERRY_PICK_HEAD", b"REVERT_HEAD")
+    return any(os.path.lexists(os.path.join(repository.git_dir, head)) for head in heads)
+
+
 def merged_heads() -> list[bytes]:
     """What ``git merge`` is merging while pre-merge-commit runs: MERGE_HEAD is not there yet.
 

@@ -101,7 +101,9 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
         if skipped:
             return EXIT_OK
     refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
-    rest = [path for path in changes.paths if path not in refused] if what == "commit" else []
+    rest = [path for path in changes.paths if path not in refused]
+    if what != "commit" or git_changes.takes_all(repository):
+        rest = []
     tell(verdict_text(verdict, now, what=what, agent=identity.name, rest=rest))
     if verdict.allowed:
         return EXIT_OK

@@ -236,3 +236,17 @@ def test_the_command_that_reserves_what_is_uncovered_works_where_it_is_read(
     assert words[0] == "agentlock"
     assert scene.agentlock(*words[1:], **here).code == 0
     assert scene.git("commit", "-q", "-m", "x", agent=OTHER).code == 0
+
+
+@pytest.mark.parametrize("command", ["merge", "cherry-pick"])
+def test_no_part_of_a_merge_is_said_to_be_committable_alone(scene: Repo, command: str) -> None:
+    for branch in ("side", "main"):
+        scene.must("checkout", "-q", "-B", branch, "origin/main" if branch == "side" else "main")
+        for name in ("src/x.py", "docs/y.md"):
+            scene.write(name, f"{branch}\n")
+        scene.commit_unguarded(branch)
+    scene.reserve(HOLDER, "src/**")
+    assert scene.git(command, "side", agent=OTHER).code == 1
+    refused = scene.commit_all(agent=OTHER)
+    assert_refused(refused, "src/x.py")
+    assert "commit the rest" not in refused.err
