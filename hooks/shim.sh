@@ -2,7 +2,7 @@
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
 # What was here before runs first, from the file beside this one; then agentlock decides.
 # Where agentlock cannot be asked, git is refused.
-python='' gone='' refs=''
+python='' gone='' refs='' ran=''
 use() {
     if [ -z "$python" ] && [ -x "$1" ] && [ -f "$2" ]; then
         python=$1 program=$2
@@ -67,6 +67,7 @@ fi
 
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
+    ran=yes
     if [ @HOOK@ = pre-push ]; then
         # All must read the same refs; the x keeps the last newline through the substitution.
         [ -n "$refs" ] || refs=$(cat && printf x) ||
@@ -76,6 +77,18 @@ for before in @FORMER@ "$beside"; do
         "$before" "$@" || exit
     fi
 done
+# lefthook writes its hooks anew, over ours, when it runs and finds its configuration changed.
+if [ -n "$ran" ]; then
+    { read -r line && read -r line; } <"$0" 2>/dev/null
+    case ${line-} in
+    '# agentlock hook: @HOOK@'*) ;;
+    *)
+        "$python" -I "$program" hooks install </dev/null >/dev/null 2>&1 ||
+            refuse "what ran before this hook has replaced it" "agentlock hooks install"
+        echo "agentlock: what ran before this hook had replaced it: installed again" >&2
+        ;;
+    esac
+fi
 if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@"
     exit

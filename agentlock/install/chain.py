@@ -82,10 +82,14 @@ def _undo_aliases(path: str) -> bool:
     alias = alias_of_ours(path)
     if not alias:
         return False
-    if os.path.lexists(path + SUFFIX) and not is_ours(path):
-        os.replace(path + SUFFIX, alias)
-    else:
+    before = path + SUFFIX
+    if not os.path.lexists(before) or is_ours(path):
         os.unlink(alias)
+    elif _supersedes(path, before):
+        os.unlink(alias)
+        os.unlink(before)
+    else:
+        os.replace(before, alias)
     _undo_aliases(path)
     return True
 
