@@ -86,13 +86,16 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
 
 
 def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
-    missing = [f"{hook.hook} is {hook.state}" for hook in hooks if not hook.guards]
+    lacking = [hook for hook in hooks if not hook.guards and hook.state != "not passed on"]
+    what = ", ".join(f"{hook.hook} is {hook.state}" for hook in lacking)
+    mend = "mend it: agentlock hooks install"
     if is_guarded(list(hooks)):
-        put("guard     in place" + (f" ({', '.join(missing)})" if missing else ""))
+        merges = f" for commits and pushes, not for merges: {what}; {mend}"
+        put("guard     in place" + (merges if lacking else " (agentlock doctor proves it)"))
         if any(hook.state == "not passed on" for hook in hooks):
-            put("          not all hooks of yours run; mend it: agentlock hooks install")
+            put(f"          not all hooks of yours run; {mend}")
     else:
-        put(f"guard     NOT in place: {', '.join(missing)}; mend it: agentlock hooks install")
+        put(f"guard     NOT in place: {what}; {mend}")
     if policy.enforcement == "warn":
         put("guard     only warns (policy: enforcement = warn)")
 

@@ -50,6 +50,7 @@ class Rehearsal:
     """
 
     def __init__(self, root: bytes, folder: bytes, nonce: str, version: tuple[int, ...]) -> None:
+        self.nonce = nonce
         self._root = root
         self._folder = folder
         self._version = version
@@ -61,6 +62,7 @@ class Rehearsal:
             b"GIT_OBJECT_DIRECTORY": os.path.join(folder, b"objects"),
             b"GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self._objects()),
         }
+        self._environment.pop(b"GIT_ALLOW_PROTOCOL", None)  # the push goes to a folder of ours
         os.mkdir(os.path.join(folder, b"objects"))
         head = git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=root)
         self._head = head.stdout.strip().decode() if head.code == 0 else None
@@ -79,7 +81,7 @@ class Rehearsal:
 
     def _push(self) -> Result:
         """A real push, dry, to an empty repository beside the index that has our HEAD already."""
-        tree = self._must("write-tree")
+        tree = self._must("write-tree", "--missing-ok")  # of a partial clone
         parent = ("-p", self._head) if self._head else ()
         commit = self._must("commit-tree", "--no-gpg-sign", "-m", "probe", *parent, tree)
         remote = self._remote(os.path.join(self._folder, b"remote.git"))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import probe
+from agentlock.git.probe import Rehearsal
 from agentlock.git.process import output
 from agentlock.git.repository import discover, identify
 from agentlock.install import hooks
@@ -148,24 +149,38 @@ def _worktree(tree: Worktree, version: tuple[int, ...], *, prove: bool) -> list[
         return [Finding("warning", "worktree", message, mend=prune, worktree=tree.path)]
     try:
         with _inside(tree.path) as repository:
-            return _hooks(repository, version, prove=prove)
+            if not prove:
+                return _hooks(repository, None)
+            with _rehearsal(repository, version) as rehearsal:
+                return _hooks(repository, rehearsal)
     except (AgentlockError, OSError) as error:
         advice = error.hint if isinstance(error, AgentlockError) else ""
         finding = Finding("problem", "worktree", str(error), advice=advice, worktree=tree.path)
         return [finding]
 
 
-def _hooks(repository: Repository, version: tuple[int, ...], *, prove: bool) -> list[Finding]:
+@contextmanager
+def _rehearsal(repository: Repository, version: tuple[int, ...]) -> Iterator[Rehearsal]:
+    folder = tempfile.mkdtemp(prefix="agentlock-doctor-")
+    try:
+        nonce = secrets.token_hex(16)
+        yield Rehearsal(repository.root, os.fsencode(folder), nonce, version)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]:
+    """What git would run here; ``rehearsal`` None: look only, the table does not answer."""
     found = []
     proven, seen = [], []
     present = hooks.status(repository)
     for one in present:
         if not _is_ours(one) or not one.guards:
-            found += _looked_at(repository, one, present, version if prove else None)
-        elif not prove:
+            found += _looked_at(repository, one, present, rehearsal)
+        elif rehearsal is None:
             seen.append(one.hook)
         else:
-            wrong = _proof(repository, one, version)
+            wrong = _proof(repository, one, rehearsal)
             if wrong is None:
                 proven.append(one.hook)
             else:
@@ -184,7 +199,7 @@ def _looked_at(
     repository: Repository,
     one: HookStatus,
     present: Sequence[HookStatus],
-    version: tuple[int, ...] | None,
+    rehearsal: Rehearsal | None,
 ) -> list[Finding]:
     """What is known without running it, for it is not ours or known to be wrong."""
     root = repository.root
@@ -209,7 +224,7 @@ def _looked_at(
             mend=_mend(repository),
             worktree=root,
             hook=one.hook,
-            lets_through=not _refuses_anyway(repository, one, version),
+            lets_through=not _refuses_anyway(repository, one, rehearsal),
         )
     ]
 
@@ -250,13 +265,11 @@ def _is_ours(one: HookStatus) -> bool:
     return one.state in ("installed", "broken")
 
 
-def _refuses_anyway(
-    repository: Repository, one: HookStatus, version: tuple[int, ...] | None
-) -> bool:
+def _refuses_anyway(repository: Repository, one: HookStatus, rehearsal: Rehearsal | None) -> bool:
     """Whether a hook of ours that is broken refuses everything; a missing one nothing."""
     if one.state != "broken" or _KNOWS_PROBES not in _content(one.path):
         return False
-    proof = None if version is None else _proof(repository, one, version)
+    proof = None if rehearsal is None else _proof(repository, one, rehearsal)
     return proof is None or not proof.lets_through
 
 
@@ -268,26 +281,20 @@ def _content(path: str) -> bytes:
         return b""
 
 
-def _proof(repository: Repository, one: HookStatus, version: tuple[int, ...]) -> Finding | None:
+def _proof(repository: Repository, one: HookStatus, rehearsal: Rehearsal) -> Finding | None:
     """Have git run it; None where it refused as it must."""
     wrong = Finding(
         "problem", "hooks", "", mend=_mend(repository), worktree=repository.root, hook=one.hook
     )
     if _KNOWS_PROBES not in _content(one.path):
         return wrong.replace(message="an older agentlock wrote it: it cannot be proven")
-    nonce = secrets.token_hex(16)
-    folder = os.fsencode(tempfile.mkdtemp(prefix="agentlock-doctor-"))
-    try:
-        rehearsal = probe.Rehearsal(repository.root, folder, nonce, version)
-        result = rehearsal.run(one.hook, one.path)
-    finally:
-        shutil.rmtree(folder)
+    result = rehearsal.run(one.hook, one.path)
     said = result.stderr.decode("utf-8", "backslashreplace")
     if result.code == 0:
         return wrong.replace(
             message="git went on: the hook did not refuse what it must", lets_through=True
         )
-    if probe.sentence(nonce, one.hook) in said.splitlines():
+    if probe.sentence(rehearsal.nonce, one.hook) in said.splitlines():
         return None
     return wrong.replace(message=f"it could not be proven: {_last_words(result, said)}")
 

@@ -1,24 +1,24 @@
-"""`agentlock doctor`: a healthy repository is proven, each broken one named and mended."""
+"""`agentlock doctor` on what is healthy: proven, nothing left behind, and no way round."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import shutil
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, Repo, Result, run
+from doctoring import doctor, hook_file, prepare, wrong
+from support import Repo, run
 
 from agentlock.install.hooks import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-HOOKS_FOLDER = ".git/hooks"
+CHECKOUT = Path(__file__).resolve().parents[2]
 SQLITES_OWN = ("-wal", "-shm")
 FRAMEWORK = """\
 repos:
@@ -36,17 +36,8 @@ repos:
 
 
 @pytest.fixture(autouse=True)
-def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``agentlock`` on PATH, as the printed commands expect it; a name; somewhere of our own."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    program = folder / "agentlock"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(AGENTLOCK)} "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("AGENTLOCK_AGENT", "Doctor")
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+def _ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -54,23 +45,6 @@ def pair(repo: Repo, tmp_path: Path) -> Repo:
     """A repository with a linked worktree beside it."""
     repo.must("worktree", "add", "-q", str(tmp_path / "linked"))
     return repo
-
-
-def doctor(repo: Repo, *options: str) -> Result:
-    return repo.agentlock("doctor", "--timeout", "1s", *options)
-
-
-def wrong(result: Result) -> list[str]:
-    """The lines that say what is wrong."""
-    return [line for line in result.out.splitlines() if not line.startswith("ok ")]
-
-
-def pasted(repo: Repo, result: Result) -> None:
-    """Run, once each, every command that doctor printed."""
-    shown = (line.rpartition("; mend it: ") for line in wrong(result))
-    for command in dict.fromkeys(command for _, separator, command in shown if separator):
-        done = run("sh", "-c", command, cwd=repo.path)
-        assert done.code == 0, (command, done)
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, str]]:
@@ -132,7 +106,7 @@ def test_the_hooks_that_are_chained_do_not_run(new_repo: Callable[..., Repo]) ->
     repo = new_repo("chained")
     trace = repo.path.parent / "trace"
     for hook in HOOKS:
-        path = repo.path / HOOKS_FOLDER / hook
+        path = hook_file(repo, hook)
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/sh\necho {hook} >> {trace}\n", encoding="utf-8")
         path.chmod(0o755)
@@ -152,7 +126,7 @@ def test_the_json_says_the_same(pair: Repo) -> None:
     assert all(finding.keys() == keys for finding in told["findings"])
     pair.database.unlink()
     assert doctor(pair, "--json").json["guarded"] is None
-    (pair.path / HOOKS_FOLDER / "pre-push").unlink()
+    hook_file(pair, "pre-push").unlink()
     assert doctor(pair, "--json").json["guarded"] is False
 
 
@@ -183,9 +157,9 @@ def test_the_script_refuses_a_probe_even_where_the_guard_would_let_it_through(
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "__main__.py").write_text("def main():\n    return 0\n", encoding="utf-8")
     for hook in HOOKS:
-        path = repo.path / HOOKS_FOLDER / hook
+        path = hook_file(repo, hook)
         text = path.read_text(encoding="utf-8")
-        own = os.path.join(os.path.dirname(os.path.dirname(HERE)), "agentlock")
+        own = str(CHECKOUT / "agentlock")
         assert own in text
         path.write_text(text.replace(own, str(package)), encoding="utf-8")
     repo.write("free.txt")
@@ -196,168 +170,6 @@ def test_the_script_refuses_a_probe_even_where_the_guard_would_let_it_through(
     result = doctor(repo)
     assert result.code == 3, result
     assert "could not be proven" in result.out
-
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-# Broken set-ups
-
-
-class Broken(NamedTuple):
-    """A set-up that is broken for real; ``says`` stands in a line, ``code`` is doctor's exit."""
-
-    name: str
-    arrange: Callable[[Repo], object]
-    says: str
-    code: int
-
-
-def _hook(repo: Repo, name: str = "pre-commit") -> Path:
-    return repo.path / HOOKS_FOLDER / name
-
-
-def _hooks_gone(repo: Repo) -> None:
-    for hook in HOOKS:
-        _hook(repo, hook).unlink()
-
-
-def _edited(repo: Repo) -> None:
-    text = _hook(repo).read_text(encoding="utf-8")
-    _hook(repo).write_text(text.replace("\n", "\nexit 0\n", 1), encoding="utf-8")
-
-
-def _replaced(repo: Repo) -> None:
-    """`pre-commit install -f`, which deletes what was there."""
-    repo.write(".pre-commit-config.yaml", "repos: []\n")
-    done = run(sys.executable, "-m", "pre_commit", "install", "-f", cwd=repo.path)
-    assert done.code == 0, done
-
-
-def _dead_interpreter(repo: Repo) -> None:
-    for hook in HOOKS:
-        path = _hook(repo, hook)
-        text = path.read_text(encoding="utf-8")
-        assert sys.executable in text
-        path.write_text(text.replace(sys.executable, "/nowhere/python"), encoding="utf-8")
-
-
-def _emptied_interpreter(repo: Repo) -> None:
-    empty = repo.path.parent / "empty-python"
-    empty.write_bytes(b"")
-    empty.chmod(0o755)
-    for hook in HOOKS:
-        path = _hook(repo, hook)
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(sys.executable, str(empty)), encoding="utf-8")
-
-
-def _another_table(repo: Repo) -> None:
-    other = Repo(repo.path.parent / "other")
-    other.path.mkdir()
-    other.must("init", "-q")
-    assert other.agentlock("init").code == 0
-    shutil.copyfile(other.database, repo.database)
-
-
-def _damaged(repo: Repo) -> None:
-    repo.sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    size = repo.database.stat().st_size
-    with repo.database.open("r+b") as file:
-        file.seek(size // 2)
-        file.write(hashlib.shake_128(b"noise").digest(size // 2))
-
-
-def _folder_gone(repo: Repo) -> None:
-    shutil.rmtree(repo.path.parent / "linked")
-
-
-BROKEN = (
-    Broken("no hooks", _hooks_gone, "hooks pre-push in ", 1),
-    Broken(
-        "a hook without its run bit",
-        lambda repo: _hook(repo, "pre-merge-commit").chmod(0o644),
-        "not executable",
-        1,
-    ),
-    Broken(
-        "a relative core.hooksPath",
-        lambda repo: repo.must("config", "core.hooksPath", ".husky/_"),
-        "core.hooksPath is the relative path '.husky/_', another folder in each worktree; ours "
-        "lies in ",
-        1,
-    ),
-    Broken("a hook of ours that somebody edited", _edited, "git went on", 1),
-    Broken("pre-commit install -f", _replaced, "foreign", 1),
-    Broken("an interpreter that is gone", _dead_interpreter, "/nowhere/python", 3),
-    Broken("an interpreter that is empty", _emptied_interpreter, "gave no answer", 3),
-    Broken(
-        "settings that are gone",
-        lambda repo: repo.must("config", "--unset", "agentlock.databaseId"),
-        "no reservation table is recorded",
-        3,
-    ),
-    Broken("a table that is gone", lambda repo: repo.database.unlink(), "is missing", 3),
-    Broken("a table that is another", _another_table, "is another database", 3),
-    Broken("a table that is damaged", _damaged, "malformed", 3),
-    Broken(
-        "a table that others can write",
-        lambda repo: repo.database.chmod(0o666),
-        "others can write",
-        1,
-    ),
-    Broken(
-        "a policy that only warns",
-        lambda repo: repo.sql("UPDATE projects SET enforcement = 'warn'"),
-        "enforcement = warn",
-        1,
-    ),
-    Broken("a worktree whose folder is gone", _folder_gone, "its folder is gone", 0),
-    Broken(
-        "nobody named",
-        lambda _repo: os.environ.pop("AGENTLOCK_AGENT"),
-        "nobody is named",
-        0,
-    ),
-)
-
-
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
-def test_each_broken_set_up_is_named_and_mended_by_what_is_printed(
-    pair: Repo, broken: Broken
-) -> None:
-    broken.arrange(pair)
-    result = doctor(pair)
-    assert result.code == broken.code, result
-    assert any(broken.says in line for line in wrong(result)), result
-    pasted(pair, result)
-    after = doctor(pair)
-    assert after.code == 0, after
-    assert not wrong(after)
-
-
-def test_an_older_schema_is_named_with_its_command(pair: Repo) -> None:
-    pair.sql("PRAGMA user_version = 0")
-    result = doctor(pair)
-    assert result.code == 3
-    assert wrong(result)[0].endswith("; mend it: agentlock db migrate")
-    assert pair.sql("PRAGMA user_version") == [(0,)]
-
-
-def test_what_no_command_mends_is_named_with_advice(pair: Repo) -> None:
-    pair.sql("PRAGMA user_version = 99")
-    newer = doctor(pair)
-    assert newer.code == 3
-    assert "upgrade agentlock" in newer.out
-    assert "in place, not proven while the table does not answer" in newer.out
-
-
-def test_a_clock_that_ran_backwards_is_named(pair: Repo) -> None:
-    pair.reserve("Other", "src/**")
-    pair.sql("UPDATE file_reservations SET created_ts = created_ts + 3600000000")
-    result = doctor(pair)
-    assert result.code == 0
-    assert any("the clock ran backwards" in line for line in wrong(result))
 
 
 def test_the_framework_counts_as_guarded_but_is_not_called_proven(
@@ -372,7 +184,7 @@ def test_the_framework_counts_as_guarded_but_is_not_called_proven(
     result = doctor(repo)
     assert result.code == 0, result
     assert result.out.count("looked at, not proven") == 3
-    _hook(repo, "pre-merge-commit").unlink()
+    hook_file(repo, "pre-merge-commit").unlink()
     assert "pre-commit install -t pre-merge-commit" in doctor(repo).out
 
 
@@ -408,3 +220,42 @@ def test_a_git_that_is_too_old_decides_nothing(repo: Repo, tmp_path: Path) -> No
     assert wrong(result) == [
         "PROBLEM  git: git 2.31 or newer is needed, this is 2.30; mend it: upgrade git"
     ]
+
+
+def test_a_bare_repository_and_its_worktrees_and_a_submodule_are_proven(
+    repo: Repo, tmp_path: Path
+) -> None:
+    run("git", "clone", "-q", "--bare", str(repo.path), "bare.git", cwd=tmp_path)
+    Repo(tmp_path / "bare.git").must("worktree", "add", "-qb", "b", str(tmp_path / "from bare"))
+    linked = Repo(tmp_path / "from bare")
+    repo.must("submodule", "--quiet", "add", str(tmp_path / "bare.git"), "inner")
+    inner = Repo(repo.path / "inner")
+    for one in (linked, inner):
+        assert one.agentlock("init").code == 0
+        result = doctor(one)
+        assert result.code == 0, result
+        assert result.out.count("(proven)") == 1
+        assert f"hooks in {one.path}: {', '.join(HOOKS)}: git runs our hook" in result.out
+
+
+def test_what_leads_git_elsewhere_does_not_lead_the_proof(pair: Repo, tmp_path: Path) -> None:
+    """As from within a hook, or under `git -c core.hooksPath=… agentlock doctor`."""
+    elsewhere = {
+        "GIT_DIR": str(pair.path / ".git"),
+        "GIT_WORK_TREE": str(pair.path),
+        "GIT_INDEX_FILE": str(tmp_path / "no-index"),
+        "GIT_CONFIG_PARAMETERS": "'core.hooksPath'='/nowhere'",
+        "GIT_ALLOW_PROTOCOL": "https",
+    }
+    result = pair.agentlock("doctor", env=elsewhere)
+    assert result.code == 0, result
+    assert result.out.count("(proven)") == 2
+    assert not (tmp_path / "no-index").exists()
+
+
+def test_status_says_in_its_line_what_doctor_says(pair: Repo) -> None:
+    assert "guard     in place (agentlock doctor proves it)" in pair.agentlock("status").out
+    hook_file(pair, "pre-merge-commit").unlink()
+    told = pair.agentlock("status").out
+    assert "not for merges: pre-merge-commit is missing; mend it: agentlock hooks install" in told
+    assert doctor(pair).code == 1
