@@ -60,6 +60,20 @@ def _replaced(repo: Repo) -> None:
     assert done.code == 0, done
 
 
+def _moved_aside(repo: Repo) -> None:
+    """As lefthook does, which keeps what it finds as NAME.old and never runs it."""
+    path = hook_file(repo)
+    path.rename(path.with_name("pre-commit.old"))
+    path.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _one_worktree_elsewhere(repo: Repo) -> None:
+    repo.must("config", "extensions.worktreeConfig", "true")
+    linked = Repo(repo.path.parent / "linked")
+    linked.must("config", "--worktree", "core.hooksPath", "/nowhere")
+
+
 def _dead_interpreter(repo: Repo) -> None:
     for hook in HOOKS:
         path = hook_file(repo, hook)
@@ -133,6 +147,19 @@ BROKEN = (
         "lies in ",
         1,
     ),
+    Broken(
+        "a core.hooksPath for every repository",
+        lambda repo: repo.must("config", "--global", "core.hooksPath", "/nowhere"),
+        "core.hooksPath is '/nowhere'; ours lies in ",
+        1,
+    ),
+    Broken(
+        "a core.hooksPath of one worktree",
+        _one_worktree_elsewhere,
+        "linked config --worktree --unset core.hooksPath && agentlock hooks install",
+        1,
+    ),
+    Broken("a hook manager that moved ours aside", _moved_aside, "ours was moved to ", 1),
     Broken("a hook of ours that somebody edited", _edited, "git went on", 1),
     Broken("pre-commit install -f", _replaced, "foreign", 1),
     Broken("an interpreter that is gone", _dead_interpreter, "/nowhere/python", 3),
