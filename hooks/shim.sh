@@ -57,13 +57,17 @@ if [ -z "$python" ]; then
 fi
 
 # `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing
-# gets through, whatever the guard says; only therefore may the hooks before ours be left out.
-if [ -n "${AGENTLOCK_PROBE+set}" ]; then
+# gets through, whatever the guard says; only therefore may the hooks before ours be left out, and
+# only where a refusal stops git.
+case ${AGENTLOCK_PROBE+probe}:@HOOK@ in
+probe:post-*) ;;
+probe:*)
     (ask "$@")
     code=$?
     [ $code -ne 0 ] || code=3
     exit $code
-fi
+    ;;
+esac
 
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue

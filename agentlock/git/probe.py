@@ -13,6 +13,10 @@ from agentlock.git.process import Result, git, output
 
 VARIABLE = "AGENTLOCK_PROBE"
 HOOK_RUN_SINCE = (2, 36)
+# Of the others, git tells some what they need on stdin alone, and some cannot refuse.
+PROVABLE = frozenset(
+    ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
+)
 _BRANCH = "refs/heads/agentlock-probe"
 _NOBODY = {
     f"GIT_{role}_{what}".encode(): value
@@ -75,9 +79,22 @@ class Rehearsal:
         """Have git run the hook; ``file`` is where git has it, for a git without `git hook`."""
         if hook == "pre-push":
             return self._push()
+        arguments = self._arguments(hook)
         if self._version >= HOOK_RUN_SINCE:
-            return self._git(*_without_foreign_hooks(self._root), "hook", "run", hook)
-        return self._as_git_would(file)
+            chosen = _without_foreign_hooks(self._root)
+            return self._git(
+                *chosen, "hook", "run", hook, *(["--", *arguments] if arguments else [])
+            )
+        return self._as_git_would(file, *arguments)
+
+    def _arguments(self, hook: str) -> list[str]:
+        """githooks(5): prepare-commit-msg gets the file of the message and where it came from."""
+        if hook != "prepare-commit-msg":
+            return []
+        message = os.path.join(self._folder, b"message")
+        with open(message, "wb"):
+            pass
+        return [os.fsdecode(message), "message"]
 
     def _push(self) -> Result:
         """A real push, dry, to an empty repository beside the index that has our HEAD already."""
@@ -111,7 +128,7 @@ class Rehearsal:
                 file.write(f"{self._head}\n")
         return path
 
-    def _as_git_would(self, file: str) -> Result:
+    def _as_git_would(self, file: str, *arguments: str) -> Result:
         """githooks(5): in the root of the worktree, with nothing on stdin, by sh if need be."""
         import subprocess
 
@@ -127,9 +144,9 @@ class Rehearsal:
             return Result(command, done.returncode, done.stdout, done.stderr)
 
         try:
-            return run(file)
+            return run(file, *arguments)
         except OSError:
-            return run("sh", file)
+            return run("sh", file, *arguments)
 
     def _objects(self) -> bytes:
         found = output(

@@ -177,6 +177,9 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     for one in present:
         if not _is_ours(one) or not one.guards:
             found += _looked_at(repository, one, present, rehearsal)
+        elif one.hook not in probe.PROVABLE:
+            message = "in place; looked at, not proven"
+            found.append(Finding("ok", "hooks", message, worktree=repository.root, hook=one.hook))
         elif rehearsal is None:
             seen.append(one.hook)
         else:

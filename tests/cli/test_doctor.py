@@ -13,6 +13,8 @@ import pytest
 from doctoring import doctor, hook_file, prepare, wrong
 from support import Repo, run
 
+from agentlock.git.probe import PROVABLE, Rehearsal
+from agentlock.install import shims
 from agentlock.install.hooks import HOOKS
 
 if TYPE_CHECKING:
@@ -148,6 +150,14 @@ def test_a_commit_that_claims_to_be_a_probe_is_refused_whatever_it_changes(repo:
     assert rows(repo)["events"][-1][3] == "initialised"
 
 
+def test_the_guard_that_the_framework_calls_gives_no_probe_a_yes(repo: Repo) -> None:
+    """There is no script of ours between it and git."""
+    for hook in ("pre-commit", "pre-merge-commit"):
+        claimed = {"AGENTLOCK_PROBE": "x"}
+        assert repo.agentlock("hook", hook, "--framework").code == 0
+        assert repo.agentlock("hook", hook, "--framework", env=claimed).code == 3
+
+
 def test_the_script_refuses_a_probe_even_where_the_guard_would_let_it_through(
     repo: Repo, tmp_path: Path
 ) -> None:
@@ -170,6 +180,34 @@ def test_the_script_refuses_a_probe_even_where_the_guard_would_let_it_through(
     result = doctor(repo)
     assert result.code == 3, result
     assert "could not be proven" in result.out
+
+
+def test_a_hook_that_can_refuse_nothing_knows_no_probes(repo: Repo) -> None:
+    """Else a variable would keep what was there from running after a commit that was made."""
+    trace = repo.path.parent / "trace"
+    ours = hook_file(repo, "post-commit")
+    ours.write_bytes(shims.guarding("post-commit", "", [shims.current_pin()]))
+    theirs = ours.with_name("post-commit.before-agentlock")
+    theirs.write_text(f"#!/bin/sh\necho ran >> {trace}\n", encoding="utf-8")
+    for path in (ours, theirs):
+        path.chmod(0o755)
+    run(ours, "HEAD", cwd=repo.path, env={"AGENTLOCK_PROBE": "x"})
+    assert trace.read_text(encoding="utf-8") == "ran\n"
+
+
+def test_each_hook_that_can_be_proven_is(repo: Repo) -> None:
+    version = (2, 36)
+    for hook in sorted(PROVABLE - {"pre-applypatch"}):
+        path = hook_file(repo, hook)
+        path.write_bytes(shims.guarding(hook, "", [shims.current_pin()]))
+        path.chmod(0o755)
+        for known in (version, (2, 35)):
+            folder = repo.path.parent / f"{hook}-{known[1]}"
+            folder.mkdir()
+            rehearsal = Rehearsal(bytes(repo.path), bytes(folder), "abc", known)
+            result = rehearsal.run(hook, str(path))
+            assert result.code != 0
+            assert f"agentlock: probe abc: {hook} refuses" in result.stderr.decode()
 
 
 def test_the_framework_counts_as_guarded_but_is_not_called_proven(
