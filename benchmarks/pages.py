@@ -11,7 +11,7 @@ from run import Section, machine
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Page", "Section"]
+__all__ = ["Page", "Section", "short"]
 
 
 class Page:
@@ -38,3 +38,7 @@ class Page:
 def origin() -> str:
     command = " ".join(["python", *sys.argv])
     return f"Made by `{command}`.\n\n{machine()}"
+
+
+def short(number: float) -> str:
+    return f"{number:.2f}" if number < 10 else f"{number:,.0f}"
