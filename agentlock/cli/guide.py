@@ -19,7 +19,9 @@ GUIDE = """\
 Several agents work in this repository. Git refuses every commit, merge and push that touches
 files which another agent has reserved. So:
 
-1. **Have a name.** `export AGENTLOCK_AGENT=YourName` once per session; `agentlock whoami` shows it.
+1. **Have a name** that no other agent has: `export AGENTLOCK_AGENT=YourName`, in every shell that
+   runs git or agentlock (where each command gets a new shell, in front of each command);
+   `agentlock whoami` shows it.
 2. **Reserve before the first edit**, as narrowly as the work allows, with the task as the reason:
    `agentlock reserve 'src/auth/**' tests/test_auth.py --ttl 1h --reason TASK-42`.
    Exit 0: all of it is yours. Exit 1: somebody holds part of it and nothing was reserved; the

@@ -203,7 +203,8 @@ class Identity(Value):
         if self.name is None:
             raise IdentityError(
                 "no agent is named, and only a named agent can hold reservations",
-                hint="export AGENTLOCK_AGENT=YourName, or: git config agentlock.agent YourName",
+                # Not `git config`: all worktrees would share the name, and so their reservations.
+                hint="export AGENTLOCK_AGENT=YourName, with a name that nobody else has",
             )
         return self.name
 

@@ -250,3 +250,10 @@ def test_no_part_of_a_merge_is_said_to_be_committable_alone(scene: Repo, command
     refused = scene.commit_all(agent=OTHER)
     assert_refused(refused, "src/x.py")
     assert "commit the rest" not in refused.err
+
+
+def test_nobody_is_told_to_name_the_agents_of_all_worktrees_at_once(scene: Repo) -> None:
+    nobody = scene.agentlock("reserve", "src/x.py")
+    assert nobody.code == 2
+    assert "export AGENTLOCK_AGENT=" in nobody.err
+    assert "git config" not in nobody.err
