@@ -112,7 +112,7 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
         return [Finding("problem", "identity", error.message, advice=error.hint)]
     if identity.name is None:
         message = "nobody is named here: every exclusive reservation is somebody else's"
-        mend = "git config agentlock.agent YourName"
+        mend = "export AGENTLOCK_AGENT=YourName"
         return [Finding("warning", "identity", message, mend=mend)]
     return [Finding("ok", "identity", f"{identity.name} ({identity.source})")]
 

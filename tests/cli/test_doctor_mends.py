@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sqlite3
 import sys
@@ -187,12 +186,6 @@ BROKEN = (
         1,
     ),
     Broken("a worktree whose folder is gone", _folder_gone, "its folder is gone", 0),
-    Broken(
-        "nobody named",
-        lambda _repo: os.environ.pop("AGENTLOCK_AGENT"),
-        "nobody is named",
-        0,
-    ),
 )
 
 
@@ -207,6 +200,18 @@ def test_each_broken_set_up_is_named_and_mended_by_what_is_printed(
     pasted(pair, result)
     after = doctor(pair)
     assert after.code == 0, after
+    assert not wrong(after)
+
+
+def test_nobody_named_is_mended_in_the_shell_that_asks(
+    pair: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AGENTLOCK_AGENT")
+    (line,) = wrong(doctor(pair))
+    assert "nobody is named" in line
+    mend = line.rpartition("; mend it: ")[2]
+    after = run("sh", "-c", f"{mend}\nagentlock doctor", cwd=pair.path)
+    assert after.code == 0
     assert not wrong(after)
 
 
