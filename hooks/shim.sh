@@ -44,12 +44,24 @@ ask() {
     "$python" -I -S -c "$start" "$program" hook @HOOK@ "$@"
     code=$?
     case $code in
-    100) exit 0 ;;
+    100)
+        case @HOOK@ in pre-commit | pre-merge-commit) state >"$cleared" ;; esac
+        exit 0
+        ;;
     101) exit 1 ;;
     3 | 70 | 130) exit $code ;;
     esac
     refuse "the program that guards this repository gave no answer ($python ended with $code)" \
         "$again"
+}
+
+# prepare-commit-msg is not skipped by --no-verify, and judges again, unless the same git command
+# has just had the same index cleared by pre-commit: git's process and the content say so.
+cleared=${GIT_DIR:-.git}/agentlock-cleared
+state() { echo "$PPID $(cksum <"${GIT_INDEX_FILE:-.git/index}")"; }
+recognised() {
+    [ @HOOK@ = prepare-commit-msg ] && [ -s "$cleared" ] && read -r was <"$cleared" &&
+        : >"$cleared" && [ "$was" = "$(state)" ]
 }
 
 if [ -z "$python" ]; then
@@ -97,4 +109,5 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@"
     exit
 fi
+if recognised; then exit 0; fi
 ask "$@"

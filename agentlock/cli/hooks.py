@@ -93,7 +93,7 @@ def status(as_json: bool) -> int:
 @click.argument("name", metavar="NAME")
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT...]", type=click.UNPROCESSED)
 def hook(name: str, arguments: Sequence[str]) -> int:
-    """What git calls: pre-commit, pre-merge-commit or pre-push, with git's own arguments.
+    """What git calls: pre-commit, pre-push and the others, with git's own arguments.
 
     \b
     Example:

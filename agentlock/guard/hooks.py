@@ -102,7 +102,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
             return EXIT_OK
     refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
     rest = [path for path in changes.paths if path not in refused]
-    if what != "commit" or git_changes.takes_all(repository):
+    if name != "pre-commit" or git_changes.takes_all(repository):
         rest = []
     tell(verdict_text(verdict, now, what=what, agent=identity.name, rest=rest))
     if verdict.allowed:

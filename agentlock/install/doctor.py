@@ -21,7 +21,7 @@ from agentlock.git import probe
 from agentlock.git.probe import Rehearsal
 from agentlock.git.process import output
 from agentlock.git.repository import discover, identify
-from agentlock.install import hooks
+from agentlock.install import hooks, shims
 from agentlock.install.findings import INSTALL, Finding, quoted
 from agentlock.install.table_check import examine_table
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 OLDEST_GIT = (2, 31)
 _MERGES_SINCE = (2, 38)  # merge-tree --write-tree
 _NUL_SINCE = (2, 36)  # worktree list -z
+_UNLESS_PUSHED = {
+    "pre-merge-commit": "merges",
+    "prepare-commit-msg": "commits with --no-verify, cherry-picks and rebases",
+}
 _KNOWS_PROBES = probe.VARIABLE.encode()
 
 
@@ -175,7 +179,9 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     proven, seen = [], []
     present = hooks.status(repository)
     for one in present:
-        if not _is_ours(one) or not one.guards:
+        if one.hook in shims.RECORDING:
+            found += _recording(repository, one)
+        elif not _is_ours(one) or not one.guards:
             found += _looked_at(repository, one, present, rehearsal)
         elif one.hook not in probe.PROVABLE:
             message = "in place; looked at, not proven"
@@ -198,6 +204,16 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     return found
 
 
+def _recording(repository: Repository, one: HookStatus) -> list[Finding]:
+    """It refuses nothing; without it a commit is taken for whoever's pushes it."""
+    if one.guards:
+        return []
+    message = f"{one.state}: commits made here are in no ledger, and count as their pusher's"
+    mend = _mend(repository)
+    root = repository.root
+    return [Finding("warning", "hooks", message, mend=mend, worktree=root, hook=one.hook)]
+
+
 def _looked_at(
     repository: Repository,
     one: HookStatus,
@@ -214,9 +230,10 @@ def _looked_at(
         message = f"{state}: {one.detail}"
         return [Finding("warning", "hooks", message, mend=INSTALL, worktree=root, hook=one.hook)]
     framework = any(other.state == "framework" for other in present)
-    if framework and one.hook == "pre-merge-commit":
-        mend = f"pre-commit install -t {one.hook}"
-        message = "merges are not guarded before the push"
+    if framework and one.hook in _UNLESS_PUSHED:
+        by_us = one.hook == "prepare-commit-msg"
+        mend = INSTALL if by_us else f"pre-commit install -t {one.hook}"
+        message = f"{_UNLESS_PUSHED[one.hook]} are not guarded before the push"
         return [Finding("warning", "hooks", message, mend=mend, worktree=root, hook=one.hook)]
     message = f"{one.state}{f', {one.detail}' if one.detail else ''}{_elsewhere(repository, one)}"
     return [

@@ -13,7 +13,8 @@ from agentlock.model import Value
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
-HOOKS = ("pre-commit", "pre-merge-commit", "pre-push")
+HOOKS = (*shims.JUDGING, *shims.RECORDING)
+ESSENTIAL = ("pre-commit", "pre-push")
 _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
 _FRAMEWORK_IDS = {"pre-commit": "agentlock", "pre-push": "agentlock-pre-push"}
@@ -95,9 +96,7 @@ def left_behind(common_dir: bytes) -> list[str]:
 def is_guarded(hooks: list[HookStatus]) -> bool:
     """Whether commits and pushes of this worktree meet the guard."""
     return all(
-        hook.guards
-        for hook in hooks
-        if hook.hook != "pre-merge-commit" and hook.state != "not passed on"
+        hook.guards for hook in hooks if hook.hook in ESSENTIAL and hook.state != "not passed on"
     )
 
 

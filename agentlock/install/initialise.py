@@ -12,7 +12,7 @@ from agentlock.git.configuration import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
-from agentlock.install.lock import exclusively, remove_lock
+from agentlock.install.lock import exclusively, remove_files
 from agentlock.model import Value
 from agentlock.store import migrate, refuse_unsupported
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
@@ -124,7 +124,7 @@ def take_out(common_dir: bytes) -> list[str]:
     recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
     inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))
     forget(common_dir)
-    remove_lock(common_dir)
+    remove_files(common_dir)
     if os.path.isdir(inside):
         _remove_folder(inside)
         done.append("its reservation table removed")

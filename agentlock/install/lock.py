@@ -6,7 +6,7 @@ Two that chain the same hook at once would take our own hook for the one that wa
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = b"agentlock.lock"
+_CLEARED = b"agentlock-cleared"  # hooks/shim.sh
 _SECONDS = 60
 
 
@@ -34,8 +35,13 @@ def exclusively(common_dir: bytes) -> Iterator[None]:
         ) from error
 
 
-def remove_lock(common_dir: bytes) -> None:
-    """Leave no trace of it."""
-    path = os.path.join(common_dir, _NAME)
-    if os.path.exists(path):
-        os.unlink(path)
+def remove_files(common_dir: bytes) -> None:
+    """Remove the lock, and what the hooks have left in the folder of each worktree."""
+    folders = [common_dir]
+    worktrees = os.path.join(common_dir, b"worktrees")
+    if os.path.isdir(worktrees):
+        folders += [os.path.join(worktrees, name) for name in os.listdir(worktrees)]
+    for folder in folders:
+        for name in (_NAME, _CLEARED):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(os.path.join(folder, name))

@@ -18,8 +18,7 @@ from agentlock.model import Value
 # Hooks that agentlock does not use. A script that finds nothing to pass on to changes nothing.
 PASSED_ON = (
     *("applypatch-msg", "pre-applypatch", "post-applypatch"),
-    *("prepare-commit-msg", "commit-msg", "post-commit"),
-    *("pre-rebase", "post-checkout", "post-merge", "post-rewrite", "pre-auto-gc"),
+    *("commit-msg", "pre-rebase", "post-checkout", "post-merge", "pre-auto-gc"),
     *("sendemail-validate", "p4-changelist", "p4-prepare-changelist"),
     *("p4-post-changelist", "p4-pre-submit"),
 )
@@ -155,7 +154,7 @@ def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> l
 def _hooks_in(root: bytes, value: str) -> set[str]:
     """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
     folder = os.path.join(os.fsdecode(root), configuration.expanded_path(root, value))
-    known = (*PASSED_ON, *ONLY_WHERE_PRESENT, "pre-commit", "pre-merge-commit", "pre-push")
+    known = (*PASSED_ON, *ONLY_WHERE_PRESENT, *shims.JUDGING, *shims.RECORDING)
     return {hook for hook in known if os.access(os.path.join(folder, hook), os.X_OK)}
 
 

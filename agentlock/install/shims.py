@@ -9,6 +9,8 @@ import sys
 from agentlock.errors import UndecidedError
 
 MARK = b"# agentlock hook: "
+JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-push")
+RECORDING = ("post-commit", "post-rewrite")
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"
 _PINS_END = b"\n# end of pins\n"
@@ -17,13 +19,14 @@ Pin = tuple[str, str]
 
 
 def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
-    """The script of a hook that asks agentlock.
+    """The script of a hook that asks agentlock, or tells it what was committed.
 
     ``former`` is the folder whose hook runs first, as sh would read it; "" where there is none.
     """
     lines = "\n".join(f"use {quoted(python)} {quoted(program)}" for python, program in pins)
     chained = f"{former}/{hook}" if former else ""
-    return _filled("shim.sh", HOOK=hook, FORMER=chained, PINS=lines)
+    template = "record.sh" if hook in RECORDING else "shim.sh"
+    return _filled(template, HOOK=hook, FORMER=chained, PINS=lines)
 
 
 def passing(hook: str, former: str) -> bytes:

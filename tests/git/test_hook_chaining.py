@@ -12,6 +12,7 @@ import pytest
 from support import Repo, run
 
 from agentlock.install.hooks import HOOKS
+from agentlock.install.shims import JUDGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def test_the_exit_code_of_theirs_is_kept_and_ours_is_not_asked(plain: Repo, hook
     assert (result.code, result.err) == (7, "theirs\n")
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", JUDGING)
 def test_theirs_passing_is_not_enough(plain: Repo, hook: str) -> None:
     put_hook(plain, hook, "exit 0")
     install(plain)
@@ -234,12 +235,14 @@ def test_the_hook_status_follows_what_git_would_run(plain: Repo) -> None:
     assert plain.agentlock("init", "--no-hooks").code == 0
 
     def states() -> list[str]:
-        return [one["state"] for one in plain.agentlock("hooks", "status", "--json").json]
+        listed = plain.agentlock("hooks", "status", "--json").json
+        assert [one["hook"] for one in listed] == list(HOOKS)
+        return [one["state"] for one in listed]
 
-    assert states() == ["missing", "missing", "foreign"]
+    assert states() == ["foreign" if hook == "pre-push" else "missing" for hook in HOOKS]
     assert plain.agentlock("hooks", "status").code == 1
     install(plain)
-    assert states() == ["installed"] * 3
+    assert states() == ["installed"] * len(HOOKS)
     assert plain.agentlock("hooks", "status").code == 0
     shim = plain.path / ".git" / "hooks" / "pre-commit"
     shim.chmod(0o644)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import Repo, run
 
+from agentlock.install.hooks import HOOKS as GUARDED
 from agentlock.install.own_folder import ONLY_WHERE_PRESENT, PASSED_ON
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOLDER, OTHER = "BlueLake", "GreenHill"
-GUARDED = ("pre-commit", "pre-merge-commit", "pre-push")
 
 
 class SetUp(NamedTuple):
@@ -150,9 +150,8 @@ def test_hooks_that_are_put_there_later_run(plain: Repo) -> None:
     install(plain)
     plain.write("src/x.py", "changed\n")
     assert plain.commit_all(agent=OTHER).err == ""
-    for hook in PASSED_ON:
+    for hook in (*PASSED_ON, "pre-commit", "prepare-commit-msg", "post-commit"):
         put(plain.path / ".husky" / "_", hook)
-    put(plain.path / ".husky" / "_", "pre-commit")
     plain.write("src/x.py", "changed again\n")
     said = [f"theirs: {hook}" for hook in ("pre-commit 0", "prepare-commit-msg 2", "commit-msg 1")]
     assert plain.commit_all(agent=OTHER).err.splitlines() == [*said, "theirs: post-commit 0"]

@@ -1,0 +1,237 @@
+"""Whose commit is it? And the gate that --no-verify, cherry-pick, revert and rebase cannot skip."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support import Repo, Result
+
+HOLDER = "BlueLake"
+OTHER = "GreenHill"
+
+
+@pytest.fixture
+def scene(repo: Repo, tmp_path: Path) -> Repo:
+    """Files, a remote that has them, and src/ reserved by the holder."""
+    for name in ("src/x.py", "src/y.py", "docs/y.md"):
+        repo.write(name, f"start of {name}\n")
+    repo.commit_unguarded("files")
+    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
+    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    repo.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "HEAD:refs/heads/main")
+    repo.must("fetch", "-q", "origin")
+    repo.reserve(HOLDER, "src/")
+    return repo
+
+
+def assert_refused(result: Result, path: str, what: str = "commit") -> None:
+    assert result.code in (1, 128), result  # cherry-pick and revert end with 128
+    assert f"agentlock: {what} refused: " in result.err
+    assert path in result.err
+
+
+def commit(repo: Repo, agent: str, name: str, text: str) -> str:
+    """An ordinary guarded commit, once the ledger has it."""
+    repo.write(name, text)
+    made = repo.commit_all(f"{agent}: {name}", agent=agent)
+    assert made.code == 0, made
+    wait_for_record(repo, repo.head)
+    return repo.head
+
+
+def wait_for_record(repo: Repo, oid: str) -> None:
+    deadline = time.monotonic() + 20
+    while not repo.sql("SELECT 1 FROM commits WHERE oid = ?", oid):
+        assert time.monotonic() < deadline, "the ledger never got the commit"
+        time.sleep(0.02)
+
+
+def maker(repo: Repo, oid: str) -> str | None:
+    rows = repo.sql("SELECT agent FROM commits WHERE oid = ?", oid)
+    return rows[0][0] if rows else None
+
+
+def test_no_verify_does_not_get_a_commit_through(scene: Repo) -> None:
+    scene.write("src/x.py", "sneaky\n")
+    scene.must("add", "-A")
+    before = scene.head
+    refused = scene.git("commit", "-q", "--no-verify", "-m", "sneaky", agent=OTHER)
+    assert_refused(refused, "src/x.py")
+    assert scene.head == before
+    assert scene.git("commit", "-q", "-n", "-m", "mine", agent=HOLDER).code == 0
+
+
+def test_a_merge_without_verification_is_judged_too(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    scene.write("src/x.py", "theirs\n")
+    scene.commit_unguarded("side")
+    scene.must("checkout", "-q", "main")
+    scene.write("src/x.py", "ours\n")
+    scene.commit_unguarded("main")
+    assert scene.git("merge", "-q", "side", agent=OTHER).code == 1
+    scene.write("src/x.py", "resolved\n")
+    scene.must("add", "-A")
+    refused = scene.git("commit", "-q", "--no-verify", "--no-edit", agent=OTHER)
+    assert_refused(refused, "src/x.py")
+
+
+def test_what_pre_commit_cleared_is_not_judged_twice(scene: Repo, tmp_path: Path) -> None:
+    counter = tmp_path / "runs"
+    for hook in ("pre-commit", "prepare-commit-msg"):
+        path = scene.path / ".git" / "hooks" / hook
+        text = path.read_text(encoding="utf-8")
+        counting = text.replace('    "$python" -', f'    echo {hook} >> {counter}; "$python" -', 1)
+        assert counting != text
+        path.write_text(counting, encoding="utf-8")
+    for arguments in (("-a",), ("-o", "docs/y.md"), ("--amend", "-a")):
+        counter.write_text("", encoding="utf-8")
+        scene.write("docs/y.md", f"{arguments}\n")
+        assert scene.git("commit", "-q", "-m", "x", *arguments, agent=OTHER).code == 0
+        assert counter.read_text(encoding="utf-8") == "pre-commit\n", arguments
+    counter.write_text("", encoding="utf-8")
+    scene.write("docs/y.md", "unverified\n")
+    assert scene.git("commit", "-q", "-n", "-a", "-m", "x", agent=OTHER).code == 0
+    assert counter.read_text(encoding="utf-8") == "prepare-commit-msg\n"
+
+
+def test_an_index_that_changed_after_pre_commit_is_judged_again(scene: Repo) -> None:
+    hook = scene.path / ".git" / "hooks" / "prepare-commit-msg.before-agentlock"
+    hook.write_text("#!/bin/sh\necho evil > src/x.py; git add src/x.py\n", encoding="utf-8")
+    hook.chmod(0o755)
+    scene.write("docs/y.md", "harmless\n")
+    assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
+
+
+def test_a_cherry_pick_of_ones_own_work_into_a_reservation_is_refused(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    scene.write("src/x.py", "mine\n")
+    scene.commit_unguarded("side")
+    scene.must("checkout", "-q", "main")
+    picked = scene.git("cherry-pick", "side", agent=OTHER)
+    assert_refused(picked, "src/x.py")
+    assert scene.git("cherry-pick", "--abort").code == 0
+    assert scene.must("status", "--porcelain") == ""
+
+
+def test_a_cherry_pick_of_the_holders_commit_passes(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    theirs = commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    scene.must("checkout", "-q", "main")
+    scene.write("docs/y.md", "another parent\n")
+    scene.commit_unguarded("other")
+    picked = scene.git("cherry-pick", theirs, agent=OTHER)
+    assert picked.code == 0, picked
+    wait_for_record(scene, scene.head)
+    assert maker(scene, scene.head) == HOLDER
+
+
+def test_a_revert_of_the_holders_commit_by_another_is_refused(scene: Repo) -> None:
+    theirs = commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    reverted = scene.git("revert", "--no-edit", theirs, agent=OTHER)
+    assert_refused(reverted, "src/x.py")
+    scene.must("reset", "-q", "--hard")
+    assert scene.git("revert", "--no-edit", theirs, agent=HOLDER).code == 0
+
+
+def test_a_rebase_carries_the_holders_commits_and_stops_at_ones_own(scene: Repo) -> None:
+    start = scene.head
+    scene.must("checkout", "-q", "-b", "side")
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    commit(scene, OTHER, "docs/y.md", "the other's\n")
+    side = scene.head
+    scene.must("checkout", "-q", "main")
+    scene.write("README.md", "moved on\n")
+    scene.commit_unguarded("main")
+    scene.must("checkout", "-q", "side")
+    rebased = scene.git("rebase", "-q", "main", agent=OTHER)
+    assert rebased.code == 0, rebased
+    wait_for_record(scene, scene.head)
+    assert maker(scene, scene.must("rev-parse", "HEAD~1")) == HOLDER
+    assert maker(scene, scene.head) == OTHER
+
+    scene.must("checkout", "-q", "-b", "sneaky", start)
+    scene.write("src/y.py", "behind the guard's back\n")
+    scene.commit_unguarded("sneaky")
+    sneaky = scene.head
+    stopped = scene.git("rebase", "-q", "main", agent=OTHER)
+    assert_refused(stopped, "src/y.py")
+    assert scene.git("rebase", "--abort").code == 0
+    assert scene.head == sneaky
+    assert scene.must("branch", "--show-current") == "sneaky"
+    assert side != scene.head
+
+
+def test_an_integrator_pushes_what_the_holders_committed(scene: Repo) -> None:
+    for agent, folder in (("Agent1", "one"), ("Agent2", "two")):
+        scene.reserve(agent, f"{folder}/")
+        scene.must("checkout", "-q", "-b", folder, "main")
+        commit(scene, agent, f"{folder}/a.py", f"by {agent}\n")
+    scene.must("checkout", "-q", "main")
+    merged = scene.git("merge", "-q", "--no-edit", "one", "two", agent=OTHER)
+    assert merged.code == 0, merged
+    pushed = scene.git("push", "-q", "origin", "main", agent=OTHER)
+    assert pushed.code == 0, pushed
+
+
+def test_a_push_is_refused_where_one_commit_of_many_is_not_the_holders(scene: Repo) -> None:
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    assert scene.git("push", "-q", "--dry-run", "origin", "main", agent=OTHER).code == 0
+    scene.write("src/x.py", "and then the other's\n")
+    scene.commit_unguarded("sneaky")
+    assert_refused(scene.git("push", "-q", "origin", "main", agent=OTHER), "src/x.py", "push")
+
+
+def test_a_commit_in_no_ledger_is_the_pushers(scene: Repo) -> None:
+    scene.write("src/x.py", "made where nobody looked\n")
+    scene.commit_unguarded("unknown")
+    assert_refused(scene.git("push", "-q", "origin", "main", agent=OTHER), "src/x.py", "push")
+    assert scene.git("push", "-q", "origin", "main", agent=HOLDER).code == 0
+
+
+def test_authors_and_trailers_prove_nothing(scene: Repo) -> None:
+    scene.write("src/x.py", "forged\n")
+    scene.must("add", "-A")
+    forged = ("--author", f"{HOLDER} <{HOLDER}@example.invalid>", "-m", f"x\n\nAgent: {HOLDER}")
+    scene.must("-c", "core.hooksPath=/dev/null", "commit", "-q", *forged)
+    assert_refused(scene.git("push", "-q", "origin", "main", agent=OTHER), "src/x.py", "push")
+
+
+def test_what_a_conflict_was_resolved_to_is_ones_own(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    theirs = commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    scene.must("checkout", "-q", "main")
+    scene.write("src/x.py", "something else\n")
+    scene.commit_unguarded("main")
+    scene.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "main")
+    assert scene.git("cherry-pick", theirs, agent=OTHER).code == 1
+    scene.write("src/x.py", "not what the holder wrote\n")
+    scene.must("add", "-A")
+    scene.git("-c", "core.editor=true", "cherry-pick", "--continue", agent=OTHER)
+    if scene.must("log", "-1", "--format=%s") != "main":
+        wait_for_record(scene, scene.head)
+        assert maker(scene, scene.head) == OTHER
+        assert_refused(scene.git("push", "-q", "origin", "main", agent=OTHER), "src/x.py", "push")
+
+
+def test_a_forced_push_that_drops_the_holders_commit_is_refused(scene: Repo) -> None:
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    assert scene.git("push", "-q", "origin", "main", agent=HOLDER).code == 0
+    scene.must("reset", "-q", "--hard", "HEAD~1")
+    forced = scene.git("push", "-q", "--force", "origin", "main", agent=OTHER)
+    assert_refused(forced, "src/x.py", "push")
+
+
+def test_a_commit_never_waits_for_the_ledger(scene: Repo) -> None:
+    with_lock = scene.path / ".git" / "agentlock" / "agentlock.sqlite3"
+    assert with_lock.exists()
+    scene.write("docs/y.md", "x\n")
+    done = scene.commit_all(agent=OTHER)
+    assert done.code == 0
+    assert done.err == ""
