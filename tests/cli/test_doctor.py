@@ -16,6 +16,7 @@ from support import Repo, run
 from agentlock.git.probe import PROVABLE, Rehearsal
 from agentlock.install import shims
 from agentlock.install.hooks import HOOKS
+from agentlock.install.shims import JUDGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def test_two_worktrees_are_proven_and_nothing_is_left_behind(pair: Repo, tmp_pat
     assert len(proven) == 2
     for line, folder in zip(proven, (pair.path, tmp_path / "linked"), strict=True):
         assert line == (
-            f"ok       hooks in {folder}: {', '.join(HOOKS)}: git runs our hook, and it refuses "
+            f"ok       hooks in {folder}: {', '.join(JUDGING)}: git runs our hook, and it refuses "
             "(proven)"
         )
     assert (everything(pair.path), everything(tmp_path / "linked"), rows(pair)) == before
@@ -117,7 +118,8 @@ def test_the_hooks_that_are_chained_do_not_run(new_repo: Callable[..., Repo]) ->
     assert not trace.exists()
     repo.write("new.txt")
     assert repo.commit_all().code == 0
-    assert trace.read_text(encoding="utf-8") == "pre-commit\n"
+    ran = trace.read_text(encoding="utf-8").split()
+    assert ran == ["pre-commit", "prepare-commit-msg", "post-commit"]
 
 
 def test_the_json_says_the_same(pair: Repo) -> None:
@@ -216,7 +218,8 @@ def test_the_framework_counts_as_guarded_but_is_not_called_proven(
     repo = new_repo("framework")
     assert repo.agentlock("init", "--no-hooks").code == 0
     repo.write(".pre-commit-config.yaml", FRAMEWORK)
-    stages = [word for hook in HOOKS for word in ("-t", hook)]
+    ids = ("pre-commit", "pre-merge-commit", "pre-push")
+    stages = [word for hook in ids for word in ("-t", hook)]
     done = run(sys.executable, "-m", "pre_commit", "install", *stages, cwd=repo.path)
     assert done.code == 0, done
     result = doctor(repo)
@@ -273,7 +276,7 @@ def test_a_bare_repository_and_its_worktrees_and_a_submodule_are_proven(
         result = doctor(one)
         assert result.code == 0, result
         assert result.out.count("(proven)") == 1
-        assert f"hooks in {one.path}: {', '.join(HOOKS)}: git runs our hook" in result.out
+        assert f"hooks in {one.path}: {', '.join(JUDGING)}: git runs our hook" in result.out
 
 
 def test_what_leads_git_elsewhere_does_not_lead_the_proof(pair: Repo, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class SetUp(NamedTuple):
 
     def arrange(self, repo: Repo) -> Path:
         folder = repo.path / self.folder
-        for hook in (*GUARDED, "commit-msg", "post-checkout"):
+        for hook in ("pre-commit", "pre-merge-commit", "pre-push", "commit-msg", "post-checkout"):
             put(folder, hook)
         repo.must("config", self.scope, "core.hooksPath", self.value.format(repo.path.parent))
         return folder
@@ -256,7 +256,7 @@ def test_a_hooks_path_that_comes_after_a_plain_installation_is_chained_to(plain:
     assert everything(plain.path / ".git" / "hooks") == before
     assert plain.agentlock("hooks", "uninstall").code == 0
     assert not {*GUARDED} & {path.name for path in (plain.path / ".git" / "hooks").glob("*")}
-    assert set(GUARDED) < {path.name for path in folder.iterdir()}
+    assert {"pre-commit", "pre-push"} < {path.name for path in folder.iterdir()}
 
 
 def test_other_repositories_under_a_global_hooks_path_stay_free(
@@ -353,13 +353,13 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     plain: Repo,
 ) -> None:
     SET_UPS["global"].arrange(plain)
-    put(plain.path.parent / "for all", "post-rewrite", "cat > first")
+    put(plain.path.parent / "for all", "post-merge", "cat > first")
     install(plain)
     ours = plain.path / ".git" / "agentlock" / "hooks"
-    for hook in ("pre-commit", "post-rewrite"):
+    for hook in ("pre-commit", "post-merge"):
         put(ours, hook, 'echo "from beside" >&2; cat > second')
     assert plain.agentlock("hooks", "status").code == 1
-    assert states(plain)["post-rewrite"] == "not passed on"
+    assert states(plain)["post-merge"] == "not passed on"
     assert plain.agentlock("hooks", "install").code == 0
     assert states(plain) == dict.fromkeys(GUARDED, "installed")
     plain.reserve(HOLDER, "src/x.py")
@@ -367,9 +367,9 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     refused = plain.commit_all(agent=OTHER).err
     said = "theirs: pre-commit 0\ntheirs: pre-commit.before-agentlock 0\nfrom beside\n"
     assert refused.startswith(f"{said}agentlock: commit refused")
-    run(str(ours / "post-rewrite"), "amend", cwd=plain.path, stdin=b"a b\n\n")
+    run(str(ours / "post-merge"), "0", cwd=plain.path, stdin=b"a b\n\n")
     assert [(plain.path / name).read_bytes() for name in ("first", "second")] == [b"a b\n\n"] * 2
     removed = plain.agentlock("hooks", "uninstall")
     assert removed.code == 0
-    assert sorted(path.name for path in ours.iterdir()) == ["post-rewrite", "pre-commit"]
+    assert sorted(path.name for path in ours.iterdir()) == ["post-merge", "pre-commit"]
     assert f"{ours / 'pre-commit'} was put there by somebody else" in removed.err
