@@ -361,6 +361,8 @@ def test_a_repository_of_sha256_is_guarded(tmp_path: Path, home: Path) -> None:
     assert_passed(repo.commit_all("first", agent=HOLDER))
     run("git", "init", "-q", "--bare", "--object-format=sha256", "remote.git", cwd=tmp_path)
     repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    repo.write("a.py", "behind the guard's back\n")
+    repo.commit_unguarded("sneaky")
     assert_refused(push(repo, "origin", "main"), "a.py", what="push")
     assert_passed(push(repo, "origin", "main", agent=HOLDER))
     repo.must(*NO_HOOKS, "push", "-q", "origin", "main:refs/heads/gone")
