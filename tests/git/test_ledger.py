@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import run
+from support import Repo, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support import Repo, Result
+    from support import Result
 
 HOLDER = "BlueLake"
 OTHER = "GreenHill"
@@ -235,3 +235,21 @@ def test_a_commit_never_waits_for_the_ledger(scene: Repo) -> None:
     done = scene.commit_all(agent=OTHER)
     assert done.code == 0
     assert done.err == ""
+
+
+def test_commits_on_a_detached_head_and_in_a_linked_worktree_are_recorded(
+    scene: Repo, tmp_path: Path
+) -> None:
+    scene.must("checkout", "-q", "--detach")
+    commit(scene, OTHER, "docs/y.md", "detached\n")
+    assert maker(scene, scene.head) == OTHER
+    scene.must("worktree", "add", "-q", "-b", "side/ways", str(tmp_path / "linked"))
+    linked = Repo(tmp_path / "linked")
+    linked.write("docs/y.md", "linked\n")
+    assert linked.commit_all(agent=HOLDER).code == 0
+    wait_for_record(scene, linked.head)
+    assert maker(scene, linked.head) == HOLDER
+    scene.must("pack-refs", "--all")
+    scene.must("checkout", "-q", "main")
+    commit(scene, OTHER, "docs/y.md", "after packing\n")
+    assert maker(scene, scene.head) == OTHER
