@@ -29,7 +29,9 @@ OF_THE_WHOLE_PROJECT = re.compile(r"SEARCH \w+ USING .*\(project_id=\?\)")
 
 
 @pytest.fixture(scope="module", params=["", "ANALYZE"], ids=["fresh", "analyzed"])
-def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SQLiteStore:
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SQLiteStore]:
     path = str(tmp_path_factory.mktemp("table") / "agentlock.sqlite3")
     identifier = migrate.create(path, Modes())
     for project in ("p", "other"):
@@ -45,7 +47,9 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         connection.execute("UPDATE file_reservations SET released_ts = 1 WHERE id % 5 = 0")
         connection.commit()
         connection.execute(request.param)
-    return SQLiteStore(path, identifier, "p", timeout=HOUR, read_only=False)
+    store = SQLiteStore(path, identifier, "p", timeout=HOUR, read_only=False)
+    yield store
+    store.close()
 
 
 def ask(store: SQLiteStore, *patterns: bytes, agent: str = "Mine", exclusive: bool = True) -> bool:
