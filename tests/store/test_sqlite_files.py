@@ -144,8 +144,8 @@ def test_names_that_mean_something_in_a_uri_are_names(tmp_path: Path) -> None:
 MOUNTS = """\
 22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
 40 22 0:35 / /home/me/nfs\\040share rw,relatime shared:2 - nfs4 server:/x rw,vers=4.2
-41 22 0:36 / /work rw - virtiofs work rw
-42 41 0:37 / /work/local rw - tmpfs tmpfs rw
+41 22 0:36 / /vm rw - virtiofs vm rw
+42 41 0:37 / /vm/local rw - tmpfs tmpfs rw
 """
 
 
@@ -158,9 +158,9 @@ def test_the_file_system_of_the_deepest_mount_counts(tmp_path: Path) -> None:
 
     assert kind("/home/me/x/t.sqlite3") == "ext4"
     assert kind("/home/me/nfs share/deep/t.sqlite3") == "nfs4"
-    assert kind("/work/t.sqlite3") == "virtiofs"
-    assert kind("/work/local/t.sqlite3") == "tmpfs"
-    assert kind("/workshop/t.sqlite3") == "ext4"
+    assert kind("/vm/t.sqlite3") == "virtiofs"
+    assert kind("/vm/local/t.sqlite3") == "tmpfs"
+    assert kind("/vmware/t.sqlite3") == "ext4"
     assert filesystem_of("/x/t", str(tmp_path / "none")) is None
 
 
