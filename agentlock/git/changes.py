@@ -26,6 +26,12 @@ _REV_LIST = ("rev-list", "--parents", "--stdin")
 _OF_PLAIN = ("diff-tree", "--stdin", "-r", "--root", *_RAW)
 _MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 _GITLINK = b"160000"
+NOBODY = {
+    f"GIT_{role}_{what}".encode(): value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
+}
+"""Who makes a commit that no ref will ever name, whatever git knows of the user."""
 
 
 class Changes(Value):
@@ -58,7 +64,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
     GIT_INDEX_FILE is honoured: ``git commit -- PATHS`` and ``-a`` use an index of their own.
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD.
     """
-    heads = _merge_heads(repository) if merging is None else list(merging)
+    heads = _heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
     base, unsettled = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
     arguments = ("diff-index", "--cached", *_RAW, "--ita-invisible-in-index")
     result = git(*arguments, base or "HEAD", "--")
@@ -89,8 +95,8 @@ def takes_all(repository: Repository) -> bool:
 def merged_heads() -> list[bytes]:
     """What ``git merge`` is merging while pre-merge-commit runs: MERGE_HEAD is not there yet.
 
-    git names each head in a variable GITHEAD_<oid> (builtin/merge.c). A forged one more changes
-    what is compared with, and so names paths that were not merged: more paths, not fewer.
+    git names each head in a variable GITHEAD_<oid> (builtin/merge.c). Who forges one more changes
+    what is compared with; the push judges the commit by its real parents.
     """
     prefix = b"GITHEAD_"
     return [name[len(prefix) :] for name in os.environb if name.startswith(prefix)]
@@ -153,13 +159,8 @@ def patch_ids(oids: Iterable[str]) -> dict[str, str]:
 
 def replayed(repository: Repository) -> str | None:
     """The commit that a cherry-pick or a rebase is making anew right now."""
-    try:
-        with open(os.path.join(repository.git_dir, b"CHERRY_PICK_HEAD"), "rb") as file:
-            return file.read().decode("ascii", "replace").strip() or None
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise GitError(f"git's CHERRY_PICK_HEAD cannot be read: {error.strerror}") from error
+    heads = _heads_in(repository, b"CHERRY_PICK_HEAD")
+    return heads[0].decode("ascii", "replace") if heads else None
 
 
 def in_range(revisions: str) -> Changes:
@@ -175,14 +176,15 @@ def in_range(revisions: str) -> Changes:
     return _parse(_of_listed(listed.splitlines()))
 
 
-def _merge_heads(repository: Repository) -> list[bytes]:
+def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
+    """The oids in MERGE_HEAD or its like; none where nothing of the kind is under way."""
     try:
-        with open(os.path.join(repository.git_dir, b"MERGE_HEAD"), "rb") as file:
+        with open(os.path.join(repository.git_dir, name), "rb") as file:
             return file.read().split()
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise GitError(f"git's MERGE_HEAD cannot be read: {error.strerror}") from error
+        raise GitError(f"git's {name.decode()} cannot be read: {error.strerror}") from error
 
 
 def _automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
@@ -221,14 +223,9 @@ def _unsettled(conflicts: bytes) -> bytes:
 def _unreferenced_commit(tree: str, *parents: str) -> str:
     """A commit that no ref will ever name: ``merge-tree`` merges nothing else."""
     named = [word for parent in parents for word in ("-p", parent)]
-    nobody = {
-        f"GIT_{role}_{what}".encode(): value
-        for role in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
-    }
     result = git(
         *("commit-tree", "--no-gpg-sign", "-m", "merge", *named, tree),
-        environment={**os.environb, **nobody},
+        environment={**os.environb, **NOBODY},
     )
     if result.code != 0:
         raise result.error()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import GitError
 from agentlock.git.process import git, output
 
 SECTION = "agentlock"
@@ -86,11 +85,3 @@ def forget_one(cwd: bytes, name: str) -> None:
     result = git("config", "--local", "--unset", f"{SECTION}.{name}", cwd=cwd)
     if result.code not in (0, 5):
         raise result.error()
-
-
-def common_folder(cwd: bytes) -> bytes:
-    """The repository that ``cwd`` belongs to, as the folder its worktrees share."""
-    found = output("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=cwd)[:-1]
-    if not os.path.isabs(found):
-        raise GitError("git 2.31 or newer is needed", hint="upgrade git")
-    return found

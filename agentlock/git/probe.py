@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.git.changes import NOBODY
 from agentlock.git.process import Result, git, output
 
 VARIABLE = "AGENTLOCK_PROBE"
@@ -18,11 +19,6 @@ PROVABLE = frozenset(
     ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
 )
 _BRANCH = "refs/heads/agentlock-probe"
-_NOBODY = {
-    f"GIT_{role}_{what}".encode(): value
-    for role in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
-}
 # What would write beside the index, ask a daemon, or ask the other side for something else.
 _PLAIN = (
     *("-c", "core.splitIndex=false", "-c", "core.fsmonitor=false"),
@@ -60,7 +56,7 @@ class Rehearsal:
         self._version = version
         self._environment = {
             **os.environb,
-            **_NOBODY,
+            **NOBODY,
             os.fsencode(VARIABLE): os.fsencode(nonce),
             b"GIT_INDEX_FILE": os.path.join(folder, b"index"),
             b"GIT_OBJECT_DIRECTORY": os.path.join(folder, b"objects"),

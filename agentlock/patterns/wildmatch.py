@@ -25,7 +25,7 @@ STAR = None
 GLOBSTAR = None
 
 SPECIAL = b"*?[\\"
-ESCAPED = b"*?[\\{"
+ESCAPED = b"\\*?[{"
 """``{`` means nothing to a glob; it is escaped so that brace expansion leaves it alone."""
 
 _SLASH, _BACKSLASH, _ASTERISK, _QUESTION, _OPEN, _CLOSE = b"/\\*?[]"
@@ -226,7 +226,7 @@ def literal_of(segment: WrittenSegment) -> bytes | None:
 
 def escape(literal: bytes) -> bytes:
     """A literal path as the text of a glob that matches only it."""
-    for byte in b"\\*?[{":  # the backslash first
+    for byte in ESCAPED:  # the backslash first
         literal = literal.replace(bytes((byte,)), b"\\" + bytes((byte,)))
     return literal
 
