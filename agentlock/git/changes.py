@@ -65,7 +65,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD.
     """
     heads = _heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
-    base, unsettled = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
+    base, beside = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
     arguments = ("diff-index", "--cached", *_RAW, "--ita-invisible-in-index")
     result = git(*arguments, base or "HEAD", "--")
     if result.code == 128 and base is None and _is_unborn():
@@ -73,7 +73,7 @@ def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Ch
         result = git(*arguments, empty_tree, "--")
     if result.code != 0:
         raise result.error()
-    return _parse([result.stdout, unsettled])
+    return _parse([result.stdout, beside])
 
 
 def uncommitted(repository: Repository) -> Changes:
@@ -188,15 +188,15 @@ def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
 
 
 def _automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
-    """The tree that git's own merge of these commits gives, and what git could not settle in it.
+    """The tree that git's own merge of these commits gives, and what counts whatever it says.
 
-    Whatever becomes of an unsettled path is somebody's decision, also where it equals the tree:
-    of a binary file that both changed, git keeps the first version there.
+    That is what git could not settle in it, and is somebody's decision also where it equals the
+    tree: of a binary file that both changed, git keeps the first version there.
 
     More than two are merged one after the other, as by git's octopus strategy, which gives up
     where a step conflicts. None there, below git 2.38 (no ``merge-tree --write-tree``), and where
-    there is no common history: then the comparison is with the first, which names more paths,
-    not fewer.
+    there is no common history: then the comparison is with the first, and all that the others
+    did counts too, for ``-s ours`` drops it: more paths, not fewer.
     """
     so_far = os.fsdecode(heads[0])
     tree, unsettled = None, b""
@@ -204,11 +204,24 @@ def _automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
         result = git(*_MERGE_TREE, so_far, head)
         oid, _, conflicts = result.stdout.partition(b"\0")
         if not oid or result.code not in ((0, 1) if len(heads) == 2 else (0,)):
-            return None, b""
+            return None, _brought(heads)
         tree, unsettled = oid.decode("ascii", "replace"), _unsettled(conflicts)
         if count < len(heads):
             so_far = _unreferenced_commit(tree, so_far, head)
     return tree, unsettled
+
+
+def _brought(heads: Sequence[bytes]) -> bytes:
+    """Raw diffs of all that the other commits did since they left the first."""
+    chunks = []
+    first = os.fsdecode(heads[0])
+    for head in heads[1:]:
+        found = git("merge-base", "--all", first, os.fsdecode(head))
+        if found.code not in (0, 1):
+            raise found.error()
+        bases = found.stdout.split() or [output("hash-object", "-t", "tree", "--stdin").strip()]
+        chunks += [_difference(base, head) for base in bases]
+    return b"".join(chunks)
 
 
 def _unsettled(conflicts: bytes) -> bytes:
@@ -288,8 +301,8 @@ def _of_listed(lines: Iterable[bytes]) -> list[bytes]:
         elif len(parents) == 2:
             merges.append(commit)
         else:
-            base, _ = _automatic_merge(parents)
-            chunks.append(_difference(os.fsencode(base) if base else parents[0], commit))
+            base, beside = _automatic_merge(parents)
+            chunks += [_difference(os.fsencode(base) if base else parents[0], commit), beside]
     if plain:
         chunks.append(output(*_OF_PLAIN, "--no-commit-id", stdin=b"\n".join(plain) + b"\n"))
     return chunks + _of_merges(merges)
@@ -310,8 +323,15 @@ def _of_merges(merges: list[bytes]) -> list[bytes]:
         unsettled = git(*_MERGE_TREE, "--allow-unrelated-histories", "--stdin", stdin=pairs)
         if unsettled.code == 0:
             return [result.stdout, _unsettled(unsettled.stdout)]
-    # Below git 2.38: all that the merge brought to its first parent, which is more, not less.
-    return [_difference(merge + b"^1", merge) for merge in merges]
+    # Below git 2.38: all that the merge brought to its first parent, and all that it dropped.
+    return [
+        chunk
+        for merge in merges
+        for chunk in (
+            _difference(merge + b"^1", merge),
+            _brought([merge + b"^1", merge + b"^2"]),
+        )
+    ]
 
 
 def _dropped_by(updates: Iterable[RefUpdate]) -> list[bytes]:

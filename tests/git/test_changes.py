@@ -473,6 +473,28 @@ def test_a_clean_octopus_merge_touches_nothing_and_an_evil_one_does(scene: Repo)
     )
 
 
+def test_a_side_that_an_octopus_merge_drops_counts_although_git_could_not_merge_it(
+    scene: Repo,
+) -> None:
+    branch_with(scene, "one", "src/x.py", "by the holder\n")
+    branch_with(scene, "two", "docs/y.md", "by another\n")
+    sneak(scene, "src/x.py", "here too\n")
+    merge = ("merge", "-q", "-s", "ours", "--no-edit", "one", "two")
+    assert_refused(scene.git(*merge, agent=OTHER), "src/x.py", what="merge")
+    scene.must("reset", "-q", "--merge")
+    scene.must(*NO_HOOKS, *merge)
+    judged = scene.agentlock("check", "--range", "HEAD^!", agent=OTHER)
+    assert_refused(judged, "src/x.py", what="check")
+
+
+def test_dropping_a_history_that_has_nothing_in_common_is_refused(scene: Repo) -> None:
+    scene.must("checkout", "-q", "--orphan", "other")
+    sneak(scene, "src/x.py", "by the holder\n")
+    scene.must("checkout", "-q", "main")
+    merge = ("merge", "-q", "--allow-unrelated-histories", "-s", "ours", "--no-edit", "other")
+    assert_refused(scene.git(*merge, agent=OTHER), "src/x.py", what="merge")
+
+
 # Pushes
 
 
