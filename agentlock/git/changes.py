@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
 _REV_LIST = ("rev-list", "--parents", "--stdin")
 _OF_PLAIN = ("diff-tree", "--stdin", "-r", "--root", *_RAW)
+_AS_PATCH = (
+    *("-p", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index"),
+    "--ignore-submodules=none",
+)
 _MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 _GITLINK = b"160000"
 NOBODY = {
@@ -148,18 +152,29 @@ def patch_ids(oids: Iterable[str]) -> dict[str, str]:
     asked = "".join(f"{oid}\n" for oid in oids).encode()
     if not asked:
         return {}
-    patches = output(
-        *("diff-tree", "--stdin", "-r", "--root", "-p", "--no-renames", "--no-ext-diff"),
-        *("--no-textconv", "--no-color", "--full-index", "--ignore-submodules=none"),
-        stdin=asked,
-    )
+    patches = output("diff-tree", "--stdin", "-r", "--root", *_AS_PATCH, stdin=asked)
     found = output("patch-id", "--stable", stdin=patches).decode().split()
     return dict(zip(found[1::2], found[::2], strict=True))
 
 
+def staged_patch_id() -> str | None:
+    """The patch id that a commit of the index on HEAD would have."""
+    staged_now = git("diff-index", "--cached", *_AS_PATCH, "HEAD", "--")
+    if staged_now.code != 0:  # HEAD is unborn
+        return None
+    found = output("patch-id", "--stable", stdin=staged_now.stdout).decode().split()
+    return found[0] if found else None
+
+
 def replayed(repository: Repository) -> str | None:
-    """The commit that a cherry-pick or a rebase is making anew right now."""
+    """The commit that a cherry-pick or a rebase is making anew right now.
+
+    CHERRY_PICK_HEAD, and of ``rebase --apply`` REBASE_HEAD; the other rebase leaves that one
+    standing while a person edits.
+    """
     heads = _heads_in(repository, b"CHERRY_PICK_HEAD")
+    if not heads and os.path.exists(os.path.join(repository.git_dir, b"rebase-apply/rebasing")):
+        heads = _heads_in(repository, b"REBASE_HEAD")
     return heads[0].decode("ascii", "replace") if heads else None
 
 

@@ -126,6 +126,17 @@ def _pre_merge_commit(repository: Repository, _arguments: Sequence[str]) -> Ques
     return git_changes.staged(repository, git_changes.merged_heads()), _replay_of(repository)
 
 
+def _pre_applypatch(repository: Repository, _arguments: Sequence[str]) -> Question:
+    """``git am`` and ``rebase --apply``; a patch of the holder's own stays the holder's."""
+
+    def excuse(store: Store, verdict: Verdict) -> Verdict:
+        from agentlock.guard.ledger import excuse_patch
+
+        return excuse_patch(store, verdict, repository)
+
+    return git_changes.staged(repository), excuse
+
+
 def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Question:
     if FRAMEWORK in arguments:
         remote, updates = _framework_push()
@@ -280,12 +291,14 @@ _HOOKS: dict[str, Callable[[Repository, Sequence[str]], Question]] = {
     "pre-commit": _pre_commit,
     "pre-merge-commit": _pre_merge_commit,
     "prepare-commit-msg": _prepare_commit_msg,
+    "pre-applypatch": _pre_applypatch,
     "pre-push": _pre_push,
 }
 _RECORDING = ("post-commit", "post-rewrite")
 _NAMES = ", ".join(_HOOKS)
 _WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
 _WORDS["prepare-commit-msg"] = "commit"
+_WORDS["pre-applypatch"] = "patch"
 
 
 def _hold_standard_descriptors() -> None:

@@ -55,7 +55,17 @@ def excuse_push(
 def excuse_replay(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
     """A commit that is being cherry-picked or rebased is its maker's, if anybody's."""
     replayed = git_changes.replayed(repository)
-    maker = makers(store, [replayed]).get(replayed) if replayed else None
+    return _without(makers(store, [replayed]).get(replayed) if replayed else None, verdict)
+
+
+def excuse_patch(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
+    """A patch that is being applied is its maker's too, where a commit of the same patch id is."""
+    verdict = excuse_replay(store, verdict, repository)
+    patch = git_changes.staged_patch_id() if verdict.conflicts else None
+    return _without(store.makers_by_patch([patch]).get(patch) if patch else None, verdict)
+
+
+def _without(maker: str | None, verdict: Verdict) -> Verdict:
     return verdict.replace(
         conflicts=tuple(one for one in verdict.conflicts if one.reservation.agent != maker)
     )

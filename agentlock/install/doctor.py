@@ -38,6 +38,7 @@ _NUL_SINCE = (2, 36)  # worktree list -z
 _UNLESS_PUSHED = {
     "pre-merge-commit": "merges",
     "prepare-commit-msg": "commits with --no-verify, cherry-picks and rebases",
+    "pre-applypatch": "patches (git am)",
 }
 _KNOWS_PROBES = probe.VARIABLE.encode()
 
@@ -231,7 +232,7 @@ def _looked_at(
         return [Finding("warning", "hooks", message, mend=INSTALL, worktree=root, hook=one.hook)]
     framework = any(other.state == "framework" for other in present)
     if framework and one.hook in _UNLESS_PUSHED:
-        by_us = one.hook == "prepare-commit-msg"
+        by_us = one.hook in ("prepare-commit-msg", "pre-applypatch")  # not the framework's
         mend = INSTALL if by_us else f"pre-commit install -t {one.hook}"
         message = f"{_UNLESS_PUSHED[one.hook]} are not guarded before the push"
         return [Finding("warning", "hooks", message, mend=mend, worktree=root, hook=one.hook)]

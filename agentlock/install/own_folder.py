@@ -17,7 +17,7 @@ from agentlock.model import Value
 
 # Hooks that agentlock does not use. A script that finds nothing to pass on to changes nothing.
 PASSED_ON = (
-    *("applypatch-msg", "pre-applypatch", "post-applypatch"),
+    *("applypatch-msg", "post-applypatch"),
     *("commit-msg", "pre-rebase", "post-checkout", "post-merge", "pre-auto-gc"),
     *("sendemail-validate", "p4-changelist", "p4-prepare-changelist"),
     *("p4-post-changelist", "p4-pre-submit"),

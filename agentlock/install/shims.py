@@ -9,7 +9,7 @@ import sys
 from agentlock.errors import UndecidedError
 
 MARK = b"# agentlock hook: "
-JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-push")
+JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
 RECORDING = ("post-commit", "post-rewrite")
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"

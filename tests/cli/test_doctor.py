@@ -199,7 +199,7 @@ def test_a_hook_that_can_refuse_nothing_knows_no_probes(repo: Repo) -> None:
 
 def test_each_hook_that_can_be_proven_is(repo: Repo) -> None:
     version = (2, 36)
-    for hook in sorted(PROVABLE - {"pre-applypatch"}):
+    for hook in sorted(PROVABLE):
         path = hook_file(repo, hook)
         path.write_bytes(shims.guarding(hook, "", [shims.current_pin()]))
         path.chmod(0o755)
@@ -225,6 +225,7 @@ def test_the_framework_counts_as_guarded_but_is_not_called_proven(
     result = doctor(repo)
     assert result.code == 0, result
     assert result.out.count("looked at, not proven") == 3
+    assert "patches (git am) are not guarded before the push" in result.out
     hook_file(repo, "pre-merge-commit").unlink()
     assert "pre-commit install -t pre-merge-commit" in doctor(repo).out
 

@@ -253,3 +253,61 @@ def test_commits_on_a_detached_head_and_in_a_linked_worktree_are_recorded(
     scene.must("checkout", "-q", "main")
     commit(scene, OTHER, "docs/y.md", "after packing\n")
     assert maker(scene, scene.head) == OTHER
+
+
+def patch_of(repo: Repo, tmp_path: Path) -> str:
+    """The last commit as a file for `git am`."""
+    return repo.must("format-patch", "-1", "--full-index", "-o", str(tmp_path / "patches"))
+
+
+@pytest.mark.parametrize("options", [(), ("--3way",)])
+def test_am_of_ones_own_patch_into_a_reservation_is_refused_and_can_be_aborted(
+    scene: Repo, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    scene.write("src/x.py", "mine\n")
+    scene.commit_unguarded("side")
+    patch = patch_of(scene, tmp_path)
+    scene.must("checkout", "-q", "main")
+    before = scene.head
+    assert_refused(scene.git("am", "-q", *options, patch, agent=OTHER), "src/x.py", "patch")
+    assert scene.git("am", "--abort").code == 0
+    assert scene.head == before
+    assert scene.must("status", "--porcelain") == ""
+    assert scene.git("am", "-q", *options, patch, agent=HOLDER).code == 0
+
+
+def test_am_of_the_holders_own_commit_passes_and_stays_the_holders(
+    scene: Repo, tmp_path: Path
+) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    patch = patch_of(scene, tmp_path)
+    scene.must("checkout", "-q", "main")
+    scene.write("docs/y.md", "another parent\n")
+    scene.commit_unguarded("other")
+    scene.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "main")
+    applied = scene.git("am", "-q", patch, agent=OTHER)
+    assert applied.code == 0, applied
+    assert scene.git("push", "-q", "origin", "main", agent=OTHER).code == 0
+
+
+def test_a_rebase_by_patches_carries_the_holders_commit_and_stops_at_ones_own(
+    scene: Repo,
+) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    scene.must("checkout", "-q", "main")
+    scene.write("README.md", "moved on\n")
+    scene.commit_unguarded("main")
+    scene.must("checkout", "-q", "side")
+    rebased = scene.git("rebase", "-q", "--apply", "main", agent=OTHER)
+    assert rebased.code == 0, rebased
+    scene.write("src/y.py", "behind the guard's back\n")
+    scene.commit_unguarded("sneaky")
+    sneaky = scene.head
+    stopped = scene.git("rebase", "-q", "--apply", "--force-rebase", "main", agent=OTHER)
+    assert_refused(stopped, "src/y.py", "patch")
+    assert scene.git("rebase", "--abort").code == 0
+    assert scene.head == sneaky
+    assert scene.must("branch", "--show-current") == "side"
