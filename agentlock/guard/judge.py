@@ -38,10 +38,7 @@ def judge(
         its_prefixes, its_names = path_keys(path)
         prefixes.update(its_prefixes)
         names.update(its_names)
-    with store.reading():
-        now = store.now()
-        policy = store.policy()
-        live = store.live_on(prefixes, names, now)
+    now, policy, live = store.standing(prefixes, names)
     held = [*live, *imagined] if imagined else live
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
     return verdict, now

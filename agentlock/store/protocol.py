@@ -32,6 +32,11 @@ class Store(Protocol):
 
     def policy(self) -> Policy: ...
 
+    def standing(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes]
+    ) -> tuple[int, Policy, list[Reservation]]:
+        """What a verdict needs, from one snapshot: the time, the policy and ``live_on`` then."""
+
     def live_on(
         self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
     ) -> list[Reservation]:

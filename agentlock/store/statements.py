@@ -31,9 +31,10 @@ WRITE_AGENT = """
 INSERT INTO agents (project_id, name, program, model, registered_ts, last_active_ts)
 VALUES (?1, ?2, ?3, ?4, ?5, ?5)
 ON CONFLICT (project_id, name) DO UPDATE SET
-    last_active_ts = max(last_active_ts, excluded.last_active_ts),
-    program = CASE excluded.program WHEN '' THEN program ELSE excluded.program END,
-    model = CASE excluded.model WHEN '' THEN model ELSE excluded.model END
+    last_active_ts = CASE WHEN excluded.last_active_ts > agents.last_active_ts
+        THEN excluded.last_active_ts ELSE agents.last_active_ts END,
+    program = CASE excluded.program WHEN '' THEN agents.program ELSE excluded.program END,
+    model = CASE excluded.model WHEN '' THEN agents.model ELSE excluded.model END
 """
 READ_AGENTS = """
 SELECT name, program, model, registered_ts, last_active_ts
@@ -126,14 +127,15 @@ WRITE_EVENT = """
 INSERT INTO events (project_id, created_ts, kind, agent, reservation_id, path_pattern, detail)
 VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), ?)
 """
+# Parameters: project, after which event; since when, agent, reservation (NULL: any); how many
 READ_EVENTS = """
 SELECT id, created_ts, kind, agent, reservation_id, CAST(path_pattern AS BLOB), detail
 FROM events
-WHERE project_id = :project AND id > :after
-    AND (:since IS NULL OR created_ts >= :since)
-    AND (:agent IS NULL OR agent = :agent)
-    AND (:reservation IS NULL OR reservation_id = :reservation)
-ORDER BY id DESC LIMIT :limit
+WHERE project_id = ?1 AND id > ?2
+    AND (?3 IS NULL OR created_ts >= ?3)
+    AND (?4 IS NULL OR agent = ?4)
+    AND (?5 IS NULL OR reservation_id = ?5)
+ORDER BY id DESC LIMIT ?6
 """
 
 WRITE_MESSAGE = """
@@ -151,8 +153,9 @@ ORDER BY m.id
 """
 
 WRITE_COMMIT = """
-INSERT OR IGNORE INTO commits (project_id, oid, patch_id, agent, created_ts)
+INSERT INTO commits (project_id, oid, patch_id, agent, created_ts)
 VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
 """
 
 _COMMITS = {
