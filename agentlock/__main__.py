@@ -15,9 +15,12 @@ def main() -> int:
     """Run the command line with ``sys.argv``; the exit code."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["hook"] and "--help" not in arguments:
+        from agentlock.guard.early import Asked
+
+        asked = Asked(arguments[1:])  # first: git works while the rest is loaded
         from agentlock.guard.hooks import main as hook
 
-        return hook(arguments[1:])
+        return hook(arguments[1:], asked)
     from agentlock.cli.main import main as command_line
 
     return command_line(arguments)

@@ -45,7 +45,9 @@ ask() {
     code=$?
     case $code in
     100)
-        case @HOOK@ in pre-commit | pre-merge-commit) state >"$cleared" ;; esac
+        case @HOOK@ in
+        pre-commit | pre-merge-commit) echo "$PPID $(cksum <"$index")" >"$cleared" ;;
+        esac
         exit 0
         ;;
     101) exit 1 ;;
@@ -58,10 +60,10 @@ ask() {
 # prepare-commit-msg is not skipped by --no-verify, and judges again, unless the same git command
 # has just had the same index cleared by pre-commit: git's process and the content say so.
 cleared=${GIT_DIR:-.git}/agentlock-cleared
-state() { echo "$PPID $(cksum <"${GIT_INDEX_FILE:-.git/index}")"; }
+index=${GIT_INDEX_FILE:-.git/index}
 recognised() {
     [ @HOOK@ = prepare-commit-msg ] && [ -s "$cleared" ] && read -r was <"$cleared" &&
-        : >"$cleared" && [ "$was" = "$(state)" ]
+        : >"$cleared" && [ "$was" = "$PPID $(cksum <"$index")" ]
 }
 
 if [ -z "$python" ]; then

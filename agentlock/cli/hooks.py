@@ -12,6 +12,7 @@ from agentlock.cli.workspace import Workspace, json_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
 from agentlock.git.repository import discover
 from agentlock.guard import hooks as guard
+from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
 from agentlock.install import registry
 from agentlock.install.initialise import take_out
@@ -99,7 +100,7 @@ def hook(name: str, arguments: Sequence[str]) -> int:
     Example:
       agentlock hook pre-commit
     """
-    return guard.run(name, arguments)
+    return guard.run(name, arguments, Asked((name, *arguments)))
 
 
 def _uninstall_everywhere(*, as_json: bool) -> int:

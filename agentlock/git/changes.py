@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.errors import GitError, UsageError
-from agentlock.git.process import git, output
+from agentlock.git.process import Running, git, output
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -62,19 +62,28 @@ class RefUpdate(Value):
         return not self.remote_oid.strip(b"0")
 
 
-def staged(repository: Repository, merging: Sequence[bytes] | None = None) -> Changes:
+def ask_staged(base: str = "HEAD") -> Running:
+    """Start to ask git what the index changes against a commit or a tree."""
+    return Running("diff-index", "--cached", *_RAW, "--ita-invisible-in-index", base, "--")
+
+
+def staged(
+    repository: Repository,
+    merging: Sequence[bytes] | None = None,
+    asked: Running | None = None,
+) -> Changes:
     """What the index changes against HEAD, or while merging against git's own automatic merge.
 
     GIT_INDEX_FILE is honoured: ``git commit -- PATHS`` and ``-a`` use an index of their own.
-    ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD.
+    ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD. ``asked`` is
+    what ``ask_staged`` began against HEAD; a merge has no use for it.
     """
     heads = _heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
     base, beside = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
-    arguments = ("diff-index", "--cached", *_RAW, "--ita-invisible-in-index")
-    result = git(*arguments, base or "HEAD", "--")
+    result = (ask_staged(base) if base else asked or ask_staged()).result()
     if result.code == 128 and base is None and _is_unborn():
         empty_tree = output("hash-object", "-t", "tree", "--stdin").decode().strip()
-        result = git(*arguments, empty_tree, "--")
+        result = ask_staged(empty_tree).result()
     if result.code != 0:
         raise result.error()
     return _parse([result.stdout, beside])

@@ -39,6 +39,41 @@ class Result:
         return GitError(f"`git {command}` failed ({how}): {said or 'it said nothing'}")
 
 
+class Running:
+    """A git command that has been started: it works while its caller does something else."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        cwd: bytes | None = None,
+        environment: Mapping[bytes, bytes] | None = None,
+    ) -> None:
+        """Start ``git ARGUMENTS``; what goes wrong here is said by ``result``."""
+        self._arguments = arguments
+        variables = {**(os.environb if environment is None else environment), **_ALWAYS}
+        # It would show `git config` one file and not the repository.
+        variables.pop(b"GIT_CONFIG", None)
+        # It would end history before what a push brings.
+        variables.pop(b"GIT_SHALLOW_FILE", None)
+        command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
+        self._failed: OSError | None = None
+        try:
+            kind = _Spawned if hasattr(os, "posix_spawnp") else _Subprocess
+            self._process = kind(command, stdin, variables)
+        except OSError as error:
+            self._failed = error
+
+    def result(self) -> Result:
+        """Wait for the end. GitError only where git could not be started at all."""
+        try:
+            if self._failed is not None:
+                raise self._failed
+            return Result(self._arguments, *self._process.wait())
+        except OSError as error:
+            raise GitError(f"git cannot be started: {error.strerror}") from error
+
+
 def git(
     *arguments: str,
     stdin: bytes = b"",
@@ -46,18 +81,7 @@ def git(
     environment: Mapping[bytes, bytes] | None = None,
 ) -> Result:
     """Run ``git ARGUMENTS`` and wait. GitError only where git cannot be started at all."""
-    variables = {**(os.environb if environment is None else environment), **_ALWAYS}
-    variables.pop(b"GIT_CONFIG", None)  # it would show `git config` one file and not the repository
-    variables.pop(b"GIT_SHALLOW_FILE", None)  # it would end history before what a push brings
-    command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
-    try:
-        if hasattr(os, "posix_spawnp"):
-            code, stdout, stderr = _spawn(command, stdin, variables)
-        else:
-            code, stdout, stderr = _subprocess(command, stdin, variables)
-    except OSError as error:
-        raise GitError(f"git cannot be started: {error.strerror}") from error
-    return Result(arguments, code, stdout, stderr)
+    return Running(*arguments, stdin=stdin, cwd=cwd, environment=environment).result()
 
 
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
@@ -68,79 +92,85 @@ def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> byt
     return result.stdout
 
 
-def _subprocess(
-    command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]
-) -> tuple[int, bytes, bytes]:
-    import subprocess
+class _Subprocess:
+    """Where there is no posix_spawn."""
 
-    environment = {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()}
-    done = subprocess.run(command, input=stdin, env=environment, capture_output=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    def __init__(self, command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]) -> None:
+        import subprocess
+
+        environment = {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()}
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        )
+        self._stdin = stdin
+
+    def wait(self) -> tuple[int, bytes, bytes]:
+        stdout, stderr = self._process.communicate(self._stdin)
+        return self._process.returncode, stdout, stderr
 
 
-def _spawn(
-    command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]
-) -> tuple[int, bytes, bytes]:
-    pipes: list[int] = []
-    try:
-        for _ in range(3):
-            pipes.extend(os.pipe())
-        child_in, to_child, from_child, child_out, errors_from_child, child_errors = pipes
-        actions = [
-            (os.POSIX_SPAWN_DUP2, child_in, 0),
-            (os.POSIX_SPAWN_DUP2, child_out, 1),
-            (os.POSIX_SPAWN_DUP2, child_errors, 2),
-        ]
-        pid = os.posix_spawnp(command[0], command, variables, file_actions=actions)
-        for end in (child_in, child_out, child_errors):
-            os.close(end)
-            pipes.remove(end)
+class _Spawned:
+    """A child with three pipes; ``_pipes`` are the ends of ours that are still open."""
+
+    def __init__(self, command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]) -> None:
+        self._stdin = stdin
+        pipes: list[int] = []
         try:
-            stdout, stderr = _exchange(pipes, to_child, stdin, from_child, errors_from_child)
-        finally:
+            for _ in range(3):
+                pipes.extend(os.pipe())
+            child_in, to_child, from_child, child_out, errors_from_child, child_errors = pipes
+            actions = [
+                (os.POSIX_SPAWN_DUP2, child_in, 0),
+                (os.POSIX_SPAWN_DUP2, child_out, 1),
+                (os.POSIX_SPAWN_DUP2, child_errors, 2),
+            ]
+            self._pid = os.posix_spawnp(command[0], command, variables, file_actions=actions)
+        except BaseException:
             for end in pipes:
                 os.close(end)
-            pipes.clear()
-            _, status = os.waitpid(pid, 0)
-    finally:
-        for end in pipes:
+            raise
+        for end in (child_in, child_out, child_errors):
             os.close(end)
-    return os.waitstatus_to_exitcode(status), stdout, stderr
+        self._pipes = [to_child, from_child, errors_from_child]
 
+    def wait(self) -> tuple[int, bytes, bytes]:
+        try:
+            stdout, stderr = self._exchange(*self._pipes)
+        finally:
+            for end in self._pipes:
+                os.close(end)
+            self._pipes.clear()
+            _, status = os.waitpid(self._pid, 0)
+        return os.waitstatus_to_exitcode(status), stdout, stderr
 
-def _exchange(
-    pipes: list[int], to_child: int, stdin: bytes, from_child: int, errors_from_child: int
-) -> tuple[bytes, bytes]:
-    """Feed stdin and collect both outputs, whichever is ready, so that no pipe fills up."""
-    import select
+    def _exchange(
+        self, to_child: int, from_child: int, errors_from_child: int
+    ) -> tuple[bytes, bytes]:
+        """Feed stdin and collect both outputs, whichever is ready, so that no pipe fills up."""
+        import select
 
-    def done(end: int) -> None:
-        poll.unregister(end)
-        os.close(end)
-        pipes.remove(end)
-
-    poll = select.poll()
-    received: dict[int, list[bytes]] = {from_child: [], errors_from_child: []}
-    for end in received:
-        poll.register(end, select.POLLIN | select.POLLHUP)
-    rest = memoryview(stdin)
-    if rest:
-        os.set_blocking(to_child, False)
+        poll = select.poll()
+        received: dict[int, list[bytes]] = {from_child: [], errors_from_child: []}
+        for end in received:
+            poll.register(end, select.POLLIN | select.POLLHUP)
+        rest = memoryview(self._stdin)
+        if rest:
+            os.set_blocking(to_child, False)
         poll.register(to_child, select.POLLOUT)
-    else:
-        os.close(to_child)
-        pipes.remove(to_child)
-    while pipes:
-        for end, _ in poll.poll():
-            if end == to_child:
-                try:
-                    rest = rest[os.write(end, rest[:_CHUNK]) :]
-                except BrokenPipeError:  # git has ended; its exit code says why
-                    rest = rest[:0]
-                if not rest:
-                    done(end)
-            elif chunk := os.read(end, _CHUNK):
-                received[end].append(chunk)
-            else:
-                done(end)
-    return b"".join(received[from_child]), b"".join(received[errors_from_child])
+        while self._pipes:
+            for end, _ in poll.poll():
+                if end == to_child:
+                    try:
+                        rest = rest[os.write(end, rest[:_CHUNK]) :] if rest else rest
+                    except BrokenPipeError:  # git has ended; its exit code says why
+                        rest = rest[:0]
+                    if rest:
+                        continue
+                elif chunk := os.read(end, _CHUNK):
+                    received[end].append(chunk)
+                    continue
+                poll.unregister(end)
+                os.close(end)
+                self._pipes.remove(end)
+        return b"".join(received[from_child]), b"".join(received[errors_from_child])

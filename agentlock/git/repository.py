@@ -10,12 +10,14 @@ from agentlock.errors import (
     IdentityError,
     NotARepositoryError,
 )
-from agentlock.git.process import git, output
+from agentlock.git.process import Running, git, output
 from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from agentlock.git.process import Result
 
 _SETTINGS = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
@@ -86,13 +88,18 @@ class Repository(Value):
         )
 
 
-def discover() -> Repository:
-    """The worktree that the current directory lies in.
+def ask_settings() -> Running:
+    """Start to ask git for the settings that concern us."""
+    return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS)
+
+
+def discover(asked: Running | None = None) -> Repository:
+    """The worktree that the current directory lies in; ``asked`` is what ``ask_settings`` began.
 
     NotARepositoryError outside one and in a bare repository; GitError where git fails otherwise.
     """
     directories = _directories_at_root()
-    settings = _settings()
+    settings = _settings((asked or ask_settings()).result())
     if directories is None or _is_moved(settings):
         directories = _directories()
     root, git_dir, common_dir = directories
@@ -159,8 +166,7 @@ def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
     return GitError(f"git cannot read this repository: {said or 'it said nothing'}")
 
 
-def _settings() -> dict[bytes, bytes]:
-    result = git("config", "-z", "--show-scope", "--get-regexp", _SETTINGS)
+def _settings(result: Result) -> dict[bytes, bytes]:
     if result.code == 1 and not result.stdout:
         return {}
     if result.code != 0:

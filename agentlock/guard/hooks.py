@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from agentlock.duration import parse_timeout
 from agentlock.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -22,7 +21,6 @@ from agentlock.git.changes import RefUpdate
 from agentlock.git.process import output
 from agentlock.git.repository import discover, identify
 from agentlock.guard.judge import folding_of, judge
-from agentlock.guard.report import error_text, tell, verdict_text
 from agentlock.store import DEFAULT_TIMEOUT, open_store
 
 TYPE_CHECKING = False
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Identity, Repository
+    from agentlock.guard.early import Asked
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
 
@@ -45,35 +44,35 @@ _INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
 
 
-def run(name: str, arguments: Sequence[str]) -> int:
+def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
     """Run the guard of one git hook; the exit code, 0 only where everything is allowed."""
     what = _WORDS.get(name, "this")
     try:
-        return _guarded(name, arguments, what)
+        return _guarded(name, arguments, what, asked)
     except AgentlockError as error:
         error.hint = error.hint or _SEE_GIT
-        tell(error_text(error, f"{what} refused: "))
+        _tell(error, what)
         return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED
     except (ImportError, SyntaxError) as error:  # half a package: no bug, and no answer either
         damaged = UndecidedError(f"the installation is damaged ({error})", hint=_INSTALL_AGAIN)
-        tell(error_text(damaged, f"{what} refused: "))
+        _tell(damaged, what)
         return EXIT_UNDECIDED
     except KeyboardInterrupt:
-        tell(f"agentlock: {what} refused: interrupted\n")
+        _tell("interrupted", what)
         return EXIT_INTERRUPTED
     except BaseException as error:  # noqa: BLE001 -- whatever it is, nothing may get through
         from agentlock.bug import report_bug
 
-        tell(f"agentlock: {what} refused: {report_bug(error)}\n")
+        _tell(report_bug(error), what)
         return EXIT_BUG
 
 
-def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
+def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> int:
     if name in _RECORDING:
-        return _record(name, arguments)
+        return _record(name, arguments, discover(asked.settings))
     if name not in _HOOKS:
         raise UsageError(f"there is no guard for a hook {name!r}", hint=f"one of: {_NAMES}")
-    repository = discover()
+    repository = discover(asked.settings)
     identity = identify(repository)
     timeout = _timeout()
     store = open_store(
@@ -84,7 +83,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
         read_only=True,
     )
     try:
-        changes, excuse = _HOOKS[name](repository, arguments)
+        changes, excuse = _HOOKS[name](repository, arguments, asked)
         if _PROBE in os.environ:
             from agentlock.guard.probe import answer
 
@@ -104,6 +103,8 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
     rest = [path for path in changes.paths if path not in refused]
     if name != "pre-commit" or git_changes.takes_all(repository):
         rest = []
+    from agentlock.guard.report import tell, verdict_text
+
     tell(verdict_text(verdict, now, what=what, agent=identity.name, rest=rest))
     if verdict.allowed:
         return EXIT_OK
@@ -111,22 +112,31 @@ def _guarded(name: str, arguments: Sequence[str], what: str) -> int:
     return EXIT_REFUSED
 
 
-def _pre_commit(repository: Repository, arguments: Sequence[str]) -> Question:
+def _tell(why: AgentlockError | str, what: str) -> None:
+    from agentlock.guard.report import error_text, tell
+
+    error = UndecidedError(why) if isinstance(why, str) else why
+    tell(error_text(error, f"{what} refused: "))
+
+
+def _pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     # Under the framework one hook serves pre-commit and pre-merge-commit, and is not told which.
     merging = git_changes.merged_heads() if FRAMEWORK in arguments else []
-    return git_changes.staged(repository, merging or None), _replay_of(repository)
+    return git_changes.staged(repository, merging or None, asked.staged), _replay_of(repository)
 
 
-def _prepare_commit_msg(repository: Repository, _arguments: Sequence[str]) -> Question:
+def _prepare_commit_msg(
+    repository: Repository, _arguments: Sequence[str], asked: Asked
+) -> Question:
     """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase."""
-    return git_changes.staged(repository), _replay_of(repository)
+    return git_changes.staged(repository, asked=asked.staged), _replay_of(repository)
 
 
-def _pre_merge_commit(repository: Repository, _arguments: Sequence[str]) -> Question:
+def _pre_merge_commit(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
     return git_changes.staged(repository, git_changes.merged_heads()), _replay_of(repository)
 
 
-def _pre_applypatch(repository: Repository, _arguments: Sequence[str]) -> Question:
+def _pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Asked) -> Question:
     """``git am`` and ``rebase --apply``; a patch of the holder's own stays the holder's."""
 
     def excuse(store: Store, verdict: Verdict) -> Verdict:
@@ -134,10 +144,10 @@ def _pre_applypatch(repository: Repository, _arguments: Sequence[str]) -> Questi
 
         return excuse_patch(store, verdict, repository)
 
-    return git_changes.staged(repository), excuse
+    return git_changes.staged(repository, asked=asked.staged), excuse
 
 
-def _pre_push(_repository: Repository, arguments: Sequence[str]) -> Question:
+def _pre_push(_repository: Repository, arguments: Sequence[str], _asked: Asked) -> Question:
     if FRAMEWORK in arguments:
         remote, updates = _framework_push()
     elif arguments:
@@ -162,14 +172,13 @@ def _replay_of(repository: Repository) -> Excuse:
     return excuse
 
 
-def _record(name: str, arguments: Sequence[str]) -> int:
+def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
     """post-commit (the oid, and the one it was replayed from) and post-rewrite (pairs on stdin).
 
     Nobody waits for it and nothing hangs on it: a commit in no ledger is its pusher's.
     """
     from agentlock.guard.ledger import record
 
-    repository = discover()
     identity = identify(repository)
     if identity.name is None:
         return EXIT_OK
@@ -234,8 +243,12 @@ def _framework_push() -> tuple[str, list[RefUpdate]]:
 
 def _timeout() -> int:
     text = os.environ.get("AGENTLOCK_TIMEOUT")
+    if not text:
+        return DEFAULT_TIMEOUT
+    from agentlock.duration import parse_timeout
+
     try:
-        return parse_timeout(text) if text else DEFAULT_TIMEOUT
+        return parse_timeout(text)
     except UsageError as error:
         raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", hint=error.hint) from error
 
@@ -287,7 +300,7 @@ def _log(
 
 
 _FRAMEWORK_VARIABLES = ("REMOTE_NAME", "LOCAL_BRANCH", "REMOTE_BRANCH")
-_HOOKS: dict[str, Callable[[Repository, Sequence[str]], Question]] = {
+_HOOKS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "pre-commit": _pre_commit,
     "pre-merge-commit": _pre_merge_commit,
     "prepare-commit-msg": _prepare_commit_msg,
@@ -301,22 +314,9 @@ _WORDS["prepare-commit-msg"] = "commit"
 _WORDS["pre-applypatch"] = "patch"
 
 
-def _hold_standard_descriptors() -> None:
-    """Let no file or pipe that is opened later become a closed stdin, stdout or stderr.
-
-    The stand-in for stdin cannot be read: nothing to read would mean that nothing is pushed.
-    """
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:  # noqa: PERF203 -- three times; the lowest free number is the missing one
-            os.open(os.devnull, os.O_WRONLY)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """``agentlock hook NAME ARGUMENT…``."""
-    _hold_standard_descriptors()
+def main(arguments: Sequence[str], asked: Asked) -> int:
+    """``agentlock hook NAME ARGUMENT…``, with what git has already been asked."""
     if not arguments:
-        tell(f"agentlock: name the hook: {_NAMES}\n")
+        _tell(f"name the hook: {_NAMES}", "this")
         return EXIT_UNDECIDED
-    return run(arguments[0], arguments[1:])
+    return run(arguments[0], arguments[1:], asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentlock.guard.verdict import decide
 from agentlock.model import PathConflict, Verdict
-from agentlock.patterns.matching import Folding, compile_pattern, path_keys
+from agentlock.patterns.keys import Folding, path_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def meeting_directories(
     store: Store, directories: Sequence[bytes], agent: str | None, folding: Folding
 ) -> list[PathConflict]:
     """What would refuse some change below each directory; the path is a witness."""
+    from agentlock.patterns.matching import compile_pattern
     from agentlock.patterns.overlap import overlap
 
     conflicts = []

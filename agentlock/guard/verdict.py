@@ -6,13 +6,14 @@ import sys
 
 from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import PathConflict, Verdict
-from agentlock.patterns.matching import Folding, PatternIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from agentlock.model import Policy, Reservation
+    from agentlock.patterns.keys import Folding
+    from agentlock.patterns.matching import PatternIndex
 
 
 def decide(
@@ -51,6 +52,8 @@ def decide(
 
 
 def _index(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
+    from agentlock.patterns.matching import PatternIndex  # no other commit needs it
+
     try:
         return PatternIndex([held.pattern for held in reservations], folding)
     except PatternError as error:

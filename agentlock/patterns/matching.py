@@ -5,15 +5,8 @@ The hot path of git's hooks: nothing is imported but this package's own light mo
 
 from __future__ import annotations
 
-from agentlock.patterns.pattern import (
-    EXACT,
-    Folding,
-    Pattern,
-    compile_pattern,
-    displayed,
-    fold_key,
-    path_keys,
-)
+from agentlock.patterns.keys import EXACT, Folding, fold_key, path_keys
+from agentlock.patterns.pattern import Pattern, compile_pattern, displayed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

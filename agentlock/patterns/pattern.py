@@ -8,7 +8,8 @@ beyond its own package.
 
 from __future__ import annotations
 
-from agentlock.model import Keys, Value
+from agentlock.model import Keys
+from agentlock.patterns.keys import EXACT, Folding, extension_key, fold_key
 from agentlock.patterns.wildmatch import (
     GLOBSTAR,
     NameGlob,
@@ -30,69 +31,6 @@ if TYPE_CHECKING:
     Kind = Literal["literal", "directory", "glob"]
 
 _MATCHES_ALL = NameGlob((None,))
-
-
-class Folding(Value):
-    """How this repository compares names: ``core.ignorecase`` and ``core.precomposeunicode``."""
-
-    ignore_case: bool = False
-    compose_unicode: bool = False
-
-    def compose(self, path: bytes) -> bytes:
-        """Each name in its composed form (NFC); a name that is not UTF-8 stays as it is."""
-        if not self.compose_unicode or path.isascii():
-            return path
-        return _normalized("NFC", path)
-
-    def apply(self, path: bytes) -> bytes:
-        """The form in which two names of the same file are equal. Case is ASCII's, as in git."""
-        path = self.compose(path)
-        return path.lower() if self.ignore_case else path
-
-
-EXACT = Folding()
-
-
-def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
-    import unicodedata  # seldom needed
-
-    def normalized(name: bytes) -> bytes:
-        try:
-            return unicodedata.normalize(form, name.decode()).encode()
-        except UnicodeDecodeError:
-            return name
-
-    return b"/".join(map(normalized, path.split(b"/")))
-
-
-def fold_key(path: bytes) -> bytes:
-    """A form that is equal for all names that any folding holds equal: an index over it serves all.
-
-    Lower case of the *decomposed* form: ``E`` + accent and ``e`` + accent differ by ASCII case,
-    while their composed forms differ in a way that no ASCII folding sees.
-    """
-    return (path if path.isascii() else _normalized("NFD", path)).lower()
-
-
-def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
-    """The ``Keys.prefix``es and the ``Keys.name``s of all patterns that can match a path."""
-    key = fold_key(path)
-    name = key[key.rfind(b"/") + 1 :]
-    extension = _extension(path[path.rfind(b"/") + 1 :])
-    prefixes = [key]
-    while key:
-        key = key[: max(key.rfind(b"/"), 0)]
-        prefixes.append(key)
-    return prefixes, (name, b"*" + extension, b"*")
-
-
-def _extension(name: bytes) -> bytes:
-    """The key of what follows the last dot, made from those bytes alone.
-
-    A glob knows no more of a name: bytes before the dot that are not UTF-8 must not matter.
-    """
-    dot = name.rfind(b".")
-    return fold_key(name[dot:]) if dot >= 0 else b""
 
 
 class Pattern:
@@ -135,7 +73,7 @@ class Pattern:
         if self.kind == "glob":
             return Keys(prefix, *_last_name(self.text))
         name = self.prefix[self.prefix.rfind(b"/") + 1 :]
-        return Keys(prefix, fold_key(name), _extension(name))
+        return Keys(prefix, fold_key(name), extension_key(name))
 
     @property
     def is_whole_repository(self) -> bool:
@@ -166,13 +104,13 @@ def _last_name(glob: bytes) -> tuple[bytes, bytes]:
         return b"*", b"*"
     name = literal_of(last)
     if name is not None:
-        return fold_key(name), _extension(name)
+        return fold_key(name), extension_key(name)
     ending = bytearray()
     for token in reversed(last):
         if not isinstance(token, int):
             break
         ending.insert(0, token)
-    extension = _extension(bytes(ending))
+    extension = extension_key(bytes(ending))
     return b"*" + extension, extension or b"*"
 
 

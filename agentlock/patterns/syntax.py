@@ -10,9 +10,9 @@ import os.path
 from typing import TYPE_CHECKING, Protocol
 
 from agentlock.model import Value
+from agentlock.patterns.keys import EXACT
 from agentlock.patterns.matching import PatternIndex
 from agentlock.patterns.pattern import (
-    EXACT,
     compile_pattern,
     compiled_segments,
     covers_below,

@@ -335,5 +335,5 @@ def test_the_matcher_loads_nothing_that_a_hook_need_not_pay_for() -> None:
     loaded = set(done.stdout.split())
     assert loaded == {"__future__", "agentlock", "agentlock.errors", "agentlock.model"} | {
         f"agentlock.patterns{name}"
-        for name in ("", ".matching", ".overlap", ".pattern", ".wildmatch")
+        for name in ("", ".keys", ".matching", ".overlap", ".pattern", ".wildmatch")
     }

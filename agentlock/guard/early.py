@@ -1,0 +1,43 @@
+"""What every commit's guard asks git first: git answers while Python still loads the guard."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.git.repository import ask_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.git.process import Running
+
+_ABOUT_THE_INDEX = ("pre-commit", "prepare-commit-msg", "pre-applypatch")
+
+
+class Asked:
+    """Commands that git is working on: the settings, and of a commit what is staged."""
+
+    __slots__ = ("settings", "staged")
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
+        _hold_standard_descriptors()
+        self.settings = ask_settings()
+        self.staged: Running | None = None
+        if arguments and arguments[0] in _ABOUT_THE_INDEX:
+            from agentlock.git.changes import ask_staged
+
+            self.staged = ask_staged()
+
+
+def _hold_standard_descriptors() -> None:
+    """Let no file or pipe that is opened later become a closed stdin, stdout or stderr.
+
+    The stand-in for stdin cannot be read: nothing to read would mean that nothing is pushed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # noqa: PERF203 -- three times; the lowest free number is the missing one
+            os.open(os.devnull, os.O_WRONLY)

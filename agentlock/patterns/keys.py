@@ -1,0 +1,76 @@
+"""What a path or a pattern is found by, however a repository compares names.
+
+Apart from the patterns themselves, because most commits come near no reservation: then the guard
+needs this and no pattern at all.
+"""
+
+from __future__ import annotations
+
+from agentlock.model import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+
+class Folding(Value):
+    """How this repository compares names: ``core.ignorecase`` and ``core.precomposeunicode``."""
+
+    ignore_case: bool = False
+    compose_unicode: bool = False
+
+    def compose(self, path: bytes) -> bytes:
+        """Each name in its composed form (NFC); a name that is not UTF-8 stays as it is."""
+        if not self.compose_unicode or path.isascii():
+            return path
+        return _normalized("NFC", path)
+
+    def apply(self, path: bytes) -> bytes:
+        """The form in which two names of the same file are equal. Case is ASCII's, as in git."""
+        path = self.compose(path)
+        return path.lower() if self.ignore_case else path
+
+
+EXACT = Folding()
+
+
+def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
+    import unicodedata  # seldom needed
+
+    def normalized(name: bytes) -> bytes:
+        try:
+            return unicodedata.normalize(form, name.decode()).encode()
+        except UnicodeDecodeError:
+            return name
+
+    return b"/".join(map(normalized, path.split(b"/")))
+
+
+def fold_key(path: bytes) -> bytes:
+    """A form that is equal for all names that any folding holds equal: an index over it serves all.
+
+    Lower case of the *decomposed* form: ``E`` + accent and ``e`` + accent differ by ASCII case,
+    while their composed forms differ in a way that no ASCII folding sees.
+    """
+    return (path if path.isascii() else _normalized("NFD", path)).lower()
+
+
+def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
+    """The ``Keys.prefix``es and the ``Keys.name``s of all patterns that can match a path."""
+    key = fold_key(path)
+    name = key[key.rfind(b"/") + 1 :]
+    extension = extension_key(path[path.rfind(b"/") + 1 :])
+    prefixes = [key]
+    while key:
+        key = key[: max(key.rfind(b"/"), 0)]
+        prefixes.append(key)
+    return prefixes, (name, b"*" + extension, b"*")
+
+
+def extension_key(name: bytes) -> bytes:
+    """The key of what follows the last dot, made from those bytes alone.
+
+    A glob knows no more of a name: bytes before the dot that are not UTF-8 must not matter.
+    """
+    dot = name.rfind(b".")
+    return fold_key(name[dot:]) if dot >= 0 else b""
