@@ -58,12 +58,16 @@ class Repository:
         self.path = path
 
     def must(self, *arguments: str, program: str = "git", agent: str | None = None) -> str:
-        """Run a program that has to succeed; its stdout."""
+        """Run git or agentlock, which has to succeed; its stdout."""
+        return self.run(*_PROGRAMS[program], *arguments, agent=agent)
+
+    def run(self, *command: str, agent: str | None = None) -> str:
+        """Run a command that has to succeed; its stdout."""
         environment = self.scratch.environment
         if agent is not None:
             environment = {**environment, "AGENTLOCK_AGENT": agent}
         done = subprocess.run(
-            (*_PROGRAMS[program], *arguments),
+            command,
             cwd=self.path,
             env=environment,
             capture_output=True,

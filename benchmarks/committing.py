@@ -1,0 +1,315 @@
+"""What does the guard add to `git commit`? Beside its peers, at every size, and phase by phase.
+
+python benchmarks/committing.py           (about six minutes: up to a million reservations)
+python benchmarks/committing.py --quick   (about one)
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import shlex
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from calendar import timegm
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pages import Page
+from run import (
+    FILES,
+    IDLE,
+    NO_HOOK,
+    Section,
+    added,
+    commits,
+    interleaved,
+    ratio,
+    refusals,
+    spread,
+)
+from scratch import Scratch
+
+from agentlock.patterns.matching import compile_pattern
+from agentlock.store import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from run import Sample
+    from scratch import Repository
+
+HERE = Path(__file__).resolve().parent
+SIZES = (10, 1_000, 100_000, 1_000_000)
+THOUSAND = 1_000
+HOLDERS = 100
+HOUR = 3_600 * 1_000_000
+FRAMEWORK = """
+repos:
+- repo: local
+  hooks:
+  - {id: nothing, name: nothing, entry: "true", language: system, always_run: true}
+"""
+LEFTHOOK = 'pre-commit:\n  commands:\n    nothing:\n      run: "true"\n'
+BY_SQLITE = """
+db=$(git rev-parse --git-common-dir)/agentlock/agentlock.sqlite3
+paths=$(git diff-index --cached --name-only --no-renames HEAD -- | sed "s/'/''/g; s/.*/('&')/")
+[ -z "$(sqlite3 -readonly "$db" "WITH p(path) AS (VALUES $(echo "$paths" | paste -sd,))
+SELECT 1 FROM p JOIN file_reservations AS r ON r.path_prefix = p.path
+WHERE released_ts IS NULL LIMIT 1")" ]
+"""
+
+
+def committing(folder: Path, rounds: int, sizes: Sequence[int]) -> Section:
+    """`git commit` of one staged file under our hooks and under others'."""
+    scratch = Scratch(folder)
+    variants: dict[str, Callable[[], Sample]] = {}
+    python = shlex.quote(sys.executable)
+    scripts = {
+        NO_HOOK: None,
+        "sh, does nothing": ":",
+        IDLE: f"exec {python} -I -S -c pass",
+        "three hooks as ours: that, and sh twice": f"exec {python} -I -S -c pass",
+    }
+    for at, (name, script) in enumerate(scripts.items()):
+        repo = scratch.repository(f"plain{at}", FILES)
+        if script is not None:
+            repo.hook("pre-commit", script)
+        if "three" in name:
+            repo.hook("prepare-commit-msg", ":")
+            repo.hook("post-commit", ":")
+        variants[name] = commits(repo)
+    for live in sizes:
+        variants[f"agentlock, {live:,} live reservations of others"] = commits(
+            guarded(scratch, f"guarded{live}", live)
+        )
+    variants[f"agentlock, {THOUSAND:,} of them, refused"] = refusals(
+        guarded(scratch, "refused", THOUSAND)
+    )
+    for peer, install in PEERS.items():
+        repo = scratch.repository(f"peer {len(variants)}", FILES)
+        if install(repo):
+            variants[peer] = commits(repo)
+        else:
+            print(f"left out, not on this machine: {peer}", file=sys.stderr)
+    text = (
+        f"One staged file in a repository of {FILES} files; the whole command, {rounds} rounds in "
+        "turn. Ours are all the hooks of `init`: pre-commit asks Python, prepare-commit-msg "
+        "recognises what pre-commit cleared, post-commit leaves the ledger to the background. "
+        "Ratios are medians of the ratios round by round. The last column is what the hooks add "
+        "to a commit, beside what an interpreter that does nothing adds."
+    )
+    return Section("A guarded commit", text, compared(interleaved(variants, rounds)))
+
+
+def compared(samples: Mapping[str, Sequence[Sample]]) -> list[Sequence[str]]:
+    walls = {name: [sample.wall for sample in own] for name, own in samples.items()}
+    idle = added(walls[IDLE], walls[NO_HOOK])
+    table: list[Sequence[str]] = [
+        ("hooks", "median, ms", "10 to 90 %, ms", "processor, ms", "to no hook", "added")
+    ]
+    for name, own in walls.items():
+        busy = statistics.median(sample.cpu for sample in samples[name])
+        table.append(
+            (
+                name,
+                f"{statistics.median(own):.1f}",
+                spread(own),
+                f"{busy:.1f}",
+                f"{ratio(own, walls[NO_HOOK]):.2f}",
+                f"{added(own, walls[NO_HOOK]) / idle:.2f}",
+            )
+        )
+    return table
+
+
+# The repositories
+
+
+def guarded(scratch: Scratch, name: str, live: int) -> Repository:
+    """A repository with all our hooks, and so many live reservations of others."""
+    repo = scratch.repository(name, FILES)
+    repo.must("init", program="agentlock")
+    reserve_by_others(repo, live)
+    return repo
+
+
+def reserve_by_others(repo: Repository, live: int) -> None:
+    """70 % files, 20 % folders, 10 % globs of a hundred agents; none meets src/0/0.txt.
+
+    Written as the store writes them, for a million calls of `reserve` would take an hour.
+    """
+    database = repo.path / ".git" / "agentlock" / "agentlock.sqlite3"
+    now = time.time_ns() // 1000
+
+    def row(at: int) -> tuple[object, ...]:
+        text = (
+            b"/src/%d/module%d.py" % (at % 997, at)
+            if at % 10 < 7
+            else b"/packages/part%d/**" % at
+            if at % 10 < 9
+            else b"/src/%d/*.x%d" % (at % 997, at)
+        )
+        keys = compile_pattern(text).keys
+        texts = (text, text, keys.prefix, keys.name, keys.extension)
+        return (1, at % HOLDERS + 1, *texts, True, "bd-42", now, now + 12 * HOUR, at + 1)
+
+    order = random.Random(3).sample(range(live), live)  # noqa: S311 -- the same every time
+    with closing(sqlite3.connect(database)) as connection:
+        agents = [(1, f"Other{number}", "", "", now) for number in range(HOLDERS)]
+        connection.executemany(statements.WRITE_AGENT, agents)
+        connection.executemany(statements.WRITE_RESERVATION, map(row, order))
+        connection.execute("UPDATE projects SET last_fence = ?", (live,))
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _by_sqlite(repo: Repository) -> bool:
+    if not shutil.which("sqlite3"):
+        return False
+    repo.must("init", "--no-hooks", program="agentlock")
+    reserve_by_others(repo, THOUSAND)
+    repo.hook("pre-commit", BY_SQLITE)
+    return True
+
+
+def _usual(repo: Repository) -> bool:
+    repo.must("init", "--no-hooks", program="agentlock")
+    reserve_by_others(repo, THOUSAND)
+    python, script = shlex.quote(sys.executable), shlex.quote(str(HERE / "usual_guard.py"))
+    repo.hook("pre-commit", f"exec {python} {script}")
+    return True
+
+
+def _lefthook(repo: Repository) -> bool:
+    program = shutil.which("lefthook") or str(Path(sys.executable).parent / "lefthook")
+    if not Path(program).exists():
+        return False
+    repo.write("lefthook.yml", LEFTHOOK)
+    repo.run(program, "install")
+    return True
+
+
+def _framework(repo: Repository) -> bool:
+    repo.write(".pre-commit-config.yaml", FRAMEWORK)
+    repo.run(sys.executable, "-m", "pre_commit", "install")
+    return True
+
+
+PEERS: dict[str, Callable[[Repository], bool]] = {
+    f"sh, git and the sqlite3 command; literal paths only, {THOUSAND:,}": _by_sqlite,
+    f"the usual way: click, subprocess, pathspec, {THOUSAND:,}": _usual,
+    "lefthook, one command that does nothing": _lefthook,
+    "the pre-commit framework, one hook that does nothing": _framework,
+}
+
+
+# Phase by phase
+
+
+PHASES = (
+    "git, before the first hook",
+    "git starts sh, sh starts Python, Python starts",
+    "git is asked for the settings and for what is staged",
+    "the guard is loaded",
+    "waiting for the settings, who am I",
+    "the table is loaded and opened",
+    "waiting for what is staged",
+    "the verdict",
+    "the table is closed, sh notes what was cleared",
+    "git, to prepare-commit-msg",
+    "prepare-commit-msg recognises what was cleared",
+    "git makes the commit",
+    "post-commit leaves the ledger to the background",
+    "git, to its end",
+)
+
+
+def phases(folder: Path, rounds: int) -> Section:
+    """One guarded commit taken apart; the parts add up to the whole."""
+    repo = guarded(Scratch(folder), "phases", THOUSAND)
+    marks, trace = folder / "marks", folder / "trace"
+    hook = repo.path / ".git" / "hooks" / "pre-commit"
+    text = hook.read_text(encoding="utf-8")
+    plain = "from agentlock.__main__ import main\n    code = main()"
+    assert plain in text, "the shim starts Python in another way"
+    told = "\n    ".join(
+        (
+            f"sys.path.append({json.dumps(str(HERE))})",
+            "from marking import guard",
+            f"code = guard({json.dumps(str(marks))})",
+        )
+    )
+    hook.write_text(text.replace(plain, told), encoding="utf-8")
+    repo.scratch.environment["GIT_TRACE2_EVENT"] = str(trace)
+    taken: list[list[float]] = []
+    for turn in range(rounds + 3):
+        repo.write("src/0/0.txt", f"change {turn}\n")
+        repo.must("add", "src/0/0.txt")
+        trace.unlink()
+        started = time.time()
+        repo.must("commit", "-q", "-m", "change")
+        ended = time.time()
+        moments = [started, *_moments(trace, marks), ended]
+        if turn >= 3:
+            taken.append([(b - a) * 1000 for a, b in itertools.pairwise(moments)])
+    whole = statistics.median(sum(parts) for parts in taken)
+    table: list[Sequence[str]] = [("phase", "mean, ms", "share")]
+    means = [statistics.fmean(column) for column in zip(*taken, strict=True)]
+    total = sum(means)
+    for name, mean in zip(PHASES, means, strict=True):
+        table.append((name, f"{mean:.2f}", f"{mean / total:.0%}"))
+    table.append(("the whole", f"{total:.2f}", "100%"))
+    text = (
+        f"{rounds} commits, {THOUSAND:,} live reservations of others; moments are taken by git's "
+        "own trace (GIT_TRACE2_EVENT) and inside the guard, which costs a little by itself. Means, "
+        f"because they add up; the median of the whole is {whole:.1f} ms."
+    )
+    return Section("One guarded commit, phase by phase", text, table)
+
+
+def _moments(trace: Path, marks: Path) -> list[float]:
+    """When each hook began and ended, in seconds since the epoch, with the marks of the first."""
+    events = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+    (sid,) = [event["sid"] for event in events if event.get("argv", ())[1:2] == ["commit"]]
+    own = [event for event in events if event["sid"] == sid]
+    hooks = {event["child_id"] for event in own if "hook_name" in event}
+    times = [_seconds(event["time"]) for event in own if event.get("child_id") in hooks]
+    assert len(times) == 6, times
+    inside = [float(line) for line in marks.read_text(encoding="utf-8").split()]
+    return [times[0], *inside, *times[1:]]
+
+
+def _seconds(text: str) -> float:
+    """``2026-01-31T12:00:00.123456Z`` as seconds since the epoch."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction}")
+
+
+def main() -> None:
+    """Measure, and replace the sections of RESULTS.md."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller tables")
+    parser.add_argument("--rounds", type=int, metavar="N")
+    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", metavar="FILE")
+    options = parser.parse_args()
+    rounds = options.rounds or (15 if options.quick else 100)
+    page = Page(options.output, "What the guard costs")
+    sizes = SIZES[:2] if options.quick else SIZES
+    for measure in (partial(committing, sizes=sizes), phases):
+        with tempfile.TemporaryDirectory(
+            prefix="agentlock-bench-", ignore_cleanup_errors=True
+        ) as folder:
+            page.replace(measure(Path(folder), rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What committing.py has a hook run in the place of `main`: the guard, and when each part ended."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def guard(marks: str) -> int:
+    """Guard a commit, and write into a file when each part had ended."""
+    moments = [time.time()]
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*arguments: Any, **options: Any) -> Any:
+            result = function(*arguments, **options)
+            moments.append(time.time())
+            return result
+
+        return noting
+
+    from agentlock.guard.early import Asked
+
+    asked = Asked(["pre-commit"])
+    moments.append(time.time())
+    from agentlock.guard import hooks
+
+    moments.append(time.time())
+    for name in ("identify", "open_store", "judge"):
+        setattr(hooks, name, noted(getattr(hooks, name)))
+    hooks._HOOKS["pre-commit"] = noted(hooks._HOOKS["pre-commit"])  # noqa: SLF001 -- as above
+    code = hooks.main(["pre-commit"], asked)
+    with open(marks, "w", encoding="ascii") as file:
+        file.write(" ".join(map(str, moments)))
+    return code
