@@ -16,6 +16,7 @@ beside=${0%/*}/@HOOK@.before-agentlock
 
 refuse() {
     echo "agentlock: refused: $1" >&2
+    [ @HOOK@ != pre-receive ] || set -- "$1" "on the server: $2"
     echo "  mend it: $2" >&2
     exit 3
 }
@@ -86,7 +87,7 @@ esac
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
     ran=yes
-    if [ @HOOK@ = pre-push ]; then
+    if [ @HOOK@ = pre-push ] || [ @HOOK@ = pre-receive ]; then
         # All must read the same refs; the x keeps the last newline through the substitution.
         [ -n "$refs" ] || refs=$(cat && printf x) ||
             refuse "what git pushes cannot be read from stdin" "git push again"

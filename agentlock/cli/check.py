@@ -69,7 +69,8 @@ def check(
                 conflicts=(*verdict.conflicts, *met),
             )
     if not verdict.clean:
-        folder = os.path.relpath(workspace.tree.cwd, workspace.tree.root)
+        tree = None if workspace.repository.is_bare else workspace.tree
+        folder = b"" if tree is None else os.path.relpath(tree.cwd, tree.root)
         tell(verdict_text(verdict, now, what="check", agent=name, folder=folder))
     if as_json:
         print_json(verdict_json(verdict))

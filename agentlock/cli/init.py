@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +15,23 @@ from agentlock.git.repository import discover
 from agentlock.install.hooks import install, status
 from agentlock.install.initialise import initialise
 
+if TYPE_CHECKING:
+    from agentlock.git.repository import Repository
+    from agentlock.install.initialise import Outcome
+
 
 @click.command()
 @click.option("--database", metavar="PATH", help="A database that several clones share.")
 @click.option("--project", metavar="KEY", help="The project's name there (default: origin's URL).")
 @click.option("--hooks/--no-hooks", default=True, help="Install the git hooks (default: yes).")
+@click.option("--server", is_flag=True, help="Guard the pushes to this bare repository.")
+@click.option(
+    "--identity-variable",
+    "identity_variables",
+    metavar="NAME",
+    multiple=True,
+    help="Where the server says who pushes: REMOTE_USER, GL_USERNAME... (repeatable).",
+)
 @click.option("--new-database", is_flag=True, help="Start afresh where the database is lost.")
 @json_option
 @timeout_option
@@ -25,16 +39,22 @@ def init(
     database: str | None,
     project: str | None,
     hooks: bool,
+    server: bool,
+    identity_variables: tuple[str, ...],
     new_database: bool,
     as_json: bool,
     timeout: str | None,
 ) -> None:
     """Make the reservation table, register this project, install the hooks. Safe to repeat.
 
+    With --server, in a bare repository, a push is refused that the table forbids to who pushes.
+    Nobody has a name there but in the variables that the server itself sets: name them.
+
     \b
     Example:
       agentlock init
       agentlock init --database ~/agentlock.sqlite3   (shared by several clones)
+      agentlock init --server --database /srv/agentlock.sqlite3 --identity-variable REMOTE_USER
     """
     workspace = Workspace(timeout=timeout)
     outcome = initialise(
@@ -43,6 +63,8 @@ def init(
         project=project,
         new_database=new_database,
         timeout=workspace.timeout,
+        server=server,
+        identity_variables=identity_variables,
     )
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")
@@ -55,14 +77,36 @@ def init(
                 "project": outcome.project,
                 "created": outcome.created,
                 "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found],
+                **({"identity_variables": repository.identity_variables} if server else {}),
             }
         )
         return
     put(f"table:   {outcome.database} ({'new' if outcome.created else 'in use already'})")
-    put(f"project: {outcome.project}")
+    put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
     for hook in found:
         put(f"hook:    {hook.hook} {hook.state}")
-    _offer_guide()
+    if server:
+        _put_server(repository, outcome)
+    else:
+        _offer_guide()
+
+
+def _put_server(repository: Repository, outcome: Outcome) -> None:
+    if repository.identity_variables:
+        put(f"pushers: named by {', '.join(repository.identity_variables)}")
+    else:
+        say(
+            "agentlock: nobody who pushes here has a name: every exclusive reservation is "
+            "somebody else's"
+        )
+        say("  mend it: agentlock init --server --identity-variable NAME")
+    if outcome.new_project:
+        location, key = shlex.quote(outcome.database), shlex.quote(outcome.project)
+        say(
+            "agentlock: no agent has used this project yet, and only what is reserved in it is "
+            "guarded here"
+        )
+        say(f"  in each clone: agentlock init --database {location} --project {key}")
 
 
 def _offer_guide() -> None:

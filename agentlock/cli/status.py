@@ -17,7 +17,7 @@ from agentlock.cli.output import (
     text_of,
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
-from agentlock.git.changes import uncommitted
+from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import judge
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
@@ -47,7 +47,8 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
     workspace = Workspace(agent, timeout)
     name = workspace.identity.name
     hooks = hooks_status(workspace.repository)
-    changes = uncommitted(workspace.repository)
+    bare = workspace.repository.is_bare
+    changes = Changes((), frozenset()) if bare else uncommitted(workspace.repository)
     with workspace.store(read_only=True) as store:
         verdict, now = judge(store, changes, name, workspace.folding)
         holds = [] if name is None else store.reservations(agent=name, live_at=now)
@@ -63,6 +64,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
             "enforcement": verdict.policy.enforcement,
             "holds": [reservation_json(held) for held in holds],
             "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+            **({"identity_variables": workspace.repository.identity_variables} if bare else {}),
             "uncovered": [text_of(path) for path in verdict.uncovered],
             "messages": [
                 {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
@@ -73,10 +75,14 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
         return
     put(f"agent     {name} ({workspace.identity.source})" if name else "agent     nobody is named")
     _put_guard(hooks, verdict.policy)
+    if bare:
+        pushers = ", ".join(workspace.repository.identity_variables)
+        put(f"pushers   {f'named by {pushers}' if pushers else 'nobody who pushes has a name'}")
     put(f"project   {workspace.repository.project}")
     put(f"table     {workspace.repository.database}")
     _put_holds(holds, now)
-    _put_blocks(verdict.conflicts, verdict.checked)
+    if not bare:
+        _put_blocks(verdict.conflicts, verdict.checked)
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         more = f" and {len(verdict.uncovered) - _SHOWN} more" if verdict.uncovered[_SHOWN:] else ""

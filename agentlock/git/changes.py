@@ -46,7 +46,10 @@ class Changes(Value):
 
 
 class RefUpdate(Value):
-    """One line that git gives a pre-push hook; an oid of zeros means "none"."""
+    """One line that git gives a pre-push hook; an oid of zeros means "none".
+
+    Of pre-receive, ``remote_ref`` is a ref of this repository, and ``local_ref`` is not known.
+    """
 
     local_ref: bytes
     local_oid: bytes
@@ -60,6 +63,13 @@ class RefUpdate(Value):
     @property
     def creates(self) -> bool:
         return not self.remote_oid.strip(b"0")
+
+
+class Push(Value):
+    """The commits that a push brings, and those that it drops, each as its oid and its parents'."""
+
+    brings: tuple[bytes, ...]
+    drops: tuple[bytes, ...]
 
 
 def ask_staged(base: str = "HEAD") -> Running:
@@ -78,6 +88,7 @@ def staged(
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD. ``asked`` is
     what ``ask_staged`` began against HEAD; a merge has no use for it.
     """
+    repository.require_worktree()
     heads = _heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
     base, beside = _automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
     result = (ask_staged(base) if base else asked or ask_staged()).result()
@@ -115,7 +126,7 @@ def merged_heads() -> list[bytes]:
     return [name[len(prefix) :] for name in os.environb if name.startswith(prefix)]
 
 
-def pushed(remote: str, updates: Iterable[RefUpdate]) -> Changes:
+def sent(remote: str, updates: Iterable[RefUpdate]) -> Push:
     """What a push brings to a remote that does not have it yet, and what a forced one drops.
 
     Complete with respect to what the remote-tracking refs of ``remote`` say that it has.
@@ -124,20 +135,26 @@ def pushed(remote: str, updates: Iterable[RefUpdate]) -> Changes:
     """
     updates = [update for update in updates if not update.deletes]
     if not updates:
-        return Changes((), frozenset())
-    _require_known({update.remote_oid for update in updates if not update.creates})
-    return _parse([*_of_listed(_new_to(remote, updates)), *_dropped_by(updates)])
+        return Push((), ())
+    known = {update.remote_oid for update in updates if not update.creates}
+    _require_known(known)
+    new = [update.local_oid for update in updates] + [b"^" + oid for oid in known]
+    return Push(commits(new, *_known_to(remote)), dropped(updates))
 
 
-def touching(remote: str, updates: Iterable[RefUpdate]) -> dict[bytes, set[str]]:
-    """Of a push: each path, and the oids of the new commits that change it.
+def changed_by(push: Push) -> Changes:
+    """What the commits of a push change, those that it brings and those that it drops."""
+    return _parse(_of_listed([*push.brings, *push.drops]))
 
-    A path that a forced push drops is also listed under the oid "", which nobody made.
+
+def touching(push: Push) -> dict[bytes, set[str]]:
+    """Each path, and the oids of the commits that are brought and change it.
+
+    A path that dropped commits change is also listed under the oid "", which nobody made.
     """
-    updates = [update for update in updates if not update.deletes]
     found: dict[bytes, set[str]] = {}
     plain = []
-    for line in _new_to(remote, updates):
+    for line in push.brings:
         oid, *parents = line.split()
         if len(parents) < 2:
             plain.append(oid)
@@ -151,9 +168,24 @@ def touching(remote: str, updates: Iterable[RefUpdate]) -> dict[bytes, set[str]]
             found.setdefault(next(fields), set()).add(oid.decode())
         else:
             oid = field
-    for path in _parse(_dropped_by(updates)).paths:
+    for path in _parse(_of_listed(push.drops)).paths:
         found.setdefault(path, set()).add("")
     return found
+
+
+def commits(revisions: Iterable[bytes], *options: str) -> tuple[bytes, ...]:
+    """The commits that these revisions reach, but for those after a "^": as Push has them."""
+    stdin = b"\n".join(revisions) + b"\n"
+    return tuple(output(*_REV_LIST, *options, stdin=stdin).splitlines())
+
+
+def dropped(updates: Iterable[RefUpdate]) -> tuple[bytes, ...]:
+    """The commits that forced pushes take away from a ref; a tag that moves takes none."""
+    found: list[bytes] = []
+    for update in updates:
+        if not update.creates and not update.remote_ref.startswith(b"refs/tags/"):
+            found += commits([update.remote_oid, b"^" + update.local_oid])
+    return tuple(dict.fromkeys(found))
 
 
 def patch_ids(oids: Iterable[str]) -> dict[str, str]:
@@ -196,8 +228,7 @@ def in_range(revisions: str) -> Changes:
     lines = [line for line in resolved.stdout.split(b"\n") if line not in (b"", b"--")]
     if resolved.code != 0 or not lines:
         raise mistake
-    listed = output(*_REV_LIST, stdin=b"\n".join(lines) + b"\n")
-    return _parse(_of_listed(listed.splitlines()))
+    return _parse(_of_listed(commits(lines)))
 
 
 def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
@@ -306,13 +337,6 @@ def _known_to(remote: str) -> list[str]:
     return ["--not", *(f"--exclude={remote}{name}/*" for name in below), f"--remotes={remote}"]
 
 
-def _new_to(remote: str, updates: Iterable[RefUpdate]) -> list[bytes]:
-    """The commits that a push brings, each as its oid and its parents'."""
-    revisions = [update.local_oid for update in updates]
-    revisions += [b"^" + update.remote_oid for update in updates if not update.creates]
-    return output(*_REV_LIST, *_known_to(remote), stdin=b"\n".join(revisions) + b"\n").splitlines()
-
-
 def _of_listed(lines: Iterable[bytes]) -> list[bytes]:
     """Raw diffs of commits, each given as its oid and its parents'."""
     plain: list[bytes] = []
@@ -356,21 +380,6 @@ def _of_merges(merges: list[bytes]) -> list[bytes]:
             _brought([merge + b"^1", merge + b"^2"]),
         )
     ]
-
-
-def _dropped_by(updates: Iterable[RefUpdate]) -> list[bytes]:
-    """What forced pushes take away from remote branches; nothing for a fast-forward or a tag."""
-    chunks = []
-    for update in updates:
-        if update.creates or update.remote_ref.startswith(b"refs/tags/"):
-            continue
-        old, new = os.fsdecode(update.remote_oid), os.fsdecode(update.local_oid)
-        result = git("merge-base", "--is-ancestor", old, new)
-        if result.code == 1:
-            chunks.append(_difference(update.remote_oid, update.local_oid))
-        elif result.code != 0:
-            raise result.error()
-    return chunks
 
 
 def _difference(old: bytes, new: bytes) -> bytes:

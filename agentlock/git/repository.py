@@ -23,9 +23,12 @@ _SETTINGS = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
     r"|remote\.origin\.url)$"
 )
-# Only the repository's own file says which database guards it: a `git -c` or a personal
-# configuration must not lead the guard to another table.
-_LOCAL_ONLY = (b"agentlock.database", b"agentlock.databaseid", b"agentlock.project")
+# Only the repository's own file says which database guards it, and whom a server believes: a
+# `git -c` or a personal configuration must not lead the guard elsewhere.
+_LOCAL_ONLY = (
+    *(b"agentlock.database", b"agentlock.databaseid", b"agentlock.project"),
+    b"agentlock.identityvariable",
+)
 _MOVED_BY = (
     *(b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", b"GIT_OBJECT_DIRECTORY"),
     *(b"GIT_CEILING_DIRECTORIES", b"GIT_DISCOVERY_ACROSS_FILESYSTEM"),
@@ -40,6 +43,7 @@ NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter o
 class Repository(Value):
     """A worktree and the settings that concern us. Paths are absolute, as bytes.
 
+    Of a bare repository, ``root`` is its own folder.
     ``database`` is the recorded location made absolute (a path, or a URL), ``database_id`` and
     ``project`` what `init` recorded with it; all three None where `init` has not run.
     """
@@ -61,6 +65,23 @@ class Repository(Value):
     @property
     def project(self) -> str | None:
         return self._text(b"agentlock.project")
+
+    @property
+    def is_bare(self) -> bool:
+        return self.root == self.git_dir
+
+    @property
+    def identity_variables(self) -> list[str]:
+        """The variables in which this server is told who pushes."""
+        return (self._text(b"agentlock.identityvariable") or "").split()
+
+    def require_worktree(self) -> None:
+        """NotARepositoryError in a bare repository."""
+        if self.is_bare:
+            raise NotARepositoryError(
+                f"{os.fsdecode(self.root)} is a bare repository, and has no files",
+                hint="cd into a worktree of the repository",
+            )
 
     @property
     def ignore_case(self) -> bool:
@@ -94,9 +115,11 @@ def ask_settings() -> Running:
 
 
 def discover(asked: Running | None = None) -> Repository:
-    """The worktree that the current directory lies in; ``asked`` is what ``ask_settings`` began.
+    """The worktree or bare repository that the current directory lies in.
 
-    NotARepositoryError outside one and in a bare repository; GitError where git fails otherwise.
+    ``asked`` is what ``ask_settings`` began.
+
+    NotARepositoryError outside one and in git's folder of one; GitError where git fails otherwise.
     """
     directories = _directories_at_root()
     settings = _settings((asked or ask_settings()).result())
@@ -137,7 +160,10 @@ def _directories() -> list[bytes]:
     questions = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
     result = git("rev-parse", "--path-format=absolute", *questions)
     if result.code != 0:
-        raise _not_found(result.stderr)
+        bare = _bare_directories()
+        if bare is None:
+            raise _not_found(result.stderr)
+        return bare
     answers = result.stdout[:-1].split(b"\n")
     if len(answers) != len(questions):  # a path with a newline in it: ask one by one
         answers = [output("rev-parse", "--path-format=absolute", one)[:-1] for one in questions]
@@ -147,12 +173,23 @@ def _directories() -> list[bytes]:
     return answers
 
 
+def _bare_directories() -> list[bytes] | None:
+    """The answers of ``_directories`` in a bare repository, also where git runs its hooks."""
+    if git("rev-parse", "--is-bare-repository").stdout != b"true\n":
+        return None
+    questions = ("--absolute-git-dir", "--git-common-dir")
+    git_dir, common_dir = (
+        output("rev-parse", "--path-format=absolute", one)[:-1] for one in questions
+    )
+    return [git_dir, git_dir, common_dir] if git_dir == common_dir else None
+
+
 def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
     said = stderr.decode("utf-8", "backslashreplace").strip().partition("\n")[0]
     said = said.removeprefix("fatal: ")
     if "work tree" in said:
         return NotARepositoryError(
-            "this is git's own folder or a bare repository, not a worktree",
+            "this is git's own folder, not a worktree",
             hint="cd into a worktree of the repository",
         )
     if "not a git repository" in said:
@@ -236,4 +273,23 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
                 f"{name!r} ({source}) is no agent name", hint=f"a name is {NAME_RULE}"
             )
         return Identity(name, source)
+    return Identity(None, "")
+
+
+def identify_pusher(repository: Repository) -> Identity:
+    """Who pushes, by what the server authenticated: the first identity variable that is set.
+
+    Nothing else is believed: where a client shares the server's machine, it brings its own
+    environment and configuration along.
+    """
+    for variable in repository.identity_variables:
+        name = os.environ.get(variable)
+        if not name:
+            continue
+        if not is_agent_name(name):
+            raise IdentityError(
+                f"{name!r} ({variable}, as this server sets it) is no agent name",
+                hint=f"a name is {NAME_RULE}",
+            )
+        return Identity(name, variable)
     return Identity(None, "")

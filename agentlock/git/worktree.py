@@ -22,6 +22,7 @@ class WorkTree:
     """A worktree seen from a current directory. The index is read once, when it is first needed."""
 
     def __init__(self, repository: Repository) -> None:
+        repository.require_worktree()
         self.root = os.path.realpath(repository.root)
         try:
             self.cwd = os.path.realpath(os.getcwdb())

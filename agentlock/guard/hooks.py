@@ -19,22 +19,22 @@ from agentlock.errors import (
 from agentlock.git import changes as git_changes
 from agentlock.git.changes import RefUpdate
 from agentlock.git.process import output
-from agentlock.git.repository import discover, identify
+from agentlock.git.repository import discover, identify, identify_pusher
 from agentlock.guard.judge import folding_of, judge
+from agentlock.model import PathConflict, Value
 from agentlock.store import DEFAULT_TIMEOUT, open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentlock.git.changes import Changes
+    from agentlock.git.changes import Changes, Push
     from agentlock.git.repository import Identity, Repository
     from agentlock.guard.early import Asked
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
 
     Excuse = Callable[[Store, Verdict], Verdict]
-    Question = tuple[Changes, Excuse]
 
 FRAMEWORK = "--framework"
 _PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
@@ -42,6 +42,18 @@ _LOGGED_PATHS = 100
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
+_SERVER = "pre-receive"
+
+
+class Question(Value):
+    """What a hook asks: may these paths change? ``excuse`` takes out what the holders made.
+
+    ``deletes`` is the default branch, where a push to this server deletes it.
+    """
+
+    changes: Changes
+    excuse: Excuse
+    deletes: bytes | None = None
 
 
 def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
@@ -51,6 +63,8 @@ def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
         return _guarded(name, arguments, what, asked)
     except AgentlockError as error:
         error.hint = error.hint or _SEE_GIT
+        if name == _SERVER:
+            error.hint = f"on the server: {error.hint}"
         _tell(error, what)
         return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED
     except (ImportError, SyntaxError) as error:  # half a package: no bug, and no answer either
@@ -73,7 +87,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
     if name not in _HOOKS:
         raise UsageError(f"there is no guard for a hook {name!r}", hint=f"one of: {_NAMES}")
     repository = discover(asked.settings)
-    identity = identify(repository)
+    identity = identify_pusher(repository) if name == _SERVER else identify(repository)
     timeout = _timeout()
     store = open_store(
         repository.database,
@@ -83,19 +97,22 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
         read_only=True,
     )
     try:
-        changes, excuse = _HOOKS[name](repository, arguments, asked)
+        question = _HOOKS[name](repository, arguments, asked)
+        changes = question.changes
         if _PROBE in os.environ:
             from agentlock.guard.probe import answer
 
             return answer(name, store, changes, identity.name, folding_of(repository))
         verdict, now = judge(store, changes, identity.name, folding_of(repository))
         if verdict.conflicts:
-            verdict = excuse(store, verdict)
+            verdict = question.excuse(store, verdict)
+        if question.deletes is not None:
+            verdict = _without_default_branch(verdict, question.deletes, store, now)
     finally:
         store.close()
     if verdict.clean:
         return EXIT_OK
-    if not verdict.allowed:
+    if not verdict.allowed and name != _SERVER:
         skipped = _skipped(repository, identity, verdict, what)
         if skipped:
             return EXIT_OK
@@ -105,7 +122,17 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
         rest = []
     from agentlock.guard.report import tell, verdict_text
 
-    tell(verdict_text(verdict, now, what=what, agent=identity.name, rest=rest))
+    tell(
+        verdict_text(
+            verdict,
+            now,
+            what=what,
+            agent=identity.name,
+            rest=rest,
+            deletes=question.deletes,
+            on_server=name == _SERVER,
+        )
+    )
     if verdict.allowed:
         return EXIT_OK
     _log_refusal(repository, identity, verdict, what)
@@ -122,18 +149,20 @@ def _tell(why: AgentlockError | str, what: str) -> None:
 def _pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     # Under the framework one hook serves pre-commit and pre-merge-commit, and is not told which.
     merging = git_changes.merged_heads() if FRAMEWORK in arguments else []
-    return git_changes.staged(repository, merging or None, asked.staged), _replay_of(repository)
+    changes = git_changes.staged(repository, merging or None, asked.staged)
+    return Question(changes, _replay_of(repository))
 
 
 def _prepare_commit_msg(
     repository: Repository, _arguments: Sequence[str], asked: Asked
 ) -> Question:
     """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase."""
-    return git_changes.staged(repository, asked=asked.staged), _replay_of(repository)
+    return Question(git_changes.staged(repository, asked=asked.staged), _replay_of(repository))
 
 
 def _pre_merge_commit(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
-    return git_changes.staged(repository, git_changes.merged_heads()), _replay_of(repository)
+    changes = git_changes.staged(repository, git_changes.merged_heads())
+    return Question(changes, _replay_of(repository))
 
 
 def _pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Asked) -> Question:
@@ -144,7 +173,7 @@ def _pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: As
 
         return excuse_patch(store, verdict, repository)
 
-    return git_changes.staged(repository, asked=asked.staged), excuse
+    return Question(git_changes.staged(repository, asked=asked.staged), excuse)
 
 
 def _pre_push(_repository: Repository, arguments: Sequence[str], _asked: Asked) -> Question:
@@ -155,12 +184,43 @@ def _pre_push(_repository: Repository, arguments: Sequence[str], _asked: Asked) 
     else:
         raise UsageError("pre-push needs the remote's name, as git gives it")
 
+    push = git_changes.sent(remote, updates)
+    return Question(git_changes.changed_by(push), _pushed_by_makers(push))
+
+
+def _pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
+    from agentlock.git.receiving import deleted_default_branch, received
+
+    if "GIT_NAMESPACE" in os.environ:
+        raise GitError(
+            "GIT_NAMESPACE is set, and which branches are known in a namespace is not",
+            hint="serve this repository without GIT_NAMESPACE",
+        )
+    updates = [_received_update(line) for line in _stdin().splitlines()]
+    if not updates:
+        raise GitError(
+            "pre-receive was given no ref update",
+            hint="a hook that runs before must pass its lines on",
+        )
+    push = received(updates)
+    return Question(
+        git_changes.changed_by(push), _pushed_by_makers(push), deleted_default_branch(updates)
+    )
+
+
+def _without_default_branch(verdict: Verdict, branch: bytes, store: Store, now: int) -> Verdict:
+    """Every path goes with the default branch: whatever is held, by whomever, forbids it."""
+    held = [PathConflict(branch, one) for one in store.reservations(live_at=now)]
+    return verdict.replace(checked=verdict.checked + 1, conflicts=(*held, *verdict.conflicts))
+
+
+def _pushed_by_makers(push: Push) -> Excuse:
     def excuse(store: Store, verdict: Verdict) -> Verdict:
         from agentlock.guard.ledger import excuse_push
 
-        return excuse_push(store, verdict, remote, updates)
+        return excuse_push(store, verdict, push)
 
-    return git_changes.pushed(remote, updates), excuse
+    return excuse
 
 
 def _replay_of(repository: Repository) -> Excuse:
@@ -205,6 +265,18 @@ def _update(line: bytes) -> RefUpdate:
             hint="push with git itself; a hook that runs before must pass its lines on",
         )
     return RefUpdate(*fields)
+
+
+def _received_update(line: bytes) -> RefUpdate:
+    """githooks(5): old oid, new oid, ref."""
+    fields = line.split(b" ", 2)
+    if len(fields) != 3 or not all(_is_oid(oid) for oid in fields[:2]):
+        raise GitError(
+            f"pre-receive was given a line that is no ref update: {line[:60]!r}",
+            hint="a hook that runs before must pass its lines on",
+        )
+    old, new, ref = fields
+    return RefUpdate(b"", new, ref, old)
 
 
 def _is_oid(text: bytes) -> bool:
@@ -306,12 +378,12 @@ _HOOKS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "prepare-commit-msg": _prepare_commit_msg,
     "pre-applypatch": _pre_applypatch,
     "pre-push": _pre_push,
+    _SERVER: _pre_receive,
 }
 _RECORDING = ("post-commit", "post-rewrite")
 _NAMES = ", ".join(_HOOKS)
 _WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
-_WORDS["prepare-commit-msg"] = "commit"
-_WORDS["pre-applypatch"] = "patch"
+_WORDS |= {"prepare-commit-msg": "commit", "pre-applypatch": "patch", _SERVER: "push"}
 
 
 def main(arguments: Sequence[str], asked: Asked) -> int:

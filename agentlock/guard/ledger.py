@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agentlock.git.changes import RefUpdate
+    from agentlock.git.changes import Push
     from agentlock.git.repository import Repository
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
@@ -46,10 +46,8 @@ def excuse_commits(store: Store, verdict: Verdict, touched: Mapping[bytes, set[s
     )
 
 
-def excuse_push(
-    store: Store, verdict: Verdict, remote: str, updates: Sequence[RefUpdate]
-) -> Verdict:
-    return excuse_commits(store, verdict, git_changes.touching(remote, updates))
+def excuse_push(store: Store, verdict: Verdict, push: Push) -> Verdict:
+    return excuse_commits(store, verdict, git_changes.touching(push))
 
 
 def excuse_replay(store: Store, verdict: Verdict, repository: Repository) -> Verdict:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _ROWS = 8
 _REST = 12
 _WIDEST = 60
+_NOBODY = "export AGENTLOCK_AGENT=YourName (nobody is named here)"
+_NO_PUSHER = "this server has no name for who pushes: ask whoever runs it"
 _SAFE_IN_SHELL = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,"
 )
@@ -67,6 +69,8 @@ def verdict_text(
     agent: str | None,
     rest: Sequence[bytes] = (),
     folder: bytes | None = None,
+    deletes: bytes | None = None,
+    on_server: bool = False,
 ) -> str:
     """A verdict that is not clean, with what can be done. ``what``: commit, merge, push, check.
 
@@ -74,9 +78,11 @@ def verdict_text(
     its hooks in GIT_PREFIX.
     ``rest`` are paths that could be committed on their own; a command for them is shown where
     it stays short.
+    ``deletes`` is the default branch, where that is what is refused; ``on_server``: who reads this
+    has no say in what they are called here.
     """
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
-    lines = [f"agentlock: {what} {how}: {_headline(verdict)}", ""]
+    lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}", ""]
     rows = [_row(conflict, now) for conflict in verdict.conflicts]
     rows += [
         (printable(path), "not covered by a reservation of yours") for path in verdict.uncovered
@@ -86,7 +92,8 @@ def verdict_text(
         lines.append(f"  and {len(rows) - _ROWS} more")
     if folder is None:
         folder = os.fsencode(os.environ.get("GIT_PREFIX", ""))
-    lines += ["", *_hints(verdict, agent, rest, folder)]
+    nobody = "" if agent is not None else _NO_PUSHER if on_server else _NOBODY
+    lines += ["", *_hints(verdict, nobody, rest, folder)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +117,9 @@ def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
     return (f"{mine} meets {theirs}", agent, mode, left, where, reason)
 
 
-def _headline(verdict: Verdict) -> str:
+def _headline(verdict: Verdict, deletes: bytes | None) -> str:
+    if deletes is not None and any(one.path == deletes for one in verdict.conflicts):
+        return f"{printable(deletes)} is the default branch, and stays while anything is held"
     parts = []
     held = len({conflict.path for conflict in verdict.conflicts})
     if held:
@@ -157,10 +166,10 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _hints(verdict: Verdict, agent: str | None, rest: Sequence[bytes], folder: bytes) -> list[str]:
+def _hints(verdict: Verdict, nobody: str, rest: Sequence[bytes], folder: bytes) -> list[str]:
     hints = []
-    if agent is None:
-        hints.append(("who are you?", "export AGENTLOCK_AGENT=YourName (nobody is named here)"))
+    if nobody:
+        hints.append(("who are you?", nobody))
     if verdict.uncovered and len(verdict.uncovered) <= _REST:
         hints.append(
             ("reserve them:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}")

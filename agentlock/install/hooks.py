@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 HOOKS = (*shims.JUDGING, *shims.RECORDING)
-ESSENTIAL = ("pre-commit", "pre-push")
+ESSENTIAL = ("pre-commit", "pre-push", *shims.RECEIVING)
+_ALL = (*HOOKS, *shims.RECEIVING)
 _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
 _FRAMEWORK_IDS = {"pre-commit": "agentlock", "pre-push": "agentlock-pre-push"}
@@ -38,19 +39,23 @@ class HookStatus(Value):
 
 
 def install(repository: Repository) -> list[HookStatus]:
-    """Put our hooks where git runs them, for all worktrees at once; safe to repeat."""
+    """Put our hooks where git runs them, for all worktrees at once; safe to repeat.
+
+    A bare repository gets those that meet a push to it; what asks agentlock already is kept up.
+    """
     root, common_dir = repository.root, repository.common_dir
     with exclusively(common_dir):
         setting = own_folder.configured(root, common_dir)
         pins = _pins(common_dir)
+        wanted = _wanted(repository)
         if setting is not None and own_folder.is_needed(setting, common_dir):
             former = own_folder.in_sh(root, setting.value)
-            scripts = {hook: shims.guarding(hook, former, pins) for hook in HOOKS}
+            scripts = {hook: shims.guarding(hook, former, pins) for hook in wanted}
             own_folder.put_before(root, common_dir, setting, scripts)
         else:
             folder = setting.value if setting else _default_folder(common_dir)
             os.makedirs(folder, exist_ok=True)
-            for hook in HOOKS:
+            for hook in wanted:
                 chain.put(os.path.join(folder, hook), shims.guarding(hook, "", pins))
             own_folder.remove(root, common_dir)
     return status(repository)
@@ -66,20 +71,20 @@ def uninstall(common_dir: bytes) -> list[str]:
             folders.append(setting.value)
         for folder in folders:
             removed += _take_out(folder)
-    return [hook for hook in HOOKS if hook in removed]
+    return [hook for hook in _ALL if hook in removed]
 
 
 def status(repository: Repository) -> list[HookStatus]:
     """What git would run in this worktree, hook by hook, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir
     folder = os.fsdecode(hooks_folder(root))
-    found = [_status_of(repository, folder, hook) for hook in HOOKS]
+    found = [_status_of(repository, folder, hook) for hook in _expected(repository)]
     if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
         down = [status.hook for status in found if not status.guards]
         detail = "the hook of the same name that was there before does not run"
         found += [
             HookStatus(hook, os.path.join(folder, hook), "not passed on", detail)
-            for hook in own_folder.not_passed_on(root, common_dir, HOOKS)
+            for hook in own_folder.not_passed_on(root, common_dir, _wanted(repository))
             if hook not in down
         ]
     return found
@@ -94,10 +99,30 @@ def left_behind(common_dir: bytes) -> list[str]:
 
 
 def is_guarded(hooks: list[HookStatus]) -> bool:
-    """Whether commits and pushes of this worktree meet the guard."""
+    """Whether commits and pushes of this worktree, or pushes to this server, meet the guard."""
     return all(
         hook.guards for hook in hooks if hook.hook in ESSENTIAL and hook.state != "not passed on"
     )
+
+
+def _expected(repository: Repository) -> tuple[str, ...]:
+    return shims.RECEIVING if repository.is_bare else HOOKS
+
+
+def _wanted(repository: Repository) -> tuple[str, ...]:
+    """What belongs here, and what asks agentlock already: a server may have worktrees."""
+    expected = _expected(repository)
+    return tuple(
+        hook
+        for hook in _ALL
+        if hook in expected
+        or any(shims.pins_of(head) for head in _heads(repository.common_dir, hook))
+    )
+
+
+def _heads(common_dir: bytes, hook: str) -> list[bytes]:
+    folders = (own_folder.folder_of(common_dir), _default_folder(common_dir))
+    return [chain.head(os.path.join(folder, hook)) for folder in folders]
 
 
 def _default_folder(common_dir: bytes) -> str:
@@ -106,17 +131,16 @@ def _default_folder(common_dir: bytes) -> str:
 
 def _pins(common_dir: bytes) -> list[shims.Pin]:
     """This interpreter, and those that hooks of ours here know already."""
-    known = []
-    for folder in (own_folder.folder_of(common_dir), _default_folder(common_dir)):
-        for hook in HOOKS:
-            known += shims.pins_of(chain.head(os.path.join(folder, hook)))
+    known = [
+        pin for hook in _ALL for head in _heads(common_dir, hook) for pin in shims.pins_of(head)
+    ]
     return shims.with_current(known)
 
 
 def _take_out(folder: str) -> list[str]:
     if not os.path.isdir(folder):
         return []
-    removed = [hook for hook in HOOKS if chain.take_out(os.path.join(folder, hook))]
+    removed = [hook for hook in _ALL if chain.take_out(os.path.join(folder, hook))]
     if removed and not os.listdir(folder):
         os.rmdir(folder)
     return removed

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from agentlock.errors import AgentlockError, DatabaseError, UsageError
+from agentlock.errors import AgentlockError, DatabaseError, NotARepositoryError, UsageError
 from agentlock.git.configuration import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
@@ -19,6 +19,8 @@ from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.git.repository import Repository
 
 DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
@@ -30,6 +32,7 @@ class Outcome(Value):
     database: str
     project: str
     created: bool
+    new_project: bool
     lost: str = ""
 
 
@@ -40,14 +43,47 @@ def initialise(
     project: str | None,
     new_database: bool,
     timeout: int,
+    server: bool = False,
+    identity_variables: Sequence[str] = (),
 ) -> Outcome:
     """Make the repository ready; safe to repeat.
 
     A repository whose recorded database is gone or is another one is refused, unless
-    ``new_database`` starts afresh; what was there is kept beside the new one.
+    ``new_database`` starts afresh; what was there is kept beside the new one. A bare repository
+    has no database by default: it must be the one that the agents use. ``identity_variables`` are
+    those in which a server is told who pushes; none given keeps what is recorded.
     """
+    _require_role(repository, server=server)
+    _require_variables(identity_variables, server=server)
     with exclusively(repository.common_dir):
-        return _initialise(repository, database, project, timeout, new_database=new_database)
+        outcome = _initialise(repository, database, project, timeout, new_database=new_database)
+        if identity_variables:
+            names = " ".join(dict.fromkeys(identity_variables))
+            record(repository.root, "identityVariable", names)
+        return outcome
+
+
+def _require_role(repository: Repository, *, server: bool) -> None:
+    if server and not repository.is_bare:
+        raise UsageError(
+            "this repository has a worktree: --server is for the bare one that agents push to",
+            hint="cd into the bare repository; here: agentlock init",
+        )
+    if repository.is_bare and not server:
+        raise NotARepositoryError(
+            "this is a bare repository: nobody commits here, agents push to it",
+            hint="agentlock init --server --database X, with the table that the agents use",
+        )
+
+
+def _require_variables(names: Sequence[str], *, server: bool) -> None:
+    if names and not server:
+        raise UsageError("--identity-variable is for a server", hint="agentlock init --server ...")
+    for name in names:
+        if not (name.isascii() and name.isidentifier()):
+            raise UsageError(
+                f"{name!r} is no name of a variable", hint="for example REMOTE_USER, GL_USERNAME"
+            )
 
 
 def _initialise(
@@ -60,7 +96,10 @@ def _initialise(
 ) -> Outcome:
     repository = discover()  # as it is now that nobody else is setting it up
     location = _location(repository, database)
-    key = project or repository.project or default_project(repository)
+    key = project or repository.project
+    if key is None and repository.is_bare:
+        key = _project_of_server(repository, location, timeout)
+    key = key or default_project(repository)
     key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
     lost = ""
     if new_database:
@@ -68,10 +107,10 @@ def _initialise(
     elif repository.database is not None:
         _require_recorded(repository, location, timeout)
     identifier, created = _made_or_joined(repository, location, timeout)
-    migrate.add_project(location, key, timeout=timeout)
+    new_project = migrate.add_project(location, key, timeout=timeout)
     _record(repository, location, identifier, key)
     _log(location, identifier, key, lost, timeout, created=created)
-    return Outcome(location, key, created, lost)
+    return Outcome(location, key, created, new_project, lost)
 
 
 def _made_or_joined(repository: Repository, location: str, timeout: int) -> tuple[str, bool]:
@@ -93,6 +132,23 @@ def default_project(repository: Repository) -> str:
     if url:
         return normalised_url(os.fsdecode(url))
     return os.fsdecode(repository.common_dir)
+
+
+def _project_of_server(repository: Repository, location: str, timeout: int) -> str:
+    """The only project of the table; of several, the one that clones of this path belong to.
+
+    A new project would guard nothing: the agents' reservations are in another one.
+    """
+    by_path = normalised_url(os.fsdecode(repository.common_dir))
+    known = migrate.projects(location, timeout=timeout) if os.path.lexists(location) else []
+    if len(known) == 1:
+        return known[0]
+    if known and by_path not in known:
+        raise UsageError(
+            f"the table serves several projects: {', '.join(known)}",
+            hint="name the one that is pushed here: --project KEY",
+        )
+    return by_path
 
 
 def normalised_url(url: str) -> str:
@@ -146,6 +202,11 @@ def _location(repository: Repository, database: str | None) -> str:
     recorded = repository.database
     default = os.path.join(os.fsdecode(repository.common_dir), DEFAULT_DATABASE)
     if database is None:
+        if recorded is None and repository.is_bare:
+            raise UsageError(
+                "a server has no table by default: it must be the one that the agents use",
+                hint="agentlock init --server --database X",
+            )
         return recorded or default
     refuse_unsupported(database)
     return os.path.realpath(os.path.expanduser(database))

@@ -27,6 +27,7 @@ ONLY_WHERE_PRESENT = (
     *("pre-receive", "update", "proc-receive", "post-receive", "post-update"),
     *("reference-transaction", "push-to-checkout", "post-index-change"),
 )
+_KNOWN = (*PASSED_ON, *ONLY_WHERE_PRESENT, *shims.JUDGING, *shims.RECORDING)
 _MEMORY = ("hooksPath", "formerHooksPath", "formerHooksPathLocal")
 
 
@@ -101,7 +102,7 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
     for hook, script in scripts.items():
         chain.put(os.path.join(folder, hook), script)
     there = _hooks_in(root, setting.value)
-    for hook in (*PASSED_ON, *ONLY_WHERE_PRESENT):
+    for hook in _KNOWN:
         path = os.path.join(folder, hook)
         if hook not in scripts and (hook in PASSED_ON or hook in there or chain.is_ours(path)):
             chain.put(path, shims.passing(hook, former))
@@ -154,8 +155,7 @@ def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> l
 def _hooks_in(root: bytes, value: str) -> set[str]:
     """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
     folder = os.path.join(os.fsdecode(root), configuration.expanded_path(root, value))
-    known = (*PASSED_ON, *ONLY_WHERE_PRESENT, *shims.JUDGING, *shims.RECORDING)
-    return {hook for hook in known if os.access(os.path.join(folder, hook), os.X_OK)}
+    return {hook for hook in _KNOWN if os.access(os.path.join(folder, hook), os.X_OK)}
 
 
 def in_sh(root: bytes, value: str) -> str:

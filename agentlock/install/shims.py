@@ -11,6 +11,7 @@ from agentlock.errors import UndecidedError
 MARK = b"# agentlock hook: "
 JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
 RECORDING = ("post-commit", "post-rewrite")
+RECEIVING = ("pre-receive",)
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"
 _PINS_END = b"\n# end of pins\n"

@@ -13,6 +13,7 @@ READ_IDENTITY = "SELECT id FROM database_identity"
 WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
 
 READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
+READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
 WRITE_PROJECT = "INSERT INTO projects (human_key, slug, created_ts) VALUES (?, ?, ?)"
 READ_POLICY = """
 SELECT enforcement, require_reservation, CAST(exempt AS BLOB), max_ttl, allow_skip

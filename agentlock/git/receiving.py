@@ -1,0 +1,84 @@
+"""What a push changes, seen from the repository that receives it (githooks(5), pre-receive).
+
+Its refs are still what they were, and the new objects lie in a quarantine, to which git's variables
+lead every git command that the hook runs (git-receive-pack(1)).
+"""
+
+from __future__ import annotations
+
+from agentlock.git.changes import Push, commits, dropped
+from agentlock.git.process import git, output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentlock.git.changes import RefUpdate
+
+_BRANCHES = b"refs/heads/"
+_REF = "--format=%(objectname) %(refname) %(symref)"
+
+
+def received(updates: Sequence[RefUpdate]) -> Push:
+    """The commits that no branch here has yet, and those that a branch loses.
+
+    A tag makes no commit known: what came in with one is judged when it reaches a branch. A
+    deleted ref drops what no other branch has once the push is done; deleting a tag drops nothing.
+    """
+    new = [update.local_oid for update in updates if not update.deletes]
+    brings = commits(new, "--not", "--branches") if new else ()
+    forced = dropped(update for update in updates if not update.deletes)
+    return Push(brings, tuple(dict.fromkeys([*forced, *_dropped_by_deleting(updates)])))
+
+
+def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
+    """The branch that HEAD names, where the push deletes it, by whatever name."""
+    deleted = [update.remote_ref for update in updates if update.deletes and not update.creates]
+    if not deleted:
+        return None
+    head = git("symbolic-ref", "--quiet", "HEAD")
+    if head.code not in (0, 1):  # 1: HEAD names a commit, and no branch is the default
+        raise head.error()
+    default = head.stdout.rstrip(b"\n")
+    return default if default in _really_deleted(_refs(deleted), deleted) else None
+
+
+def _dropped_by_deleting(updates: Sequence[RefUpdate]) -> tuple[bytes, ...]:
+    deletions = [
+        update
+        for update in updates
+        if update.deletes and not update.creates and not update.remote_ref.startswith(b"refs/tags/")
+    ]
+    if not deletions:
+        return ()
+    refs = _refs([update.remote_ref for update in deletions])
+    moved = {update.remote_ref for update in updates if not update.deletes}
+    gone = _really_deleted(refs, [update.remote_ref for update in deletions])
+    kept = {
+        oid
+        for oid, name, target in refs
+        if name.startswith(_BRANCHES) and not target and name not in moved | gone
+    }
+    kept |= {
+        update.local_oid
+        for update in updates
+        if not update.deletes and update.remote_ref.startswith(_BRANCHES)
+    }
+    lost = [update.remote_oid for update in deletions]
+    return commits([*lost, *(b"^" + oid for oid in sorted(kept))])
+
+
+def _refs(named: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+    """(oid, name, what a symbolic ref names) of every branch, and of the named refs."""
+    patterns = [name.decode("utf-8", "surrogateescape") for name in named]
+    listed = output("for-each-ref", _REF, "refs/heads", *patterns).splitlines()
+    fields = [line.split(b" ") for line in listed]
+    return [(oid, name, target) for oid, name, target in fields]
+
+
+def _really_deleted(
+    refs: Iterable[tuple[bytes, bytes, bytes]], names: Iterable[bytes]
+) -> set[bytes]:
+    """To delete a symbolic ref by a push deletes the ref that it names."""
+    targets = {name: target for _, name, target in refs if target}
+    return {targets.get(name, name) for name in names}
