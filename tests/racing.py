@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from support import Result
@@ -109,3 +111,17 @@ def start_together(
     with at_the_gate(calls, cwd, env) as runner:
         runner.open_gate()
         return runner.results()
+
+
+def signal_once_it_writes(victim: subprocess.Popen[bytes], database: Path, signal: int) -> bool:
+    """Send a signal as soon as the victim holds the write lock; False where it ended before."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as probe:
+        while victim.poll() is None:
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                victim.send_signal(signal)
+                return True
+            probe.execute("ROLLBACK")
+            time.sleep(0.0005)
+    return False

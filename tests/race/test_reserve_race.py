@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from racing import Call, at_the_gate, start_together
+from racing import Call, at_the_gate, signal_once_it_writes, start_together
 from support import Repo, Result, run
 
 import agentlock
@@ -124,7 +124,8 @@ def test_a_process_killed_inside_its_transaction_leaves_a_usable_table(repo: Rep
         with at_the_gate([Call(agent, ("reserve", *mine))], repo.path) as runner:
             (victim,) = runner.processes
             runner.open_gate()
-            killed_inside += kill_once_it_writes(victim, repo.database)
+            killed_inside += signal_once_it_writes(victim, repo.database, signal.SIGKILL)
+            victim.wait()
         held = [row for row in repo.agentlock("list", "--json").json if row["agent"] == agent]
         assert len(held) in (0, len(mine))
         assert repo.sql("PRAGMA integrity_check") == [("ok",)]
@@ -132,20 +133,6 @@ def test_a_process_killed_inside_its_transaction_leaves_a_usable_table(repo: Rep
         repo.write(f"{turn}/free.py")
         assert repo.commit_all(agent="Heir").code == 0
     assert killed_inside, "no kill hit a transaction: the test proves nothing"
-
-
-def kill_once_it_writes(victim: subprocess.Popen[bytes], database: Path) -> bool:
-    """SIGKILL as soon as the victim holds the write lock; whether it died of that."""
-    with contextlib.closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as probe:
-        while victim.poll() is None:
-            try:
-                probe.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                victim.kill()
-                break
-            probe.execute("ROLLBACK")
-            time.sleep(0.0005)
-    return victim.wait() == -signal.SIGKILL
 
 
 def test_first_inits_at_once_make_one_database_that_all_agree_on(

@@ -1,0 +1,86 @@
+"""Is there one order of these calls that explains every answer?
+
+The search of Wing and Gong (1993) with Lowe's memory of what was tried (2017): of the calls not
+yet placed, one that began before any other of them ended comes next, if the model then answers as
+it did. A state that was reached before with the same calls placed is not tried again. A call that
+was never answered (its process was killed) took effect at some moment after its begin, or never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+State = TypeVar("State")
+Operation = TypeVar("Operation")
+Reply = TypeVar("Reply")
+
+
+class Event(NamedTuple, Generic[Operation, Reply]):
+    """A call with the times (by one clock) between which it was at work; no answer: killed."""
+
+    call: Operation
+    began: int
+    ended: int
+    answer: Reply | None
+
+
+class Order(NamedTuple):
+    """Positions in a history, in the order found; ``whole``: it explains every answer."""
+
+    positions: tuple[int, ...]
+    whole: bool
+
+
+def order_of(
+    history: Sequence[Event[Operation, Reply]],
+    state: State,
+    apply: Callable[[State, Operation], tuple[State, Reply]],
+) -> Order:
+    """An order that explains the history, or the longest that explains a beginning of it.
+
+    States must be hashable; ``apply`` gives the state after a call and the call's answer.
+    """
+    by_begin = sorted(range(len(history)), key=lambda at: history[at].began)
+    answered = sum(1 << at for at in by_begin if history[at].answer is not None)
+    tried: set[tuple[int, State]] = set()
+    path: list[int] = []
+    longest: tuple[int, ...] = ()
+
+    def following(placed: int, state: State) -> Iterator[tuple[int, State]]:
+        first_end: int | None = None
+        never_answered = []
+        for at in by_begin:
+            event = history[at]
+            if placed >> at & 1:
+                continue
+            if first_end is not None and event.began > first_end:
+                break
+            after, answer = apply(state, event.call)
+            if event.answer is None:
+                never_answered.append((at, after))
+                continue
+            first_end = event.ended if first_end is None else min(first_end, event.ended)
+            if answer == event.answer:
+                yield at, after
+        yield from never_answered
+
+    stack = [(0, following(0, state))]
+    while stack:
+        placed, choices = stack[-1]
+        if placed & answered == answered:
+            return Order(tuple(path), whole=True)
+        for at, after in choices:
+            reached = (placed | 1 << at, after)
+            if reached not in tried:
+                tried.add(reached)
+                path.append(at)
+                stack.append((reached[0], following(*reached)))
+                break
+        else:
+            longest = max(longest, tuple(path), key=len)
+            stack.pop()
+            del path[-1:]
+    return Order(longest, whole=False)

@@ -1,0 +1,61 @@
+"""A table of the first schema, and upgrades of it that do not come to their end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from histories.stage import faults, look
+from support import AGENTLOCK
+
+from agentlock.store.migrate import steps
+from agentlock.store.statements import APPLICATION_ID, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import random
+
+    from support import Repo
+
+
+def age(repo: Repo) -> None:
+    """Put in place of the table one of the first schema with the same rows."""
+    path = repo.database
+    old = path.with_name("old")
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.executescript(steps()[0][1])
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("ATTACH ? AS new", (str(path),))
+        tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            if table.startswith("sqlite_"):
+                continue
+            known = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+            connection.execute(f"INSERT INTO {table} ({known}) SELECT {known} FROM new.{table}")  # noqa: S608
+    old.replace(path)
+
+
+def kill_while_upgrading(repo: Repo, chance: random.Random) -> bool:
+    """Kill -9 a command that upgrades, at some moment; whether it died of that.
+
+    Another command must find or make the newest schema, with every row, whatever was left.
+    """
+    rows = look(repo)
+    with subprocess.Popen(
+        (*AGENTLOCK, "list"), cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as victim:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            victim.wait(chance.uniform(0.03, 0.25))
+        victim.kill()
+        victim.communicate()
+    result = repo.agentlock("list", "--json")
+    assert result.code == 0, result
+    assert repo.sql("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert look(repo) == rows
+    assert faults(repo) == []
+    return victim.returncode == -signal.SIGKILL
