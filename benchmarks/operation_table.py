@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
 from operations.operations import GROUPS  # noqa: E402
-from operations.world import MODES, PATHS, build, copied, observe  # noqa: E402
+from operations.world import MODES, PATHS, build, copied, git_version, observe  # noqa: E402
 from support import run  # noqa: E402
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ Made by `python benchmarks/operation_table.py` from the operations to which `tes
 holds the code.
 """
 LATER = {"pre-commit": "the commit", "pre-push": "the push", "pre-receive": "the server"}
+_UNKNOWN = "not known"
 
 Cells = tuple[str, ...]
 
@@ -83,6 +84,8 @@ def _rows(folder: Path) -> Iterator[tuple[str, Cells]]:
 
 
 def _cells(folder: Path, operation: Operation) -> Cells:
+    if git_version() < operation.since:
+        return (_UNKNOWN,) * (len(MODES) + 2)
     reserved, free, later = [], [], ""
     for mode in MODES:
         seen = {}
@@ -131,9 +134,10 @@ def _page(tables: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
 
 
 def _together(versions: Mapping[str, object], cells: Cells) -> str:
-    """One word where all versions of git agree, each version's own where they do not."""
-    if len(set(cells)) == 1:
-        return cells[0]
+    """One word where the gits that know the operation agree, each one's own where they do not."""
+    known = set(cells) - {_UNKNOWN}
+    if len(known) <= 1:
+        return known.pop() if known else _UNKNOWN
     return "; ".join(f"{git}: {cell or '-'}" for git, cell in zip(versions, cells, strict=True))
 
 

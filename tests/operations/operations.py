@@ -20,7 +20,7 @@ class Operation(NamedTuple):
     ``default`` and ``strict`` name the hook that stops it where the path is reserved, "" where it
     happens all the same. ``restore`` brings the former state back after a refusal that left
     something behind. ``later`` must be refused once it has happened, by the hook ``gate``; "" where
-    nothing comes later. ``moves``: something is to be seen of it.
+    nothing comes later. ``moves``: something is to be seen of it. ``since``: the git that knows it.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Operation(NamedTuple):
     later: str = PUSH_HEAD
     gate: str = "pre-push"
     moves: bool = True
+    since: tuple[int, int] = (2, 0)
 
 
 class Group(NamedTuple):
@@ -196,10 +197,11 @@ COMMITS = Group(
             "prepare-commit-msg",
             restore="git rebase --abort",
         ),
-        _plumbing(
+        _stopped(
             "rebase --apply",
             "git rebase -q --apply main",
             AHEAD + ON_SIDE,
+            "pre-applypatch",
             restore="git rebase --abort",
         ),
         _stopped(
@@ -209,11 +211,20 @@ COMMITS = Group(
             "prepare-commit-msg",
             restore="git rebase --abort",
         ),
-        _plumbing(
+        _stopped(
             "am",
             "git am -q ../x.patch",
             'git format-patch -q -1 --stdout "$change" >../x.patch',
+            "pre-applypatch",
             restore="git am --abort",
+        ),
+        Operation(
+            "am --no-verify (git 2.40)",
+            "git am -q --no-verify ../x.patch",
+            'git format-patch -q -1 --stdout "$change" >../x.patch',
+            strict="reference-transaction",
+            restore="git am --abort",
+            since=(2, 40),
         ),
         _stopped(
             "cherry-pick",
@@ -234,6 +245,14 @@ COMMITS = Group(
             'commit=$(git commit-tree -p main -m x "$change^{tree}")\n'
             'git update-ref refs/heads/side "$commit"',
             later=PUSH_SIDE,
+        ),
+        Operation(
+            "replay (git 2.52)",
+            "git replay --onto main main~1..side",
+            f"{SIDE}{AHEAD}git reset -q --hard",
+            strict="reference-transaction",
+            later=PUSH_SIDE,
+            since=(2, 52),
         ),
         _plumbing(
             "fast-import",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from operations.operations import GROUPS
-from operations.world import FREE, MODES, RESERVED, build, copied, observe
+from operations.world import FREE, MODES, RESERVED, build, copied, git_version, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,10 @@ def kept() -> Iterator[Path]:
         yield Path(folder)
 
 
-def template(kept: Path, mode: Mode) -> Path:
+def template(kept: Path, mode: Mode, operation: Operation) -> Path:
     """A world built by the first test that needs it, in its sealed environment."""
+    if git_version() < operation.since:
+        pytest.skip(f"git has known it since {operation.since}")
     if not (kept / mode).exists():
         build(kept / mode, mode)
     return kept / mode
@@ -45,7 +47,7 @@ def template(kept: Path, mode: Mode) -> Path:
 def test_what_touches_a_reserved_path_is_refused_now_or_by_the_next_gate(
     mode: Mode, operation: Operation, kept: Path
 ) -> None:
-    with copied(template(kept, mode), RESERVED) as world:
+    with copied(template(kept, mode, operation), RESERVED) as world:
         seen = observe(world, operation)
     assert seen.tried.hook == getattr(operation, mode), seen
     if seen.tried.hook:
@@ -65,7 +67,7 @@ def test_what_touches_a_reserved_path_is_refused_now_or_by_the_next_gate(
 def test_what_touches_only_free_paths_is_left_alone(
     mode: Mode, operation: Operation, kept: Path
 ) -> None:
-    with copied(template(kept, mode), FREE) as world:
+    with copied(template(kept, mode, operation), FREE) as world:
         seen = observe(world, operation)
     assert seen.tried.result.code == 0, seen
     assert "agentlock" not in seen.tried.result.err

@@ -122,6 +122,12 @@ class World:
         return run("sh", "-c", PREAMBLE + script, cwd=self.repo.path, env=env)
 
 
+def git_version() -> tuple[int, int]:
+    words = run("git", "--version", cwd=Path.cwd()).out.split()
+    major, minor, *_ = words[2].split(".")
+    return int(major), int(minor)
+
+
 def observe(world: World, operation: Operation) -> Outcome:
     """Try an operation; where it was refused restore, where it happened ask the later gate."""
     world.prepare(operation.prepare)
