@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from agentlock.store.turns import Turn
+
 _ATTEMPTS = 4  # the first and three retries
 _FIRST_PAUSE = 0.05
 _SMALLEST_PAGE = 512
@@ -43,8 +45,9 @@ class SQLiteStore(Table):
         read_only: bool,
     ) -> None:
         self.location = path
-        self._deadline = time.monotonic() + timeout / 1_000_000
         self._timeout = timeout
+        self._patience = timeout / 1_000_000  # seconds that may still be spent waiting
+        self._turn: Turn | None = None
         self._connection = self._connect(read_only=read_only)
         try:
             self._verify(database_id)
@@ -60,7 +63,7 @@ class SQLiteStore(Table):
         with _Translated(self):
             connection = driver.connect(
                 f"file:{_uri(self.location)}?mode={mode}",
-                timeout=self._remaining(),
+                timeout=self._patience,
                 isolation_level=None,
                 uri=True,
             )
@@ -91,15 +94,28 @@ class SQLiteStore(Table):
         return _Transaction(self, "BEGIN IMMEDIATE")
 
     def begin(self, statement: str) -> None:
-        """Start a transaction within what is left of the time-out, trying again when locked."""
+        """Start a transaction, a writing one in its turn, within what is left of the time-out."""
+        started = time.monotonic()
+        try:
+            if statement != "BEGIN":
+                self._take_turn()
+            self._begin(statement, started + self._patience)
+        except BaseException:
+            self._give_up_turn()
+            raise
+        finally:
+            self._patience = max(self._patience - (time.monotonic() - started), 0.0)
+
+    def _begin(self, statement: str, deadline: float) -> None:
+        """Start a transaction before the deadline, trying again when the table is locked."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
-            remaining = self._remaining()
+            remaining = max(deadline - time.monotonic(), 0.0)
             self._connection.execute(f"PRAGMA busy_timeout = {int(remaining * 1000)}")
             try:
                 self._connection.execute(statement)
             except driver.OperationalError as error:
-                over = attempt == _ATTEMPTS or self._remaining() <= pause
+                over = attempt == _ATTEMPTS or deadline - time.monotonic() <= pause
                 if over or not _is_busy(error):
                     raise
                 time.sleep(pause)
@@ -107,12 +123,32 @@ class SQLiteStore(Table):
             else:
                 return
 
-    def finish(self, statement: str) -> None:
-        self._connection.execute(statement)
+    def _take_turn(self) -> None:
+        """Queue with the other writers; after half of the time ask SQLite without a turn."""
+        from agentlock.store.turns import Turn  # a hook that only reads needs none of it
 
-    @property
-    def in_transaction(self) -> bool:
-        return bool(self._connection.in_transaction)
+        self._turn = Turn(self.location)
+        self._turn.wait(self._patience / 2)
+
+    def _give_up_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.give_up()
+
+    def commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self.roll_back()
+            raise
+        finally:
+            self._give_up_turn()
+
+    def roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:  # of some errors SQLite has made an end itself
+                self._connection.execute("ROLLBACK")
+        finally:
+            self._give_up_turn()
 
     def translated(self, error: Exception) -> DatabaseError:
         """What a driver's error means, in a sentence with a remedy."""
@@ -133,9 +169,6 @@ class SQLiteStore(Table):
         return DatabaseError(
             f"{self.location} cannot be read or written: {said}", hint=WHERE_IT_BELONGS
         )
-
-    def _remaining(self) -> float:
-        return max(self._deadline - time.monotonic(), 0.0)
 
     def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):
@@ -189,9 +222,9 @@ class _Transaction:
     ) -> None:
         if kind is None:
             with _Translated(self._store):
-                self._store.finish("COMMIT")
-        elif self._store.in_transaction:
-            self._store.finish("ROLLBACK")
+                self._store.commit()
+        else:
+            self._store.roll_back()
 
 
 def _is_busy(error: Exception) -> bool:

@@ -1,0 +1,219 @@
+"""Writers go in turns; nothing that happens to the queue lets one fail, or lets two in at once."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from racing import Call, start_together
+
+from agentlock.store import migrate
+from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.turns import SUFFIX, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support import Repo
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no lockf")
+
+SECOND = 1_000_000
+TAKE_A_TURN = """
+import sys
+from agentlock.store.turns import Turn
+turn = Turn(sys.argv[1])
+print("queued", flush=True)
+turn.wait(60)
+print("come", flush=True)
+sys.stdin.readline()
+turn.give_up()
+sys.stdin.readline()
+"""
+
+
+class Queued:
+    """A process that has queued for a turn, and does with it what it is told."""
+
+    def __init__(self, database: Path) -> None:
+        self.process = subprocess.Popen(
+            (sys.executable, "-c", TAKE_A_TURN, str(database)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.says() == "queued"
+
+    def says(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def give_up(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def queued(database: Path, count: int = 1) -> Iterator[list[Queued]]:
+    found: list[Queued] = []
+    try:
+        for _ in range(count):
+            found.append(Queued(database))
+        yield found
+    finally:
+        for one in found:
+            one.end()
+
+
+def turn_file(repo: Repo) -> Path:
+    return repo.database.with_name(repo.database.name + SUFFIX)
+
+
+def reserve_all(repo: Repo, *options: str, count: int = 6) -> None:
+    """Processes that reserve different files at once, all of which are granted."""
+    calls = [Call(f"Racer{at}", ("reserve", f"{at}.py", *options)) for at in range(count)]
+    results = start_together(calls, repo.path)
+    assert [result.code for result in results] == [0] * count, results
+
+
+def test_turns_come_in_the_order_of_the_queue(repo: Repo) -> None:
+    with queued(repo.database, 4) as waiting:
+        for one in waiting:
+            assert one.says() == "come"
+            others = waiting[waiting.index(one) + 1 :]
+            assert all(not ready(other) for other in others)
+            one.give_up()
+
+
+def ready(one: Queued) -> bool:
+    """Whether it says something within a moment."""
+    return bool(select.select([one.process.stdout], [], [], 0.05)[0])
+
+
+def test_the_turn_of_a_killed_process_passes_on(repo: Repo) -> None:
+    with queued(repo.database, 2) as (first, second):
+        assert first.says() == "come"
+        first.end()
+        assert second.says() == "come"
+
+
+def test_a_stopped_holder_of_the_turn_lets_nobody_fail(repo: Repo) -> None:
+    with queued(repo.database) as (holder,):
+        assert holder.says() == "come"
+        holder.process.send_signal(signal.SIGSTOP)
+        reserve_all(repo, "--timeout", "4s")
+
+
+def test_a_writer_that_is_stopped_in_the_queue_lets_nobody_fail(repo: Repo) -> None:
+    with queued(repo.database, 2) as (first, second):
+        assert first.says() == "come"
+        second.process.send_signal(signal.SIGSTOP)
+        first.give_up()
+        reserve_all(repo, "--timeout", "4s")
+
+
+def test_a_writer_keeps_its_place_when_it_has_gone_without_its_turn(repo: Repo) -> None:
+    with queued(repo.database) as (holder,):
+        assert holder.says() == "come"
+        late = Turn(str(repo.database))
+        late.wait(0.01)
+        late.give_up()
+        with queued(repo.database) as (successor,):
+            assert not ready(successor)
+            holder.give_up()
+            assert successor.says() == "come"
+
+
+@pytest.mark.parametrize("what", ["unlinked", "a directory", "unwritable", "dangling"])
+def test_a_file_of_turns_that_is_of_no_use_lets_nobody_fail(repo: Repo, what: str) -> None:
+    repo.reserve("First", "first.py")
+    path = turn_file(repo)
+    path.unlink()
+    if what == "a directory":
+        path.mkdir()
+    elif what == "unwritable":
+        path.touch(0o000)
+    elif what == "dangling":
+        path.symlink_to("nowhere/at/all")
+    reserve_all(repo)
+
+
+def test_a_file_that_is_unlinked_while_it_is_waited_for_lets_nobody_fail(repo: Repo) -> None:
+    with queued(repo.database, 2) as (first, second):
+        assert first.says() == "come"
+        turn_file(repo).unlink()
+        reserve_all(repo)
+        first.give_up()
+        assert second.says() == "come"
+
+
+def test_the_file_of_turns_is_for_whoever_may_use_the_database(tmp_path: Path) -> None:
+    path = str(tmp_path / "table" / "agentlock.sqlite3")
+    identifier = migrate.create(path, Modes(0o660, 0o2770))
+    migrate.add_project(path, "p")
+    before = os.umask(0o077)
+    try:
+        store = SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)
+        with store.writing():
+            store.log("probe", store.now())
+        store.close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(path + SUFFIX).st_mode) == 0o660
+
+
+def test_who_only_reads_takes_no_turn(repo: Repo) -> None:
+    turn_file(repo).unlink(missing_ok=True)
+    assert repo.agentlock("list").code == 0
+    assert repo.agentlock("status", agent="A").code == 0
+    repo.write("free.py")
+    assert repo.commit_all().code == 0
+    assert not turn_file(repo).exists()
+
+
+def test_the_file_of_turns_does_not_grow_without_end(repo: Repo) -> None:
+    repo.reserve("First", "first.py")
+    os.truncate(turn_file(repo), 1 << 20)
+    reserve_all(repo)
+    assert turn_file(repo).stat().st_size <= 6
+
+
+def test_many_threads_of_one_process_all_get_to_write(repo: Repo) -> None:
+    ((identifier,),) = repo.sql("SELECT id FROM database_identity")
+    ((project,),) = repo.sql("SELECT human_key FROM projects")
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            store = SQLiteStore(
+                str(repo.database), identifier, project, timeout=20 * SECOND, read_only=False
+            )
+            for _ in range(5):
+                with store.writing():
+                    store.log("probe", store.now())
+            store.close()
+        except BaseException as error:  # noqa: BLE001 -- the test tells what it was
+            failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert repo.sql("SELECT count(*) FROM events WHERE kind = 'probe'") == [(40,)]
