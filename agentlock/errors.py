@@ -88,6 +88,12 @@ class DatabaseUnreachableError(DatabaseError):
     kind = "database-unreachable"
 
 
+class OutcomeUnknownError(DatabaseUnreachableError):
+    """The table was lost while it committed: what was asked for is done or not, nobody can say."""
+
+    kind = "outcome-unknown"
+
+
 class SchemaError(DatabaseError):
     """The database's schema is older or newer than this program's."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from postgresql import GIVEN_SERVER, Server, running
 from support import Repo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-_OURS = ("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
+_OURS = ("GIT_", "PG", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
 _KEPT = ("GIT_SSL_CAINFO",)
 
 
@@ -57,6 +59,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return home
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A server that is shared by all tests of this process: nobody may stop it."""
+    if GIVEN_SERVER:
+        yield Server(GIVEN_SERVER)
+        return
+    with tempfile.TemporaryDirectory(prefix="agentlock-postgresql-") as folder:
+        Path(folder).chmod(0o755)  # it runs as another user
+        with running(Path(folder) / "data") as server:
+            yield server
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from postgresql import Server
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -102,7 +104,10 @@ class Repo:
         return self.path / ".git" / "agentlock" / "agentlock.sqlite3"
 
     def sql(self, statement: str, *parameters: object) -> list[Any]:
-        """Run a statement on the table, as a person with an SQLite client would."""
+        """Run a statement on the table, as a person with an SQLite client (or psql) would."""
+        location = self.git("config", "agentlock.database").out.strip()
+        if "://" in location:
+            return Server(location).run(statement)
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             return connection.execute(statement, parameters).fetchall()
 

@@ -7,7 +7,7 @@ import click
 from agentlock.cli.output import print_json, put
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import ConfigurationError
-from agentlock.store import NOT_INITIALISED, migrate
+from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
 
 
 @click.group()
@@ -28,6 +28,7 @@ def path(as_json: bool) -> None:
     \b
     Example:
       sqlite3 "$(agentlock db path)" 'SELECT * FROM file_reservations'
+      psql "$(agentlock db path)" -c 'SELECT * FROM file_reservations'
     """
     location, identifier = _recorded(Workspace())
     if as_json:
@@ -59,4 +60,5 @@ def _recorded(workspace: Workspace) -> tuple[str, str]:
     location, identifier = workspace.repository.database, workspace.repository.database_id
     if location is None or identifier is None:
         raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
+    refuse_unsupported(location)
     return location, identifier

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--database", metavar="PATH", help="A database that several clones share.")
+@click.option("--database", metavar="PATH|URL", help="A database that several clones share.")
 @click.option("--project", metavar="KEY", help="The project's name there (default: origin's URL).")
 @click.option("--hooks/--no-hooks", default=True, help="Install the git hooks (default: yes).")
 @click.option("--server", is_flag=True, help="Guard the pushes to this bare repository.")
@@ -55,6 +55,7 @@ def init(
       agentlock init
       agentlock init --database ~/agentlock.sqlite3   (shared by several clones)
       agentlock init --server --database /srv/agentlock.sqlite3 --identity-variable REMOTE_USER
+      agentlock init --database 'postgresql://db.example.com/agents'   (by several machines)
     """
     workspace = Workspace(timeout=timeout)
     outcome = initialise(

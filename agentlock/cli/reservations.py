@@ -34,6 +34,7 @@ from agentlock.reservations import Request, Selection
 from agentlock.reservations import release as release_reservations
 from agentlock.reservations import renew as renew_reservations
 from agentlock.reservations import reserve as reserve_patterns
+from agentlock.store import is_url
 from agentlock.store.filesystem import refuse_unsafe_filesystem
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def reserve(
         whole_repository=whole_repo,
     )
     request = Request(name, readings, lease, not shared, reason, ttl, program, model)
-    if workspace.repository.database is not None:
-        refuse_unsafe_filesystem(workspace.repository.database)
+    database = workspace.repository.database
+    if database is not None and not is_url(database):
+        refuse_unsafe_filesystem(database)
     with workspace.store() as store:
         answer = reserve_patterns(store, request, workspace.folding)
     for note in (note for one in readings for note in one.notes):

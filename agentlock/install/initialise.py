@@ -14,9 +14,8 @@ from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
 from agentlock.install.lock import exclusively, remove_files
 from agentlock.model import Value
-from agentlock.store import migrate, refuse_unsupported
+from agentlock.store import is_url, migrate, open_store, refuse_unsupported
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
-from agentlock.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +113,9 @@ def _initialise(
 
 
 def _made_or_joined(repository: Repository, location: str, timeout: int) -> tuple[str, bool]:
-    """The database's id, and whether it is new. Clones may set up one shared file at once."""
+    """The database's id, and whether it is new. Clones may set up one shared database at once."""
+    if is_url(location):
+        return migrate.prepare(location, timeout=timeout)
     if not os.path.lexists(location):
         try:
             modes = modes_for(_shared_repository(repository))
@@ -200,6 +201,7 @@ def _remove_folder(folder: bytes) -> None:
 
 def _location(repository: Repository, database: str | None) -> str:
     recorded = repository.database
+    refuse_unsupported(database or "")
     default = os.path.join(os.fsdecode(repository.common_dir), DEFAULT_DATABASE)
     if database is None:
         if recorded is None and repository.is_bare:
@@ -208,18 +210,19 @@ def _location(repository: Repository, database: str | None) -> str:
                 hint="agentlock init --server --database X",
             )
         return recorded or default
-    refuse_unsupported(database)
+    if is_url(database):
+        return database
     return os.path.realpath(os.path.expanduser(database))
 
 
 def _require_recorded(repository: Repository, location: str, timeout: int) -> None:
     recorded = repository.database
-    if recorded is not None and os.path.realpath(recorded) != os.path.realpath(location):
+    if recorded is not None and _place(recorded) != _place(location):
         raise UsageError(
             f"this repository uses {recorded} already, not {location}",
             hint="agentlock init (without --database) keeps to the one it uses",
         )
-    if not os.path.lexists(location):
+    if not (is_url(location) or os.path.lexists(location)):
         raise DatabaseError(
             f"{location}, the table of this repository, is gone, and every reservation with it",
             hint="bring it back, or start afresh without them: agentlock init --new-database",
@@ -227,12 +230,21 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     migrate.verify(location, repository.database_id, timeout=timeout)
 
 
+def _place(location: str) -> str:
+    return location if is_url(location) else os.path.realpath(location)
+
+
 def _set_aside(repository: Repository, location: str) -> str:
-    """Keep what lies at ``location`` under another name; a sentence about what is lost."""
+    """Keep what lies at ``location`` under another name; a sentence about what is lost.
+
+    What is on a server stays there: other repositories may use it.
+    """
+    if is_url(location):
+        return f"an unknown number of live reservations are lost: {location} is not what it was"
     held = "an unknown number of"
     if os.path.isfile(location):
         try:
-            old = SQLiteStore(
+            old = open_store(
                 location, repository.database_id, repository.project, timeout=0, read_only=True
             )
             held = str(len(old.reservations(live_at=old.now())))
@@ -255,7 +267,7 @@ def _shared_repository(repository: Repository) -> str | None:
 
 def _record(repository: Repository, location: str, identifier: str, key: str) -> None:
     common = os.path.realpath(os.fsdecode(repository.common_dir))
-    real = os.path.realpath(location)
+    real = _place(location)
     inside = real.startswith(common + os.sep)
     wanted = {
         "database": os.path.relpath(real, common) if inside else real,
@@ -273,7 +285,7 @@ def _log(
 ) -> None:
     if not created and not lost:
         return
-    store = SQLiteStore(location, identifier, key, timeout=timeout, read_only=False)
+    store = open_store(location, identifier, key, timeout=timeout)
     try:
         with store.writing():
             store.log("initialised", store.now(), detail=lost)

@@ -17,7 +17,7 @@ from agentlock.errors import (
 )
 from agentlock.install.findings import Finding, quoted
 from agentlock.patterns.matching import Folding, compile_pattern
-from agentlock.store import NOT_INITIALISED, open_store
+from agentlock.store import NOT_INITIALISED, is_url, open_store
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.inspection import faults, newest
 
@@ -35,7 +35,7 @@ def examine_table(repository: Repository, timeout: int) -> list[Finding]:
     path = repository.database
     if not path or not repository.database_id or not repository.project:
         return [Finding("problem", "settings", NOT_INITIALISED, mend="agentlock init")]
-    if "://" not in path:
+    if not is_url(path):
         unreachable = _file_problem(path)
         if unreachable is not None:
             return [unreachable]
@@ -54,13 +54,14 @@ def examine_table(repository: Repository, timeout: int) -> list[Finding]:
 
 
 def _findings(repository: Repository, path: str, store: Store, timeout: int) -> list[Finding]:
-    found = [
-        *_whole(path, timeout),
-        *_file_system(path),
-        *_modes(repository, path),
-        *_rows(store),
-        *_clock(path, store.now(), timeout),
-    ]
+    found = _rows(store)
+    if not is_url(path):
+        found += [
+            *_whole(path, timeout),
+            *_file_system(path),
+            *_modes(repository, path),
+            *_clock(path, store.now(), timeout),
+        ]
     if not any(finding.level == "problem" for finding in found):
         found.insert(0, Finding("ok", "table", f"{path} answers, and is the recorded one"))
     if store.policy().enforcement == "warn":

@@ -29,16 +29,50 @@ def open_store(
     if not location or not database_id or not project:
         raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
     refuse_unsupported(location)
+    return connect(location, database_id, project, timeout=timeout, read_only=read_only)
+
+
+def connect(
+    location: str,
+    database_id: str | None,
+    project: str | None,
+    *,
+    timeout: int,
+    read_only: bool,
+) -> Store:
+    """As ``open_store``; without an id any database will do, without a project none is chosen."""
+    if is_url(location):
+        from agentlock.store.postgres import PostgresStore
+
+        return PostgresStore(location, database_id, project, timeout=timeout, read_only=read_only)
     from agentlock.store.sqlite import SQLiteStore
 
     return SQLiteStore(location, database_id, project, timeout=timeout, read_only=read_only)
 
 
+def is_url(location: str) -> bool:
+    """Whether the database is on a server; else it is a file."""
+    return "://" in location
+
+
 def refuse_unsupported(location: str) -> None:
-    """UsageError for a URL of an engine that this version does not speak."""
-    if "://" in location:
-        scheme = location.partition("://")[0]
+    """UsageError for a URL of an engine that this program does not speak, or with a password.
+
+    It is kept in the repository's settings, which many read. The sentence does not repeat it.
+    """
+    scheme, separator, rest = location.partition("://")
+    if separator and scheme not in ("postgresql", "postgres"):
         raise UsageError(
-            f"databases of kind {scheme}:// are not supported by this version",
-            hint="agentlock init --database /a/path/agentlock.sqlite3",
+            f"databases of kind {scheme}:// are not supported",
+            hint="give a path, or postgresql://host/database",
+        )
+    address, _, query = rest.partition("?")
+    keys = [pair.partition("=")[0] for pair in query.split("&")]
+    if ":" in address.rpartition("@")[0] or any(
+        "%" in key or key.lower().endswith("password") for key in keys
+    ):
+        raise UsageError(
+            "the URL of a database must not hold a password: it is kept in the settings",
+            hint="leave it out, and keep it in ~/.pgpass (chmod 600), in the file that PGPASSFILE "
+            "names, or in a service file",
         )

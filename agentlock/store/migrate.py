@@ -1,7 +1,8 @@
-"""Make a database, and bring an old one up to date: numbered .sql files, run under a file lock.
+"""Make a database, and bring an old one up to date: numbered .sql files, run by one at a time.
 
-Each step is committed together with its record (``PRAGMA user_version``), so a step that was
-interrupted has not happened. The guard never comes here.
+In SQLite under a file lock, each step committed together with its record (``PRAGMA user_version``);
+in PostgreSQL see ``postgres_schema``. A step that was interrupted has not happened. The guard never
+comes here.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from agentlock.errors import (
     DatabaseError,
     DatabaseUnreachableError,
     OlderSchemaError,
-    UsageError,
 )
-from agentlock.store import DEFAULT_TIMEOUT, open_store
+from agentlock.store import DEFAULT_TIMEOUT, connect, is_url, open_store, postgres_schema
 from agentlock.store import statements as sql
 from agentlock.store.filesystem import Modes, refuse_unsafe_filesystem
-from agentlock.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Literal
 
     from agentlock.store.protocol import Store
 
-_FOLDER = os.path.join(os.path.dirname(__file__), "migrations", "sqlite")
+_FOLDER = os.path.join(os.path.dirname(__file__), "migrations")
 
 
-def steps() -> list[tuple[int, str]]:
+def steps(dialect: Literal["sqlite", "postgres"] = "sqlite") -> list[tuple[int, str]]:
     """(number, SQL) of every migration, in order."""
+    folder = os.path.join(_FOLDER, dialect)
     found = []
-    for name in sorted(os.listdir(_FOLDER)):
+    for name in sorted(os.listdir(folder)):
         if name.endswith(".sql"):
-            with open(os.path.join(_FOLDER, name), encoding="utf-8") as file:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
                 found.append((int(name.partition("_")[0]), file.read()))
     return found
 
@@ -64,6 +65,8 @@ def open_current(
 
 def migrate(path: str, database_id: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[int, int]:
     """Run what is due; (schema before, schema after). Only the recorded database is touched."""
+    if is_url(path):
+        return postgres_schema.migrate(path, database_id, steps("postgres"), timeout=timeout)
     with _locked(path, timeout), _connection(path, timeout) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (before,) = connection.execute("PRAGMA user_version").fetchone()
@@ -108,10 +111,15 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
     return identifier
 
 
+def prepare(url: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[str, bool]:
+    """The id of the tables in a server's database, made where there are none; whether they are."""
+    return postgres_schema.prepare(url, steps("postgres"), timeout=timeout)
+
+
 def verify(path: str, database_id: str | None, *, timeout: int = DEFAULT_TIMEOUT) -> None:
-    """Check that the file is the recorded database, and run the migrations that are due."""
+    """Check that this is the recorded database, and run the migrations that are due."""
     try:
-        SQLiteStore(path, database_id, None, timeout=timeout, read_only=True).close()
+        connect(path, database_id, None, timeout=timeout, read_only=True).close()
     except OlderSchemaError:
         migrate(path, database_id or _identity(path, timeout), timeout=timeout)
 
@@ -131,12 +139,15 @@ def _identity(path: str, timeout: int) -> str:
 def add_project(path: str, key: str, *, timeout: int = DEFAULT_TIMEOUT) -> bool:
     """Make the project known to the database; whether it is new."""
     words = "".join(letter if letter.isalnum() else " " for letter in key.lower()).split()
+    slug = "-".join(words[-3:])
+    if is_url(path):
+        return postgres_schema.add_project(path, key, slug, timeout=timeout)
     with _connection(path, timeout) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute(sql.READ_PROJECT, (key,)).fetchone() is not None:
             connection.execute("ROLLBACK")
             return False
-        connection.execute(sql.WRITE_PROJECT, (key, "-".join(words[-3:]), time.time_ns() // 1000))
+        connection.execute(sql.WRITE_PROJECT, (key, slug, time.time_ns() // 1000))
         connection.execute("COMMIT")
     return True
 
@@ -168,8 +179,6 @@ def _run_steps(connection: sqlite3.Connection, before: int) -> None:
 
 @contextlib.contextmanager
 def _connection(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
-    if "://" in path:
-        raise UsageError(f"{path} is no SQLite file")
     try:
         with contextlib.closing(
             sqlite3.connect(path, timeout=timeout / 1_000_000, isolation_level=None)

@@ -133,9 +133,9 @@ READ_EVENTS = """
 SELECT id, created_ts, kind, agent, reservation_id, CAST(path_pattern AS BLOB), detail
 FROM events
 WHERE project_id = ?1 AND id > ?2
-    AND (?3 IS NULL OR created_ts >= ?3)
-    AND (?4 IS NULL OR agent = ?4)
-    AND (?5 IS NULL OR reservation_id = ?5)
+    AND (created_ts >= ?3 OR ?3 IS NULL)
+    AND (agent = ?4 OR ?4 IS NULL)
+    AND (reservation_id = ?5 OR ?5 IS NULL)
 ORDER BY id DESC LIMIT ?6
 """
 
@@ -168,3 +168,58 @@ _COMMITS = {
 def commits_by(column: str, count: int) -> str:
     """Who made these commits, first records first. Parameters: project, the oids or patch ids."""
     return f"{_COMMITS[column]}({', '.join('?' * count)}) ORDER BY created_ts, rowid"
+
+
+# PostgreSQL's own. What is above serves it too, once store/postgres.py has put it into its words.
+
+_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+POSTGRES_NOW = f"SELECT {_CLOCK}"
+POSTGRES_OPEN = """
+SELECT i.schema_version, i.id, p.id
+FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
+"""
+POSTGRES_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {POSTGRES_NOW}"
+# A server that is told not to wait for its disk is told to wait for it: a grant outlives a crash.
+# The time is read, and the snapshots of all later statements are taken, after the lock was got.
+POSTGRES_BEGIN_WRITING = f"""
+BEGIN ISOLATION LEVEL READ COMMITTED {{mode}};
+SET LOCAL lock_timeout = {{wait}};
+SET LOCAL idle_in_transaction_session_timeout = {{thinking}};
+SELECT set_config('synchronous_commit', 'on', true)
+    WHERE current_setting('synchronous_commit') = 'off';
+SELECT pg_advisory_xact_lock({{application}}, {{project}});
+SELECT {_CLOCK}, CASE current_setting('transaction_read_only')
+    WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END
+"""
+POSTGRES_WAS_COMMITTED = "SELECT pg_xact_status($1::xid8)"
+POSTGRES_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
+# Parameters: project, the prefixes, the names; one row at least, with the policy in it
+_STANDING = f"""
+WITH moment AS MATERIALIZED (SELECT {_CLOCK} AS now)
+SELECT moment.now, p.enforcement, p.require_reservation, p.exempt, p.max_ttl, p.allow_skip,
+    r.id, a.name, r.path_pattern, r.exclusive, r.reason, r.created_ts,
+    r.expires_ts, r.released_ts, r.fence, r.typed_pattern
+FROM moment CROSS JOIN projects AS p
+    LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)
+    ON r.project_id = p.id AND r.released_ts IS NULL AND r.expires_ts > moment.now
+        AND r.prefix_key = ANY ($2::text::bytea[]){{names}}
+WHERE p.id = $1
+ORDER BY r.id
+"""  # noqa: S608 -- of constants
+POSTGRES_STANDING = _STANDING.format(names="")
+POSTGRES_STANDING_NAMED = _STANDING.format(names=" AND r.name_key = ANY ($3::text::bytea[])")
+
+POSTGRES_LOCK_SCHEMA = f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 0)"
+POSTGRES_SERVER = """
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
+    to_regclass('database_identity')::text
+"""
+POSTGRES_VERSION = "SELECT schema_version, id FROM database_identity"
+POSTGRES_SET_VERSION = "UPDATE database_identity SET schema_version = $1"
+POSTGRES_WRITE_IDENTITY = """
+INSERT INTO database_identity (id, created_ts, schema_version) VALUES ($1, $2, $3)
+"""
+POSTGRES_WRITE_PROJECT = """
+INSERT INTO projects (human_key, slug, created_ts) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING RETURNING id
+"""

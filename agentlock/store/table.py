@@ -45,6 +45,10 @@ class Table:
         """Run an INSERT of one row; the row's id."""
         raise NotImplementedError
 
+    def _kept(self, keys: Keys) -> Keys:
+        """The keys as the store can keep them: at most less exact, so that more is found."""
+        return keys
+
     def _one(self, statement: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         rows = self._rows(statement, parameters)
         if not rows:
@@ -136,7 +140,8 @@ class Table:
         return int(self._one(sql.READ_FENCE, (self._project_id,))[0])
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
-        known = (keys.prefix, keys.name, keys.extension)
+        kept = self._kept(keys)
+        known = (kept.prefix, kept.name, kept.extension)
         parameters = (self._project_id, now, *known, agent, pattern)
         found = self._reservations(sql.LIVE_OF_PATTERN, parameters)
         return found[0] if found else None
@@ -226,7 +231,8 @@ class Table:
     ) -> Reservation:
         (agent_id,) = self._one(sql.READ_AGENT_ID, (self._project_id, agent))
         fence = self._next_fence()
-        texts = (pattern, typed, keys.prefix, keys.name, keys.extension)
+        kept = self._kept(keys)
+        texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
         row = (self._project_id, agent_id, *texts, exclusive, reason, now, expires, fence)
         identifier = self._inserted(sql.WRITE_RESERVATION, row)
         return Reservation(

@@ -1,6 +1,7 @@
-"""The story that agentlock exists for, told three times.
+"""The story that agentlock exists for, told four times.
 
-In the main worktree, in a linked worktree, and with the pre-commit framework alone.
+In the main worktree, in a linked worktree, with the pre-commit framework alone, and with the table
+on a PostgreSQL server.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def started(repo: Repo, tmp_path: Path) -> None:
     params=[
         "native",
         "linked-worktree",
+        "postgresql",
         pytest.param(
             "framework",
             marks=[pytest.mark.framework, pytest.mark.xdist_group("framework")],
@@ -81,6 +83,9 @@ def scene(
         source: Path = request.getfixturevalue("framework_source")
         monkeypatch.setenv("PRE_COMMIT_HOME", str(request.getfixturevalue("framework_home")))
         use_framework(repo, source)
+    elif request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").database()
+        assert repo.agentlock("init", "--database", url).code == 0
     else:
         assert repo.agentlock("init").code == 0
     started(repo, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 
 from agentlock.errors import ConfigurationError, DatabaseError, DatabaseUnreachableError
 from agentlock.model import Policy
-from agentlock.patterns.matching import Folding, compile_pattern
+from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
@@ -37,10 +38,14 @@ class Database:
         return open_store(self.location, self.identifier, project, timeout=timeout, **options)
 
 
-@pytest.fixture(params=["sqlite"])
-def database(tmp_path: Path) -> Database:
-    location = str(tmp_path / "table" / "agentlock.sqlite3")
-    identifier = migrate.create(location, Modes())
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    if request.param == "sqlite":
+        location = str(tmp_path / "table" / "agentlock.sqlite3")
+        identifier = migrate.create(location, Modes())
+    else:
+        location = request.getfixturevalue("postgresql").database()
+        identifier, _ = migrate.prepare(location)
     migrate.add_project(location, "p")
     migrate.add_project(location, "other")
     return Database(location, identifier)
@@ -149,6 +154,24 @@ def test_thousands_of_keys_can_be_asked_at_once(
     many = [b"dir/%d" % number for number in range(5000)]
     now = store.now()
     assert store.live_on([*many, b"src/a.py"], [*many, b"a.py"], now) == [held]
+
+
+def test_a_path_of_any_length_can_be_reserved_and_is_found(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    noise = hashlib.shake_128(b"nothing that a database could compress").hexdigest(2000)
+    names = [noise[at : at + 200].encode() for at in range(0, 3000, 200)]
+    path = b"/".join([*names, noise[3000:].encode()])
+    held = grant(pattern=b"/" + path)
+    keys = compile_pattern(held.pattern).keys
+    now = store.now()
+    assert store.own("A", held.pattern, keys, now) == held
+    assert store.live_near(keys, now, below=False) == [held]
+    for depth in (1, 3, 4, 14):
+        above = compile_pattern(b"/" + b"/".join(names[:depth]) + b"/**")
+        assert store.live_near(above.keys, now, below=True) == [held]
+    assert store.live_on(*path_keys(path), now) == [held]
+    assert store.standing(*path_keys(path))[2] == [held]
 
 
 NEIGHBOURS = [
@@ -318,7 +341,7 @@ def test_a_writer_that_waits_too_long_is_told_so(database: Database, store: Stor
 
 
 def test_a_reader_never_waits_for_a_writer(database: Database, store: Store) -> None:
-    reader = database.open(timeout=0, read_only=True)
+    reader = database.open(timeout=SECOND, read_only=True)
     with store.writing():
         store.register("A", store.now())
         with reader.reading():
@@ -328,6 +351,6 @@ def test_a_reader_never_waits_for_a_writer(database: Database, store: Store) -> 
 
 def test_a_reader_cannot_write(database: Database) -> None:
     reader = database.open(read_only=True)
-    with pytest.raises(DatabaseError, match="readonly"), reader.writing():
+    with pytest.raises(DatabaseError, match=r"read-?only"), reader.writing():
         reader.register("A", 1)
     reader.close()

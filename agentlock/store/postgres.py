@@ -1,0 +1,238 @@
+"""The PostgreSQL store: one server for the agents of many machines. Loaded only when asked for.
+
+A hook reads through it with one connection and two questions. Nothing here needs a session to
+last longer than a transaction, so that a pooler may stand in between.
+"""
+
+from __future__ import annotations
+
+import time
+
+from agentlock.errors import DatabaseError, OutcomeUnknownError
+from agentlock.store import statements as sql
+from agentlock.store.libpq import PostgresError
+from agentlock.store.server import FIRST_PAUSE, LONGEST_PAUSE, Server
+from agentlock.store.table import Table, few_names, policy_of, reservation_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import Any
+
+    from agentlock.model import Keys, Policy, Reservation
+
+_THINKING = 10_000  # ms that a client may take between two statements while others wait for it
+_LONGEST_KEY = 800  # an entry of an index holds 2704 bytes (nbtree.h), and three keys
+_AFRESH = "agentlock init --new-database"
+
+
+class PostgresStore(Server, Table):
+    """One project's rows on a server; see ``protocol.Store`` for what each method promises.
+
+    Opening checks that the database holds our tables, this program's schema and the recorded id.
+    The server's clock is the one that ``now`` reads; inside a transaction it stands still.
+    """
+
+    def __init__(
+        self,
+        location: str,
+        database_id: str | None,
+        project: str | None,
+        *,
+        timeout: int,
+        read_only: bool,
+    ) -> None:
+        super().__init__(location, timeout)
+        self._read_only = read_only
+        self._moment: int | None = None
+        self._transaction_id = ""
+        try:
+            self._verify(database_id, project)
+        except BaseException:
+            self.close()
+            raise
+
+    def _verify(self, database_id: str | None, project: str | None) -> None:
+        rows = self._ask(sql.POSTGRES_OPEN, (project or "",))
+        if not rows:
+            raise DatabaseError(f"{self.location} misses its own identity", hint=_AFRESH)
+        version, found, project_id = rows[0]
+        self._require_schema(version)
+        self._require_identity(found, database_id)
+        if project is not None:
+            self._find_project(project, [] if project_id is None else [(project_id,)])
+
+    # Transactions
+
+    def reading(self) -> _Transaction:
+        return _Transaction(self, self._begin_reading)
+
+    def writing(self) -> _Transaction:
+        return _Transaction(self, self._begin_writing)
+
+    def _begin_reading(self) -> None:
+        ((moment,),) = self._script(sql.POSTGRES_BEGIN_READING)
+        self._moment = int(moment)
+
+    def _begin_writing(self) -> None:
+        """One project's writers take turns, in the order in which they came (a lock's queue)."""
+        begin = sql.POSTGRES_BEGIN_WRITING.format(
+            mode="READ ONLY" if self._read_only else "READ WRITE",
+            # the server gives up first, so that its answer still arrives
+            wait=max(int(self._left * 900), 1),
+            thinking=_THINKING,
+            application=sql.APPLICATION_ID,
+            project=self._project_id,
+        )
+        ((moment, transaction_id),) = self._script(begin)
+        self._moment = int(moment)
+        self._transaction_id = transaction_id
+
+    def commit(self) -> None:
+        """Commit; where the answer is lost, find out whether the server did.
+
+        A grant is never reported refused and yet held: where nobody can be asked, the answer is
+        OutcomeUnknownError.
+        """
+        connection, self._moment = self._connection, None
+        if not connection.is_intact:
+            raise DatabaseError(f"{self.location}: the transaction had failed", hint="try again")
+        writes, self._transaction_id = self._transaction_id, ""
+        spare = self._left / 4 if writes else 0  # to ask again
+        try:
+            self._left -= spare
+            self._within(lambda seconds: connection.script("COMMIT", seconds))
+        except PostgresError as error:
+            if not (writes and error.lost):
+                raise self.translated(error) from error
+            self._left += spare
+            self._settle(writes, error)
+        else:
+            self._left += spare
+
+    def roll_back(self) -> None:
+        self._moment, self._transaction_id = None, ""
+        try:
+            self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
+        except PostgresError:
+            self._connection.close()  # the server rolls back what has no client any more
+
+    def _settle(self, transaction_id: str, error: PostgresError) -> None:
+        """Return where the transaction was committed, raise where it was not."""
+        pause = FIRST_PAUSE
+        self._connection.close()
+        while self._left > 0:
+            try:
+                self._connection = self._connect()
+                ((status,),) = self._ask(sql.POSTGRES_WAS_COMMITTED, (transaction_id,))
+            except DatabaseError as again:
+                status = "aborted" if "in the future" in again.message else "unknown"
+            if status == "committed":
+                return
+            if status == "aborted":
+                raise self.translated(error) from error
+            time.sleep(min(pause, self._left))
+            self._left -= pause
+            pause = min(2 * pause, LONGEST_PAUSE)
+        raise OutcomeUnknownError(
+            f"{self.location} was lost while it committed: whether this was done is not known",
+            hint="once it answers again: agentlock list --mine",
+        ) from error
+
+    # Statements
+
+    def now(self) -> int:
+        return self._moment or int(self._one(sql.POSTGRES_NOW)[0])
+
+    def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._ask(_spoken(statement), parameters)
+
+    def _inserted(self, statement: str, parameters: tuple[Any, ...]) -> int:
+        ((identifier,),) = self._rows(f"{statement} RETURNING id", parameters)
+        return int(identifier)
+
+    def standing(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes]
+    ) -> tuple[int, Policy, list[Reservation]]:
+        few = few_names(names)
+        statement = sql.POSTGRES_STANDING_NAMED if few else sql.POSTGRES_STANDING
+        arrays = [_array(prefixes)] + ([_array(few)] if few else [])
+        rows = self._ask(statement, (self._project_id, *arrays))
+        if not rows:
+            raise DatabaseError(f"{self.location} misses a row of its own", hint=_AFRESH)
+        now, *policy = rows[0][:6]
+        live = [reservation_of(row[6:]) for row in rows if row[6] is not None]
+        return now, policy_of(tuple(policy)), live
+
+    def last_event(self) -> int:
+        return int(self._one(sql.POSTGRES_LAST_EVENT, (self._project_id,))[0])
+
+    def _kept(self, keys: Keys) -> Keys:
+        return keys.replace(
+            prefix=_shortened(keys.prefix),
+            name=keys.name if len(keys.name) <= _LONGEST_KEY else b"*",
+            extension=keys.extension if len(keys.extension) <= _LONGEST_KEY else b"*",
+        )
+
+
+class _Transaction:
+    __slots__ = ("_begin", "_store")
+
+    def __init__(self, store: PostgresStore, begin: Callable[[], None]) -> None:
+        self._store = store
+        self._begin = begin
+
+    def __enter__(self) -> None:
+        try:
+            self._begin()
+        except BaseException:
+            self._store.roll_back()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _where: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._store.commit()
+        else:
+            self._store.roll_back()
+
+
+_said: dict[str, str] = {}
+
+
+def _spoken(statement: str) -> str:
+    """A statement of ``statements`` as PostgreSQL has it.
+
+    SQLite's hints for its planner go, bytes are BYTEA instead of text that they are cast to, and
+    parameters are numbered: ``?`` and ``?2`` are ``$1`` and ``$2``.
+    """
+    if statement not in _said:
+        text = statement.replace("CAST(? AS TEXT)", "?").replace("NOT INDEXED", "")
+        before, *hinted = text.split("INDEXED BY ")
+        text = before + "".join(piece[piece.index(" ") :] for piece in hinted)
+        before, *casts = text.split("CAST(")
+        text = before + "".join(piece.replace(" AS BLOB)", "", 1) for piece in casts)
+        before, *pieces = text.split("?")
+        _said[statement] = before + "".join(
+            f"${piece}" if piece[:1].isdigit() else f"${number}{piece}"
+            for number, piece in enumerate(pieces, 1)
+        )
+    return _said[statement]
+
+
+def _array(values: Iterable[bytes]) -> str:
+    """An array of bytes, written as PostgreSQL reads it."""
+    written = ",".join([f'"\\\\x{value.hex()}"' for value in sorted(set(values))])
+    return f"{{{written}}}"
+
+
+def _shortened(prefix: bytes) -> bytes:
+    """The prefix, or its longest ancestor that an index can hold: those who search ask for all."""
+    while len(prefix) > _LONGEST_KEY:
+        prefix = prefix.rpartition(b"/")[0]
+    return prefix

@@ -1,0 +1,145 @@
+"""Write docs/operations.md: what comes of every operation of git, and which gate catches it.
+
+python benchmarks/operation_table.py [--git DIR]...    DIR: the folder of another git to try as well
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
+from operations.operations import GROUPS  # noqa: E402
+from operations.world import MODES, PATHS, build, copied, git_version, observe  # noqa: E402
+from support import run  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from operations.operations import Operation
+    from operations.world import Mode, Outcome
+
+TABLE = ROOT / "docs" / "operations.md"
+INTRODUCTION = """\
+# Every operation of git, and the gate that stops it
+
+Tried in real repositories with
+%s,
+by an agent, once on a path that is reserved by another and once on a path that is free.
+
+- *Refused by* names the hook. What follows it brings the former state back; where nothing
+  follows, nothing had changed.
+- What *happens* all the same is handed on, as it is, to the gate in the column *later*, which
+  refused it.
+- *Untouched*: it happened, nothing was said, and the later gate let it through too.
+
+A merge that git settles by itself touches nothing, and a fast-forward makes no commit: what came
+in by them is judged commit by commit at the push.
+
+Made by `python benchmarks/operation_table.py` from the operations to which `tests/operations`
+holds the code.
+"""
+LATER = {"pre-commit": "the commit", "pre-push": "the push", "pre-receive": "the server"}
+_UNKNOWN = "not known"
+
+Cells = tuple[str, ...]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--git", action="append", default=[], metavar="DIR")
+    folders = ["", *parser.parse_args().git]
+    path = os.environ["PATH"]
+    tables: dict[str, dict[str, Cells]] = {}
+    for folder in folders:
+        with tempfile.TemporaryDirectory(
+            prefix="agentlock-operations-", ignore_cleanup_errors=True
+        ) as scratch:
+            environment = sealed_environment(Path(scratch))
+            environment["PATH"] = f"{folder}:{path}" if folder else path
+            os.environ.clear()
+            os.environ.update(environment)
+            version = run("git", "--version", cwd=ROOT).out.removeprefix("git version ").strip()
+            tables[f"git {version}"] = dict(_rows(Path(scratch)))
+    TABLE.write_text("".join(_page(tables)), encoding="utf-8")
+    wrong = [row for table in tables.values() for row in table.items() if "WRONG" in str(row)]
+    print(f"{len(tables)} gits, {len(wrong)} rows that are wrong: {TABLE}")
+    print(*wrong, sep="\n", end="")
+    return 1 if wrong else 0
+
+
+def _rows(folder: Path) -> Iterator[tuple[str, Cells]]:
+    for mode in MODES:
+        build(folder / mode, mode)
+    for group in GROUPS:
+        for operation in group.operations:
+            yield operation.name, _cells(folder, operation)
+
+
+def _cells(folder: Path, operation: Operation) -> Cells:
+    if git_version() < operation.since:
+        return (_UNKNOWN,) * (len(MODES) + 2)
+    reserved, free, later = [], [], ""
+    for mode in MODES:
+        seen = {}
+        for kind, path in PATHS.items():
+            with copied(folder / mode, path) as world:
+                seen[kind] = observe(world, operation)
+        reserved.append(_when_reserved(seen["reserved"], mode, operation))
+        later = later or _later(seen["reserved"], operation)
+        free.append(_when_free(seen["free"]))
+    return (*reserved, later, "; ".join(dict.fromkeys(free)))
+
+
+def _when_reserved(seen: Outcome, mode: Mode, operation: Operation) -> str:
+    if seen.tried.hook != getattr(operation, mode):
+        return f"WRONG: {seen}"
+    if not seen.tried.hook:
+        return "happens" if seen.tried.result.code == 0 else f"WRONG: {seen}"
+    if not seen.tried.refused or seen.restored is None:
+        return f"WRONG: {seen}"
+    return f"refused by {seen.tried.hook}" + (f"; `{seen.restored}`" if seen.restored else "")
+
+
+def _later(seen: Outcome, operation: Operation) -> str:
+    if seen.later is None:
+        return ""
+    if not seen.later.refused or seen.later.hook != operation.gate:
+        return f"WRONG: {seen.later}"
+    return f"{LATER[operation.gate]}: refused by {operation.gate}"
+
+
+def _when_free(seen: Outcome) -> str:
+    passed = seen.tried.result.code == 0 and "agentlock" not in seen.tried.result.err
+    passed_on = seen.later is None or seen.later.result.code == 0
+    return "untouched" if passed and passed_on else f"WRONG: {seen}"
+
+
+def _page(tables: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
+    yield INTRODUCTION % " and ".join(tables)
+    columns = ["operation", *(f"reserved, {mode}" for mode in MODES), "later", "free"]
+    for group in GROUPS:
+        yield f"\n## {group.title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+        for operation in group.operations:
+            versions = [table[operation.name] for table in tables.values()]
+            told = [_together(tables, cells) for cells in zip(*versions, strict=True)]
+            yield f"| {operation.name} | {' | '.join(told)} |\n"
+
+
+def _together(versions: Mapping[str, object], cells: Cells) -> str:
+    """One word where the gits that know the operation agree, each one's own where they do not."""
+    known = set(cells) - {_UNKNOWN}
+    if len(known) <= 1:
+        return known.pop() if known else _UNKNOWN
+    return "; ".join(f"{git}: {cell or '-'}" for git, cell in zip(versions, cells, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

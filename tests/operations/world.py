@@ -1,0 +1,233 @@
+"""The repository that each operation is tried in, and what there is to be seen of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from support import Repo, Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from operations.operations import Operation
+
+Mode = Literal["default", "strict"]
+MODES: tuple[Mode, ...] = ("default",)
+HOLDER, OTHER = "BlueLake", "GreenHill"
+RESERVED, FREE, ELSEWHERE = "src/x.py", "docs/free.md", "other.md"
+PATHS = {"reserved": RESERVED, "free": FREE}
+PENDING = (
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "SQUASH_MSG",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+)
+NO_HOOKS = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.hooksPath",
+    "GIT_CONFIG_VALUE_0": "/dev/null",
+}
+PREAMBLE = """\
+set -e
+agentlock() { "$python" -m agentlock "$@"; }
+"""
+
+
+class Tried(NamedTuple):
+    """What came of one script; ``hook`` is the one that ended with an error, "" where none did."""
+
+    result: Result
+    hook: str
+
+    @property
+    def refused(self) -> bool:
+        """A hook stopped it, and agentlock said why."""
+        told = "agentlock: " in self.result.err and " refused: " in self.result.err
+        return self.result.code != 0 and self.hook != "" and told
+
+
+class Outcome(NamedTuple):
+    """What came of an operation: tried, mended where it was refused, and passed on to the gate.
+
+    ``restored`` says what brought the former state back: "" where nothing had changed, None where
+    nothing did. ``later`` is what the gate that comes after said, None where it was not asked.
+    """
+
+    tried: Tried
+    changed: bool
+    restored: str | None
+    later: Tried | None
+
+
+class World:
+    """Holder and other in one repository; ``src/`` is the holder's. See ``build`` for the rest."""
+
+    def __init__(self, folder: Path, path: str) -> None:
+        self.folder = folder
+        self.repo = Repo(folder / "repo")
+        self.path = path
+
+    def variables(self) -> dict[str, str]:
+        home = self.folder / "home"
+        known: dict[str, dict[str, str]] = json.loads((self.folder / "known.json").read_text())
+        return {
+            **_settings(home),
+            **known[self.path],
+            "AGENTLOCK_AGENT": OTHER,
+            "path": self.path,
+            "folder": self.path.partition("/")[0],
+            "python": sys.executable,
+        }
+
+    def prepare(self, script: str) -> None:
+        """Run a script that no hook sees, and that has to succeed."""
+        result = self._run(script, NO_HOOKS)
+        assert result.code == 0, f"{script}\n{result}"
+
+    def attempt(self, script: str) -> Tried:
+        """Run a script as the other agent, whatever comes of it; git tells which hooks it ran."""
+        trace = self.folder / "trace.json"
+        trace.unlink(missing_ok=True)
+        result = self._run(script, {"GIT_TRACE2_EVENT": str(trace)})
+        return Tried(result, _failed_hook(trace))
+
+    def state(self) -> dict[str, object]:
+        """What an operation could change: refs here and there, index, files, what is pending."""
+        found: dict[str, object] = {}
+        for name in ("repo", "repo/sub", "remote.git", "gated.git"):
+            where = Repo(self.folder / name)
+            if where.path.exists():
+                found[f"refs of {name}"] = where.must("for-each-ref", env=self.variables())
+        for command in (("symbolic-ref", "-q", "HEAD"), ("rev-parse", "HEAD"), ("ls-files", "-s")):
+            found[" ".join(command)] = self.repo.git(*command, env=self.variables()).out
+        git = self.repo.path / ".git"
+        found["pending"] = [name for name in PENDING if (git / name).exists()]
+        for path in self.folder.rglob("*"):
+            inside = path.relative_to(self.folder)
+            if path.is_file() and ".git" not in inside.parts and not _bare(inside.parts[0]):
+                found[str(inside)] = path.read_bytes()
+        return found
+
+    def _run(self, script: str, variables: dict[str, str]) -> Result:
+        env = {**self.variables(), **variables}
+        return run("sh", "-c", PREAMBLE + script, cwd=self.repo.path, env=env)
+
+
+def git_version() -> tuple[int, int]:
+    words = run("git", "--version", cwd=Path.cwd()).out.split()
+    major, minor, *_ = words[2].split(".")
+    return int(major), int(minor)
+
+
+def observe(world: World, operation: Operation) -> Outcome:
+    """Try an operation; where it was refused restore, where it happened ask the later gate."""
+    world.prepare(operation.prepare)
+    before = world.state()
+    tried = world.attempt(operation.command)
+    after = world.state()
+    if tried.result.code == 0:
+        later = world.attempt(operation.later) if operation.later else None
+        return Outcome(tried, after != before, None, later)
+    restored = "" if after == before else None
+    if restored is None and operation.restore:
+        mended = world.attempt(operation.restore)
+        if mended.result.code == 0 and world.state() == before:
+            restored = operation.restore
+    return Outcome(tried, after != before, restored, None)
+
+
+def build(folder: Path, mode: Mode) -> None:
+    """A world to be copied for each operation. Nothing in it names the place it lies in.
+
+    main is what both remotes have. For each path three commits that no ref names: ``change`` and
+    ``rival`` change the path, each in its own way, ``elsewhere`` changes another; all on main.
+    """
+    for name in ("home", "repo", "remote.git", "gated.git"):
+        (folder / name).mkdir(parents=True)
+    env = _settings(folder / "home")
+    settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
+    (folder / "home" / ".gitconfig").write_text(settings, encoding="utf-8")
+    repo = Repo(folder / "repo")
+    repo.must("init", "-q", "--template=", env=env)
+    for name in (RESERVED, FREE, ELSEWHERE):
+        repo.write(name, f"start of {name}\n")
+    repo.must("add", "--all", env=env)
+    repo.must("commit", "-q", "-m", "start", env=env)
+    for remote, name in (("origin", "remote.git"), ("gated", "gated.git")):
+        repo.must("init", "-q", "--template=", "--bare", f"../{name}", env=env)
+        repo.must("remote", "add", remote, f"../{name}", env=env)
+        repo.must("push", "-q", remote, "main", env=env)
+    elsewhere = _commit(repo, ELSEWHERE, "elsewhere", env)
+    options = ("--strict",) if mode == "strict" else ()
+    known = {
+        path: {
+            "strict": " ".join(options),
+            "change": _commit(repo, path, "change", env),
+            "rival": _commit(repo, path, "rival", env),
+            "elsewhere": elsewhere,
+        }
+        for path in PATHS.values()
+    }
+    (folder / "known.json").write_text(json.dumps(known))
+    result = repo.agentlock("init", "--project", "same", *options, env=env)
+    assert result.code == 0, result
+    repo.reserve(HOLDER, "src/", "--ttl", "20h", env=env)
+
+
+@contextlib.contextmanager
+def copied(template: Path, path: str) -> Iterator[World]:
+    """A copy of a world, gone afterwards; at the latest with the template's folder.
+
+    A commit's entry in the ledger is made in the background, at times while the copy is removed.
+    """
+    with tempfile.TemporaryDirectory(dir=template.parent, ignore_cleanup_errors=True) as folder:
+        world = World(Path(folder) / "world", path)
+        shutil.copytree(template, world.folder, symlinks=True)
+        yield world
+
+
+def _settings(home: Path) -> dict[str, str]:
+    return {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "GIT_EDITOR": "true",
+        "FILTER_BRANCH_SQUELCH_WARNING": "1",
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_DATA_HOME": str(home / ".local" / "share"),
+    }
+
+
+def _bare(name: str) -> bool:
+    return name.endswith(".git") or name in ("home", "trace.json", "told")
+
+
+def _commit(repo: Repo, path: str, text: str, env: dict[str, str]) -> str:
+    """A commit on main that no ref names."""
+    repo.must("checkout", "-q", "--detach", "main", env=env)
+    repo.write(path, f"{text} of {path}\n")
+    repo.must("commit", "-q", "-a", "-m", f"{text} of {path}", env=env)
+    oid = repo.head
+    repo.must("checkout", "-q", "main", env=env)
+    return oid
+
+
+def _failed_hook(trace: Path) -> str:
+    """The first hook that git saw end with an error (api-trace2: child_start, child_exit)."""
+    hooks = {}
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    for event in map(json.loads, lines):
+        child = (event["sid"], event.get("child_id"))
+        if event["event"] == "child_start" and event["child_class"] == "hook":
+            hooks[child] = event["hook_name"]
+        elif event["event"] == "child_exit" and event["code"] != 0 and child in hooks:
+            return str(hooks[child])
+    return ""

