@@ -34,16 +34,21 @@ def hooks() -> None:
 
 
 @hooks.command()
+@click.option("--strict/--no-strict", default=None, help="With reference-transaction, or without.")
 @json_option
-def install(as_json: bool) -> None:
+def install(strict: bool | None, as_json: bool) -> None:
     """Install the hooks for all worktrees; what is there is kept and runs first.
+
+    --strict adds reference-transaction, which also stops fast-forwards, resets and plumbing that
+    bring a commit over a reserved path to a branch. Without an option it stays as it is.
 
     \b
     Example:
       agentlock hooks install
+      agentlock hooks install --strict
     """
     repository = discover()
-    found = installation.install(repository)
+    found = installation.install(repository, strict=strict)
     registry.add(repository.common_dir)
     _print(found, as_json=as_json)
 

@@ -11,6 +11,7 @@ import click
 from agentlock.cli.guide import DEFAULT_FILE, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.errors import UsageError
 from agentlock.git.repository import discover
 from agentlock.install.hooks import install, status
 from agentlock.install.initialise import initialise
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Where the server says who pushes: REMOTE_USER, GL_USERNAME... (repeatable).",
 )
+@click.option("--strict", is_flag=True, help="Guard reference-transaction too: plumbing, resets.")
 @click.option("--new-database", is_flag=True, help="Start afresh where the database is lost.")
 @json_option
 @timeout_option
@@ -41,6 +43,7 @@ def init(
     hooks: bool,
     server: bool,
     identity_variables: tuple[str, ...],
+    strict: bool,
     new_database: bool,
     as_json: bool,
     timeout: str | None,
@@ -53,10 +56,13 @@ def init(
     \b
     Example:
       agentlock init
+      agentlock init --strict                         (see: agentlock hooks install --help)
       agentlock init --database ~/agentlock.sqlite3   (shared by several clones)
       agentlock init --server --database /srv/agentlock.sqlite3 --identity-variable REMOTE_USER
       agentlock init --database 'postgresql://db.example.com/agents'   (by several machines)
     """
+    if strict and (server or not hooks):
+        raise UsageError("--strict is one hook more for those who commit, and here are none")
     workspace = Workspace(timeout=timeout)
     outcome = initialise(
         workspace.repository,
@@ -70,7 +76,7 @@ def init(
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")
     repository = discover()
-    found = install(repository) if hooks else status(repository)
+    found = install(repository, strict=strict or None) if hooks else status(repository)
     if as_json:
         print_json(
             {

@@ -16,7 +16,10 @@ VARIABLE = "AGENTLOCK_PROBE"
 HOOK_RUN_SINCE = (2, 36)
 # Of the others, git tells some what they need on stdin alone, and some cannot refuse.
 PROVABLE = frozenset(
-    ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
+    (
+        *("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push"),
+        "reference-transaction",
+    )
 )
 _BRANCH = "refs/heads/agentlock-probe"
 # What would write beside the index, ask a daemon, or ask the other side for something else.
@@ -75,6 +78,8 @@ class Rehearsal:
         """Have git run the hook; ``file`` is where git has it, for a git without `git hook`."""
         if hook == "pre-push":
             return self._push()
+        if hook == "reference-transaction":
+            return self._transaction()
         arguments = self._arguments(hook)
         if self._version >= HOOK_RUN_SINCE:
             chosen = _without_foreign_hooks(self._root)
@@ -92,11 +97,21 @@ class Rehearsal:
             pass
         return [os.fsdecode(message), "message"]
 
-    def _push(self) -> Result:
-        """A real push, dry, to an empty repository beside the index that has our HEAD already."""
+    def _commit(self) -> str:
         tree = self._must("write-tree", "--missing-ok")  # of a partial clone
         parent = ("-p", self._head) if self._head else ()
-        commit = self._must("commit-tree", "--no-gpg-sign", "-m", "probe", *parent, tree)
+        return self._must("commit-tree", "--no-gpg-sign", "-m", "probe", *parent, tree)
+
+    def _transaction(self) -> Result:
+        """A real one, prepared and given up: a branch that is never made (git-update-ref(1))."""
+        steps = ("start", f"create {_BRANCH} {self._commit()}", "prepare", "abort")
+        chosen = _without_foreign_hooks(self._root)
+        stdin = "".join(f"{step}\n" for step in steps).encode()
+        return self._git(*chosen, "update-ref", "--stdin", stdin=stdin)
+
+    def _push(self) -> Result:
+        """A real push, dry, to an empty repository beside the index that has our HEAD already."""
+        commit = self._commit()
         remote = self._remote(os.path.join(self._folder, b"remote.git"))
         options = ("--dry-run", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
         return self._git(
@@ -150,8 +165,8 @@ class Rehearsal:
         )
         return found[:-1]
 
-    def _git(self, *arguments: str) -> Result:
-        return git(*_PLAIN, *arguments, cwd=self._root, environment=self._environment)
+    def _git(self, *arguments: str, stdin: bytes = b"") -> Result:
+        return git(*_PLAIN, *arguments, stdin=stdin, cwd=self._root, environment=self._environment)
 
     def _must(self, *arguments: str) -> str:
         result = self._git(*arguments)

@@ -43,6 +43,7 @@ _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
 _SERVER = "pre-receive"
+_TRANSACTION = "reference-transaction"
 
 
 class Question(Value):
@@ -58,6 +59,13 @@ class Question(Value):
 
 def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
     """Run the guard of one git hook; the exit code, 0 only where everything is allowed."""
+    code = _answer(name, arguments, asked)
+    if code != EXIT_OK and name == _TRANSACTION:
+        _tell_how_to_restore(arguments)
+    return code
+
+
+def _answer(name: str, arguments: Sequence[str], asked: Asked) -> int:
     what = _WORDS.get(name, "this")
     try:
         return _guarded(name, arguments, what, asked)
@@ -104,7 +112,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
 
             return answer(name, store, changes, identity.name, folding_of(repository))
         verdict, now = judge(store, changes, identity.name, folding_of(repository))
-        if verdict.conflicts:
+        if not verdict.clean:
             verdict = question.excuse(store, verdict)
         if question.deletes is not None:
             verdict = _without_default_branch(verdict, question.deletes, store, now)
@@ -221,6 +229,40 @@ def _pushed_by_makers(push: Push) -> Excuse:
         return excuse_push(store, verdict, push)
 
     return excuse
+
+
+def _reference_transaction(
+    repository: Repository, arguments: Sequence[str], _asked: Asked
+) -> Question:
+    """What would come to a branch, or to HEAD, that no branch had.
+
+    ``arguments`` are git's state, git's process and the last of the new oids (transaction.sh).
+    """
+    from agentlock.git import transaction
+
+    moved = transaction.moves(_stdin())
+
+    def excuse(store: Store, verdict: Verdict) -> Verdict:
+        from agentlock.guard.ledger import excuse_commits
+
+        touched = git_changes.touching(transaction.made_here(repository, moved, arguments[1]))
+        verdict = verdict.replace(
+            conflicts=tuple(one for one in verdict.conflicts if one.path in touched),
+            uncovered=tuple(path for path in verdict.uncovered if path in touched),
+        )
+        return excuse_commits(store, verdict, touched)
+
+    return Question(git_changes.changed_by(transaction.brought(moved)), excuse)
+
+
+def _tell_how_to_restore(arguments: Sequence[str]) -> None:
+    """Git has changed index and worktree already where it fast-forwards, resets or rebases."""
+    from agentlock.git.transaction import restoring
+    from agentlock.guard.report import tell
+
+    command = restoring(*arguments[1:3]) if len(arguments) > 2 else ""
+    if command:
+        tell(f"  go back: {command}\n")
 
 
 def _replay_of(repository: Repository) -> Excuse:
@@ -379,11 +421,13 @@ _HOOKS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "pre-applypatch": _pre_applypatch,
     "pre-push": _pre_push,
     _SERVER: _pre_receive,
+    _TRANSACTION: _reference_transaction,
 }
 _RECORDING = ("post-commit", "post-rewrite")
 _NAMES = ", ".join(_HOOKS)
 _WORDS = {"pre-commit": "commit", "pre-merge-commit": "merge", "pre-push": "push"}
 _WORDS |= {"prepare-commit-msg": "commit", "pre-applypatch": "patch", _SERVER: "push"}
+_WORDS[_TRANSACTION] = "branch update"
 
 
 def main(arguments: Sequence[str], asked: Asked) -> int:

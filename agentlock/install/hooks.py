@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from agentlock.git.configuration import hooks_folder
+from agentlock.git import configuration
 from agentlock.install import chain, own_folder, shims
 from agentlock.install.lock import exclusively
 from agentlock.model import Value
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 HOOKS = (*shims.JUDGING, *shims.RECORDING)
-ESSENTIAL = ("pre-commit", "pre-push", *shims.RECEIVING)
-_ALL = (*HOOKS, *shims.RECEIVING)
+ESSENTIAL = ("pre-commit", "pre-push", *shims.RECEIVING, shims.TRANSACTION)
+_ALL = (*HOOKS, *shims.RECEIVING, shims.TRANSACTION)
+_STRICT = "strict"  # agentlock.strict in the repository's own configuration
 _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
 _FRAMEWORK_IDS = {"pre-commit": "agentlock", "pre-push": "agentlock-pre-push"}
@@ -38,13 +39,18 @@ class HookStatus(Value):
         return self.state in ("installed", "framework")
 
 
-def install(repository: Repository) -> list[HookStatus]:
+def install(repository: Repository, *, strict: bool | None = None) -> list[HookStatus]:
     """Put our hooks where git runs them, for all worktrees at once; safe to repeat.
 
     A bare repository gets those that meet a push to it; what asks agentlock already is kept up.
+    ``strict``: with reference-transaction, or without; None leaves that as it is.
     """
     root, common_dir = repository.root, repository.common_dir
     with exclusively(common_dir):
+        if strict is False:
+            _loosen(common_dir)
+        elif strict:
+            configuration.record(common_dir, _STRICT, "true")
         setting = own_folder.configured(root, common_dir)
         pins = _pins(common_dir)
         wanted = _wanted(repository)
@@ -65,19 +71,16 @@ def uninstall(common_dir: bytes) -> list[str]:
     """Take our hooks out of a repository and put back what was there; the hooks taken out."""
     with exclusively(common_dir):
         removed = own_folder.remove(common_dir, common_dir)
-        setting = own_folder.configured(common_dir, common_dir)
-        folders = [_default_folder(common_dir)]
-        if setting is not None and own_folder.is_inside(setting.value, common_dir):
-            folders.append(setting.value)
-        for folder in folders:
+        for folder in _folders(common_dir):
             removed += _take_out(folder)
+        configuration.forget_one(common_dir, _STRICT)
     return [hook for hook in _ALL if hook in removed]
 
 
 def status(repository: Repository) -> list[HookStatus]:
     """What git would run in this worktree, hook by hook, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir
-    folder = os.fsdecode(hooks_folder(root))
+    folder = os.fsdecode(configuration.hooks_folder(root))
     found = [_status_of(repository, folder, hook) for hook in _expected(repository)]
     if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
         down = [status.hook for status in found if not status.guards]
@@ -99,14 +102,19 @@ def left_behind(common_dir: bytes) -> list[str]:
 
 
 def is_guarded(hooks: list[HookStatus]) -> bool:
-    """Whether commits and pushes of this worktree, or pushes to this server, meet the guard."""
+    """Whether commits and pushes of this worktree, or pushes to this server, meet the guard.
+
+    All of it, where it is strict.
+    """
     return all(
         hook.guards for hook in hooks if hook.hook in ESSENTIAL and hook.state != "not passed on"
     )
 
 
 def _expected(repository: Repository) -> tuple[str, ...]:
-    return shims.RECEIVING if repository.is_bare else HOOKS
+    strict = configuration.recorded(repository.common_dir, _STRICT) == "true"
+    expected = shims.RECEIVING if repository.is_bare else HOOKS
+    return (*expected, shims.TRANSACTION) if strict else expected
 
 
 def _wanted(repository: Repository) -> tuple[str, ...]:
@@ -123,6 +131,22 @@ def _wanted(repository: Repository) -> tuple[str, ...]:
 def _heads(common_dir: bytes, hook: str) -> list[bytes]:
     folders = (own_folder.folder_of(common_dir), _default_folder(common_dir))
     return [chain.head(os.path.join(folder, hook)) for folder in folders]
+
+
+def _loosen(common_dir: bytes) -> None:
+    """Take reference-transaction out; the setting goes last, so that nothing weakens unseen."""
+    for folder in _folders(common_dir):
+        chain.take_out(os.path.join(folder, shims.TRANSACTION))
+    configuration.forget_one(common_dir, _STRICT)
+
+
+def _folders(common_dir: bytes) -> list[str]:
+    """Where hooks of ours can be."""
+    setting = own_folder.configured(common_dir, common_dir)
+    folders = [own_folder.folder_of(common_dir), _default_folder(common_dir)]
+    if setting is not None and own_folder.is_inside(setting.value, common_dir):
+        folders.append(setting.value)
+    return folders
 
 
 def _default_folder(common_dir: bytes) -> str:

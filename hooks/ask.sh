@@ -1,0 +1,52 @@
+python='' gone=''
+use() {
+    if [ -z "$python" ] && [ -x "$1" ] && [ -f "$2" ]; then
+        python=$1 program=$2
+    fi
+    gone=${gone:-$1, $2}
+}
+# The first that is here: where the repository is mounted elsewhere too, each place has its own.
+@PINS@
+# end of pins
+
+refuse() {
+    echo "agentlock: refused: $1" >&2
+    [ @HOOK@ != pre-receive ] || set -- "$1" "on the server: $2"
+    echo "  mend it: $2" >&2
+    exit 3
+}
+again='install agentlock again, then run: agentlock hooks install'
+if [ -z "$python" ]; then
+    refuse "the program that guards this repository is gone ($gone)" "$again"
+fi
+
+# An emptied interpreter or program ends with 0, and a crashed one with 1: only the two codes
+# that nothing else gives are an answer.
+# The guard has closed the table by then: to leave without freeing every module saves a commit
+# as much as one of its git commands costs.
+start='
+import os, sys
+root = sys.argv.pop(1)[: -len("/agentlock/__main__.py")]
+try:
+    sys.path.insert(0, root)
+    from agentlock.__main__ import main
+    code = main()
+except Exception as error:
+    if sys.stderr is not None:
+        why = f"{type(error).__name__}: {error}"
+        print(f"agentlock: refused: the installation is damaged ({why})", file=sys.stderr)
+        print("  mend it: install agentlock again, then try once more", file=sys.stderr, flush=True)
+    code = 3
+os._exit({0: 100, 1: 101}.get(code, code))
+'
+ask() {
+    "$python" -I -S -c "$start" "$program" hook @HOOK@ "$@"
+    code=$?
+    case $code in
+    100) return 0 ;;
+    101) exit 1 ;;
+    3 | 70 | 130) exit $code ;;
+    esac
+    refuse "the program that guards this repository gave no answer ($python ended with $code)" \
+        "$again"
+}
