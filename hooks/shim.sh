@@ -66,5 +66,5 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@"
     exit
 fi
-recognised || ask "$@"
+recognised || ask "$@" || exit 3
 leave_word

@@ -28,8 +28,7 @@ def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
     """
     lines = "\n".join(f"use {quoted(python)} {quoted(program)}" for python, program in pins)
     chained = f"{former}/{hook}" if former else ""
-    template = "record.sh" if hook in RECORDING else "shim.sh"
-    return _filled(template, HOOK=hook, FORMER=chained, PINS=lines)
+    return _filled(_TEMPLATES.get(hook, "shim.sh"), HOOK=hook, FORMER=chained, PINS=lines)
 
 
 def passing(hook: str, former: str) -> bytes:
@@ -59,7 +58,7 @@ def with_current(known: list[Pin]) -> list[Pin]:
 
 
 def is_usable(pin: Pin) -> bool:
-    """Whether the script would take it (``use`` in shim.sh)."""
+    """Whether the script would take it (``use`` in ask.sh)."""
     return os.access(pin[0], os.X_OK) and os.path.isfile(pin[1])
 
 
@@ -69,11 +68,15 @@ def quoted(text: str) -> str:
 
 
 def _filled(template: str, **values: str) -> bytes:
-    with open(_template(template), "rb") as file:
-        text = file.read()
+    text = _read(template).replace(b"@ASK@\n", _read("ask.sh"))
     for name, value in values.items():
         text = text.replace(f"@{name}@".encode(), os.fsencode(value))
     return text
+
+
+def _read(template: str) -> bytes:
+    with open(_template(template), "rb") as file:
+        return file.read()
 
 
 def _package() -> str:

@@ -278,7 +278,7 @@ def test_strict_stays_until_it_is_taken_back(repo: Repo) -> None:
         assert listed(repo)[TRANSACTION] == "missing"
         doctor = repo.agentlock("doctor", agent=HOLDER)
         assert doctor.code == 1, doctor
-        assert f"{TRANSACTION}: missing" in doctor.out
+        assert f"hooks {TRANSACTION} in {repo.path}: missing; mend it: " in doctor.out
         assert repo.agentlock(*again).code == 0
         assert listed(repo)[TRANSACTION] == "installed"
     doctor = repo.agentlock("doctor", agent=HOLDER)
@@ -302,7 +302,7 @@ def test_strict_without_hooks_is_a_mistake(repo: Repo) -> None:
     assert not transaction_hook(repo).exists()
 
 
-@pytest.mark.parametrize("hooks_path", ["", "theirs"])
+@pytest.mark.parametrize("hooks_path", ["", "../theirs"])
 def test_what_was_there_sees_every_state_and_can_refuse(repo: Repo, hooks_path: str) -> None:
     theirs = transaction_hook(repo)
     if hooks_path:
