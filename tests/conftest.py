@@ -25,6 +25,9 @@ def sealed_environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _KEPT or not (name.startswith(_OURS) or name == "AGENT_NAME")
     }
+    newer = os.environ.get("AGENTLOCK_TEST_GIT")  # the folder of another git, for the whole run
+    if newer:
+        kept["PATH"] = f"{newer}{os.pathsep}{kept['PATH']}"
     moment = "2026-01-31T12:00:00+00:00"
     return kept | {
         "HOME": str(home),

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from postgresql import Server
 
+from agentlock.install.config_hooks import EVENTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 AGENTLOCK = (sys.executable, "-m", "agentlock")
+# Options of git's: no hook runs, neither from a folder nor (2.54 and newer) from its configuration.
+NO_HOOKS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *(word for event in EVENTS for word in ("-c", f"hook.agentlock-{event}.enabled=false")),
+)
 
 
 class Result(NamedTuple):
@@ -93,7 +100,7 @@ class Repo:
     def commit_unguarded(self, message: str = "change") -> None:
         """Stage everything and commit with hooks switched off."""
         self.must("add", "--all")
-        self.must("-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty", "-m", message)
+        self.must(*NO_HOOKS, "commit", "-q", "--allow-empty", "-m", message)
 
     @property
     def head(self) -> str:

@@ -90,8 +90,11 @@ def status(as_json: bool) -> int:
     """
     found = installation.status(Workspace().repository)
     _print(found, as_json=as_json)
-    if any(one.state == "not passed on" for one in found) or not installation.is_guarded(found):
-        say("agentlock: mend it: agentlock hooks install")
+    wrong = [
+        one for one in found if one.beside or not (one.guards or installation.is_guarded(found))
+    ]
+    for mend in dict.fromkeys(one.mend for one in wrong):
+        say(f"agentlock: mend it: {mend}")
     return EXIT_OK if installation.is_guarded(found) else EXIT_REFUSED
 
 

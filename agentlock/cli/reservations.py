@@ -237,7 +237,7 @@ def _warn_unguarded(workspace: Workspace) -> None:
     hooks = hooks_status(workspace.repository)
     if is_guarded(hooks):
         return
-    missing = ", ".join(hook.hook for hook in hooks if not hook.guards)
+    missing = ", ".join(hook.hook for hook in hooks if not hook.guards and not hook.beside)
     say(
         f"agentlock: warning: git does not ask agentlock in {missing} here, so not everything is "
         "stopped; mend it: agentlock hooks install"

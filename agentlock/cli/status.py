@@ -92,7 +92,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
 
 
 def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
-    lacking = [hook for hook in hooks if not hook.guards and hook.state != "not passed on"]
+    lacking = [hook for hook in hooks if not hook.guards and not hook.beside]
     what = ", ".join(f"{hook.hook} is {hook.state}" for hook in lacking)
     mend = "mend it: agentlock hooks install"
     if is_guarded(list(hooks)):
@@ -100,6 +100,9 @@ def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
         put("guard     in place" + (merges if lacking else " (agentlock doctor proves it)"))
         if any(hook.state == "not passed on" for hook in hooks):
             put(f"          not all hooks of yours run; {mend}")
+        for hook in hooks:
+            if hook.state == "not configured":
+                put(f"          {hook.hook} is {hook.state}: {hook.detail}; mend it: {hook.mend}")
     else:
         put(f"guard     NOT in place: {what}; {mend}")
     if policy.enforcement == "warn":

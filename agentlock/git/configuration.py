@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from agentlock.git.process import git, output
+from agentlock.model import Value
 
 SECTION = "agentlock"
 
@@ -36,6 +37,54 @@ def recorded(cwd: bytes, name: str) -> str | None:
     if result.code != 0:
         raise result.error()
     return os.fsdecode(result.stdout[:-1])
+
+
+class HookSetting(Value):
+    """``hook.NAME.KEY``, its value, and the scope of git's configuration that it stands in."""
+
+    scope: str
+    name: str
+    key: str
+    value: str
+
+
+def hook_settings(cwd: bytes, *options: str) -> list[HookSetting]:
+    """Every ``hook.NAME.KEY`` that git sees in ``cwd``, in the order in which git reads them."""
+    asked = ("--show-scope", *options, "--get-regexp", r"^hook\..*\.")
+    result = git("config", "-z", *asked, cwd=cwd)
+    if result.code == 1:
+        return []
+    if result.code != 0:
+        raise result.error()
+    fields = os.fsdecode(result.stdout).split("\0")
+    found = []
+    for scope, item in zip(fields[::2], fields[1::2], strict=False):
+        full, _, value = item.partition("\n")
+        name, _, key = full.removeprefix("hook.").rpartition(".")
+        found.append(HookSetting(scope, name, key, value))
+    return found
+
+
+def local_hook_settings(cwd: bytes) -> list[HookSetting]:
+    """Those in the repository's own file, without what it includes."""
+    return hook_settings(cwd, "--local", "--no-includes")
+
+
+def set_hook(cwd: bytes, name: str, key: str, value: str | None = None) -> None:
+    """Set ``hook.NAME.KEY`` in the repository's own file, or unset it (None).
+
+    git removes a section with its last key, unless there is a comment in it.
+    """
+    setting = f"hook.{name}.{key}"
+    if value is None:
+        output("config", "--local", "--unset-all", setting, cwd=cwd)
+    else:
+        output("config", "--local", "--replace-all", setting, value, cwd=cwd)
+
+
+def is_false(value: str) -> bool:
+    """A boolean of git's that is false (git-config(1), "boolean")."""
+    return value.lower() in ("false", "no", "off", "0", "")
 
 
 def hooks_path_settings(cwd: bytes) -> list[tuple[str, str]]:

@@ -14,6 +14,8 @@ from agentlock.git.process import Result, git, output
 
 VARIABLE = "AGENTLOCK_PROBE"
 HOOK_RUN_SINCE = (2, 36)
+CONFIGURED_SINCE = (2, 54)  # hooks of git's configuration
+NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 # Of the others, git tells some what they need on stdin alone, and some cannot refuse.
 PROVABLE = frozenset(
     (
@@ -74,15 +76,18 @@ class Rehearsal:
         entry = f"100644,{blob},{os.fsdecode(path_of(nonce))}"
         self._must("update-index", "--add", "--cacheinfo", entry)
 
-    def run(self, hook: str, file: str) -> Result:
-        """Have git run the hook; ``file`` is where git has it, for a git without `git hook`."""
+    def run(self, hook: str, file: str, *options: str) -> Result:
+        """Have git run the hook; ``file`` is where git has it, for a git without `git hook`.
+
+        ``options`` are git's own: NO_FOLDER leaves the hooks of the configuration.
+        """
+        chosen = [*_without_foreign_hooks(self._root), *options]
         if hook == "pre-push":
-            return self._push()
+            return self._push(chosen)
         if hook == "reference-transaction":
-            return self._transaction()
+            return self._transaction(chosen)
         arguments = self._arguments(hook)
         if self._version >= HOOK_RUN_SINCE:
-            chosen = _without_foreign_hooks(self._root)
             return self._git(
                 *chosen, "hook", "run", hook, *(["--", *arguments] if arguments else [])
             )
@@ -102,20 +107,19 @@ class Rehearsal:
         parent = ("-p", self._head) if self._head else ()
         return self._must("commit-tree", "--no-gpg-sign", "-m", "probe", *parent, tree)
 
-    def _transaction(self) -> Result:
+    def _transaction(self, chosen: list[str]) -> Result:
         """A real one, prepared and given up: a branch that is never made (git-update-ref(1))."""
         steps = ("start", f"create {_BRANCH} {self._commit()}", "prepare", "abort")
-        chosen = _without_foreign_hooks(self._root)
         stdin = "".join(f"{step}\n" for step in steps).encode()
         return self._git(*chosen, "update-ref", "--stdin", stdin=stdin)
 
-    def _push(self) -> Result:
+    def _push(self, chosen: list[str]) -> Result:
         """A real push, dry, to an empty repository beside the index that has our HEAD already."""
         commit = self._commit()
         remote = self._remote(os.path.join(self._folder, b"remote.git"))
         options = ("--dry-run", "--no-signed", "--no-follow-tags", "--recurse-submodules=no")
         return self._git(
-            *_without_foreign_hooks(self._root),
+            *chosen,
             *("push", "--quiet", *options, os.fsdecode(remote), f"{commit}:{_BRANCH}"),
         )
 

@@ -21,7 +21,7 @@ from agentlock.git import probe
 from agentlock.git.probe import Rehearsal
 from agentlock.git.process import output
 from agentlock.git.repository import discover, identify
-from agentlock.install import hooks, shims
+from agentlock.install import config_hooks, hooks, shims
 from agentlock.install.findings import INSTALL, Finding, quoted
 from agentlock.install.table_check import examine_table
 
@@ -157,7 +157,10 @@ def _worktree(tree: Worktree, version: tuple[int, ...], *, prove: bool) -> list[
             if not prove:
                 return _hooks(repository, None)
             with _rehearsal(repository, version) as rehearsal:
-                return _hooks(repository, rehearsal)
+                found = _hooks(repository, rehearsal)
+                if version >= probe.CONFIGURED_SINCE:
+                    found += _configured(repository, rehearsal)
+                return found
     except (AgentlockError, OSError) as error:
         advice = error.hint if isinstance(error, AgentlockError) else ""
         finding = Finding("problem", "worktree", str(error), advice=advice, worktree=tree.path)
@@ -180,7 +183,7 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     proven, seen = [], []
     present = hooks.status(repository)
     for one in present:
-        if one.hook in shims.RECORDING:
+        if one.hook in shims.RECORDING and not one.beside:
             found += _recording(repository, one)
         elif not _is_ours(one) or not one.guards:
             found += _looked_at(repository, one, present, rehearsal)
@@ -202,6 +205,37 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     if seen:
         message = f"{', '.join(seen)}: in place, not proven while the table does not answer"
         found.insert(0, Finding("warning", "hooks", message, worktree=root))
+    return found
+
+
+def _configured(repository: Repository, rehearsal: Rehearsal) -> list[Finding]:
+    """Whether those of git's configuration stand in where git finds no folder with hooks."""
+    root = repository.root
+    faults = config_hooks.faults(root, repository.common_dir, hooks.HOOKS)
+    faulty = [fault.event for fault in faults]
+    asked = [
+        event for event in config_hooks.EVENTS if event in probe.PROVABLE and event not in faulty
+    ]
+    proven = []
+    for event in asked:
+        said = rehearsal.run(event, "", *probe.NO_FOLDER).stderr.decode("utf-8", "replace")
+        if probe.sentence(rehearsal.nonce, event) in said.splitlines():
+            proven.append(event)
+    found = [
+        Finding(
+            "warning",
+            "hooks",
+            "git's configuration has ours, and it does not refuse what it must",
+            mend=INSTALL,
+            worktree=root,
+            hook=event,
+        )
+        for event in asked
+        if event not in proven
+    ]
+    if proven:
+        message = f"{', '.join(proven)}: ours stands in where git finds no hooks (proven)"
+        found.insert(0, Finding("ok", "hooks", message, worktree=root))
     return found
 
 
@@ -227,9 +261,9 @@ def _looked_at(
         message = f"the pre-commit framework runs it ({one.detail}); looked at, not proven"
         return [Finding("ok", "hooks", message, worktree=root, hook=one.hook)]
     state: str = one.state
-    if state == "not passed on":
+    if one.beside:
         message = f"{state}: {one.detail}"
-        return [Finding("warning", "hooks", message, mend=INSTALL, worktree=root, hook=one.hook)]
+        return [Finding("warning", "hooks", message, mend=one.mend, worktree=root, hook=one.hook)]
     framework = any(other.state == "framework" for other in present)
     if framework and one.hook in _UNLESS_PUSHED:
         by_us = one.hook in ("prepare-commit-msg", "pre-applypatch")  # not the framework's

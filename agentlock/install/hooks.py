@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from agentlock.git import configuration
-from agentlock.install import chain, own_folder, shims
+from agentlock.install import chain, config_hooks, own_folder, shims
+from agentlock.install.findings import INSTALL
 from agentlock.install.lock import exclusively
 from agentlock.model import Value
 
@@ -22,21 +23,37 @@ _FRAMEWORK_FILE = ".pre-commit-config.yaml"
 _FRAMEWORK_IDS = {"pre-commit": "agentlock", "pre-push": "agentlock-pre-push"}
 
 State = Literal[
-    "installed", "framework", "missing", "foreign", "not executable", "broken", "not passed on"
+    "installed",
+    "framework",
+    "missing",
+    "foreign",
+    "not executable",
+    "broken",
+    "not passed on",
+    "not configured",
 ]
 
 
 class HookStatus(Value):
-    """One hook as git would find it now. ``guards``: it asks agentlock and can refuse."""
+    """One hook as git would find it now. ``guards``: it asks agentlock and can refuse.
+
+    ``beside`` what guards: a hook of theirs that is not passed on, or one of ours that git's
+    configuration does not run. ``mend`` is the command that puts it right.
+    """
 
     hook: str
     path: str
     state: State
     detail: str = ""
+    mend: str = INSTALL
 
     @property
     def guards(self) -> bool:
         return self.state in ("installed", "framework")
+
+    @property
+    def beside(self) -> bool:
+        return self.state in ("not passed on", "not configured")
 
 
 def install(repository: Repository, *, strict: bool | None = None) -> list[HookStatus]:
@@ -64,13 +81,15 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
             for hook in wanted:
                 chain.put(os.path.join(folder, hook), shims.guarding(hook, "", pins))
             own_folder.remove(root, common_dir)
+        config_hooks.put(root, common_dir, wanted, pins)
     return status(repository)
 
 
 def uninstall(common_dir: bytes) -> list[str]:
     """Take our hooks out of a repository and put back what was there; the hooks taken out."""
     with exclusively(common_dir):
-        removed = own_folder.remove(common_dir, common_dir)
+        removed = config_hooks.remove(common_dir, common_dir)
+        removed += own_folder.remove(common_dir, common_dir)
         for folder in _folders(common_dir):
             removed += _take_out(folder)
         configuration.forget_one(common_dir, _STRICT)
@@ -90,6 +109,18 @@ def status(repository: Repository) -> list[HookStatus]:
             for hook in own_folder.not_passed_on(root, common_dir, _wanted(repository))
             if hook not in down
         ]
+    if any(one.state == "installed" for one in found):
+        where = config_hooks.folder_of(common_dir)
+        found += [
+            HookStatus(
+                fault.event,
+                os.path.join(where, fault.event),
+                "not configured",
+                fault.detail,
+                fault.mend,
+            )
+            for fault in config_hooks.faults(root, common_dir, _expected(repository))
+        ]
     return found
 
 
@@ -106,9 +137,7 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
     All of it, where it is strict.
     """
-    return all(
-        hook.guards for hook in hooks if hook.hook in ESSENTIAL and hook.state != "not passed on"
-    )
+    return all(hook.guards for hook in hooks if hook.hook in ESSENTIAL and not hook.beside)
 
 
 def _expected(repository: Repository) -> tuple[str, ...]:
@@ -129,7 +158,11 @@ def _wanted(repository: Repository) -> tuple[str, ...]:
 
 
 def _heads(common_dir: bytes, hook: str) -> list[bytes]:
-    folders = (own_folder.folder_of(common_dir), _default_folder(common_dir))
+    folders = (
+        own_folder.folder_of(common_dir),
+        _default_folder(common_dir),
+        config_hooks.folder_of(common_dir),
+    )
     return [chain.head(os.path.join(folder, hook)) for folder in folders]
 
 

@@ -36,6 +36,11 @@ def passing(hook: str, former: str) -> bytes:
     return _filled("pass.sh", HOOK=hook, FORMER=f"{former}/{hook}")
 
 
+def standing_in() -> bytes:
+    """What git's configuration sources, to see whether git's hooks folder has ours."""
+    return _filled("stand-in.sh")
+
+
 def current_pin() -> Pin:
     """This interpreter and this program, by absolute path."""
     return sys.executable, os.path.join(_package(), "__main__.py")

@@ -7,14 +7,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Repo, Result, run
+from support import NO_HOOKS, Repo, Result, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOLDER = "BlueLake"
 OTHER = "GreenHill"
-NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 
 
 @pytest.fixture

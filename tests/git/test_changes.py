@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, Result, run
+from support import NO_HOOKS, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 HOLDER = "BlueLake"
 OTHER = "GreenHill"
-NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 
 
 @pytest.fixture(scope="module")
@@ -467,7 +466,7 @@ def test_a_clean_octopus_merge_touches_nothing_and_an_evil_one_does(scene: Repo)
     judged = scene.agentlock("check", "--range", "HEAD^!", agent=OTHER)
     assert_refused(judged, "src/x.py", what="check")
     scene.must("reset", "-q", "--hard", start)
-    scene.must("-c", "core.hooksPath=/dev/null", "merge", "-q", "-s", "ours", "one", "two", "three")
+    scene.must(*NO_HOOKS, "merge", "-q", "-s", "ours", "one", "two", "three")
     assert_refused(
         scene.agentlock("check", "--range", "HEAD^!", agent=OTHER), "src/x.py", what="check"
     )

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, run
+from support import NO_HOOKS, Repo, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def scene(repo: Repo, tmp_path: Path) -> Repo:
     repo.commit_unguarded("files")
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    repo.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "HEAD:refs/heads/main")
+    repo.must(*NO_HOOKS, "push", "-q", "origin", "HEAD:refs/heads/main")
     repo.must("fetch", "-q", "origin")
     repo.reserve(HOLDER, "src/")
     return repo
@@ -199,7 +199,7 @@ def test_authors_and_trailers_prove_nothing(scene: Repo) -> None:
     scene.write("src/x.py", "forged\n")
     scene.must("add", "-A")
     forged = ("--author", f"{HOLDER} <{HOLDER}@example.invalid>", "-m", f"x\n\nAgent: {HOLDER}")
-    scene.must("-c", "core.hooksPath=/dev/null", "commit", "-q", *forged)
+    scene.must(*NO_HOOKS, "commit", "-q", *forged)
     assert_refused(scene.git("push", "-q", "origin", "main", agent=OTHER), "src/x.py", "push")
 
 
@@ -209,7 +209,7 @@ def test_what_a_conflict_was_resolved_to_is_ones_own(scene: Repo) -> None:
     scene.must("checkout", "-q", "main")
     scene.write("src/x.py", "something else\n")
     scene.commit_unguarded("main")
-    scene.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "main")
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "main")
     assert scene.git("cherry-pick", theirs, agent=OTHER).code == 1
     scene.write("src/x.py", "not what the holder wrote\n")
     scene.must("add", "-A")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, Result, run
+from support import NO_HOOKS, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def started(repo: Repo, tmp_path: Path) -> None:
     repo.commit_unguarded("files")
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    repo.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "HEAD:refs/heads/main")
+    repo.must(*NO_HOOKS, "push", "-q", "origin", "HEAD:refs/heads/main")
     repo.must("fetch", "-q", "origin")
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import run
+from support import NO_HOOKS, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def watched(repo: Repo, tmp_path: Path) -> Repo:
     repo.commit_unguarded("files")
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    repo.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "HEAD:refs/heads/main")
+    repo.must(*NO_HOOKS, "push", "-q", "origin", "HEAD:refs/heads/main")
     repo.must("fetch", "-q", "origin")
     repo.reserve("Other", "src/**", "**/*.toml", "docs/[a-f]*/*.md", "README.md")
     repo.reserve("Other", "lib/*.py", "--shared")

@@ -1,0 +1,144 @@
+"""Hooks of git's configuration (git 2.54 and newer), for where git looks into another hooks folder.
+
+Each stands in for the hook of ours that the folder lacks, and leaves everything to it where it is
+there: docs/adr/0010-configuration-hooks.md. An older git takes no notice of them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from agentlock.git import configuration
+from agentlock.install import chain, shims
+from agentlock.install.findings import INSTALL, quoted
+from agentlock.model import Value
+
+if TYPE_CHECKING:
+    from agentlock.git.configuration import HookSetting
+
+# prepare-commit-msg comes after pre-commit and pre-merge-commit in every command that runs them.
+# reference-transaction is not among them: a shell more for each would cost what the hook costs.
+_LEFT_OUT = ("pre-commit", "pre-merge-commit")
+EVENTS = tuple(
+    hook for hook in (*shims.JUDGING, *shims.RECORDING, *shims.RECEIVING) if hook not in _LEFT_OUT
+)
+_KEYS = ("command", "event", "enabled", "parallel")  # in this order: git dies of an event alone
+STAND_IN = "stand-in"
+# git adds "$@" and runs this with sh, in the root of the worktree. GIT_DIR is set where it is not
+# .git; a repository that is moved, or mounted elsewhere, finds its own scripts.
+_COMMAND = (
+    "hook={}; common=${{GIT_DIR:-.git}}; "
+    'if [ -f "$common/commondir" ]; then read -r up <"$common/commondir"; '
+    "case $up in /*) common=$up ;; *) common=$common/$up ;; esac; fi; "
+    '[ -f "$common/agentlock/configured/stand-in" ] || '
+    "{{ echo 'agentlock: refused: its hooks are gone; mend it: agentlock hooks install' >&2; "
+    'exit 3; }}; . "$common/agentlock/configured/stand-in"'
+)
+
+
+class Fault(Value):
+    """Why git would not run one of them; ``mend`` is the command that puts it right."""
+
+    event: str
+    detail: str
+    mend: str = INSTALL
+
+
+def folder_of(common_dir: bytes) -> str:
+    return os.path.join(os.fsdecode(common_dir), "agentlock", "configured")
+
+
+def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims.Pin]) -> None:
+    """Write the scripts and then the settings that name them; what is right is left alone."""
+    events = [event for event in EVENTS if event in hooks]
+    folder = folder_of(common_dir)
+    os.makedirs(folder, exist_ok=True)
+    chain.put(os.path.join(folder, STAND_IN), shims.standing_in())
+    for event in events:
+        chain.put(os.path.join(folder, event), shims.guarding(event, "", pins))
+    there = configuration.local_hook_settings(root)
+    for event in events:
+        wanted = {"command": [_COMMAND.format(event)], "event": [event]}
+        for key in _KEYS:
+            values = [one.value for one in there if (one.name, one.key) == (_name(event), key)]
+            if values != wanted.get(key, []):
+                configuration.set_hook(root, _name(event), key, *wanted.get(key, []))
+
+
+def remove(cwd: bytes, common_dir: bytes) -> list[str]:
+    """Take the settings out, and then the scripts; the events that there were any of."""
+    there = {(one.name, one.key) for one in configuration.local_hook_settings(cwd)}
+    removed = [event for event in EVENTS if (_name(event), "command") in there]
+    for event in EVENTS:
+        for key in reversed(_KEYS):
+            if (_name(event), key) in there:
+                configuration.set_hook(cwd, _name(event), key)
+    folder = folder_of(common_dir)
+    if os.path.isdir(folder):
+        for name in (STAND_IN, *EVENTS):
+            chain.take_out(os.path.join(folder, name))
+        if not os.listdir(folder):
+            os.rmdir(folder)
+    return removed
+
+
+def faults(cwd: bytes, common_dir: bytes, hooks: tuple[str, ...]) -> list[Fault]:
+    """Of these hooks, those that git 2.54 and newer would not run from its configuration."""
+    settings = configuration.hook_settings(cwd)
+    found = [
+        _fault(cwd, event, settings) or _fault_of_files(event, common_dir)
+        for event in EVENTS
+        if event in hooks
+    ]
+    return [fault for fault in found if fault is not None]
+
+
+def _fault(cwd: bytes, event: str, settings: list[HookSetting]) -> Fault | None:
+    """What git makes of them (hook.c, hook_config_lookup_all): the last value of a key counts."""
+    mine = [one for one in settings if one.name == _name(event)]
+    command = next((one for one in reversed(mine) if one.key == "command"), None)
+    events = [one for one in mine if one.key == "event"]
+    if command is None or not events:
+        return Fault(event, "git's configuration does not name it")
+    if command.value != _COMMAND.format(event):
+        return _overridden(cwd, event, command, "is another")
+    if event not in _after_the_last_empty([one.value for one in events]):
+        return _overridden(cwd, event, events[-1], "takes it away")
+    for name in (_name(event), event):
+        switches = [one for one in settings if (one.name, one.key) == (name, "enabled")]
+        if switches and configuration.is_false(switches[-1].value):
+            return _overridden(cwd, event, switches[-1], "switches it off")
+    return None
+
+
+def _overridden(cwd: bytes, event: str, setting: HookSetting, does: str) -> Fault:
+    key = f"hook.{setting.name}.{setting.key}"
+    if setting.scope == "local":
+        mend = INSTALL if setting.name == _name(event) else f"git config --unset-all {key}"
+        return Fault(event, f"{key} {does}", mend)
+    if setting.scope == "command":  # git -c, GIT_CONFIG_COUNT
+        return Fault(event, f"{key} {does}, for one command", "unset GIT_CONFIG_COUNT")
+    where = f" -C {quoted(cwd)}" if setting.scope == "worktree" else ""
+    mend = f"git{where} config --{setting.scope} --unset-all {key}"
+    return Fault(event, f"{key} {does} (git config --{setting.scope})", mend)
+
+
+def _after_the_last_empty(values: list[str]) -> list[str]:
+    """An empty value of ``event`` takes back those before it."""
+    while "" in values:
+        values = values[values.index("") + 1 :]
+    return values
+
+
+def _fault_of_files(event: str, common_dir: bytes) -> Fault | None:
+    folder = folder_of(common_dir)
+    for name in (STAND_IN, event):
+        path = os.path.join(folder, name)
+        if not chain.is_ours(path) or not os.access(path, os.X_OK):
+            return Fault(event, f"{path} is missing, or not as it was installed")
+    return None
+
+
+def _name(event: str) -> str:
+    return f"agentlock-{event}"

@@ -1,0 +1,68 @@
+"""What do hooks of git's configuration add, beside those of the folder? Needs git 2.54 or newer.
+
+    python benchmarks/config_hooks.py [ROUNDS]
+
+Prints the table of docs/adr/0010-configuration-hooks.md; the rounds are interleaved as in run.py.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from run import Section, commits, interleaved, machine, ratio, timed
+from scratch import Scratch
+
+from agentlock.install.config_hooks import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from run import Sample
+    from scratch import Repository
+
+ROUNDS = 100
+
+
+def guarded(scratch: Scratch, name: str, *, configured: bool) -> Repository:
+    repo = scratch.repository(name, 100)
+    repo.must("init", program="agentlock")
+    if not configured:
+        for event in EVENTS:
+            repo.must("config", "--remove-section", f"hook.agentlock-{event}")
+    repo.must("init", "-q", "--bare", "remote.git")
+    return repo
+
+
+def pushes(repo: Repository) -> Callable[[], Sample]:
+    """Times one push of one commit to a repository beside it; making the commit is not counted."""
+    commit = commits(repo)
+
+    def push() -> Sample:
+        commit()
+        return timed(repo, ("git", "push", "-q", "remote.git", "main"), expected=0)
+
+    return push
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
+    table: list[tuple[str, ...]] = [("", "folder alone, ms", "with both, ms", "ratio")]
+    with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+        scratch = Scratch(Path(folder))
+        for what, measured in (("commit", commits), ("push", pushes)):
+            alone = measured(guarded(scratch, f"{what}-alone", configured=False))
+            both = measured(guarded(scratch, f"{what}-both", configured=True))
+            samples = interleaved({"alone": alone, "both": both}, rounds)
+            first, second = ([one.wall for one in samples[name]] for name in ("alone", "both"))
+            medians = (f"{statistics.median(times):.1f}" for times in (first, second))
+            table.append((what, *medians, f"{ratio(second, first):.2f}"))
+    text = f"{machine()} {rounds} rounds; medians, and the median of the ratios of each round."
+    print(Section("Hooks of the configuration", text, list(table)).markdown())
+
+
+if __name__ == "__main__":
+    main()
