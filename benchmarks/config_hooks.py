@@ -17,6 +17,7 @@ from run import Section, commits, interleaved, machine, ratio, timed
 from scratch import Scratch
 
 from agentlock.install.config_hooks import EVENTS
+from agentlock.install.shims import RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def guarded(scratch: Scratch, name: str, *, configured: bool) -> Repository:
     repo = scratch.repository(name, 100)
     repo.must("init", program="agentlock")
     if not configured:
-        for event in EVENTS:
+        for event in set(EVENTS) - set(RECEIVING):
             repo.must("config", "--remove-section", f"hook.agentlock-{event}")
     repo.must("init", "-q", "--bare", "remote.git")
     return repo

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from doctoring import doctor, pasted, prepare, wrong
-from support import Repo, run
+from support import NO_HOOKS, Repo, run
 
 from agentlock.git.probe import CONFIGURED_SINCE
 from agentlock.install.config_hooks import EVENTS
+from agentlock.install.shims import RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+OURS = set(EVENTS) - set(RECEIVING)
 HOLDER, OTHER = "BlueLake", "GreenHill"
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 
@@ -130,10 +132,10 @@ def test_what_keeps_git_from_running_ours_is_named_and_mended(
 
 
 def test_hooks_of_an_older_version_are_named_until_they_are_installed_again(repo: Repo) -> None:
-    for event in EVENTS:
+    for event in OURS:
         repo.must("config", "--remove-section", f"hook.agentlock-{event}")
     shutil.rmtree(repo.path / ".git" / "agentlock" / "configured")
-    assert {hook for hook, _ in states(repo)} == set(EVENTS)
+    assert {hook for hook, _ in states(repo)} == OURS
     assert repo.agentlock("hooks", "status").code == 0
     assert repo.agentlock("hooks", "install").code == 0
     assert states(repo) == set()
@@ -257,3 +259,23 @@ def test_hooks_of_others_in_the_configuration_run_and_stay(held: Repo) -> None:
     assert refused.err.startswith("agentlock-of-mine\nlint\nagentlock: commit refused")
     assert held.agentlock("hooks", "uninstall").code == 0
     assert held.git("commit", "-q", "-m", "x", agent=OTHER).err == "agentlock-of-mine\nlint\n"
+
+
+@pytest.mark.usefixtures("runs_them")
+def test_the_gate_of_a_server_stands_in_too(held: Repo, tmp_path: Path) -> None:
+    held.must("clone", "-q", "--bare", ".", str(tmp_path / "server.git"))
+    server = Repo(tmp_path / "server.git")
+    shared = (
+        "--database",
+        str(held.database),
+        "--project",
+        held.must("config", "agentlock.project"),
+    )
+    assert server.agentlock("init", "--server", "--identity-variable", "PUSHER", *shared).code == 0
+    server.must("config", "core.hooksPath", "/nowhere")
+    held.commit_unguarded("change")
+    push = (*NO_HOOKS, "push", "-q", str(server.path), "main")
+    refused = held.git(*push, env={"PUSHER": OTHER})
+    assert refused.code == 1
+    assert refused.err.count("agentlock: push refused") == 1
+    assert held.git(*push, env={"PUSHER": HOLDER}).code == 0
