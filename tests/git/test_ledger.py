@@ -286,7 +286,7 @@ def test_am_of_the_holders_own_commit_passes_and_stays_the_holders(
     scene.must("checkout", "-q", "main")
     scene.write("docs/y.md", "another parent\n")
     scene.commit_unguarded("other")
-    scene.must("-c", "core.hooksPath=/dev/null", "push", "-q", "origin", "main")
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "main")
     applied = scene.git("am", "-q", patch, agent=OTHER)
     assert applied.code == 0, applied
     assert scene.git("push", "-q", "origin", "main", agent=OTHER).code == 0
