@@ -7,12 +7,13 @@ VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-all bench clean
+.PHONY: help dev lint pytest test test-all soak bench clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +59,9 @@ test-all: ## every test on every CPython this machine has, each in its own .venv
 	  [ "$$found" -gt 0 ] || { echo 'no CPython 3.10 or newer found' >&2; exit 1; }; \
 	  printf "\n$$summary"; \
 	  [ "$$failed" -eq 0 ]; }
+
+soak: dev ## ten minutes of agents who work and die at one table
+	$(PY) benchmarks/soak.py $(SOAK_ARGS)
 
 bench: dev ## the numbers of the README
 	$(PY) benchmarks/run.py $(BENCH_ARGS)

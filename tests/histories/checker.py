@@ -60,7 +60,8 @@ def order_of(
                 break
             after, answer = apply(state, event.call)
             if event.answer is None:
-                never_answered.append((at, after))
+                if after != state:  # without effect, it may as well be left out
+                    never_answered.append((at, after))
                 continue
             first_end = event.ended if first_end is None else min(first_end, event.ended)
             if answer == event.answer:

@@ -1,0 +1,117 @@
+"""Agents who work and die at one table for minutes: does every answer stay true?
+
+python benchmarks/soak.py --minutes 10
+
+Prints the figures of the run, and writes them to benchmarks/SOAK.md where --write is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
+from glob_oracle import seeded  # noqa: E402
+from histories.stage import Stage, build, explained, faults, look  # noqa: E402
+from histories.upgrade import age, kill_while_upgrading  # noqa: E402
+from pages import origin  # noqa: E402
+from support import Repo  # noqa: E402
+
+PAGE = Path(__file__).with_name("SOAK.md")
+HISTORIES = 5  # in one repository
+UPGRADES = 10
+ROWS = (
+    ("operations", "commands that were answered"),
+    ("commits", "of them commits that landed"),
+    ("histories", "histories, each explained by one order of its calls"),
+    ("crashes", "commands killed with SIGKILL at a random moment"),
+    ("upgrades", "upgrades of the table killed so, and done by the next command"),
+    ("grants", "grants that were acknowledged"),
+    ("lost", "of them lost"),
+    ("violations", "histories that no order explains, and tables with a fault"),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10, metavar="N")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), metavar="N")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    options = parser.parse_args()
+    figures: Counter[str] = Counter()
+    end = time.monotonic() + 60 * options.minutes
+    seed = options.seed
+    with tempfile.TemporaryDirectory(prefix="agentlock-soak-") as name:
+        folder = Path(name)
+        environment = sealed_environment(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        template = build(folder / "template")
+        old = build(folder / "old")
+        old.reserve("BlueLake", "src/")
+        age(old)
+        while time.monotonic() < end and not figures["violations"]:
+            figures += histories(template, folder / "turn", seed)
+            figures += upgrades(old, folder / "upgrade", seed)
+            seed += 1
+            print(f"seed {seed}: {dict(figures)}", flush=True)
+    text = page(figures)
+    print(text)
+    if options.write:
+        PAGE.write_text(text, encoding="utf-8")
+    return 1 if figures["violations"] or figures["lost"] else 0
+
+
+def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
+    """What four agents did in a fresh copy of the repository, some of it killed."""
+    figures: Counter[str] = Counter()
+    shutil.copytree(template.path, folder / "repo", symlinks=True)
+    repo = Repo(folder / "repo")
+    with Stage(repo) as stage:
+        for turn in range(HISTORIES):
+            before, events = stage.history(HISTORIES * seed + turn, calls=20, kills=0.25)
+            told = [(call.kind, answer) for call, _, _, answer in events if answer is not None]
+            yes = [(kind, answer.told) for kind, answer in told if not answer.code]
+            granted = [one[0] for kind, numbers in yes if kind == "reserve" for one in numbers]
+            kept = {row.number for row in look(repo).rows}
+            figures["operations"] += len(told)
+            figures["commits"] += sum(kind == "commit" for kind, _ in yes)
+            figures["grants"] += len(granted)
+            figures["lost"] += len(set(granted) - kept)
+            figures["histories"] += 1
+            wrong = faults(repo)
+            if wrong or not explained(before, events):
+                figures["violations"] += 1
+                print(f"seed {HISTORIES * seed + turn}: {wrong}", before, *events, sep="\n")
+        figures["crashes"] += stage.killed
+    shutil.rmtree(folder)
+    return figures
+
+
+def upgrades(old: Repo, folder: Path, seed: int) -> Counter[str]:
+    chance = seeded(seed)
+    killed = 0
+    for _ in range(UPGRADES):
+        shutil.copytree(old.path, folder, symlinks=True)
+        killed += kill_while_upgrading(Repo(folder), chance)
+        shutil.rmtree(folder)
+    return Counter(upgrades=killed)
+
+
+def page(figures: Counter[str]) -> str:
+    rows = "".join(f"| {figures[key]:,} | {what} |\n" for key, what in ROWS)
+    return f"# Soak\n\n| | |\n|---:|---|\n{rows}\n{origin()}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
