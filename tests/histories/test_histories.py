@@ -21,8 +21,8 @@ MISTAKES = (
     Mistake(
         "says yes and forgets it, now and then",
         "store/sqlite.py",
-        'finish("COMMIT")',
-        'finish("COMMIT" if time.time_ns() % 8 else "ROLLBACK")',
+        'execute("COMMIT")',
+        'execute("COMMIT" if time.time_ns() % 8 else "ROLLBACK")',
     ),
     Mistake(
         "takes what runs out within the hour for over",
