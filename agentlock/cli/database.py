@@ -1,13 +1,22 @@
-"""`agentlock db path|migrate`."""
+"""`agentlock db path|migrate|check|backup|restore|vacuum|export`."""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from agentlock.cli.output import print_json, put
+from agentlock.cli.output import event_json, print_json, put, reservation_json, say
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
-from agentlock.errors import ConfigurationError
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
 from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @click.group()
@@ -54,6 +63,181 @@ def run_migrations(as_json: bool, timeout: str | None) -> None:
         print_json({"before": before, "after": after})
         return
     put(f"schema {after}, nothing to do" if before == after else f"schema {before} -> {after}")
+
+
+@db.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended, and say what was done.")
+@json_option
+@timeout_option
+def check(repair: bool, as_json: bool, timeout: str | None) -> int:
+    """Look for damage: in the file, between rows, and two agents holding one path.
+
+    Exit 0: whole, 1: something is wrong, 3: it cannot be read. --repair ends the newer of two
+    reservations that overlap and tells its holder; damage to the file itself needs a backup.
+
+    \b
+    Example:
+      agentlock db check
+      agentlock db check --repair
+    """
+    from agentlock import audit
+    from agentlock.store.inspection import faults
+
+    workspace = Workspace(timeout=timeout)
+    location, _ = _recorded(workspace)
+    damage = [] if "://" in location else faults(location, timeout=workspace.timeout)
+    repaired: list[str] = []
+    with workspace.store(read_only=not repair) as store:
+        if repair and not damage:
+            repaired = audit.repair(store, workspace.folding)
+        wrong = damage + [fault.sentence for fault in audit.examine(store, workspace.folding)]
+        held = len(store.reservations(live_at=store.now()))
+    if as_json:
+        print_json({"faults": wrong, "repaired": repaired, "live": held})
+    for sentence in repaired:
+        say(f"repaired: {sentence}")
+    for sentence in wrong:
+        say(f"wrong: {sentence}")
+    if damage:
+        say(
+            "mend it: agentlock db restore FILE, or without a backup: agentlock init --new-database"
+        )
+    if not wrong and not as_json:
+        put(f"whole: {held} live reservation{'' if held == 1 else 's'}")
+    return EXIT_REFUSED if wrong else EXIT_OK
+
+
+@db.command()
+@click.argument("file", metavar="FILE")
+@json_option
+@timeout_option
+def backup(file: str, as_json: bool, timeout: str | None) -> None:
+    """Write what the database holds at this moment to a new FILE. Everybody works on meanwhile.
+
+    \b
+    Example:
+      agentlock db backup ~/backups/agentlock-monday.sqlite3
+    """
+    from agentlock.store.backup import back_up
+
+    workspace = Workspace(timeout=timeout)
+    location = _file(workspace)
+    with workspace.store(read_only=True):  # the recorded one, of this program's schema
+        pass
+    size = back_up(location, os.path.abspath(file), timeout=workspace.timeout)
+    if as_json:
+        print_json({"file": os.path.abspath(file), "bytes": size})
+        return
+    put(f"{file}: {size:,} bytes")
+
+
+@db.command()
+@click.argument("file", metavar="FILE")
+@click.option("--force", is_flag=True, help="Also a backup of another database.")
+@json_option
+@timeout_option
+def restore(file: str, force: bool, as_json: bool, timeout: str | None) -> None:
+    """Put a backup in the place of the database. The former one is kept beside it.
+
+    What was reserved since the backup is lost; ids and fences are not given again.
+
+    \b
+    Example:
+      agentlock db restore ~/backups/agentlock-monday.sqlite3
+    """
+    from agentlock.store import backup as backups
+
+    workspace = Workspace(timeout=timeout)
+    location = _file(workspace)
+    repository = workspace.repository
+    source = os.path.abspath(file)
+    kept = backups.restore(
+        location, source, _recorded(workspace)[1], force=force, timeout=workspace.timeout
+    )
+    migrate.add_project(location, repository.project or "", timeout=workspace.timeout)
+    with workspace.store() as store, store.writing():
+        now = store.now()
+        held = len(store.reservations(live_at=now))
+        detail = f"from {source}; the former database is kept as {kept}"
+        detail = detail.encode("utf-8", "backslashreplace").decode()
+        store.log("restored", now, agent=workspace.identity.name or "", detail=detail)
+    if as_json:
+        print_json({"database": location, "kept": kept, "live": held})
+        return
+    put(f"{location}: {held} live reservations; the former database is kept as {kept}")
+
+
+@db.command()
+@json_option
+@timeout_option
+def vacuum(as_json: bool, timeout: str | None) -> None:
+    """Give the space of what was pruned back to the disk.
+
+    \b
+    Example:
+      agentlock db vacuum
+    """
+    from agentlock.store.backup import vacuum as compact
+
+    workspace = Workspace(timeout=timeout)
+    location = _file(workspace)
+    with workspace.store(read_only=True):
+        pass
+    before, after = compact(location, timeout=workspace.timeout)
+    if as_json:
+        print_json({"before": before, "after": after})
+        return
+    put(f"{before:,} -> {after:,} bytes")
+
+
+@db.command()
+@click.argument("what", type=click.Choice(("reservations", "events")), default="reservations")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("jsonl", "csv")),
+    default="jsonl",
+    help="One JSON object a line (the default), or a table for a spreadsheet.",
+)
+@timeout_option
+def export(what: str, form: str, timeout: str | None) -> None:
+    """Print every reservation, or every event, with history: one JSON object or row a line.
+
+    \b
+    Example:
+      agentlock db export events --format csv
+    """
+    with Workspace(timeout=timeout).store(read_only=True) as store:
+        rows: list[dict[str, Any]]
+        if what == "events":
+            rows = [event_json(event) for event in store.events()]
+        else:
+            rows = [reservation_json(held) for held in store.reservations()]
+    _write(rows, form)
+
+
+def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row))
+        return
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _file(workspace: Workspace) -> str:
+    """The recorded database, which has to be a file."""
+    location, _ = _recorded(workspace)
+    if "://" in location:
+        raise UsageError(
+            "this database is a server's", hint="use its own tools: pg_dump, pg_restore, VACUUM"
+        )
+    return location
 
 
 def _recorded(workspace: Workspace) -> tuple[str, str]:

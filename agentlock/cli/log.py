@@ -7,11 +7,11 @@ import os
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import local_time, print_json, put, rfc3339, text_of
+from agentlock.cli.output import event_json, local_time, print_json, put
 from agentlock.cli.workspace import Workspace, json_option, named_agent, timeout_option
 from agentlock.duration import parse_duration
 from agentlock.errors import UsageError
@@ -59,10 +59,10 @@ def log(
         after = max((event.id for event in found), default=after)
         found = [event for event in found if _concerns(event, pattern, workspace)]
         if as_json and not follow:
-            print_json([_json(event) for event in found])
+            print_json([event_json(event) for event in found])
         for event in found:
             if as_json and follow:
-                print(json.dumps(_json(event)))
+                print(json.dumps(event_json(event)))
             elif not as_json:
                 put(_line(event))
         if not follow:
@@ -98,18 +98,6 @@ def _concerns(event: Event, pattern: Pattern | None, workspace: Workspace) -> bo
     if event.pattern is None:
         return False
     return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
-
-
-def _json(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "ts": rfc3339(event.created_ts),
-        "kind": event.kind,
-        "agent": event.agent,
-        "reservation": event.reservation_id,
-        "pattern": None if event.pattern is None else text_of(event.pattern),
-        "detail": event.detail,
-    }
 
 
 def _line(event: Event) -> str:

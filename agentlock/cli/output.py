@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Conflict, PathConflict, Reservation, Verdict
+    from agentlock.model import Conflict, Event, PathConflict, Reservation, Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -49,6 +49,18 @@ def reservation_json(held: Reservation) -> dict[str, Any]:
         "expires_ts": rfc3339(held.expires_ts),
         "released_ts": rfc3339(held.released_ts),
         "fence": held.fence,
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "ts": rfc3339(event.created_ts),
+        "kind": event.kind,
+        "agent": event.agent,
+        "reservation": event.reservation_id,
+        "pattern": None if event.pattern is None else text_of(event.pattern),
+        "detail": event.detail,
     }
 
 

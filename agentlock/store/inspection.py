@@ -52,4 +52,6 @@ def _reading(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
         ) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise DatabaseError(f"{path} cannot be read: {error}") from error
+        raise DatabaseError(
+            f"{path} cannot be read: {error}", hint="from a backup: agentlock db restore FILE"
+        ) from error

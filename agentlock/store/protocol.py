@@ -72,6 +72,9 @@ class Store(Protocol):
     def unreleased(self, agent: str | None) -> list[Reservation]:
         """Live and expired ones that nobody released: what a pattern can still name."""
 
+    def keys_of_live(self, now: int) -> dict[int, Keys]:
+        """What each live reservation is found by, as it stands in the table."""
+
     def agents(self) -> list[Agent]: ...
 
     def events(
@@ -124,6 +127,12 @@ class Store(Protocol):
         released: int | None = None,
     ) -> Reservation:
         """The reservation with the given columns changed; a new mode is a new grant, so a fence."""
+
+    def correct_keys(self, reservation: int, keys: Keys) -> None:
+        """Have a reservation found by these."""
+
+    def raise_fence(self, fence: int) -> None:
+        """Give no fence again that is not above this one."""
 
     def log(
         self,

@@ -11,6 +11,7 @@ SCHEMA_VERSION = 2
 
 READ_IDENTITY = "SELECT id FROM database_identity"
 WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
+RENAME_DATABASE = "UPDATE database_identity SET id = ?"
 
 READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
 READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
@@ -102,6 +103,10 @@ ALL_OF_AGENT = f"{_ALL} AND a.name = ? ORDER BY r.id"
 UNRELEASED = f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id"
 UNRELEASED_OF_AGENT = f"{_OF_AGENT} AND {_NAMED} ORDER BY r.id"
 RESERVATION = f"{_ALL} AND r.id = ?"
+READ_KEYS = """
+SELECT r.id, CAST(r.prefix_key AS BLOB), CAST(r.name_key AS BLOB), CAST(r.extension_key AS BLOB)
+FROM file_reservations AS r WHERE r.project_id = ? AND r.released_ts IS NULL AND r.expires_ts > ?
+"""
 
 WRITE_RESERVATION = """
 INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern,
@@ -114,6 +119,12 @@ UPDATE file_reservations
 SET exclusive = ?, reason = ?, expires_ts = ?, released_ts = ?, fence = ?, expiry_logged = 0
 WHERE id = ?
 """
+
+CHANGE_KEYS = """
+UPDATE file_reservations SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS TEXT),
+    extension_key = CAST(? AS TEXT) WHERE id = ?
+"""
+RAISE_FENCE = "UPDATE projects SET last_fence = ? WHERE id = ? AND last_fence < ?"
 
 READ_EXPIRY_UNSEEN = """
 SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.expires_ts

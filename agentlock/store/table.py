@@ -166,6 +166,10 @@ class Table:
             return self._reservations(sql.UNRELEASED, (self._project_id,))
         return self._reservations(sql.UNRELEASED_OF_AGENT, (self._project_id, agent))
 
+    def keys_of_live(self, now: int) -> dict[int, Keys]:
+        rows = self._rows(sql.READ_KEYS, (self._project_id, now))
+        return {row[0]: Keys(*row[1:]) for row in rows}
+
     def agents(self) -> list[Agent]:
         return [Agent(*row) for row in self._rows(sql.READ_AGENTS, (self._project_id,))]
 
@@ -257,6 +261,12 @@ class Table:
         columns = (changed.exclusive, changed.reason, changed.expires_ts, changed.released_ts)
         self._rows(sql.CHANGE_RESERVATION, (*columns, changed.fence, reservation.id))
         return changed
+
+    def correct_keys(self, reservation: int, keys: Keys) -> None:
+        self._rows(sql.CHANGE_KEYS, (keys.prefix, keys.name, keys.extension, reservation))
+
+    def raise_fence(self, fence: int) -> None:
+        self._rows(sql.RAISE_FENCE, (fence, self._project_id, fence))
 
     def log(
         self,

@@ -1,0 +1,187 @@
+"""Copy a whole SQLite database while others use it, and put a copy back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from agentlock.errors import DatabaseError, SchemaError, UsageError
+from agentlock.store import migrate
+from agentlock.store import statements as sql
+from agentlock.store.filesystem import Modes
+from agentlock.store.inspection import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COUNTERS = (
+    # Ids and fences are never given twice, so they go on from the higher of both databases.
+    """
+    UPDATE main.projects SET last_fence = max(last_fence, coalesce(
+        (SELECT last_fence FROM old.projects AS o WHERE o.human_key = main.projects.human_key), 0))
+    """,
+    """
+    UPDATE main.sqlite_sequence SET seq = max(seq, coalesce(
+        (SELECT seq FROM old.sqlite_sequence AS o WHERE o.name = main.sqlite_sequence.name), 0))
+    """,
+    """
+    INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM old.sqlite_sequence
+    WHERE name NOT IN (SELECT name FROM main.sqlite_sequence)
+    """,
+)
+
+
+def back_up(path: str, target: str, *, timeout: int) -> int:
+    """Write what the database holds at this moment to a new file; its size in bytes.
+
+    Writers go on meanwhile (sqlite.org/backup.html). The copy is checked, on the disk, and whole
+    before it gets its name; a file of that name is never replaced.
+    """
+    if os.path.lexists(target):
+        raise UsageError(f"{target} is there already", hint="name a file that is not there yet")
+    draft = f"{target}.new-{os.getpid()}"
+    try:
+        _copy(path, draft, timeout)
+        _require_whole(draft, timeout)
+        os.link(draft, target)  # unlike rename, it replaces nothing
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DatabaseError(
+            f"{target} cannot be written: {why}", hint="check the folder"
+        ) from error
+    finally:
+        _remove(draft)
+    return os.path.getsize(target)
+
+
+def restore(path: str, source: str, database_id: str, *, force: bool, timeout: int) -> str:
+    """Put a backup in the place of the database at ``path``; where the former one is kept.
+
+    The backup is checked first. One of another database (by its id) is refused without ``force``;
+    with it, it takes over the id that every clone has recorded. Nothing at ``path`` changes unless
+    all of it can.
+    """
+    if not os.path.isfile(source):
+        raise UsageError(f"{source} is no file", hint="agentlock db restore FILE")
+    if os.path.exists(path) and os.path.samefile(source, path):
+        raise UsageError(f"{source} is the database itself", hint="agentlock db restore FILE")
+    found = _identity(source, timeout)
+    if found != database_id and not force:
+        raise DatabaseError(
+            f"{source} is a backup of another database (id {found}) than the one recorded for this "
+            f"repository (id {database_id})",
+            hint="if it is the one that you want: agentlock db restore FILE --force",
+        )
+    kept = f"{path}.old-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    draft = f"{path}.new-{os.getpid()}"
+    try:
+        _copy(source, draft, timeout)
+        _require_whole(draft, timeout)
+        migrate.migrate(draft, found, timeout=timeout)
+        if _is_readable(path, timeout):
+            back_up(path, kept, timeout=timeout)
+            _adopt(draft, database_id, path, timeout)
+            with _opened(draft, timeout) as new, _opened(path, timeout) as live:
+                new.backup(live)  # one transaction: whoever reads sees the old or the new
+        else:
+            _adopt(draft, database_id, None, timeout)
+            for suffix in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(path + suffix, kept + suffix)
+            os.rename(draft, path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DatabaseError(f"{path} cannot be written: {why}", hint="check the folder") from error
+    finally:
+        _remove(draft)
+        _remove(f"{draft}.lock")
+    return kept
+
+
+def vacuum(path: str, *, timeout: int) -> tuple[int, int]:
+    """Give free pages back to the disk; the file's size in bytes before and after."""
+    before = os.path.getsize(path)
+    with _opened(path, timeout) as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before, os.path.getsize(path)
+
+
+def _copy(source: str, target: str, timeout: int) -> None:
+    Modes().make_file(target)
+    with _opened(source, timeout, mode="ro") as old, _opened(target, timeout) as new:
+        old.backup(new)
+        new.execute("PRAGMA journal_mode = DELETE")  # one file, whatever copies it
+    with open(target, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _adopt(draft: str, database_id: str, old: str | None, timeout: int) -> None:
+    """Give the copy the recorded id and, of what is replaced, the counters."""
+    with _opened(draft, timeout) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(sql.RENAME_DATABASE, (database_id,))
+        if old is not None:
+            connection.execute("ATTACH ? AS old", (f"file:{quote(os.fsencode(old))}?mode=ro",))
+            for statement in _COUNTERS:
+                connection.execute(statement)
+            connection.execute("DETACH old")
+
+
+def _is_readable(path: str, timeout: int) -> bool:
+    try:
+        _identity(path, timeout)
+        return not faults(path, timeout=timeout)
+    except DatabaseError:
+        return False
+
+
+def _identity(path: str, timeout: int) -> str:
+    """The id of an agentlock database; DatabaseError where it is none."""
+    with _opened(path, timeout, mode="ro") as connection:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application != sql.APPLICATION_ID:
+            raise DatabaseError(f"{path} is not an agentlock database", hint="agentlock db path")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > sql.SCHEMA_VERSION:
+            raise SchemaError(
+                f"{path} has the newer schema {version}, this program knows {sql.SCHEMA_VERSION}",
+                hint="upgrade agentlock",
+            )
+        (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
+        return str(found)
+
+
+def _require_whole(path: str, timeout: int) -> None:
+    wrong = faults(path, timeout=timeout)
+    if wrong:
+        raise DatabaseError(f"what was copied is damaged: {wrong[0]}", hint="agentlock db check")
+
+
+def _remove(draft: str) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft + suffix)
+
+
+@contextlib.contextmanager
+def _opened(path: str, timeout: int, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+    try:
+        with contextlib.closing(
+            sqlite3.connect(
+                f"file:{quote(os.fsencode(path))}?mode={mode}",
+                timeout=timeout / 1_000_000,
+                isolation_level=None,
+                uri=True,
+            )
+        ) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+    except sqlite3.Error as error:
+        raise DatabaseError(
+            f"{path} cannot be read or written: {error}", hint="agentlock db check"
+        ) from error
