@@ -15,12 +15,14 @@ from agentlock.git.process import Result, git, output
 VARIABLE = "AGENTLOCK_PROBE"
 HOOK_RUN_SINCE = (2, 36)
 CONFIGURED_SINCE = (2, 54)  # hooks of git's configuration
+_HOOK_STDIN_SINCE = (2, 41)  # hook run --to-stdin
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 # Of the others, git tells some what they need on stdin alone, and some cannot refuse.
 PROVABLE = frozenset(
     (
         *("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push"),
         "reference-transaction",
+        "pre-receive",
     )
 )
 _BRANCH = "refs/heads/agentlock-probe"
@@ -51,7 +53,8 @@ class Rehearsal:
     """A temporary index and commit in which one worktree changes the probe's path.
 
     ``folder`` is an empty folder outside the repository, which the caller removes; ``root`` the
-    worktree. No variable of git's own may lead elsewhere (``local_variables``).
+    worktree, or the bare repository. No variable of git's own may lead elsewhere
+    (``local_variables``).
     """
 
     def __init__(self, root: bytes, folder: bytes, nonce: str, version: tuple[int, ...]) -> None:
@@ -86,6 +89,8 @@ class Rehearsal:
             return self._push(chosen)
         if hook == "reference-transaction":
             return self._transaction(chosen)
+        if hook == "pre-receive":
+            return self._receive(file, chosen)
         arguments = self._arguments(hook)
         if self._version >= HOOK_RUN_SINCE:
             return self._git(
@@ -112,6 +117,17 @@ class Rehearsal:
         steps = ("start", f"create {_BRANCH} {self._commit()}", "prepare", "abort")
         stdin = "".join(f"{step}\n" for step in steps).encode()
         return self._git(*chosen, "update-ref", "--stdin", stdin=stdin)
+
+    def _receive(self, file: str, chosen: list[str]) -> Result:
+        """The hook alone: a push that it did not refuse would be there, for git has no dry one."""
+        commit = self._commit()
+        line = f"{'0' * len(commit)} {commit} {_BRANCH}\n".encode()
+        if self._version < _HOOK_STDIN_SINCE:
+            return self._as_git_would(file, stdin=line)
+        lines = os.path.join(self._folder, b"lines")
+        with open(lines, "wb") as lines_file:
+            lines_file.write(line)
+        return self._git(*chosen, "hook", "run", f"--to-stdin={os.fsdecode(lines)}", "pre-receive")
 
     def _push(self, chosen: list[str]) -> Result:
         """A real push, dry, to an empty repository beside the index that has our HEAD already."""
@@ -143,8 +159,8 @@ class Rehearsal:
                 file.write(f"{self._head}\n")
         return path
 
-    def _as_git_would(self, file: str, *arguments: str) -> Result:
-        """githooks(5): in the root of the worktree, with nothing on stdin, by sh if need be."""
+    def _as_git_would(self, file: str, *arguments: str, stdin: bytes = b"") -> Result:
+        """githooks(5): in the root of the worktree or the bare repository, by sh if need be."""
         import subprocess
 
         def run(*command: str) -> Result:
@@ -152,7 +168,7 @@ class Rehearsal:
                 command,
                 cwd=self._root,
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                input=stdin,
                 capture_output=True,
                 check=False,
             )

@@ -40,6 +40,8 @@ _UNLESS_PUSHED = {
     "prepare-commit-msg": "commits with --no-verify, cherry-picks and rebases",
     "pre-applypatch": "patches (git am)",
 }
+_INIT = "agentlock init"
+_OF_THE_CLIENT = ("AGENTLOCK_AGENT", "AGENT_NAME", "HTTP_")
 _KNOWS_PROBES = probe.VARIABLE.encode()
 
 
@@ -60,11 +62,13 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
         return [_git(version)]
     found = [_git(version), *_identity(repository, agent)]
     table = examine_table(repository, timeout)
+    if repository.is_bare:
+        table = [one.replace(mend=one.mend.replace(_INIT, f"{_INIT} --server")) for one in table]
     found += table
     answers = all(finding.level != "problem" or finding.lets_through for finding in table)
     with _by_itself():
         for tree in worktrees(repository, version):
-            if not tree.is_bare:
+            if not tree.is_bare or repository.is_bare:
                 found += _worktree(tree, version, prove=answers)
     return found
 
@@ -111,6 +115,8 @@ def _git(version: tuple[int, ...]) -> Finding:
 
 
 def _identity(repository: Repository, agent: str | None) -> list[Finding]:
+    if repository.is_bare:
+        return [_pushers(repository)]
     try:
         identity = identify(repository, agent)
     except IdentityError as error:
@@ -120,6 +126,21 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
         mend = "export AGENTLOCK_AGENT=YourName"
         return [Finding("warning", "identity", message, mend=mend)]
     return [Finding("ok", "identity", f"{identity.name} ({identity.source})")]
+
+
+def _pushers(repository: Repository) -> Finding:
+    """What the server is told of who pushes, and whether it is the client who tells."""
+    names = repository.identity_variables
+    if not names:
+        message = "nobody who pushes has a name: every exclusive reservation is somebody else's"
+        mend = "agentlock init --server --identity-variable REMOTE_USER"
+        return Finding("warning", "identity", message, mend=mend)
+    claimed = [name for name in names if name.startswith(_OF_THE_CLIENT)]
+    if claimed:
+        message = f"{', '.join(claimed)}: who pushes can say what they like"
+        advice = "agentlock init --server --identity-variable, with one that the server sets"
+        return Finding("warning", "identity", message, advice=advice)
+    return Finding("ok", "identity", f"who pushes is named by {', '.join(names)}")
 
 
 @contextmanager

@@ -68,6 +68,11 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         message = "the policy is enforcement = warn: every hook only warns, and nothing is refused"
         mend = "agentlock policy set enforcement block"
         found.append(Finding("problem", "policy", message, mend=mend, lets_through=True))
+    if repository.is_bare and not store.agents():
+        message = f"no agent has used the project {repository.project} yet: nothing is held in it"
+        key = quoted(repository.project or "")
+        advice = f"in each clone: agentlock init --database {quoted(path)} --project {key}"
+        found.append(Finding("warning", "project", message, advice=advice))
     return found
 
 
