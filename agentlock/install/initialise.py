@@ -14,7 +14,7 @@ from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
 from agentlock.install.lock import exclusively, remove_files
 from agentlock.model import Value
-from agentlock.store import is_url, migrate, open_store, refuse_unsupported
+from agentlock.store import connect, is_url, migrate, open_store, refuse_unsupported
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
 
 if TYPE_CHECKING:
@@ -95,17 +95,17 @@ def _initialise(
 ) -> Outcome:
     repository = discover()  # as it is now that nobody else is setting it up
     location = _location(repository, database)
-    key = project or repository.project
-    if key is None and repository.is_bare:
-        key = _project_of_server(repository, location, timeout)
-    key = key or default_project(repository)
-    key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
     lost = ""
     if new_database:
         lost = _set_aside(repository, location)
     elif repository.database is not None:
         _require_recorded(repository, location, timeout)
     identifier, created = _made_or_joined(repository, location, timeout)
+    key = project or repository.project
+    if key is None and repository.is_bare:
+        key = _project_of_server(repository, location, identifier, timeout)
+    key = key or default_project(repository)
+    key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
     new_project = migrate.add_project(location, key, timeout=timeout)
     _record(repository, location, identifier, key)
     _log(location, identifier, key, lost, timeout, created=created)
@@ -135,13 +135,15 @@ def default_project(repository: Repository) -> str:
     return os.fsdecode(repository.common_dir)
 
 
-def _project_of_server(repository: Repository, location: str, timeout: int) -> str:
+def _project_of_server(repository: Repository, location: str, identifier: str, timeout: int) -> str:
     """The only project of the table; of several, the one that clones of this path belong to.
 
     A new project would guard nothing: the agents' reservations are in another one.
     """
     by_path = normalised_url(os.fsdecode(repository.common_dir))
-    known = migrate.projects(location, timeout=timeout) if os.path.lexists(location) else []
+    store = connect(location, identifier, None, timeout=timeout, read_only=True)
+    known = store.projects()
+    store.close()
     if len(known) == 1:
         return known[0]
     if known and by_path not in known:

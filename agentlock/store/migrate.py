@@ -152,13 +152,6 @@ def add_project(path: str, key: str, *, timeout: int = DEFAULT_TIMEOUT) -> bool:
     return True
 
 
-def projects(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> list[str]:
-    """The keys of all projects in the database, the oldest first."""
-    verify(path, None, timeout=timeout)
-    with _connection(path, timeout) as connection:
-        return [str(key) for (key,) in connection.execute(sql.READ_PROJECTS).fetchall()]
-
-
 def _draft(path: str, modes: Modes, timeout: int) -> str:
     identifier = str(uuid.uuid4())
     modes.make_file(path)

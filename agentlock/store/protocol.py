@@ -75,6 +75,9 @@ class Store(Protocol):
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """What each live reservation is found by, as it stands in the table."""
 
+    def projects(self) -> list[str]:
+        """The keys of all projects in the database, the oldest first."""
+
     def agents(self) -> list[Agent]: ...
 
     def events(

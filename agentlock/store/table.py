@@ -170,6 +170,9 @@ class Table:
         rows = self._rows(sql.READ_KEYS, (self._project_id, now))
         return {row[0]: Keys(*row[1:]) for row in rows}
 
+    def projects(self) -> list[str]:
+        return [str(key) for (key,) in self._rows(sql.READ_PROJECTS)]
+
     def agents(self) -> list[Agent]:
         return [Agent(*row) for row in self._rows(sql.READ_AGENTS, (self._project_id,))]
 
