@@ -99,6 +99,52 @@ class OwnServer(Server):
             else:
                 return
 
+    def revive(self) -> None:
+        """Start it where a test has stopped it."""
+        if self._process is None:
+            self.start()
+
+    @contextlib.contextmanager
+    def holding(self, statement: str, url: str) -> Iterator[None]:
+        """A transaction that stays open after the statement, until the end of the block."""
+        connection = Connection({"dbname": url}, _WAIT)
+        connection.script(f"BEGIN; {statement}", _WAIT)
+        try:
+            yield
+        finally:
+            connection.close()
+
+    def wait_for_waiter(self) -> None:
+        """Wait until somebody waits for an advisory lock."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while self.run(waiting) == [(0,)]:
+            time.sleep(0.02)
+
+    def require_password(self, user: str | None) -> None:
+        """Let one role be asked for its password; None: nobody."""
+        file = self.folder / "pg_hba.conf"
+        lines = [line for line in file.read_text().splitlines() if "scram-sha-256" not in line]
+        if user is not None:
+            lines.insert(0, f"host all {user} 127.0.0.1/32 scram-sha-256")
+        file.write_text("\n".join(lines) + "\n")
+        self.run("SELECT pg_reload_conf()")
+
+    @contextlib.contextmanager
+    def standby(self, folder: Path) -> Iterator[OwnServer]:
+        """A server that follows this one, until the end of the block."""
+        other = OwnServer(folder)
+        place = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-D", str(folder))
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        self._run("pg_basebackup", *place, "-R", "--checkpoint=fast", "--no-sync")
+        other.start()
+        try:
+            yield other
+        finally:
+            other.stop()
+            shutil.rmtree(folder)
+
     def stop(self) -> None:
         """As an administrator stops it: every connection is ended."""
         self._end(signal.SIGINT)

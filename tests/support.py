@@ -80,6 +80,18 @@ class Repo:
             *AGENTLOCK, *arguments, cwd=options.pop("cwd", self.path), agent=agent, **options
         )
 
+    def agentlock_in_background(
+        self, *arguments: str, agent: str, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start agentlock, whose output is read when it has ended."""
+        return subprocess.Popen(
+            (*AGENTLOCK, *arguments),
+            cwd=self.path,
+            env={**os.environ, **env, "AGENTLOCK_AGENT": agent},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
     def reserve(self, agent: str, *patterns: str | bytes, **options: Any) -> Any:
         """Reserve, which has to succeed; the granted reservations."""
         result = self.agentlock("reserve", "--json", *patterns, agent=agent, **options)

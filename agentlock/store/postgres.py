@@ -11,7 +11,7 @@ import time
 from agentlock.errors import DatabaseError, OutcomeUnknownError
 from agentlock.store import statements as sql
 from agentlock.store.libpq import PostgresError
-from agentlock.store.server import FIRST_PAUSE, LONGEST_PAUSE, Server
+from agentlock.store.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
 from agentlock.store.table import Table, few_names, policy_of, reservation_of
 
 TYPE_CHECKING = False
@@ -57,7 +57,11 @@ class PostgresStore(Server, Table):
         rows = self._ask(sql.POSTGRES_OPEN, (project or "",))
         if not rows:
             raise DatabaseError(f"{self.location} misses its own identity", hint=_AFRESH)
-        version, found, project_id = rows[0]
+        version, found, project_id, standby = rows[0]
+        if standby:  # what it shows may be older than the newest grant
+            raise DatabaseError(
+                f"{self.location} is a standby, which follows another server", hint=PRIMARY
+            )
         self._require_schema(version)
         self._require_identity(found, database_id)
         if project is not None:
@@ -66,10 +70,10 @@ class PostgresStore(Server, Table):
     # Transactions
 
     def reading(self) -> _Transaction:
-        return _Transaction(self, self._begin_reading)
+        return _Transaction(self, self._begin_reading, self.roll_back)
 
     def writing(self) -> _Transaction:
-        return _Transaction(self, self._begin_writing)
+        return _Transaction(self, self._begin_writing, self.commit)
 
     def _begin_reading(self) -> None:
         ((moment,),) = self._script(sql.POSTGRES_BEGIN_READING)
@@ -97,35 +101,35 @@ class PostgresStore(Server, Table):
         """
         connection, self._moment = self._connection, None
         if not connection.is_intact:
+            self.roll_back()
             raise DatabaseError(f"{self.location}: the transaction had failed", hint="try again")
-        writes, self._transaction_id = self._transaction_id, ""
-        spare = self._left / 4 if writes else 0  # to ask again
+        spare = self._left / 4  # to ask again
+        self._left -= spare
         try:
-            self._left -= spare
             self._within(lambda seconds: connection.script("COMMIT", seconds))
         except PostgresError as error:
-            if not (writes and error.lost):
+            if not error.lost:
                 raise self.translated(error) from error
             self._left += spare
-            self._settle(writes, error)
+            self._settle(error)
         else:
             self._left += spare
 
     def roll_back(self) -> None:
-        self._moment, self._transaction_id = None, ""
+        self._moment = None
         try:
             self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
         except PostgresError:
             self._connection.close()  # the server rolls back what has no client any more
 
-    def _settle(self, transaction_id: str, error: PostgresError) -> None:
+    def _settle(self, error: PostgresError) -> None:
         """Return where the transaction was committed, raise where it was not."""
         pause = FIRST_PAUSE
         self._connection.close()
         while self._left > 0:
             try:
                 self._connection = self._connect()
-                ((status,),) = self._ask(sql.POSTGRES_WAS_COMMITTED, (transaction_id,))
+                ((status,),) = self._ask(sql.POSTGRES_WAS_COMMITTED, (self._transaction_id,))
             except DatabaseError as again:
                 status = "aborted" if "in the future" in again.message else "unknown"
             if status == "committed":
@@ -177,11 +181,14 @@ class PostgresStore(Server, Table):
 
 
 class _Transaction:
-    __slots__ = ("_begin", "_store")
+    __slots__ = ("_begin", "_end", "_store")
 
-    def __init__(self, store: PostgresStore, begin: Callable[[], None]) -> None:
+    def __init__(
+        self, store: PostgresStore, begin: Callable[[], None], end: Callable[[], None]
+    ) -> None:
         self._store = store
         self._begin = begin
+        self._end = end
 
     def __enter__(self) -> None:
         try:
@@ -197,7 +204,7 @@ class _Transaction:
         _where: TracebackType | None,
     ) -> None:
         if kind is None:
-            self._store.commit()
+            self._end()
         else:
             self._store.roll_back()
 

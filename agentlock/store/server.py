@@ -18,6 +18,7 @@ _MICROSECONDS = 1_000_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 # errcodes.txt: too_many_connections, cannot_connect_now
 _TRY_AGAIN = ("53300", "57P03")
+PRIMARY = "name the server that takes writes (target_session_attrs=read-write)"
 _NOT_OURS = (
     DatabaseError,
     "{at} does not hold agentlock's tables: {said}",
@@ -44,7 +45,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "25006": (  # read_only_sql_transaction
         DatabaseError,
         "{at} is read-only: {said}",
-        "name the server that takes writes (target_session_attrs=read-write)",
+        PRIMARY,
     ),
 }
 _LOST = (

@@ -186,7 +186,7 @@ def commits_by(column: str, count: int) -> str:
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 POSTGRES_NOW = f"SELECT {_CLOCK}"
 POSTGRES_OPEN = """
-SELECT i.schema_version, i.id, p.id
+SELECT i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END
 FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
 """
 POSTGRES_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {POSTGRES_NOW}"
