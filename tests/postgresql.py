@@ -60,6 +60,16 @@ class Server:
         finally:
             connection.close()
 
+    @contextlib.contextmanager
+    def holding(self, statement: str, url: str | None = None) -> Iterator[None]:
+        """A transaction that stays open after the statement, until the end of the block."""
+        connection = Connection({"dbname": url or self.url}, _WAIT)
+        connection.script(f"BEGIN; {statement}", _WAIT)
+        try:
+            yield
+        finally:
+            connection.close()
+
 
 class OwnServer(Server):
     """One that the tests start, and may stop and kill."""
@@ -103,16 +113,6 @@ class OwnServer(Server):
         """Start it where a test has stopped it."""
         if self._process is None:
             self.start()
-
-    @contextlib.contextmanager
-    def holding(self, statement: str, url: str) -> Iterator[None]:
-        """A transaction that stays open after the statement, until the end of the block."""
-        connection = Connection({"dbname": url}, _WAIT)
-        connection.script(f"BEGIN; {statement}", _WAIT)
-        try:
-            yield
-        finally:
-            connection.close()
 
     def wait_for_waiter(self) -> None:
         """Wait until somebody waits for an advisory lock."""

@@ -7,7 +7,6 @@ transaction, so one that was interrupted has not happened.
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -78,8 +77,7 @@ class _Schema(Server):
     def create(self, steps: list[tuple[int, str]]) -> str:
         identifier = str(uuid.uuid4())
         self._run(steps, 0)
-        row = (identifier, time.time_ns() // 1000, steps[-1][0])
-        self._ask(sql.POSTGRES_WRITE_IDENTITY, row)
+        self._ask(sql.POSTGRES_WRITE_IDENTITY, (identifier, steps[-1][0]))
         return identifier
 
     def migrate(
@@ -97,7 +95,7 @@ class _Schema(Server):
         return found, before
 
     def add_project(self, key: str, slug: str) -> bool:
-        return bool(self._ask(sql.POSTGRES_WRITE_PROJECT, (key, slug, time.time_ns() // 1000)))
+        return bool(self._ask(sql.POSTGRES_WRITE_PROJECT, (key, slug)))
 
     def _run(self, steps: list[tuple[int, str]], before: int) -> bool:
         due = [script for number, script in steps if number > before]

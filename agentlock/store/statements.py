@@ -227,10 +227,10 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
 """
 POSTGRES_VERSION = "SELECT schema_version, id FROM database_identity"
 POSTGRES_SET_VERSION = "UPDATE database_identity SET schema_version = $1"
-POSTGRES_WRITE_IDENTITY = """
-INSERT INTO database_identity (id, created_ts, schema_version) VALUES ($1, $2, $3)
-"""
-POSTGRES_WRITE_PROJECT = """
-INSERT INTO projects (human_key, slug, created_ts) VALUES ($1, $2, $3)
+POSTGRES_WRITE_IDENTITY = f"""
+INSERT INTO database_identity (id, created_ts, schema_version) VALUES ($1, {_CLOCK}, $2)
+"""  # noqa: S608 -- of constants
+POSTGRES_WRITE_PROJECT = f"""
+INSERT INTO projects (human_key, slug, created_ts) VALUES ($1, $2, {_CLOCK})
 ON CONFLICT DO NOTHING RETURNING id
-"""
+"""  # noqa: S608 -- of constants

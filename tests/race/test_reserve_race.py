@@ -6,33 +6,50 @@ import contextlib
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from postgresql import Server
 from racing import Call, at_the_gate, signal_once_it_writes, start_together
 from support import Repo, Result, run
 
 import agentlock
+from agentlock.store.statements import APPLICATION_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 PROCESSES = 20
 ROUNDS = 3
 # Each two of these meet, and all of them at src/lib/a.py.
 OVERLAPPING = ("src/**", "**/*.py", "src/*/a.py", "src/lib/?.py", "src/lib/")
-HOLD_WRITE_LOCK = """
-import sqlite3, sys, time
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-time.sleep(1)
-connection.execute("ROLLBACK")
-"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def raced(request: pytest.FixtureRequest, new_repo: Callable[..., Repo]) -> Repo:
+    """A repository whose table is raced for."""
+    repo = new_repo("repo")
+    where = ("--database", request.getfixturevalue("postgresql").database())
+    result = repo.agentlock("init", *(where if request.param == "postgresql" else ()))
+    assert result.code == 0, result
+    return repo
+
+
+@contextlib.contextmanager
+def write_lock_held(repo: Repo) -> Iterator[None]:
+    """Somebody else writes, until the end of the block."""
+    location = repo.agentlock("db", "path").out.strip()
+    if "://" in location:
+        with Server(location).holding(f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 1)"):
+            yield
+        return
+    with contextlib.closing(sqlite3.connect(location, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+        holder.execute("ROLLBACK")
 
 
 def codes(results: Sequence[Result]) -> list[int]:
@@ -50,37 +67,39 @@ def one_granted(repo: Repo, patterns: Sequence[str]) -> None:
     assert repo.agentlock("release", "--all", agent=winner).code == 0
 
 
-def test_of_many_processes_that_reserve_one_file_at_once_exactly_one_is_granted(repo: Repo) -> None:
+def test_of_many_processes_that_reserve_one_file_at_once_exactly_one_is_granted(
+    raced: Repo,
+) -> None:
     for _ in range(ROUNDS):
-        one_granted(repo, ["src/app.py"] * PROCESSES)
-    granted = repo.sql("SELECT count(*) FROM events WHERE kind = 'granted'")
+        one_granted(raced, ["src/app.py"] * PROCESSES)
+    granted = raced.sql("SELECT count(*) FROM events WHERE kind = 'granted'")
     assert granted == [(ROUNDS,)]
 
 
 def test_of_many_processes_that_reserve_overlapping_globs_at_once_exactly_one_is_granted(
-    repo: Repo,
+    raced: Repo,
 ) -> None:
-    repo.write("src/lib/a.py")
+    raced.write("src/lib/a.py")
     for _ in range(2):
-        one_granted(repo, OVERLAPPING * 3)
+        one_granted(raced, OVERLAPPING * 3)
 
 
 def test_many_processes_that_reserve_different_files_are_all_granted_each_with_its_own_fence(
-    repo: Repo,
+    raced: Repo,
 ) -> None:
     calls = [Call(f"Racer{at}", ("reserve", f"src/{at}.py", "--json")) for at in range(PROCESSES)]
-    results = start_together(calls, repo.path)
+    results = start_together(calls, raced.path)
     assert codes(results) == [0] * PROCESSES, results
     fences = {result.json["granted"][0]["fence"] for result in results}
     assert fences == set(range(1, PROCESSES + 1))
 
 
 def test_a_shared_race_lets_all_in_and_an_exclusive_one_among_them_wins_alone_or_not_at_all(
-    repo: Repo,
+    raced: Repo,
 ) -> None:
     calls = [Call(f"Racer{at}", ("reserve", "src/app.py", "--shared")) for at in range(8)]
     calls.insert(4, Call("Alone", ("reserve", "src/app.py")))
-    results = start_together(calls, repo.path)
+    results = start_together(calls, raced.path)
     alone = results.pop(4)
     if alone.code == 0:
         assert codes(results) == [1] * 8
@@ -89,29 +108,23 @@ def test_a_shared_race_lets_all_in_and_an_exclusive_one_among_them_wins_alone_or
         assert codes(results) == [0] * 8
 
 
-def test_reserve_waits_for_a_process_that_holds_the_write_lock(repo: Repo) -> None:
-    with subprocess.Popen(
-        (sys.executable, "-c", HOLD_WRITE_LOCK, str(repo.database)), stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        started = time.monotonic()
-        result = repo.agentlock("reserve", "src/app.py", agent="Patient")
-        waited = time.monotonic() - started
-    assert result.code == 0, result
-    assert waited > 0.9
+def test_reserve_waits_for_a_process_that_holds_the_write_lock(raced: Repo) -> None:
+    with write_lock_held(raced):
+        waiting = raced.agentlock_in_background("reserve", "src/app.py", agent="Patient", env={})
+        time.sleep(1)
+        assert waiting.poll() is None
+    out, err = waiting.communicate()
+    assert waiting.returncode == 0, (out, err)
 
 
 def test_reserve_with_a_short_time_out_cannot_decide_while_the_write_lock_is_held(
-    repo: Repo,
+    raced: Repo,
 ) -> None:
-    with contextlib.closing(sqlite3.connect(repo.database, isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        result = repo.agentlock("reserve", "src/app.py", "--timeout", "1s", agent="Hasty")
-        holder.execute("ROLLBACK")
+    with write_lock_held(raced):
+        result = raced.agentlock("reserve", "src/app.py", "--timeout", "1s", agent="Hasty")
     assert result.code == 3, result
     assert "stayed locked by another process for 1 s" in result.err
-    assert repo.agentlock("list", "--json").json == []
+    assert raced.agentlock("list", "--json").json == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -155,20 +168,41 @@ def test_first_inits_at_once_make_one_database_that_all_agree_on(
     assert "the hook of before" in refused.err
 
 
-def test_migrations_at_once_run_once_and_everyone_goes_on(repo: Repo, tmp_path: Path) -> None:
-    repo.reserve("Holder", "src/app.py")
+def test_first_inits_of_many_machines_at_once_make_the_tables_once(
+    new_repo: Callable[..., Repo], postgresql: Server
+) -> None:
+    url = postgresql.database()
+    repos = [new_repo(f"machine{at}") for at in range(6)]
+    command = ("init", "--database", url, "--project", "p")
+    started = [repo.agentlock_in_background(*command, agent="A", env={}) for repo in repos]
+    ended = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0] * len(repos), ended
+    assert sum(b"(new)" in out for out, _ in ended) == 1
+    recorded = {repo.must("config", "agentlock.databaseId") for repo in repos}
+    assert {(identifier,) for identifier in recorded} == set(
+        repos[0].sql("SELECT id FROM database_identity")
+    )
+    assert repos[0].sql("SELECT count(*) FROM projects") == [(1,)]
+
+
+def test_migrations_at_once_run_once_and_everyone_goes_on(raced: Repo, tmp_path: Path) -> None:
+    raced.reserve("Holder", "src/app.py")
     version, package = next_version(tmp_path)
     newer = {"PYTHONPATH": str(package)}
     calls = [Call(f"Racer{at}", ("list",)) for at in range(6)]
     calls += [Call(f"Racer{at}", ("reserve", f"{at}.py")) for at in range(6)]
-    results = start_together(calls, repo.path, newer)
+    results = start_together(calls, raced.path, newer)
     assert codes(results) == [0] * len(calls), results
-    assert repo.sql("PRAGMA user_version") == [(version,)]
-    assert repo.sql("SELECT count(*) FROM added_by_the_next_version") == [(1,)]
+    on_a_server = "://" in raced.agentlock("db", "path").out
+    schema = (
+        "SELECT schema_version FROM database_identity" if on_a_server else "PRAGMA user_version"
+    )
+    assert raced.sql(schema) == [(version,)]
+    assert raced.sql("SELECT count(*) FROM added_by_the_next_version") == [(1,)]
     python = (sys.executable, "-m", "agentlock", "list", "--json")
-    listed = run(*python, cwd=repo.path, env=newer).json
+    listed = run(*python, cwd=raced.path, env=newer).json
     assert len(listed) == 7
-    older = repo.agentlock("list")
+    older = raced.agentlock("list")
     assert older.code == 3
     assert "upgrade agentlock" in older.err
 
@@ -178,13 +212,15 @@ def next_version(folder: Path) -> tuple[int, Path]:
     source = Path(agentlock.__file__).parent
     package = folder / "next version"
     shutil.copytree(source, package / "agentlock", ignore=shutil.ignore_patterns("__pycache__"))
-    migrations = package / "agentlock" / "store" / "migrations" / "sqlite"
-    version = max(int(path.name.partition("_")[0]) for path in migrations.glob("*.sql")) + 1
-    (migrations / f"{version:04}_next.sql").write_text(
-        "CREATE TABLE added_by_the_next_version (id INTEGER);\n"
-        "INSERT INTO added_by_the_next_version VALUES (1);\n",
-        encoding="utf-8",
-    )
+    migrations = package / "agentlock" / "store" / "migrations"
+    names = [path.name for path in (migrations / "sqlite").glob("*.sql")]
+    version = max(int(name.partition("_")[0]) for name in names) + 1
+    for dialect in ("sqlite", "postgres"):
+        (migrations / dialect / f"{version:04}_next.sql").write_text(
+            "CREATE TABLE added_by_the_next_version (id INTEGER);\n"
+            "INSERT INTO added_by_the_next_version VALUES (1);\n",
+            encoding="utf-8",
+        )
     statements = package / "agentlock" / "store" / "statements.py"
     text = statements.read_text(encoding="utf-8")
     newer = text.replace(f"SCHEMA_VERSION = {version - 1}\n", f"SCHEMA_VERSION = {version}\n")
