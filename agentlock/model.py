@@ -128,13 +128,15 @@ class Verdict(Value):
     """The guard's answer for a set of paths.
 
     ``conflicts`` holds every path × reservation that refuses, in path order; ``uncovered`` the
-    paths that no reservation of one's own covers while the policy requires one.
+    paths that no reservation of one's own covers while the policy requires one. ``doubt`` says
+    why commits are judged that a remote-tracking ref calls known, and what can be done.
     """
 
     checked: int
     conflicts: tuple[PathConflict, ...]
     uncovered: tuple[bytes, ...]
     policy: Policy
+    doubt: str = ""
 
     @property
     def clean(self) -> bool:

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from scratch import Scratch
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from scratch import Repository
 
+AnySample = TypeVar("AnySample")
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
 LIVE = 1000
@@ -64,11 +65,11 @@ class Section(NamedTuple):
 
 
 def interleaved(
-    variants: Mapping[str, Callable[[], Sample]], rounds: int, warm: int = 3
-) -> dict[str, list[Sample]]:
+    variants: Mapping[str, Callable[[], AnySample]], rounds: int, warm: int = 3
+) -> dict[str, list[AnySample]]:
     """A sample of each variant for each round, after a few rounds that do not count."""
     names = list(variants)
-    samples: dict[str, list[Sample]] = {name: [] for name in names}
+    samples: dict[str, list[AnySample]] = {name: [] for name in names}
     for turn in range(rounds + warm):
         start = turn % len(names)
         for name in names[start:] + names[:start]:

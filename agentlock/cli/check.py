@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import print_json, put, verdict_json
-from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.cli.output import (
+    print_json,
+    put,
+    refused_commit_json,
+    text_of,
+    verdict_json,
+)
+from agentlock.cli.workspace import (
+    Workspace,
+    agent_option,
+    json_option,
+    moment_of,
+    timeout_option,
+)
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
+from agentlock.git import commits as git_commits
 from agentlock.git.changes import Changes
+from agentlock.guard.history import judge_as_made, judge_as_pushed
 from agentlock.guard.judge import judge, meeting_directories
 from agentlock.guard.report import tell, verdict_text
 from agentlock.patterns.matching import compile_pattern
@@ -21,12 +35,21 @@ from agentlock.patterns.syntax import read_pattern
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.guard.history import RefusedCommit
+    from agentlock.model import Verdict
+    from agentlock.store.protocol import Store
+
+_SHOWN = 5  # paths of a commit
+
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read NUL-separated paths.")
 @click.option("--staged", is_flag=True, help="What is staged (the default).")
-@click.option("--range", "revisions", metavar="A..B", help="What the commits of a range change.")
+@click.option("--range", "revisions", metavar="A..B", help="Would a push of these be refused now?")
+@click.option(
+    "--since", metavar="WHEN", help="HEAD's commits since then (2h, or a time), as they were made."
+)
 @agent_option
 @json_option
 @timeout_option
@@ -35,48 +58,108 @@ def check(
     from_stdin: bool,
     staged: bool,
     revisions: str | None,
+    since: str | None,
     agent: str | None,
     as_json: bool,
     timeout: str | None,
 ) -> int:
     """Would a commit of these paths be refused? Exit 0: no, 1: yes, 3: cannot say.
 
+    Of commits that there are, it lists those that would have been: with --range by what is
+    reserved now, with --since by what was reserved when each was made.
+
     \b
     Example:
       agentlock check src/auth/login.py
       git diff -z --name-only main | agentlock check --stdin
+      agentlock check --range origin/main..HEAD
     """
-    if sum((bool(paths), from_stdin, staged, revisions is not None)) > 1:
+    ways = (bool(paths), from_stdin, staged, revisions is not None, since is not None)
+    if sum(ways) > 1:
         raise UsageError(
-            "paths, --stdin, --staged and --range exclude each other", hint="give one of them"
+            "paths, --stdin, --staged, --range and --since exclude each other",
+            hint="give one of them",
         )
     workspace = Workspace(agent, timeout)
+    if revisions is not None or since is not None:
+        return _check_commits(workspace, revisions, since, as_json=as_json)
     directories: list[bytes] = []
-    if revisions is not None:
-        changes = git_changes.in_range(revisions)
-    elif paths or from_stdin:
+    if paths or from_stdin:
         given = _from_stdin() if from_stdin else [os.fsencode(path) for path in paths]
         changes, directories = _named(workspace, given)
     else:
         changes = git_changes.staged(workspace.repository)
-    name = workspace.identity.name
     with workspace.store(read_only=True) as store:
-        verdict, now = judge(store, changes, name, workspace.folding)
+        verdict, now = judge(store, changes, workspace.identity.name, workspace.folding)
         if directories:
-            met = meeting_directories(store, directories, name, workspace.folding)
-            verdict = verdict.replace(
-                checked=verdict.checked + len(directories),
-                conflicts=(*verdict.conflicts, *met),
-            )
+            verdict = _with_directories(workspace, store, verdict, directories)
+    _tell(workspace, verdict, now)
+    if as_json:
+        print_json(verdict_json(verdict))
+    return _ended(verdict, as_json=as_json)
+
+
+def _check_commits(
+    workspace: Workspace, revisions: str | None, since: str | None, *, as_json: bool
+) -> int:
+    """The verdict on commits that there are; on stdout the refused ones, a line for each."""
+    name, folding = workspace.identity.name, workspace.folding
+    with workspace.store(read_only=True) as store:
+        if since is not None:
+            commits = git_commits.since(moment_of(since, store.now()))
+            judged = judge_as_made(store, commits, name, folding)
+        else:
+            commits = git_commits.in_range(revisions or "")
+            judged = judge_as_pushed(store, commits, name, folding)
+    _tell(workspace, judged.verdict, judged.now)
+    if as_json:
+        refused = [refused_commit_json(commit) for commit in judged.commits]
+        print_json({**verdict_json(judged.verdict), "commits": refused})
+    else:
+        for commit in judged.commits:
+            put(_line(commit))
+    return _ended(judged.verdict, as_json=as_json)
+
+
+def _line(commit: RefusedCommit) -> str:
+    """The oid, who made it, its subject and the paths that are not free, as far as they fit."""
+    paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
+    paths += [path for path in commit.uncovered if path not in paths]
+    shown = ", ".join(text_of(path) for path in paths[:_SHOWN])
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}{more}"
+
+
+def _tell(workspace: Workspace, verdict: Verdict, now: int) -> None:
     if not verdict.clean:
         tree = None if workspace.repository.is_bare else workspace.tree
         folder = b"" if tree is None else os.path.relpath(tree.cwd, tree.root)
+        name = workspace.identity.name
         tell(verdict_text(verdict, now, what="check", agent=name, folder=folder))
-    if as_json:
-        print_json(verdict_json(verdict))
-    elif verdict.clean:
+
+
+def _ended(verdict: Verdict, *, as_json: bool) -> int:
+    if verdict.clean and not as_json:
         put(f"allow: {verdict.checked} path{'' if verdict.checked == 1 else 's'} checked")
     return EXIT_OK if verdict.allowed else EXIT_REFUSED
+
+
+def _with_directories(
+    workspace: Workspace, store: Store, verdict: Verdict, directories: Sequence[bytes]
+) -> Verdict:
+    """The verdict with these folders: who holds what may come there? Is what is there covered?"""
+    name, folding = workspace.identity.name, workspace.folding
+    met = meeting_directories(store, directories, name, folding)
+    uncovered = set(verdict.uncovered)
+    if verdict.policy.require_reservation:
+        folders = [compile_pattern(pattern).prefix for pattern in directories]
+        there = git_changes.below(workspace.repository, folders)
+        uncovered.update(judge(store, there, name, folding)[0].uncovered)
+    return verdict.replace(
+        checked=verdict.checked + len(directories),
+        conflicts=(*verdict.conflicts, *met),
+        uncovered=tuple(sorted(uncovered)),
+    )
 
 
 def _from_stdin() -> list[bytes]:

@@ -6,15 +6,18 @@ import json
 import os
 import sys
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from agentlock.cli.output import event_json, local_time, print_json, put
-from agentlock.cli.workspace import Workspace, json_option, named_agent, timeout_option
-from agentlock.duration import parse_duration
-from agentlock.errors import UsageError
+from agentlock.cli.workspace import (
+    Workspace,
+    json_option,
+    moment_of,
+    named_agent,
+    timeout_option,
+)
 from agentlock.patterns.matching import compile_pattern, displayed
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.syntax import read_patterns
@@ -54,7 +57,7 @@ def log(
     after = 0
     while True:
         with workspace.store(read_only=True) as store:
-            start = None if since is None else _moment(since, store.now())
+            start = None if since is None else moment_of(since, store.now())
             found = store.events(after=after, since=start, agent=agent)
         after = max((event.id for event in found), default=after)
         found = [event for event in found if _concerns(event, pattern, workspace)]
@@ -69,18 +72,6 @@ def log(
             return
         sys.stdout.flush()
         time.sleep(_PAUSE)
-
-
-def _moment(text: str, now: int) -> int:
-    if text[-1:] in ("s", "m", "h", "d"):
-        return now - parse_duration(text)
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return int(moment.timestamp() * 1_000_000)
-    except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
-        raise UsageError(
-            f"{text!r} is neither a duration nor a time", hint="2h, or 2026-01-31T12:00:00Z"
-        ) from None
 
 
 def _pattern(workspace: Workspace, path: str | None) -> Pattern | None:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.errors import AgentlockError
+    from agentlock.guard.history import RefusedCommit
     from agentlock.model import Conflict, Event, PathConflict, Reservation, Verdict
+
+MOST_CONFLICTS = 1_000
+"""As many does JSON show of one refusal: who is in the way is known by then."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -78,11 +82,25 @@ def path_conflict_json(conflict: PathConflict) -> dict[str, Any]:
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """The first MOST_CONFLICTS of the conflicts and their number."""
     return {
         "verdict": "allow" if verdict.allowed else "refuse",
         "checked": verdict.checked,
-        "conflicts": [path_conflict_json(conflict) for conflict in verdict.conflicts],
-        "uncovered": [text_of(path) for path in verdict.uncovered],
+        **_why(verdict),
+    }
+
+
+def refused_commit_json(commit: RefusedCommit) -> dict[str, Any]:
+    named = {"oid": commit.oid, "subject": commit.subject, "agent": commit.agent}
+    return {**named, **_why(commit)}
+
+
+def _why(refused: Verdict | RefusedCommit) -> dict[str, Any]:
+    shown = refused.conflicts[:MOST_CONFLICTS]
+    return {
+        "conflicts": [path_conflict_json(conflict) for conflict in shown],
+        "conflicts_total": len(refused.conflicts),
+        "uncovered": [text_of(path) for path in refused.uncovered],
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from agentlock.duration import parse_timeout
+from agentlock.duration import parse_duration, parse_timeout
 from agentlock.errors import IdentityError, UsageError
 from agentlock.git.repository import (
     NAME_RULE,
@@ -87,6 +88,19 @@ def timeout_of(option: str | None) -> int:
     """Microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
     text = option or os.environ.get("AGENTLOCK_TIMEOUT")
     return parse_timeout(text) if text else DEFAULT_TIMEOUT
+
+
+def moment_of(text: str, now: int) -> int:
+    """Microseconds since the epoch of a time, or of so long before ``now``."""
+    if text[-1:] in ("s", "m", "h", "d"):
+        return now - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return int(moment.timestamp() * 1_000_000)
+    except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
+        raise UsageError(
+            f"{text!r} is neither a duration nor a time", hint="2h, or 2026-01-31T12:00:00Z"
+        ) from None
 
 
 def named_agent(name: str | None) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # takes no lock that a commit might wait for.
 _ALWAYS = {b"GIT_NO_REPLACE_OBJECTS": b"1", b"GIT_GRAFT_FILE": b"", b"GIT_OPTIONAL_LOCKS": b"0"}
 _CHUNK = 1 << 20
+_SIGTERM = 15  # the module `signal` costs an enum
 
 
 class Result:
@@ -64,12 +65,17 @@ class Running:
         except OSError as error:
             self._failed = error
 
-    def result(self) -> Result:
-        """Wait for the end. GitError only where git could not be started at all."""
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for the end, at most ``timeout`` seconds.
+
+        GitError only where git could not be started at all, or has not ended by then.
+        """
         try:
             if self._failed is not None:
                 raise self._failed
-            return Result(self._arguments, *self._process.wait())
+            return Result(self._arguments, *self._process.wait(timeout))
+        except TimeoutError as error:
+            raise GitError("git gave no answer in time", hint="try again") from error
         except OSError as error:
             raise GitError(f"git cannot be started: {error.strerror}") from error
 
@@ -105,8 +111,14 @@ class _Subprocess:
         )
         self._stdin = stdin
 
-    def wait(self) -> tuple[int, bytes, bytes]:
-        stdout, stderr = self._process.communicate(self._stdin)
+    def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
+        import subprocess
+
+        try:
+            stdout, stderr = self._process.communicate(self._stdin, timeout)
+        except subprocess.TimeoutExpired as error:
+            self._process.terminate()
+            raise TimeoutError from error
         return self._process.returncode, stdout, stderr
 
 
@@ -134,9 +146,12 @@ class _Spawned:
             os.close(end)
         self._pipes = [to_child, from_child, errors_from_child]
 
-    def wait(self) -> tuple[int, bytes, bytes]:
+    def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
         try:
-            stdout, stderr = self._exchange(*self._pipes)
+            stdout, stderr = self._exchange(*self._pipes, timeout=timeout)
+        except TimeoutError:
+            os.kill(self._pid, _SIGTERM)
+            raise
         finally:
             for end in self._pipes:
                 os.close(end)
@@ -145,11 +160,13 @@ class _Spawned:
         return os.waitstatus_to_exitcode(status), stdout, stderr
 
     def _exchange(
-        self, to_child: int, from_child: int, errors_from_child: int
+        self, to_child: int, from_child: int, errors_from_child: int, *, timeout: float | None
     ) -> tuple[bytes, bytes]:
         """Feed stdin and collect both outputs, whichever is ready, so that no pipe fills up."""
         import select
+        import time
 
+        deadline = None if timeout is None else time.monotonic() + timeout
         poll = select.poll()
         received: dict[int, list[bytes]] = {from_child: [], errors_from_child: []}
         for end in received:
@@ -159,7 +176,11 @@ class _Spawned:
             os.set_blocking(to_child, False)
         poll.register(to_child, select.POLLOUT)
         while self._pipes:
-            for end, _ in poll.poll():
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0) * 1000
+            ready = poll.poll(left)
+            if not ready:
+                raise TimeoutError
+            for end, _ in ready:
                 if end == to_child:
                     try:
                         rest = rest[os.write(end, rest[:_CHUNK]) :] if rest else rest

@@ -6,14 +6,15 @@ lead every git command that the hook runs (git-receive-pack(1)).
 
 from __future__ import annotations
 
-from agentlock.git.changes import Push, commits, dropped
+from agentlock.git.commits import listed
 from agentlock.git.process import git, output
+from agentlock.git.pushes import Push, dropped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agentlock.git.changes import RefUpdate
+    from agentlock.git.pushes import RefUpdate
 
 _BRANCHES = b"refs/heads/"
 _REF = "--format=%(objectname) %(refname) %(symref)"
@@ -26,9 +27,9 @@ def received(updates: Sequence[RefUpdate]) -> Push:
     deleted ref drops what no other branch has once the push is done; deleting a tag drops nothing.
     """
     new = [update.local_oid for update in updates if not update.deletes]
-    brings = commits(new, "--not", "--branches") if new else ()
+    brings = listed(new, "--not", "--branches") if new else []
     forced = dropped(update for update in updates if not update.deletes)
-    return Push(brings, tuple(dict.fromkeys([*forced, *_dropped_by_deleting(updates)])))
+    return Push(tuple(brings), tuple(dict.fromkeys([*forced, *_dropped_by_deleting(updates)])))
 
 
 def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
@@ -43,14 +44,14 @@ def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
     return default if default in _really_deleted(_refs(deleted), deleted) else None
 
 
-def _dropped_by_deleting(updates: Sequence[RefUpdate]) -> tuple[bytes, ...]:
+def _dropped_by_deleting(updates: Sequence[RefUpdate]) -> list[bytes]:
     deletions = [
         update
         for update in updates
         if update.deletes and not update.creates and not update.remote_ref.startswith(b"refs/tags/")
     ]
     if not deletions:
-        return ()
+        return []
     refs = _refs([update.remote_ref for update in deletions])
     moved = {update.remote_ref for update in updates if not update.deletes}
     gone = _really_deleted(refs, [update.remote_ref for update in deletions])
@@ -65,14 +66,14 @@ def _dropped_by_deleting(updates: Sequence[RefUpdate]) -> tuple[bytes, ...]:
         if not update.deletes and update.remote_ref.startswith(_BRANCHES)
     }
     lost = [update.remote_oid for update in deletions]
-    return commits([*lost, *(b"^" + oid for oid in sorted(kept))])
+    return listed([*lost, *(b"^" + oid for oid in sorted(kept))])
 
 
 def _refs(named: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
     """(oid, name, what a symbolic ref names) of every branch, and of the named refs."""
     patterns = [name.decode("utf-8", "surrogateescape") for name in named]
-    listed = output("for-each-ref", _REF, "refs/heads", *patterns).splitlines()
-    fields = [line.split(b" ") for line in listed]
+    found = output("for-each-ref", _REF, "refs/heads", *patterns).splitlines()
+    fields = [line.split(b" ") for line in found]
     return [(oid, name, target) for oid, name, target in fields]
 
 

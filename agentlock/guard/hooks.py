@@ -17,7 +17,6 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.git import changes as git_changes
-from agentlock.git.changes import RefUpdate
 from agentlock.git.process import output
 from agentlock.git.repository import discover, identify, identify_pusher
 from agentlock.guard.judge import folding_of, judge
@@ -28,13 +27,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentlock.git.changes import Changes, Push
+    from agentlock.git.changes import Changes
+    from agentlock.git.commits import History
+    from agentlock.git.pushes import RefUpdate
     from agentlock.git.repository import Identity, Repository
     from agentlock.guard.early import Asked
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
 
     Excuse = Callable[[Store, Verdict], Verdict]
+    Doubt = Callable[[Store, Verdict, str | None], Verdict]
 
 FRAMEWORK = "--framework"
 _PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
@@ -42,6 +44,7 @@ _LOGGED_PATHS = 100
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
+_LONGEST_WAIT = 600.0  # seconds that a remote is waited for, whatever AGENTLOCK_TIMEOUT says
 _SERVER = "pre-receive"
 _TRANSACTION = "reference-transaction"
 
@@ -49,12 +52,14 @@ _TRANSACTION = "reference-transaction"
 class Question(Value):
     """What a hook asks: may these paths change? ``excuse`` takes out what the holders made.
 
-    ``deletes`` is the default branch, where a push to this server deletes it.
+    ``doubt`` finds what a clean verdict did not see. ``deletes`` is the default branch, where a
+    push to this server deletes it.
     """
 
     changes: Changes
     excuse: Excuse
     deletes: bytes | None = None
+    doubt: Doubt | None = None
 
 
 def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
@@ -114,6 +119,8 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
         verdict, now = judge(store, changes, identity.name, folding_of(repository))
         if not verdict.clean:
             verdict = question.excuse(store, verdict)
+        if verdict.clean and question.doubt is not None:
+            verdict = question.doubt(store, verdict, identity.name)
         if question.deletes is not None:
             verdict = _without_default_branch(verdict, question.deletes, store, now)
     finally:
@@ -184,19 +191,33 @@ def _pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: As
     return Question(git_changes.staged(repository, asked=asked.staged), excuse)
 
 
-def _pre_push(_repository: Repository, arguments: Sequence[str], _asked: Asked) -> Question:
-    if FRAMEWORK in arguments:
-        remote, updates = _framework_push()
-    elif arguments:
-        remote, updates = arguments[0], [_update(line) for line in _stdin().splitlines()]
-    else:
-        raise UsageError("pre-push needs the remote's name, as git gives it")
+def _pre_push(repository: Repository, arguments: Sequence[str], _asked: Asked) -> Question:
+    from agentlock.git.commits import changed_by
+    from agentlock.git.pushes import Remote, sent
 
-    push = git_changes.sent(remote, updates)
-    return Question(git_changes.changed_by(push), _pushed_by_makers(push))
+    if FRAMEWORK in arguments:
+        name, url, updates = _framework_push()
+    elif arguments:
+        name, url = arguments[0], arguments[-1]
+        updates = [_update(line) for line in _stdin().splitlines()]
+    else:
+        raise UsageError("pre-push needs the remote's name and its URL, as git gives them")
+    remote = Remote(name, url, min(_timeout() / 1_000_000, _LONGEST_WAIT))
+    push = sent(name, updates)
+
+    def doubt(store: Store, verdict: Verdict, agent: str | None) -> Verdict:
+        from agentlock.guard.tracking import doubted
+
+        return doubted(store, verdict, push, remote, repository, agent)
+
+    history = changed_by(push.brings, push.drops)
+    return Question(
+        history.changes, _made_by_holders(history), doubt=doubt if push.tracked else None
+    )
 
 
 def _pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
+    from agentlock.git.commits import changed_by
     from agentlock.git.receiving import deleted_default_branch, received
 
     if "GIT_NAMESPACE" in os.environ:
@@ -211,9 +232,8 @@ def _pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Ask
             hint="a hook that runs before must pass its lines on",
         )
     push = received(updates)
-    return Question(
-        git_changes.changed_by(push), _pushed_by_makers(push), deleted_default_branch(updates)
-    )
+    history = changed_by(push.brings, push.drops)
+    return Question(history.changes, _made_by_holders(history), deleted_default_branch(updates))
 
 
 def _without_default_branch(verdict: Verdict, branch: bytes, store: Store, now: int) -> Verdict:
@@ -222,11 +242,11 @@ def _without_default_branch(verdict: Verdict, branch: bytes, store: Store, now: 
     return verdict.replace(checked=verdict.checked + 1, conflicts=(*held, *verdict.conflicts))
 
 
-def _pushed_by_makers(push: Push) -> Excuse:
+def _made_by_holders(history: History) -> Excuse:
     def excuse(store: Store, verdict: Verdict) -> Verdict:
-        from agentlock.guard.ledger import excuse_push
+        from agentlock.guard.ledger import excuse_commits
 
-        return excuse_push(store, verdict, push)
+        return excuse_commits(store, verdict, history.touched)
 
     return excuse
 
@@ -300,6 +320,8 @@ def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
 
 def _update(line: bytes) -> RefUpdate:
     """githooks(5): local ref, local oid, remote ref, remote oid; the first may hold spaces."""
+    from agentlock.git.pushes import RefUpdate
+
     fields = line.rsplit(b" ", 3)
     if len(fields) != 4 or not all(_is_oid(fields[at]) for at in (1, 3)):
         raise GitError(
@@ -311,6 +333,8 @@ def _update(line: bytes) -> RefUpdate:
 
 def _received_update(line: bytes) -> RefUpdate:
     """githooks(5): old oid, new oid, ref."""
+    from agentlock.git.pushes import RefUpdate
+
     fields = line.split(b" ", 2)
     if len(fields) != 3 or not all(_is_oid(oid) for oid in fields[:2]):
         raise GitError(
@@ -337,14 +361,16 @@ def _stdin() -> bytes:
     return b"".join(chunks)
 
 
-def _framework_push() -> tuple[str, list[RefUpdate]]:
+def _framework_push() -> tuple[str, str, list[RefUpdate]]:
     """The pre-commit framework passes one ref in variables, and no stdin.
 
     PRE_COMMIT_FROM_REF and PRE_COMMIT_TO_REF stay unset by it on a first push, so a caller
-    could set them; what the remote has is read from its tracking refs alone.
+    could set them; the remote has what its tracking refs say, or what it says itself.
     """
+    from agentlock.git.pushes import RefUpdate
+
     variables = [os.environ.get(f"PRE_COMMIT_{name}", "") for name in _FRAMEWORK_VARIABLES]
-    remote, local_ref, remote_ref = variables
+    remote, url, local_ref, remote_ref = variables
     if not remote or not local_ref:
         raise GitError(
             "the pre-commit framework did not say what is pushed",
@@ -352,7 +378,8 @@ def _framework_push() -> tuple[str, list[RefUpdate]]:
         )
     oid = output("rev-parse", "--verify", "--end-of-options", local_ref).strip()
     zero = b"0" * len(oid)
-    return remote, [RefUpdate(os.fsencode(local_ref), oid, os.fsencode(remote_ref), zero)]
+    update = RefUpdate(os.fsencode(local_ref), oid, os.fsencode(remote_ref), zero)
+    return remote, url, [update]
 
 
 def _timeout() -> int:
@@ -413,7 +440,7 @@ def _log(
         store.close()
 
 
-_FRAMEWORK_VARIABLES = ("REMOTE_NAME", "LOCAL_BRANCH", "REMOTE_BRANCH")
+_FRAMEWORK_VARIABLES = ("REMOTE_NAME", "REMOTE_URL", "LOCAL_BRANCH", "REMOTE_BRANCH")
 _HOOKS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "pre-commit": _pre_commit,
     "pre-merge-commit": _pre_merge_commit,

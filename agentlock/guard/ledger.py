@@ -9,12 +9,12 @@ names that the agents gave themselves.
 from __future__ import annotations
 
 from agentlock.git import changes as git_changes
+from agentlock.git.commits import patch_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agentlock.git.changes import Push
     from agentlock.git.repository import Repository
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
@@ -24,7 +24,7 @@ def makers(store: Store, oids: Iterable[str]) -> dict[str, str]:
     """The agent who made each commit, where the ledger says so; "" is no commit."""
     wanted = {oid for oid in oids if oid}
     found = store.makers(wanted)
-    twins = git_changes.patch_ids(sorted(wanted - found.keys()))
+    twins = patch_ids(sorted(wanted - found.keys()))
     by_patch = store.makers_by_patch(set(twins.values())) if twins else {}
     return found | {oid: by_patch[twin] for oid, twin in twins.items() if twin in by_patch}
 
@@ -44,10 +44,6 @@ def excuse_commits(store: Store, verdict: Verdict, touched: Mapping[bytes, set[s
             or any(made_by.get(oid) != one.reservation.agent for oid in commits)
         )
     )
-
-
-def excuse_push(store: Store, verdict: Verdict, push: Push) -> Verdict:
-    return excuse_commits(store, verdict, git_changes.touching(push))
 
 
 def excuse_replay(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
@@ -77,7 +73,7 @@ def record(store: Store, agent: str, made: Sequence[tuple[str, str]]) -> None:
     """
     former = [old for _, old in made if old]
     made_by = makers(store, former)
-    patches = git_changes.patch_ids(dict.fromkeys([new for new, _ in made] + former))
+    patches = patch_ids(dict.fromkeys([new for new, _ in made] + former))
     with store.writing():
         now = store.now()
         for new, old in made:

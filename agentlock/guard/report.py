@@ -176,6 +176,8 @@ def _hints(verdict: Verdict, nobody: str, rest: Sequence[bytes], folder: bytes) 
         )
     if rest and len(rest) <= _REST:
         hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest, folder)}"))
+    if verdict.doubt:
+        hints.append(("why now:", printable(verdict.doubt)))
     if verdict.conflicts:
         numbers = list(dict.fromkeys(str(one.reservation.id) for one in verdict.conflicts))
         hints.append(("look closer:", f"agentlock show {numbers[0]}"))

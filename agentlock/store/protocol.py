@@ -49,6 +49,9 @@ class Store(Protocol):
         of their last names agrees with its own.
         """
 
+    def others_hold(self, agent: str, now: int) -> bool:
+        """Whether anybody else ("": anybody) holds a live exclusive one."""
+
     def live_since(self, fence: int, now: int) -> list[Reservation]:
         """Live ones granted, or given a new mode, after the grant that had this fence."""
 

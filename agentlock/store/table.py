@@ -127,6 +127,9 @@ class Table:
             found += self._reservations(sql.live_below(*counts), parameters)
         return sorted(found, key=_id)
 
+    def others_hold(self, agent: str, now: int) -> bool:
+        return bool(self._rows(sql.LIVE_OF_OTHERS, (self._project_id, now, agent)))
+
     def live_since(self, fence: int, now: int) -> list[Reservation]:
         return self._reservations(sql.LIVE_SINCE, (self._project_id, now, fence))
 

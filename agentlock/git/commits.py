@@ -1,0 +1,212 @@
+"""Which paths do commits change, and which commit changes which path?"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import GitError, UsageError
+from agentlock.git.changes import (
+    AS_PATCH,
+    GITLINK,
+    MERGE_TREE,
+    RAW,
+    Changes,
+    automatic_merge,
+    brought,
+    cut_short,
+    difference,
+)
+from agentlock.git.process import git, output
+from agentlock.model import MICROSECONDS, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class History(Value):
+    """What commits change, and for each path the oids of those that change it.
+
+    A path that a push takes away from a remote branch is also listed under the oid "".
+    """
+
+    changes: Changes
+    touched: Mapping[bytes, set[str]]
+
+
+class Commit(Value):
+    """A commit's oid, the first line of its message, and when it was committed (seconds, UTC)."""
+
+    oid: str
+    subject: str
+    committed: int
+
+
+def listed(revisions: Iterable[bytes], *options: str) -> list[bytes]:
+    """What ``git rev-list OPTION… REVISION…`` lists: each commit as its oid and its parents'."""
+    asked = b"".join(b"%b\n" % revision for revision in revisions)
+    return output("rev-list", "--parents", "--stdin", *options, stdin=asked).splitlines()
+
+
+def in_range(revisions: str) -> list[bytes]:
+    """The commits of ``A..B``, as ``listed`` gives them.
+
+    UsageError for what is no such range; GitError where a shallow clone cuts it off.
+    """
+    mistake = UsageError(f"{revisions!r} is no range of commits here", hint="write it as A..B")
+    if revisions.startswith("-"):
+        raise mistake
+    resolved = git("rev-parse", "--revs-only", "--end-of-options", revisions, "--")
+    limits = [line for line in resolved.stdout.split(b"\n") if line not in (b"", b"--")]
+    if resolved.code != 0 and _is_shallow():
+        raise _cut_off(f"{revisions} is not all in it")
+    excluded = [line for line in limits if line.startswith(b"^")]
+    if resolved.code != 0 or not excluded or len(limits) - len(excluded) != 1:
+        raise mistake  # also for A...B, which is the commits of both sides
+    return _complete(listed(limits))
+
+
+def _complete(commits: list[bytes]) -> list[bytes]:
+    """The same commits; GitError where one has parents that a shallow clone does not have."""
+    if any(b" " not in line for line in commits) and _is_shallow():
+        path = output("rev-parse", "--path-format=absolute", "--git-path", "shallow")[:-1]
+        with open(path, "rb") as file:
+            cut = set(file.read().split())
+        if not cut.isdisjoint(line for line in commits if b" " not in line):
+            raise _cut_off("some of the commits have parents that it does not have")
+    return commits
+
+
+def since(moment: int) -> list[bytes]:
+    """HEAD's commits that were committed since then (microseconds), as ``listed`` gives them."""
+    return _complete(listed([b"HEAD"], f"--max-age={moment // MICROSECONDS}"))
+
+
+def described(commits: Sequence[bytes]) -> list[Commit]:
+    """These commits, given by lines that begin with their oids, in the same order."""
+    if not commits:
+        return []
+    answer = output(
+        *("-c", "log.showSignature=false", "log", "--stdin", "--no-walk=unsorted", "--no-color"),
+        *("-z", "--no-patch", "--encoding=UTF-8", "--format=%H %ct %s"),
+        stdin=b"".join(b"%b\n" % line.partition(b" ")[0] for line in commits),
+    )
+    lines = answer.decode("utf-8", "surrogateescape").split("\0")
+    found = (line.split(" ", 2) for line in lines if line)
+    return [Commit(oid, subject, int(committed)) for oid, committed, subject in found]
+
+
+def _is_shallow() -> bool:
+    return output("rev-parse", "--is-shallow-repository").strip() == b"true"
+
+
+def _cut_off(why: str) -> GitError:
+    return GitError(
+        f"this clone has only a part of the history: {why}",
+        hint="git fetch --unshallow (in CI: fetch-depth: 0, GIT_DEPTH: 0)",
+    )
+
+
+def changed_by(commits: Iterable[bytes], dropped: Iterable[bytes] = ()) -> History:
+    """What these commits change, each given as its oid and its parents'.
+
+    A merge changes what it does beyond git's own automatic merge of its parents.
+    """
+    found = _Findings()
+    found.add_commits(commits)
+    found.add_commits(dropped, made=False)
+    return found.history
+
+
+class _Findings:
+    """Collects what commits change. Of those that are not ``made`` now, "" stands for the oid."""
+
+    def __init__(self) -> None:
+        self._touched: dict[bytes, set[str]] = {}
+        self._submodules: set[bytes] = set()
+
+    @property
+    def history(self) -> History:
+        paths = tuple(sorted(self._touched))
+        return History(Changes(paths, frozenset(self._submodules)), self._touched)
+
+    def add_commits(self, commits: Iterable[bytes], *, made: bool = True) -> None:
+        plain: list[bytes] = []
+        merges: list[bytes] = []
+        for line in commits:
+            oid, *parents = line.split()
+            if len(parents) < 2:
+                plain.append(oid)
+            elif len(parents) == 2:
+                merges.append(oid)
+            else:
+                base, beside = automatic_merge(parents)
+                diff = difference(os.fsencode(base) if base else parents[0], oid)
+                self._add(diff + beside, oid, made=made)
+        if plain:
+            asked = b"".join(b"%b\n" % oid for oid in plain)
+            diffs = output("diff-tree", "--stdin", "-r", "--root", *RAW, stdin=asked)
+            self._add(diffs, made=made)
+        if merges:
+            self._add_merges(merges, made=made)
+
+    def _add_merges(self, merges: list[bytes], *, made: bool) -> None:
+        """What merges of two did beyond git's own: resolutions, evil merges, ``-s ours``."""
+        result = git(
+            *("-c", "core.quotePath=false", "-c", "log.showSignature=false"),
+            *("log", "--stdin", "--no-walk=unsorted", "--remerge-diff", "--format=%H"),
+            *("--no-color", "--no-ext-diff", "--no-relative", "-O/dev/null", *RAW),
+            stdin=b"\n".join(merges) + b"\n",
+        )
+        if result.code == 0:
+            pairs = b"".join(b"%b^1 %b^2\n" % (merge, merge) for merge in merges)
+            unsettled = git(*MERGE_TREE, "--allow-unrelated-histories", "--stdin", stdin=pairs)
+            if unsettled.code == 0:
+                self._add(result.stdout.rstrip(b"\n"), made=made)
+                self._add_unsettled(unsettled.stdout, merges, made=made)
+                return
+        # Below git 2.38: all that the merge brought to its first parent, and all that it dropped.
+        for merge in merges:
+            diff = difference(merge + b"^1", merge) + brought([merge + b"^1", merge + b"^2"])
+            self._add(diff, merge, made=made)
+
+    def _add_unsettled(self, answer: bytes, merges: Sequence[bytes], *, made: bool) -> None:
+        """What ``merge-tree --stdin`` could not settle; an empty field ends each merge's part."""
+        remaining = iter(merges)
+        oid = next(remaining)
+        for entry in answer.split(b"\0"):
+            mode, tab, path = entry.partition(b"\t")
+            if tab:
+                self._add(b":%b\0%b\0" % (mode, path), oid, made=made)
+            elif not entry:
+                oid = next(remaining, b"")
+
+    def _add(self, diffs: bytes, oid: bytes = b"", *, made: bool) -> None:
+        """Raw diffs, of this commit or each behind the name of its own."""
+        if diffs and diffs[-1] != 0:
+            raise cut_short()
+        name = oid.decode() if made else ""
+        touched = self._touched
+        fields = iter(diffs.split(b"\0"))
+        for field in fields:
+            header = field.lstrip(b"\n")  # `git log` puts a line between a name and its diff
+            if header[:1] == b":":
+                path = next(fields)
+                if path in touched:
+                    touched[path].add(name)
+                else:
+                    touched[path] = {name}
+                if GITLINK in header:
+                    self._submodules.add(path)
+            elif header and made:
+                name = header.decode()
+
+
+def patch_ids(oids: Iterable[str]) -> dict[str, str]:
+    """git-patch-id(1) of each commit that has one: merges and empty commits do not."""
+    asked = "".join(f"{oid}\n" for oid in oids).encode()
+    if not asked:
+        return {}
+    patches = output("diff-tree", "--stdin", "-r", "--root", *AS_PATCH, stdin=asked)
+    found = output("patch-id", "--stable", stdin=patches).decode().split()
+    return dict(zip(found[1::2], found[::2], strict=True))

@@ -1,0 +1,174 @@
+"""What a push brings to a remote, what it drops there, and what the remote really has."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import GitError
+from agentlock.git.commits import listed
+from agentlock.git.process import Running, git, output
+from agentlock.model import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class RefUpdate(Value):
+    """One line that git gives a pre-push hook; an oid of zeros means "none".
+
+    Of pre-receive, ``remote_ref`` is a ref of this repository, and ``local_ref`` is not known.
+    """
+
+    local_ref: bytes
+    local_oid: bytes
+    remote_ref: bytes
+    remote_oid: bytes
+
+    @property
+    def deletes(self) -> bool:
+        return not self.local_oid.strip(b"0")
+
+    @property
+    def creates(self) -> bool:
+        return not self.remote_oid.strip(b"0")
+
+
+class Remote(Value):
+    """What git tells its hook of a remote: its name, and the URL that it pushes to.
+
+    ``timeout`` is how long the remote may take to say what it has, in seconds.
+    """
+
+    name: str
+    url: str
+    timeout: float
+
+
+class Push(Value):
+    """The commits that a push brings, and those that it drops, each as its oid and its parents'.
+
+    Seen from the client, the remote has what lies at and below ``tracked`` by the word of its
+    remote-tracking refs alone; ``told`` are the oids that it told git of.
+    """
+
+    brings: tuple[bytes, ...]
+    drops: tuple[bytes, ...]
+    tracked: tuple[bytes, ...] = ()
+    told: tuple[bytes, ...] = ()
+
+
+def sent(remote: str, updates: Iterable[RefUpdate]) -> Push:
+    """What a push brings to a remote that does not have it yet, and what a forced one drops.
+
+    Complete as far as the remote-tracking refs of ``remote`` tell the truth. GitError where the
+    remote holds a commit that is not here: what the push would drop cannot be known then.
+    """
+    updates = [update for update in updates if not update.deletes]
+    if not updates:
+        return Push((), ())
+    told = sorted({update.remote_oid for update in updates if not update.creates})
+    _require_known(told)
+    tips = [update.local_oid for update in updates]
+    known = _known_to(remote)
+    brings = listed([*tips, *_excluded(told)], *known)
+    tracked: set[bytes] = set()
+    if known:
+        tracked = {oid for line in brings for oid in line.split()}.union(tips)
+        tracked -= {*told, *map(_oid, brings)}
+    return Push(tuple(brings), dropped(updates), tuple(sorted(tracked)), tuple(told))
+
+
+def dropped(updates: Iterable[RefUpdate]) -> tuple[bytes, ...]:
+    """The commits that forced pushes take away from a ref; a tag that moves takes none."""
+    found: list[bytes] = []
+    for update in updates:
+        if not update.creates and not update.remote_ref.startswith(b"refs/tags/"):
+            found += listed([update.remote_oid, b"^" + update.local_oid])
+    return tuple(dict.fromkeys(found))
+
+
+def vouched_for(
+    push: Push, told: Sequence[bytes] = (), most: int | None = None
+) -> list[bytes] | None:
+    """The commits that the remote has by the word of its tracking refs alone, as ``listed``.
+
+    ``told`` are more oids that the remote itself told of. None where there are more than ``most``.
+    """
+    if not push.tracked:
+        return []
+    limit = [] if most is None else [f"--max-count={most + 1}"]
+    commits = listed([*push.tracked, *_excluded([*push.told, *told])], *limit)
+    if most is not None and len(commits) > most:
+        return None
+    new = set(map(_oid, push.brings))
+    return [line for line in commits if _oid(line) not in new]
+
+
+def heads_at(remote: Remote) -> list[bytes]:
+    """The oids that a remote's refs have now, of those that are here; asks the remote itself.
+
+    No setting may lead this question elsewhere: `url.*.insteadOf` has been applied to the URL
+    already, and a remote may be called like a URL.
+    """
+    url = remote.url
+    itself = f"--config-env=url.{url}.insteadOf=AGENTLOCK_URL"
+    environment = {**os.environb, b"AGENTLOCK_URL": os.fsencode(url)}
+    asked = git(itself, "ls-remote", "--get-url", "--", url, environment=environment)
+    if os.fsdecode(asked.stdout) != url + "\n":
+        raise GitError(
+            f"git's settings lead questions to {remote.name} elsewhere than pushes",
+            hint="git config --get-regexp '^(url|remote)'",
+        )
+    asking = Running(itself, "ls-remote", "--quiet", "--", url, environment=environment)
+    answer = asking.result(remote.timeout)
+    if answer.code != 0:
+        raise GitError(
+            f"{remote.name} does not say what it has, and only refs/remotes/ here says that it has "
+            f"commits of this push ({answer.error().message})",
+            hint=f"git ls-remote {remote.name}, then push again",
+        )
+    oids = sorted({line.partition(b"\t")[0] for line in answer.stdout.splitlines()})
+    missing = set(_missing(oids))
+    return [oid for oid in oids if oid not in missing]
+
+
+def _excluded(oids: Iterable[bytes]) -> list[bytes]:
+    return [b"^" + oid for oid in oids]
+
+
+def _missing(oids: Sequence[bytes]) -> list[bytes]:
+    """Those that no object here has."""
+    if not oids:
+        return []
+    answer = output("cat-file", "--batch-check", stdin=b"\n".join(oids) + b"\n")
+    return [line.split()[0] for line in answer.splitlines() if line.endswith(b" missing")]
+
+
+def _require_known(oids: Sequence[bytes]) -> None:
+    missing = _missing(oids)
+    if missing:
+        raise GitError(
+            f"the remote is at {missing[0].decode()[:12]}, which this repository does not have: "
+            "what the push would drop there cannot be known",
+            hint="git fetch, then push again",
+        )
+
+
+def _known_to(remote: str) -> list[str]:
+    """Options that leave out what the remote-tracking refs say that a remote has.
+
+    A push by URL gives the URL as the name; then nothing is known to be there already, as with a
+    name that `--remotes` would read as a glob over others'. Those of `origin/b` are not `origin`'s.
+    """
+    names = output("remote").decode("utf-8", "surrogateescape").splitlines()
+    if remote not in names or any(letter in remote for letter in "*?[\\"):
+        return []
+    below = [name[len(remote) :] for name in names if name.startswith(remote + "/")]
+    if any(letter in name for name in below for letter in "*?[\\"):
+        return []
+    return ["--not", *(f"--exclude={remote}{name}/*" for name in below), f"--remotes={remote}"]
+
+
+def _oid(line: bytes) -> bytes:
+    return line.partition(b" ")[0]

@@ -1,0 +1,57 @@
+"""What a clean verdict on a push did not see, because a remote-tracking ref says it is known.
+
+Anybody can move such a ref. Before one hides a conflict, the remote itself is asked what it has
+(docs/adr/0009-ask-the-remote.md).
+"""
+
+from __future__ import annotations
+
+from agentlock.git.commits import changed_by
+from agentlock.git.pushes import heads_at, vouched_for
+from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.ledger import excuse_commits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.git.pushes import Push, Remote
+    from agentlock.git.repository import Repository
+    from agentlock.model import Verdict
+    from agentlock.store.protocol import Store
+
+_LOOKED_THROUGH = 1_000  # commits; to list what more of them change takes longer than to ask
+
+
+def doubted(
+    store: Store,
+    verdict: Verdict,
+    push: Push,
+    remote: Remote,
+    repository: Repository,
+    agent: str | None,
+) -> Verdict:
+    """The verdict on what the remote does not confirm; the clean one given where that is free."""
+
+    def judged(commits: Sequence[bytes]) -> Verdict:
+        history = changed_by(commits)
+        found, _ = judge(store, history.changes, agent, folding_of(repository))
+        return excuse_commits(store, found, history.touched)
+
+    hidden = vouched_for(push, most=_LOOKED_THROUGH)
+    if hidden is not None:
+        matters = not judged(hidden).clean
+    else:
+        required = verdict.policy.require_reservation
+        matters = required or store.others_hold(agent or "", store.now())
+    if not matters:
+        return verdict
+    lacking = vouched_for(push, heads_at(remote))
+    if not lacking or (found := judged(lacking)).clean:
+        return verdict
+    first = lacking[0].partition(b" ")[0].decode()[:12]
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    return found.replace(
+        doubt=f"{remote.name} does not show that it has {first}{more}; "
+        f"if it has moved on: git fetch {remote.name}"
+    )

@@ -1,0 +1,251 @@
+"""Large pushes and commits: what the guard adds to git's own listing of the same paths.
+
+    python benchmarks/pushes.py             (a few minutes)
+    python benchmarks/pushes.py --rounds 3  (noisier)
+
+Writes benchmarks/PUSHES.md. The hooks are run as git runs them; rounds are interleaved as in
+run.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pages import Page, Section
+from run import added, interleaved, reserve_by_others
+from scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scratch import Repository
+
+RESULTS = Path(__file__).resolve().parent / "PUSHES.md"
+FILES = 5_000
+MERGED = 10  # one commit in so many is a merge, where there are merges
+LIVE = 1_000
+INTERPRETER = "python"
+GIT_ALONE = "git alone"
+PUSHES = ((1, False), (100, False), (10_000, False), (10_000, True))
+STAGED = (1, 1_000, 50_000)
+_FLAGS = "--no-renames --ignore-submodules=none"
+_PATHS = f"git diff-tree --stdin -r -c --root -z --no-commit-id --name-only {_FLAGS}"
+_STAGED = f"git diff-index --cached -z --name-only {_FLAGS} --ita-invisible-in-index HEAD --"
+# A small process starts the command, for the largest one counts from the size of who started it.
+_MEASURE = """
+import os, resource, sys, time
+actions = [(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)]
+actions += [(os.POSIX_SPAWN_OPEN, at, os.devnull, os.O_WRONLY, 0) for at in (1, 2)]
+started = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=actions)
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+took = time.perf_counter() - started
+print(took * 1000, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)
+"""
+
+
+class Sample(NamedTuple):
+    """Milliseconds that a command took, and the memory of its largest process in MiB."""
+
+    wall: float
+    memory: float
+
+
+def measured(
+    repo: Repository, command: Sequence[str], *, stdin: str = "", expected: int = 0
+) -> Sample:
+    given = repo.scratch.folder / "stdin"
+    given.write_text(stdin, encoding="utf-8")
+    done = subprocess.run(
+        (sys.executable, "-I", "-S", "-c", _MEASURE, str(given), *command),
+        cwd=repo.path,
+        env=repo.scratch.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wall, memory, code = done.stdout.split()
+    assert int(code) == expected, f"{command}: exit code {code}"
+    return Sample(float(wall), float(memory) / 1024)
+
+
+def history(repo: Repository, commits: int, *, merges: bool) -> None:
+    """So many commits on top of main, each of which changes two of the files."""
+    stream = "".join(_commands(commits, merges=merges))
+    subprocess.run(
+        ("git", "fast-import", "--quiet", "--force"),
+        cwd=repo.path,
+        env=repo.scratch.environment,
+        input=stream.encode(),
+        check=True,
+    )
+    repo.must("reset", "-q", "--hard", "main")
+
+
+def _commands(commits: int, *, merges: bool) -> Iterator[str]:
+    """fast-import's; of MERGED commits, where there are merges, one is on a side and one a merge.
+
+    The marks are those of the tips: the oldest commit is main as it was.
+    """
+    tip = "refs/heads/main^0"
+    for at in range(1, commits + 1):
+        place = at % MERGED if merges else 1
+        if place == 0:
+            yield _commit(at, tip, _files(at - 1, "side"), second=f":{at - 1}")
+        else:
+            side = merges and place == MERGED - 1 and at < commits
+            yield _commit(at, tip, _files(at, "side" if side else "main"))
+            if side:
+                continue
+        tip = f":{at}"
+
+
+def _commit(mark: int, parent: str, files: str, second: str = "") -> str:
+    who = f"committer Bench <bench@example.invalid> {1_700_000_000 + mark} +0000"
+    merge = f"merge {second}\n" if second else ""
+    head = f"commit refs/heads/main\nmark :{mark}\n{who}\ndata 1\n.\nfrom {parent}\n{merge}"
+    return head + files + "\n"
+
+
+def _files(at: int, text: str) -> str:
+    names = {f"src/{number // 100}/{number}.txt" for number in (at % FILES, at * 7 % FILES)}
+    content = f"{text} {at}\n"
+    return "".join(f"M 644 inline {name}\ndata {len(content)}\n{content}" for name in sorted(names))
+
+
+def pushes(scratch: Scratch, rounds: int, commits: int, *, merges: bool) -> list[Sequence[str]]:
+    """The pre-push hook on commits that the remote lacks: free, and refused."""
+    repo = scratch.repository("work", FILES)
+    repo.must("remote", "add", "origin", str(scratch.folder / "remote.git"))
+    old = repo.must("rev-parse", "HEAD").strip()
+    repo.must("update-ref", "refs/remotes/origin/main", old)
+    repo.must("init", program="agentlock")
+    history(repo, commits, merges=merges)
+    new = repo.must("rev-parse", "HEAD").strip()
+    line = f"refs/heads/main {new} refs/heads/main {old}\n"
+    hook = (str(repo.path / ".git/hooks/pre-push"), "origin", str(scratch.folder / "remote.git"))
+    listing = ("sh", "-c", f"git rev-list {old}..{new} | {_PATHS}")
+
+    def free() -> Sample:
+        return measured(repo, hook, stdin=line)
+
+    reserve_by_others(repo, LIVE)
+    held = repo.must("diff", "--name-only", f"{new}^", new).split()[0]
+    what = f"{commits:,} commits{f', {commits // MERGED:,} of them merges' if merges else ''}"
+    rows = compared(what, repo, listing, {f"{LIVE:,} live, none meets": free}, rounds)
+    repo.must("reserve", held, program="agentlock", agent="Holder")
+
+    def refused() -> Sample:
+        return measured(repo, hook, stdin=line, expected=1)
+
+    return [*rows, *compared(what, repo, listing, {"refused": refused}, rounds)]
+
+
+def stagings(scratch: Scratch, rounds: int, count: int) -> list[Sequence[str]]:
+    """The pre-commit hook on so many staged files: free, and all of them refused."""
+    repo = scratch.repository("work", FILES)
+    repo.must("init", program="agentlock")
+    for at in range(count):
+        repo.write(f"new/{at // 100}/{at}.txt", f"{at}\n")
+    repo.must("add", "--all")
+    hook = (str(repo.path / ".git/hooks/pre-commit"),)
+    listing = ("sh", "-c", _STAGED)
+    reserve_by_others(repo, LIVE)
+    what = f"{count:,} staged"
+
+    def free() -> Sample:
+        return measured(repo, hook)
+
+    rows = compared(what, repo, listing, {f"{LIVE:,} live, none meets": free}, rounds)
+    repo.must("reserve", "new/", program="agentlock", agent="Holder")
+
+    def refused() -> Sample:
+        return measured(repo, hook, expected=1)
+
+    return [*rows, *compared(what, repo, listing, {"all refused": refused}, rounds)]
+
+
+def compared(
+    what: str,
+    repo: Repository,
+    listing: Sequence[str],
+    hooks: dict[str, Callable[[], Sample]],
+    rounds: int,
+) -> list[Sequence[str]]:
+    """A row for each hook: the ratio is of what the hook takes beyond its interpreter's start."""
+    python = shlex.quote(sys.executable)
+    samples = interleaved(
+        {
+            INTERPRETER: lambda: measured(repo, ("sh", "-c", f"{python} -I -S -c pass")),
+            GIT_ALONE: lambda: measured(repo, listing),
+            **hooks,
+        },
+        rounds,
+        warm=1,
+    )
+    walls = {name: [sample.wall for sample in own] for name, own in samples.items()}
+    rows: list[Sequence[str]] = []
+    for name in hooks:
+        above = statistics.median(
+            (mine - start) / alone
+            for mine, start, alone in zip(
+                walls[name], walls[INTERPRETER], walls[GIT_ALONE], strict=True
+            )
+        )
+        memory = max(sample.memory for sample in samples[name])
+        of_git = max(sample.memory for sample in samples[GIT_ALONE])
+        seconds = (
+            statistics.median(walls[name]),
+            statistics.median(walls[GIT_ALONE]),
+            added(walls[name], walls[INTERPRETER]),
+        )
+        cells = (*(f"{time / 1000:.3f}" for time in seconds), f"{above:.2f}")
+        rows.append((f"{what}; {name}", *cells, f"{memory:.0f}", f"{of_git:.0f}"))
+    return rows
+
+
+HEAD = ("", "hook, s", "git alone, s", "added, s", "added to git", "memory, MiB", "git's, MiB")
+PUSHED = (
+    f"The pre-push hook, as git runs it, on commits of two files each in a repository of {FILES:,}"
+    " files, {rounds} rounds. *git alone* is `git rev-list | git diff-tree --name-only` of the same"
+    " range. *Added* is what the hook takes beyond the start of an interpreter that does nothing"
+    " (`python -I -S -c pass`); *added to git* the ratio of that to git alone, the rounds' median."
+    " Memory is that of the largest process. A merge is compared with git's own automatic merge of"
+    " its parents, which git alone does not make here. A refused push also asks the ledger who made"
+    " the commits, and writes a line into the log."
+)
+COMMITTED = (
+    f"The pre-commit hook on new files in a repository of {FILES:,}, {{rounds}} rounds; *git alone*"
+    " is `git diff-index --cached --name-only`. Columns as above."
+)
+
+
+def main() -> None:
+    """Measure both and write them down."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=11, metavar="N")
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
+    options = parser.parse_args()
+    rounds: int = options.rounds
+    page = Page(options.output, "Large pushes and commits")
+    rows: list[Sequence[str]] = [HEAD]
+    for commits, merges in PUSHES:
+        with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+            rows += pushes(Scratch(Path(folder)), rounds, commits, merges=merges)
+    page.replace(Section("A push", PUSHED.format(rounds=rounds), rows))
+    rows = [HEAD]
+    for count in STAGED:
+        with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+            rows += stagings(Scratch(Path(folder)), rounds, count)
+    page.replace(Section("A commit", COMMITTED.format(rounds=rounds), rows))
+
+
+if __name__ == "__main__":
+    main()
