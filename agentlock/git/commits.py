@@ -58,9 +58,9 @@ def in_range(revisions: str) -> list[bytes]:
         raise mistake
     resolved = git("rev-parse", "--revs-only", "--end-of-options", revisions, "--")
     limits = [line for line in resolved.stdout.split(b"\n") if line not in (b"", b"--")]
-    if resolved.code != 0 and _is_shallow():
-        raise _cut_off(f"{revisions} is not all in it")
     excluded = [line for line in limits if line.startswith(b"^")]
+    if (resolved.code != 0 or not excluded) and _is_shallow():
+        raise _cut_off(f"{revisions} is not all in it")
     if resolved.code != 0 or not excluded or len(limits) - len(excluded) != 1:
         raise mistake  # also for A...B, which is the commits of both sides
     return _complete(listed(limits))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.errors import GitError
-from agentlock.git.changes import Push, commits
+from agentlock.git.commits import listed
 from agentlock.git.process import git
 from agentlock.model import Value
 
@@ -59,7 +59,7 @@ def moves(lines: bytes) -> list[Move]:
     return found
 
 
-def brought(moved: Sequence[Move], known: Iterable[bytes] = ()) -> Push:
+def brought(moved: Sequence[Move], known: Iterable[bytes] = ()) -> list[bytes]:
     """The commits that no branch has.
 
     What HEAD is at may come along where HEAD alone moves. ``known`` and their ancestors are left
@@ -71,10 +71,10 @@ def brought(moved: Sequence[Move], known: Iterable[bytes] = ()) -> Push:
     new = _beyond(branches, leaving)
     if heads:
         new += _beyond(heads, [*leaving, *_not_head()])
-    return Push(new, ())
+    return new
 
 
-def made_here(repository: Repository, moved: Sequence[Move], process: str) -> Push:
+def made_here(repository: Repository, moved: Sequence[Move], process: str) -> list[bytes]:
     """The new commits that no ordinary operation brings from elsewhere, or back.
 
     Known are also what was fetched last, what a branch has been at, where a rebase began, and
@@ -83,10 +83,10 @@ def made_here(repository: Repository, moved: Sequence[Move], process: str) -> Pu
     """
     command = command_of(process)[:1]
     if command and command[0] in _BRINGING:
-        return Push((), ())
+        return []
     alone = all(move.ref == b"HEAD" for move in moved)
     if alone and ((command and command[0] in _LOOKING) or _is_new_worktree(repository)):
-        return Push((), ())
+        return []
     known = [*_fetched(repository), *_logged("--branches")]
     rebase = _rebase(repository.git_dir)
     if alone and (rebase or command == ["rebase"]):
@@ -138,10 +138,10 @@ def restoring(process: str, new: str) -> str:
     return ""
 
 
-def _beyond(oids: set[bytes], leaving: list[bytes]) -> tuple[bytes, ...]:
+def _beyond(oids: set[bytes], leaving: list[bytes]) -> list[bytes]:
     if not oids:
-        return ()
-    return commits([*oids, *leaving], "--ignore-missing", "--not", "--branches", "--remotes")
+        return []
+    return listed([*oids, *leaving], "--ignore-missing", "--not", "--branches", "--remotes")
 
 
 def _not_head() -> list[bytes]:

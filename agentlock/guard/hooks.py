@@ -259,20 +259,21 @@ def _reference_transaction(
     ``arguments`` are git's state, git's process and the last of the new oids (transaction.sh).
     """
     from agentlock.git import transaction
+    from agentlock.git.commits import changed_by
 
     moved = transaction.moves(_stdin())
 
     def excuse(store: Store, verdict: Verdict) -> Verdict:
         from agentlock.guard.ledger import excuse_commits
 
-        touched = git_changes.touching(transaction.made_here(repository, moved, arguments[1]))
+        touched = changed_by(transaction.made_here(repository, moved, arguments[1])).touched
         verdict = verdict.replace(
             conflicts=tuple(one for one in verdict.conflicts if one.path in touched),
             uncovered=tuple(path for path in verdict.uncovered if path in touched),
         )
         return excuse_commits(store, verdict, touched)
 
-    return Question(git_changes.changed_by(transaction.brought(moved)), excuse)
+    return Question(changed_by(transaction.brought(moved)).changes, excuse)
 
 
 def _tell_how_to_restore(arguments: Sequence[str]) -> None:

@@ -86,7 +86,7 @@ def live_anywhere(names: int, extensions: int) -> str:
     return _LIVE_BY_NAME + _ending(names, extensions)
 
 
-LIVE_OF_OTHERS = f"{_LIVE} AND r.exclusive AND a.name <> ? LIMIT 1"
+LIVE_OF_OTHERS = f"{_LIVE} AND r.exclusive = 1 AND a.name <> ? LIMIT 1"
 LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 _EXTENDED = """ AND r.id IN

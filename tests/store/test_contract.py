@@ -223,6 +223,22 @@ def test_only_what_was_granted_or_changed_its_mode_since_a_fence_is_new(
     assert store.live_since(fence, store.now()) == [changed, new]
 
 
+def test_what_others_hold_is_live_exclusive_and_theirs(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    shared = grant("A", b"/shared")
+    with store.writing():
+        store.change(shared, exclusive=False)
+    assert not store.others_hold("B", store.now())
+    held = grant("A", b"/a")
+    assert store.others_hold("B", store.now())
+    assert store.others_hold("", store.now())
+    assert not store.others_hold("A", store.now())
+    with store.writing():
+        store.change(held, released=store.now())
+    assert not store.others_hold("B", store.now())
+
+
 def test_ones_own_is_found_by_its_exact_pattern(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:

@@ -1,0 +1,234 @@
+"""`check --range` and `--since`: which commits a push would be refused for, now or back then."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import AGENTLOCK, Repo, run
+
+if TYPE_CHECKING:
+    from support import Result
+
+HOLDER = "BlueLake"
+OTHER = "GreenHill"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture
+def scene(repo: Repo) -> Repo:
+    """src/ reserved by the holder; commits since `start`: a free one, a refused one."""
+    repo.must("tag", "start")
+    repo.reserve(HOLDER, "src/", "--reason", "bd-42")
+    add(repo, "docs/y.md")
+    add(repo, "src/x.py", "src/z.py")
+    return repo
+
+
+def add(repo: Repo, *names: str) -> str:
+    for name in names:
+        repo.write(name, f"change of {name} on {repo.head}\n")
+    repo.commit_unguarded(f"change {names[0]}")
+    return repo.head
+
+
+def made_by(repo: Repo, agent: str, oid: str) -> None:
+    repo.sql(
+        "INSERT INTO commits (project_id, oid, agent, created_ts) SELECT id, ?, ?, 1 FROM projects",
+        *(oid, agent),
+    )
+
+
+def check(repo: Repo, *arguments: str, agent: str | None = OTHER) -> Result:
+    return repo.agentlock("check", "--json", *arguments, agent=agent)
+
+
+def test_the_range_names_each_refused_commit_and_its_paths(scene: Repo) -> None:
+    first = scene.head
+    second = add(scene, "src/x.py")
+    add(scene, "README.md")
+    made_by(scene, OTHER, second)
+    done = check(scene, "--range", "start..HEAD")
+    assert done.code == 1
+    assert (done.json["verdict"], done.json["checked"]) == ("refuse", 4)
+    assert [one["path"] for one in done.json["conflicts"]] == ["src/x.py", "src/z.py"]
+    assert [
+        (one["oid"], one["subject"], one["agent"], [found["path"] for found in one["conflicts"]])
+        for one in done.json["commits"]
+    ] == [
+        (second, "change src/x.py", OTHER, ["src/x.py"]),
+        (first, "change src/x.py", None, ["src/x.py", "src/z.py"]),
+    ]
+    assert done.json["commits"][0]["conflicts"][0]["reservation"]["agent"] == HOLDER
+
+
+def test_in_text_each_refused_commit_has_a_line(scene: Repo) -> None:
+    done = scene.agentlock("check", "--range", "start..HEAD", agent=OTHER)
+    assert done.code == 1
+    assert done.out == f"{scene.head[:12]}  -  change src/x.py: src/x.py, src/z.py\n"
+    assert "agentlock: check refused: 2 of 3 paths are reserved by others" in done.err
+
+
+def test_nobody_in_particular_asks_in_ci(scene: Repo) -> None:
+    assert check(scene, "--range", "start..HEAD", agent=None).code == 1
+    made_by(scene, HOLDER, scene.head)
+    done = check(scene, "--range", "start..HEAD", agent=None)
+    assert (done.code, done.json["commits"], done.json["conflicts"]) == (0, [], [])
+
+
+def test_what_the_holder_made_is_left_out_beside_what_others_made(scene: Repo) -> None:
+    made_by(scene, HOLDER, scene.head)
+    other = add(scene, "src/x.py")
+    done = check(scene, "--range", "start..HEAD")
+    assert [one["oid"] for one in done.json["commits"]] == [other]
+    assert [one["path"] for one in done.json["conflicts"]] == ["src/x.py"]
+
+
+def test_the_verdict_is_the_one_of_a_push(scene: Repo, tmp_path: Path) -> None:
+    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
+    scene.must("push", "-q", str(tmp_path / "remote.git"), "start:refs/heads/main")
+    scene.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    scene.must("fetch", "-q", "origin")
+    for agent, code in ((OTHER, 1), (HOLDER, 0)):
+        assert check(scene, "--range", "origin/main..HEAD", agent=agent).code == code
+        assert scene.git("push", "-q", "--dry-run", "origin", "main", agent=agent).code == code
+
+
+def test_a_merge_answers_for_what_it_did_itself(scene: Repo) -> None:
+    scene.must("checkout", "-q", "-b", "side", "start")
+    add(scene, "docs/side.md")
+    scene.must("-c", "core.hooksPath=/dev/null", "merge", "-q", "--no-edit", "main")
+    clean = scene.head
+    assert check(scene, "--range", "main..HEAD").code == 0
+    scene.write("src/x.py", "evil\n")
+    scene.must("add", "-A")
+    scene.must("-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "--no-edit")
+    done = check(scene, "--range", "main..HEAD")
+    assert clean != scene.head
+    assert [one["oid"] for one in done.json["commits"]] == [scene.head]
+
+
+@pytest.mark.parametrize("text", ["HEAD", "main...HEAD", "nowhere..HEAD", "-x..HEAD", "a b"])
+def test_what_is_no_range_is_said_to_be_none(scene: Repo, text: str) -> None:
+    done = check(scene, f"--range={text}")
+    assert (done.code, done.json["error"]["hint"]) == (2, "write it as A..B")
+
+
+@pytest.mark.parametrize("text", ["start..HEAD", "HEAD~1..HEAD", "HEAD^!"])
+def test_a_shallow_clone_is_told_what_it_lacks(scene: Repo, tmp_path: Path, text: str) -> None:
+    add(scene, "docs/y.md")
+    depth = "--depth=1"
+    url = f"file://{scene.path}"
+    run("git", "clone", "-q", depth, "--no-tags", url, "shallow", cwd=tmp_path)
+    shallow = Repo(tmp_path / "shallow")
+    joined = shallow.agentlock(
+        *("init", "--no-hooks", "--database", str(scene.database)),
+        *("--project", scene.must("config", "agentlock.project")),
+    )
+    assert joined.code == 0, joined
+    done = check(shallow, "--range", text)
+    assert done.code == 3, done
+    assert "only a part of the history" in done.json["error"]["message"]
+    assert "fetch-depth: 0" in done.json["error"]["hint"]
+    shallow.must("fetch", "-q", "--unshallow", "--tags")
+    assert check(shallow, "--range", text).code == (1 if text == "start..HEAD" else 0)
+
+
+def test_since_judges_by_what_was_reserved_then(scene: Repo) -> None:
+    refused = scene.head
+    made = int(scene.must("show", "-s", "--format=%ct")) * 1_000_000
+    begin = "UPDATE file_reservations SET created_ts = ?, expires_ts = ?, released_ts = ?"
+    cases = (
+        (made - 60_000_000, made + 60_000_000, None, True),
+        (made - 60_000_000, made + 60_000_000, made + 1_000_000, True),
+        (made - 60_000_000, made + 60_000_000, made - 1_000_000, False),
+        (made - 60_000_000, made - 1, None, False),
+        (made + 1_000_000, made + 60_000_000, None, False),
+    )
+    for created, expires, released, counts in cases:
+        scene.sql(begin, created, expires, released)
+        done = check(scene, "--since", "2026-01-01T00:00:00Z")
+        assert [one["oid"] for one in done.json["commits"]] == ([refused] if counts else [])
+        assert done.code == int(counts)
+    assert check(scene, "--range", "start..HEAD").code == 0  # nothing is live now
+
+
+def test_since_leaves_out_what_is_older_and_what_the_holder_made(scene: Repo) -> None:
+    scene.sql("UPDATE file_reservations SET created_ts = 1")
+    assert check(scene, "--since", "2026-01-31T11:00:00Z").code == 1
+    assert check(scene, "--since", "2026-01-31T13:00:00Z").code == 0
+    made_by(scene, HOLDER, scene.head)
+    assert check(scene, "--since", "2026-01-31T11:00:00Z").code == 0
+    wrong = check(scene, "--since", "yesterday")
+    assert (wrong.code, "neither a duration nor a time" in wrong.json["error"]["message"]) == (
+        2,
+        True,
+    )
+
+
+def test_ways_to_name_commits_exclude_each_other(scene: Repo) -> None:
+    assert check(scene, "--range", "start..HEAD", "--since", "2h").code == 2
+
+
+def test_a_folder_is_covered_where_all_that_is_in_it_is(scene: Repo) -> None:
+    policy = ("policy", "set", "require_reservation", "on")
+    assert scene.agentlock(*policy).code == 0
+    done = check(scene, "docs/")
+    assert (done.code, done.json["uncovered"]) == (1, ["docs/y.md"])
+    scene.write("docs/new.md")
+    scene.reserve(OTHER, "docs/y.md")
+    assert check(scene, "docs").json["uncovered"] == ["docs/new.md"]
+    scene.reserve(OTHER, "docs/")
+    assert check(scene, "docs/").code == 0
+
+
+def test_of_very_many_conflicts_json_shows_a_thousand_and_counts_all(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/")
+    names = b"".join(b"src/%d.py\0" % number for number in range(1_500))
+    done = repo.agentlock("check", "--json", "--stdin", agent=OTHER, stdin=names)
+    assert (done.code, done.json["conflicts_total"], len(done.json["conflicts"])) == (1, 1500, 1000)
+
+
+def recipe(language: str) -> str:
+    """The commands of a recipe in docs/ci.md, as the shell of a runner gets them."""
+    text = (DOCS / "ci.md").read_text(encoding="utf-8")
+    block = text.partition(f"## {language}\n")[2].partition("```yaml\n")[2].partition("```")[0]
+    lines = [line.strip().removeprefix("- ") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith(("agentlock check ", "git config "))]
+    return "\n".join(commands) + "\n"
+
+
+@pytest.mark.parametrize("language", ["GitHub Actions", "GitLab CI"])
+def test_the_recipe_for_ci_passes_and_fails_as_it_says(
+    scene: Repo, tmp_path: Path, language: str
+) -> None:
+    script = recipe(language)
+    assert script.count("\n") == 4, script
+    agentlock = f'agentlock() {{ {shlex.join(AGENTLOCK)} "$@"; }}\n'
+    run("git", "clone", "-q", str(scene.path), "runner", cwd=tmp_path)
+    env = {
+        "AGENTLOCK_DATABASE": scene.agentlock("db", "path").out.strip(),
+        "AGENTLOCK_DATABASE_ID": scene.must("config", "agentlock.databaseId"),
+        "AGENTLOCK_PROJECT": scene.must("config", "agentlock.project"),
+        "BASE": scene.must("rev-parse", "start"),
+        "HEAD": scene.head,
+    }
+
+    def pipeline(**changes: str) -> Result:
+        command = ("sh", "-e", "-c", agentlock + script)
+        return run(*command, cwd=tmp_path / "runner", env=env | changes)
+
+    refused = pipeline()
+    assert refused.code == 1, refused
+    assert "change src/x.py: src/x.py, src/z.py" in refused.out
+    passed = pipeline(HEAD=scene.must("rev-parse", "HEAD~1"))
+    assert passed.code == 0, passed
+    for wrong in (
+        {"AGENTLOCK_DATABASE": str(tmp_path / "nowhere.sqlite3")},
+        {"AGENTLOCK_DATABASE_ID": "another"},
+        {"AGENTLOCK_PROJECT": "another"},
+    ):
+        undecided = pipeline(**wrong)
+        assert undecided.code == 3, undecided
