@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, Repo, run
+from support import AGENTLOCK, NO_HOOKS, Repo, run
 
 if TYPE_CHECKING:
     from support import Result
@@ -99,12 +99,12 @@ def test_the_verdict_is_the_one_of_a_push(scene: Repo, tmp_path: Path) -> None:
 def test_a_merge_answers_for_what_it_did_itself(scene: Repo) -> None:
     scene.must("checkout", "-q", "-b", "side", "start")
     add(scene, "docs/side.md")
-    scene.must("-c", "core.hooksPath=/dev/null", "merge", "-q", "--no-edit", "main")
+    scene.must(*NO_HOOKS, "merge", "-q", "--no-edit", "main")
     clean = scene.head
     assert check(scene, "--range", "main..HEAD").code == 0
     scene.write("src/x.py", "evil\n")
     scene.must("add", "-A")
-    scene.must("-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "--no-edit")
+    scene.must(*NO_HOOKS, "commit", "-q", "--amend", "--no-edit")
     done = check(scene, "--range", "main..HEAD")
     assert clean != scene.head
     assert [one["oid"] for one in done.json["commits"]] == [scene.head]

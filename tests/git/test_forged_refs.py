@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, run
+from support import NO_HOOKS, Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 HOLDER = "BlueLake"
 OTHER = "GreenHill"
-NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 
 
 @pytest.fixture
