@@ -122,6 +122,7 @@ class Policy(Value):
     exempt: tuple[str, ...] = ()
     max_ttl: int = 24 * 3600 * MICROSECONDS
     allow_skip: bool = True
+    retention: int | None = None
 
 
 class Verdict(Value):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 SHORTEST_TTL = 60 * MICROSECONDS
 LONGEST_REASON = 1000
+SHORTEST_RETENTION = 3600 * MICROSECONDS
 _ASKED_AGAIN = 100
+_BITE = 50  # rows that a write removes for those before it; it adds two or three itself
+_LARGE_BITE = 1000  # everybody waits for about 10 ms
 
 
 class Request(Value):
@@ -99,10 +102,10 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
         check_lease(request.ttl, store.policy(), request.ttl_text)
         search.everything()
     with store.writing():
-        now = store.now()
-        check_lease(request.ttl, store.policy(), request.ttl_text)
+        now, policy = store.now(), store.policy()
+        check_lease(request.ttl, policy, request.ttl_text)
         conflicts = search.confirmed(now)
-        store.log_expired(now)
+        _tidy(store, policy, now)
         program, model = _storable(request.program), _storable(request.model)
         store.register(request.agent, now, program=program, model=model)
         if conflicts:
@@ -119,9 +122,9 @@ def renew(
 ) -> list[Reservation]:
     """Extend one's own live leases to now + TTL, never shorter; an expired one is refused."""
     with store.writing():
-        now = store.now()
-        check_lease(ttl, store.policy(), ttl_text)
-        store.log_expired(now)
+        now, policy = store.now(), store.policy()
+        check_lease(ttl, policy, ttl_text)
+        _tidy(store, policy, now)
         chosen = _choose(store, agent, selection, now, foreign=False)
         if selection.all:
             chosen = [held for held in chosen if held.is_live(now)]
@@ -147,7 +150,7 @@ def release(
     reason = check_reason(reason)
     with store.writing():
         now = store.now()
-        store.log_expired(now)
+        _tidy(store, store.policy(), now)
         store.register(agent, now)
         chosen = _choose(store, agent, selection, now, foreign=force)
         released = []
@@ -163,6 +166,46 @@ def release(
             subject = f"{agent} ended your reservation {held.id} ({_shown(held)})"
             store.send(agent, held.agent, subject, reason, now)
     return released
+
+
+def check_retention(retention: int, typed: str) -> int:
+    """The retention, which must outlive every command that is under way."""
+    if retention < SHORTEST_RETENTION:
+        raise UsageError(f"{typed} is too short a time to keep things", hint="1h is the shortest")
+    return retention
+
+
+def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
+    """Remove what ended longer ago than that; how many events and reservations went.
+
+    Many short transactions, so that nobody waits for all of it; the first one says so in the log.
+    """
+    events = reservations = 0
+    with store.writing():
+        now = store.now()
+        detail = f"everything of more than {format_duration(retention)} ago"
+        store.log("pruned", now, agent=agent, detail=detail)
+    while True:
+        with store.writing():
+            gone = store.prune(now - retention, _LARGE_BITE)
+        events, reservations = events + gone[0], reservations + gone[1]
+        if not any(gone):
+            return events, reservations
+
+
+def _tidy(store: Store, policy: Policy, now: int) -> None:
+    """What every change does for all: log the leases that ran out, remove some of what is too old.
+
+    A full bite or none: it takes an event to say what went.
+    """
+    store.log_expired(now)
+    if policy.retention is None:
+        return
+    events, reservations = store.prune(now - policy.retention, _BITE, least=_BITE)
+    if events or reservations:
+        what = f"{events} events and {reservations} reservations"
+        age = format_duration(policy.retention)
+        store.log("pruned", now, detail=f"{what} of more than {age} ago")
 
 
 class _Search:

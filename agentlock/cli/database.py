@@ -1,4 +1,4 @@
-"""`agentlock db path|migrate|check|backup|restore|vacuum|export`."""
+"""`agentlock db path|migrate|check|backup|restore|vacuum|prune|export`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import event_json, print_json, put, reservation_json, say
-from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
 from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
 
@@ -188,6 +188,35 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
         print_json({"before": before, "after": after})
         return
     put(f"{before:,} -> {after:,} bytes")
+
+
+@db.command()
+@click.option("--older-than", metavar="DURATION", help="How old (default: the policy's retention).")
+@agent_option
+@json_option
+@timeout_option
+def prune(older_than: str | None, agent: str | None, as_json: bool, timeout: str | None) -> None:
+    """Remove events, and reservations that ended, from longer ago. What is live stays.
+
+    \b
+    Example:
+      agentlock db prune --older-than 90d
+    """
+    from agentlock.duration import parse_duration
+    from agentlock.reservations import check_retention
+    from agentlock.reservations import prune as prune_table
+
+    workspace = Workspace(agent, timeout)
+    age = None if older_than is None else check_retention(parse_duration(older_than), older_than)
+    with workspace.store() as store:
+        age = age or store.policy().retention
+        if age is None:
+            raise UsageError("say what is to go", hint="agentlock db prune --older-than 90d")
+        events, reservations = prune_table(store, workspace.identity.name or "", age)
+    if as_json:
+        print_json({"events": events, "reservations": reservations})
+        return
+    put(f"removed {events} events and {reservations} reservations")
 
 
 @db.command()

@@ -12,7 +12,7 @@ from agentlock.duration import format_duration, parse_duration
 from agentlock.errors import UsageError
 from agentlock.model import Policy
 from agentlock.patterns.exempt import ExemptList
-from agentlock.reservations import SHORTEST_TTL, check_reason
+from agentlock.reservations import SHORTEST_TTL, check_reason, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,8 @@ def set_policy(
                          takes back; no pattern given: clear the list
     max_ttl              the longest lease, like 24h
     allow_skip           on | off: whether people may pass one command, on the record
+    retention            off, or a duration like 90d: what ended longer ago is removed, a little
+                         with each change (all at once: agentlock db prune)
 
     \b
     Example:
@@ -118,13 +120,19 @@ def _parsed(name: str, values: list[str]) -> tuple[str, Any]:
         if duration < SHORTEST_TTL:
             raise UsageError(f"a max_ttl of {value!r} is too short", hint="60s is the shortest")
         return name, duration
+    if name == "retention":
+        if value.lower() == "off":
+            return name, None
+        return name, check_retention(parse_duration(value), value)
     if value.lower() not in _SWITCHES:
         raise UsageError(f"{name} cannot be {value!r}", hint="on or off")
     return name, _SWITCHES[value.lower()]
 
 
 def _shown(value: object, name: str) -> str:
-    if name == "max_ttl" and isinstance(value, int):
+    if value is None:
+        return "off"
+    if name in ("max_ttl", "retention") and isinstance(value, int):
         return format_duration(value)
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -140,6 +148,7 @@ def _print(current: Policy, *, as_json: bool) -> None:
                 "exempt": list(current.exempt),
                 "max_ttl": format_duration(current.max_ttl),
                 "allow_skip": current.allow_skip,
+                "retention": current.retention and format_duration(current.retention),
             }
         )
         return

@@ -165,8 +165,8 @@ class PostgresStore(Server, Table):
         rows = self._ask(statement, (self._project_id, *arrays))
         if not rows:
             raise DatabaseError(f"{self.location} misses a row of its own", hint=_AFRESH)
-        now, *policy = rows[0][:6]
-        live = [reservation_of(row[6:]) for row in rows if row[6] is not None]
+        now, *policy = rows[0][:7]
+        live = [reservation_of(row[7:]) for row in rows if row[7] is not None]
         return now, policy_of(tuple(policy)), live
 
     def last_event(self) -> int:

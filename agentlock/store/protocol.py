@@ -154,6 +154,13 @@ class Store(Protocol):
     def log_expired(self, now: int) -> None:
         """Log, once each, the leases that have run out since anybody looked (a few at a time)."""
 
+    def prune(self, before: int, most: int, least: int = 1) -> tuple[int, int]:
+        """Remove what is from before that moment; how many events and reservations went.
+
+        The oldest first, ``most`` of either and none where fewer than ``least`` are due: events,
+        and reservations that have ended and whose events are gone. Nothing live is ever removed.
+        """
+
     def send(self, sender: str, recipient: str, subject: str, body: str, now: int) -> None: ...
 
     def set_policy(self, policy: Policy) -> None: ...

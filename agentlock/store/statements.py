@@ -7,7 +7,7 @@ SQLite client and a name that is not UTF-8 survives.
 from __future__ import annotations
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 READ_IDENTITY = "SELECT id FROM database_identity"
 WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
@@ -17,12 +17,13 @@ READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
 READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
 WRITE_PROJECT = "INSERT INTO projects (human_key, slug, created_ts) VALUES (?, ?, ?)"
 READ_POLICY = """
-SELECT enforcement, require_reservation, CAST(exempt AS BLOB), max_ttl, allow_skip
+SELECT enforcement, require_reservation, CAST(exempt AS BLOB), max_ttl, allow_skip, retention
 FROM projects WHERE id = ?
 """
 WRITE_POLICY = """
 UPDATE projects
-SET enforcement = ?, require_reservation = ?, exempt = CAST(? AS TEXT), max_ttl = ?, allow_skip = ?
+SET enforcement = ?, require_reservation = ?, exempt = CAST(? AS TEXT), max_ttl = ?,
+    allow_skip = ?, retention = ?
 WHERE id = ?
 """
 NEXT_FENCE = "UPDATE projects SET last_fence = last_fence + 1 WHERE id = ?"
@@ -140,16 +141,47 @@ WRITE_EVENT = """
 INSERT INTO events (project_id, created_ts, kind, agent, reservation_id, path_pattern, detail)
 VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), ?)
 """
-# Parameters: project, after which event; since when, agent, reservation (NULL: any); how many
-READ_EVENTS = """
+_EVENTS = """
 SELECT id, created_ts, kind, agent, reservation_id, CAST(path_pattern AS BLOB), detail
-FROM events
-WHERE project_id = ?1 AND id > ?2
-    AND (created_ts >= ?3 OR ?3 IS NULL)
-    AND (agent = ?4 OR ?4 IS NULL)
-    AND (reservation_id = ?5 OR ?5 IS NULL)
-ORDER BY id DESC LIMIT ?6
+FROM events {index} WHERE project_id = ? AND id > ?
 """
+
+
+def read_events(*, since: bool, agent: bool, reservation: bool) -> str:
+    """Parameters: project, after which event; those that are asked for, in order; how many."""
+    text = _EVENTS.format(index="INDEXED BY events_by_reservation" if reservation else "")
+    for condition, asked in (
+        ("created_ts >= ?", since),
+        ("agent = ?", agent),
+        ("reservation_id = ?", reservation),
+    ):
+        text += f" AND {condition}" if asked else ""
+    return f"{text} ORDER BY id DESC LIMIT ?"
+
+
+# Parameters: project, from before when, how many
+OLDEST_EVENTS = """
+SELECT id FROM events WHERE project_id = ? AND created_ts < ? ORDER BY created_ts LIMIT ?
+"""
+# Of those that ended first only: the events of a later one may take long to go.
+OLDEST_ENDED = """
+SELECT id FROM (
+    SELECT id FROM file_reservations
+    WHERE project_id = ? AND coalesce(released_ts, expires_ts) < ?
+    ORDER BY coalesce(released_ts, expires_ts) LIMIT ?
+) AS ended
+WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.reservation_id = ended.id)
+"""
+_FORGET = {
+    "events": "DELETE FROM events WHERE id IN ",
+    "file_reservations": "DELETE FROM file_reservations WHERE id IN ",
+}
+
+
+def forget(table: str, count: int) -> str:
+    """Parameters: the ids of the rows."""
+    return f"{_FORGET[table]}({', '.join('?' * count)})"
+
 
 WRITE_MESSAGE = """
 INSERT INTO messages (project_id, sender_id, recipient_id, subject, body_md, created_ts)
@@ -209,7 +241,7 @@ POSTGRES_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id 
 _STANDING = f"""
 WITH moment AS MATERIALIZED (SELECT {_CLOCK} AS now)
 SELECT moment.now, p.enforcement, p.require_reservation, p.exempt, p.max_ttl, p.allow_skip,
-    r.id, a.name, r.path_pattern, r.exclusive, r.reason, r.created_ts,
+    p.retention, r.id, a.name, r.path_pattern, r.exclusive, r.reason, r.created_ts,
     r.expires_ts, r.released_ts, r.fence, r.typed_pattern
 FROM moment CROSS JOIN projects AS p
     LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)

@@ -189,8 +189,11 @@ class Table:
         limit: int | None = None,
     ) -> list[Event]:
         most = _ALL if limit is None else limit
-        parameters = (self._project_id, after, since, agent, reservation, most)
-        return [Event(*row) for row in reversed(self._rows(sql.READ_EVENTS, parameters))]
+        asked = {"since": since, "agent": agent, "reservation": reservation}
+        given = [value for value in asked.values() if value is not None]
+        statement = sql.read_events(**{name: value is not None for name, value in asked.items()})
+        rows = self._rows(statement, (self._project_id, after, *given, most))
+        return [Event(*row) for row in reversed(rows)]
 
     def messages(self, recipient: str, since: int) -> list[tuple[int, str, str, str]]:
         rows = self._rows(sql.READ_MESSAGES, (self._project_id, recipient, since))
@@ -298,6 +301,20 @@ class Table:
             self._rows(sql.WRITE_EVENT, row)
             self._rows(sql.MARK_EXPIRY_SEEN, (identifier,))
 
+    def prune(self, before: int, most: int, least: int = 1) -> tuple[int, int]:
+        oldest = (self._project_id, before, most)
+        events = self._forget("events", self._rows(sql.OLDEST_EVENTS, oldest), least)
+        ended = self._rows(sql.OLDEST_ENDED, oldest)
+        return events, self._forget("file_reservations", ended, least)
+
+    def _forget(self, table: str, rows: list[tuple[Any, ...]], least: int) -> int:
+        if len(rows) < least:
+            return 0
+        for start in range(0, len(rows), _KEYS_PER_QUERY):
+            identifiers = [row[0] for row in rows[start : start + _KEYS_PER_QUERY]]
+            self._rows(sql.forget(table, len(identifiers)), tuple(identifiers))
+        return len(rows)
+
     def record_commit(self, oid: str, patch_id: str | None, agent: str, now: int) -> None:
         self._rows(sql.WRITE_COMMIT, (self._project_id, oid, patch_id, agent, now))
 
@@ -307,7 +324,8 @@ class Table:
     def set_policy(self, policy: Policy) -> None:
         exempt = os.fsencode("\n".join(policy.exempt))
         row = (policy.enforcement, policy.require_reservation, exempt, policy.max_ttl)
-        self._rows(sql.WRITE_POLICY, (*row, policy.allow_skip, self._project_id))
+        more = (policy.allow_skip, policy.retention)
+        self._rows(sql.WRITE_POLICY, (*row, *more, self._project_id))
 
     def _next_fence(self) -> int:
         self._rows(sql.NEXT_FENCE, (self._project_id,))
@@ -315,13 +333,14 @@ class Table:
 
 
 def policy_of(row: tuple[Any, ...]) -> Policy:
-    enforcement, require, exempt, max_ttl, allow_skip = row
+    enforcement, require, exempt, max_ttl, allow_skip, retention = row
     return Policy(
         enforcement=enforcement,
         require_reservation=bool(require),
         exempt=tuple(filter(None, os.fsdecode(exempt).split("\n"))),
         max_ttl=max_ttl,
         allow_skip=bool(allow_skip),
+        retention=retention,
     )
 
 

@@ -78,6 +78,7 @@ def test_the_default_policy_blocks_and_demands_nothing(project: Repo) -> None:
         "exempt": [],
         "max_ttl": "24h",
         "allow_skip": True,
+        "retention": None,
     }
     assert project.agentlock("policy", "show").out.splitlines() == [
         "enforcement\tblock",
@@ -85,6 +86,7 @@ def test_the_default_policy_blocks_and_demands_nothing(project: Repo) -> None:
         "exempt\t",
         "max_ttl\t24h",
         "allow_skip\ton",
+        "retention\toff",
     ]
 
 

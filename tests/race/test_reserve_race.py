@@ -160,7 +160,7 @@ def test_first_inits_at_once_make_one_database_that_all_agree_on(
     assert recorded == [row[0] for row in repo.sql("SELECT id FROM database_identity")]
     assert repo.sql("SELECT count(*) FROM projects") == [(1,)]
     left = {path.name.removeprefix(repo.database.name) for path in repo.database.parent.iterdir()}
-    assert left <= {"", "-wal", "-shm", ".lock", ".turn"}
+    assert left <= {"", "-wal", "-shm", ".lock", ".turn", "configured"}
     repo.write("guarded.txt")
     repo.reserve("Holder", "guarded.txt")
     refused = repo.commit_all(agent="Other")

@@ -73,7 +73,7 @@ def queued(database: Path, count: int = 1) -> Iterator[list[Queued]]:
     found: list[Queued] = []
     try:
         for _ in range(count):
-            found.append(Queued(database))
+            found.append(Queued(database))  # noqa: PERF401 -- each made is to be ended
         yield found
     finally:
         for one in found:
@@ -102,7 +102,8 @@ def test_turns_come_in_the_order_of_the_queue(repo: Repo) -> None:
 
 def ready(one: Queued) -> bool:
     """Whether it says something within a moment."""
-    return bool(select.select([one.process.stdout], [], [], 0.05)[0])
+    assert one.process.stdout is not None
+    return bool(select.select([one.process.stdout.fileno()], [], [], 0.05)[0])
 
 
 def test_the_turn_of_a_killed_process_passes_on(repo: Repo) -> None:

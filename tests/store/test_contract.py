@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -278,7 +278,7 @@ def test_another_id_is_refused(database: Database) -> None:
 
 
 def test_the_policy_is_kept_whole(store: Store) -> None:
-    wanted = Policy("warn", True, ("docs/**", "!docs/a b.md"), 8 * HOUR, False)
+    wanted = Policy("warn", True, ("docs/**", "!docs/a b.md"), 8 * HOUR, False, 90 * 24 * HOUR)
     with store.writing():
         store.set_policy(wanted)
     assert store.policy() == wanted
@@ -306,6 +306,74 @@ def test_events_come_oldest_first_and_a_limit_keeps_the_newest(store: Store) -> 
     assert [event.detail for event in store.events(agent="B", since=2)] == ["3"]
     newest = store.events()[-1].id
     assert store.events(after=newest) == []
+
+
+def test_events_are_found_by_whatever_they_are_asked_for_by(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    held = grant()
+    with store.writing():
+        for moment, agent in ((10, "A"), (20, "B"), (30, "A")):
+            store.log("probe", moment, agent=agent, reservation=held if moment > 10 else None)
+
+    def times(**asked: Any) -> list[int]:
+        return [event.created_ts for event in store.events(**asked)]
+
+    assert times() == [10, 20, 30]
+    assert times(since=20) == [20, 30]
+    assert times(agent="A") == [10, 30]
+    assert times(reservation=held.id) == [20, 30]
+    assert times(reservation=held.id, agent="A", since=20, limit=1) == [30]
+    assert times(reservation=held.id, limit=1, after=store.events()[-1].id) == []
+
+
+def test_pruning_takes_the_oldest_events_first_and_no_more_than_it_may(store: Store) -> None:
+    with store.writing():
+        for moment in (40, 10, 30, 20):
+            store.log("probe", moment)
+        assert store.prune(40, 2) == (2, 0)
+        assert [event.created_ts for event in store.events()] == [40, 30]
+        assert store.prune(40, 2, least=2) == (0, 0)
+        assert store.prune(40, 2) == (1, 0)
+        assert store.prune(40, 2) == (0, 0)
+        assert [event.created_ts for event in store.events()] == [40]
+
+
+def test_pruning_takes_what_has_ended_and_nothing_that_is_live(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    released, expired, late = grant(pattern=b"/a"), grant(pattern=b"/b"), grant(pattern=b"/c")
+    live, other = grant("B", b"/d"), grant(pattern=b"/e", ttl=2 * HOUR)
+    with store.writing():
+        store.change(released, released=10)
+        store.change(expired, expires=10)
+        store.change(late, released=30)
+        store.change(live, expires=store.now() + 1000 * HOUR)
+        assert store.prune(20, 100) == (0, 2)
+        assert [held.id for held in store.reservations()] == [late.id, live.id, other.id]
+        assert store.prune(store.now(), 100) == (0, 1)
+    assert [held.id for held in store.reservations()] == [live.id, other.id]
+
+
+def test_a_reservation_stays_as_long_as_an_event_tells_of_it(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    held = grant()
+    with store.writing():
+        ended = store.change(held, released=10)
+        store.log("refused", 30, reservation=ended)
+        assert store.prune(20, 100) == (0, 0)
+        assert store.prune(40, 100) == (1, 1)
+
+
+def test_pruning_leaves_other_projects_alone(database: Database, store: Store) -> None:
+    other = database.open("other")
+    with other.writing():
+        other.log("probe", 10)
+    with store.writing():
+        assert store.prune(20, 100) == (0, 0)
+    assert len(other.events()) == 1
+    other.close()
 
 
 def test_events_cannot_be_rewritten(store: Store) -> None:

@@ -1,0 +1,122 @@
+"""What has ended long ago is removed: at once, or a little with each change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentlock.reservations import _BITE
+
+if TYPE_CHECKING:
+    from support import Repo
+
+HOUR = 3600 * 1_000_000
+
+
+def age(repo: Repo) -> None:
+    """Let everything have happened in 1970."""
+    repo.sql("DROP TRIGGER events_are_not_rewritten")
+    repo.sql("UPDATE events SET created_ts = id")
+    repo.sql("UPDATE file_reservations SET created_ts = id, released_ts = id, expires_ts = id")
+
+
+def log_old_events(repo: Repo, count: int) -> None:
+    rows = ", ".join(["(1, 1, 'old')"] * count)
+    repo.sql(f"INSERT INTO events (project_id, created_ts, kind) VALUES {rows}")  # noqa: S608
+
+
+def old_events(repo: Repo) -> int:
+    ((count,),) = repo.sql("SELECT count(*) FROM events WHERE kind = 'old'")
+    return int(count)
+
+
+def test_prune_removes_what_ended_and_says_so_in_the_log(repo: Repo) -> None:
+    ended = [row["id"] for row in repo.reserve("A", "a.py", "b.py")]
+    age(repo)
+    (live,) = repo.reserve("B", "c.py")
+    result = repo.agentlock("db", "prune", "--older-than", "90d", "--json", agent="Keeper")
+    assert result.code == 0, result
+    assert result.json == {"events": 3, "reservations": 2}
+    assert repo.agentlock("list", "--all", "--json").json == [live]
+    events = repo.agentlock("log", "--json").json
+    assert [event["kind"] for event in events] == ["granted", "pruned"]
+    assert events[-1]["agent"] == "Keeper"
+    assert events[-1]["detail"] == "everything of more than 90d ago"
+    shown = repo.agentlock("show", str(ended[0]))
+    assert shown.code == 2
+    assert "there is no reservation" in shown.err
+    assert repo.agentlock("show", str(live["id"])).code == 0
+    assert repo.sql("PRAGMA foreign_key_check") == []
+
+
+def test_numbers_of_what_is_gone_are_never_given_again(repo: Repo) -> None:
+    (first,) = repo.reserve("A", "a.py")
+    age(repo)
+    assert repo.agentlock("db", "prune", "--older-than", "1h").code == 0
+    (second,) = repo.reserve("A", "a.py")
+    assert second["id"] > first["id"]
+    assert second["fence"] > first["fence"]
+
+
+def test_a_reservation_that_is_held_is_kept_however_old_it_is(repo: Repo) -> None:
+    repo.reserve("A", "a.py")
+    repo.sql("UPDATE file_reservations SET created_ts = 1")
+    assert repo.agentlock("db", "prune", "--older-than", "1h").code == 0
+    assert len(repo.agentlock("list", "--json").json) == 1
+    assert repo.agentlock("reserve", "a.py", agent="B").code == 1
+
+
+def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -> None:
+    asked = repo.agentlock("db", "prune")
+    assert asked.code == 2
+    assert "--older-than" in asked.err
+    log_old_events(repo, 3)
+    assert repo.agentlock("policy", "set", "retention", "90d").code == 0
+    assert repo.agentlock("policy", "show", "--json").json["retention"] == "90d"
+    result = repo.agentlock("db", "prune")
+    assert result.out == "removed 3 events and 0 reservations\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("db", "prune", "--older-than", "59m"), ("policy", "set", "retention", "1s")],
+)
+def test_a_retention_that_commands_under_way_could_outlive_is_refused(
+    repo: Repo, arguments: tuple[str, ...]
+) -> None:
+    log_old_events(repo, 1)
+    result = repo.agentlock(*arguments)
+    assert result.code == 2
+    assert "1h is the shortest" in result.err
+    assert old_events(repo) == 1
+
+
+def test_without_a_retention_nothing_is_ever_removed(repo: Repo) -> None:
+    log_old_events(repo, 2 * _BITE)
+    repo.reserve("A", "a.py")
+    assert old_events(repo) == 2 * _BITE
+
+
+def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
+    assert repo.agentlock("policy", "set", "retention", "90d").code == 0
+    log_old_events(repo, 3 * _BITE + 1)
+    repo.reserve("A", "a.py")
+    assert old_events(repo) == 2 * _BITE + 1
+    assert repo.agentlock("renew", "--all", agent="A").code == 0
+    assert old_events(repo) == _BITE + 1
+    assert repo.agentlock("release", "--all", agent="A").code == 0
+    assert old_events(repo) == 1
+    repo.reserve("A", "b.py")
+    assert old_events(repo) == 1, "less than a bite is not worth the event that tells of it"
+    told = repo.sql("SELECT detail FROM events WHERE kind = 'pruned'")
+    assert told == [(f"{_BITE} events and 0 reservations of more than 90d ago",)] * 3
+
+
+def test_a_retention_can_be_switched_off_again(repo: Repo) -> None:
+    for value in ("90d", "off"):
+        assert repo.agentlock("policy", "set", "retention", value).code == 0
+    assert repo.agentlock("policy", "show", "--json").json["retention"] is None
+    log_old_events(repo, 2 * _BITE)
+    repo.reserve("A", "a.py")
+    assert old_events(repo) == 2 * _BITE
