@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from postgresql import GIVEN_SERVER, Server, running
-from support import Repo
+from support import Repo, search_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,11 +25,9 @@ def sealed_environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _KEPT or not (name.startswith(_OURS) or name == "AGENT_NAME")
     }
-    newer = os.environ.get("AGENTLOCK_TEST_GIT")  # the folder of another git, for the whole run
-    if newer:
-        kept["PATH"] = f"{newer}{os.pathsep}{kept['PATH']}"
     moment = "2026-01-31T12:00:00+00:00"
     return kept | {
+        "PATH": search_path(),
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_DATA_HOME": str(home / ".local" / "share"),
@@ -45,7 +43,7 @@ def sealed_environment(home: Path) -> dict[str, str]:
     }
 
 
-def _make_home(home: Path) -> None:
+def make_home(home: Path) -> None:
     home.mkdir()
     settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
     (home / ".gitconfig").write_text(settings, encoding="utf-8")
@@ -55,7 +53,7 @@ def _make_home(home: Path) -> None:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty HOME, with git configured as on a fresh machine."""
     home = tmp_path / "home"
-    _make_home(home)
+    make_home(home)
     environment = sealed_environment(home)
     for name in set(os.environ) - set(environment):
         monkeypatch.delenv(name)

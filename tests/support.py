@@ -26,6 +26,12 @@ NO_HOOKS = (
 )
 
 
+def search_path() -> str:
+    """PATH, with the folder of another git before it where AGENTLOCK_TEST_GIT names one."""
+    newer = os.environ.get("AGENTLOCK_TEST_GIT")
+    return f"{newer}{os.pathsep}{os.environ['PATH']}" if newer else os.environ["PATH"]
+
+
 class Result(NamedTuple):
     """How a command ended."""
 

@@ -1,0 +1,92 @@
+"""Write docs/setups.md: what became of every set-up of the tests, made for real.
+
+python benchmarks/setup_table.py        (needs npm, and a registry for it)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from conftest import make_home, sealed_environment  # noqa: E402 -- the tests are found only now
+from setups.environments import ENVIRONMENTS  # noqa: E402
+from setups.managers import MANAGERS, fetched  # noqa: E402
+from setups.paths import SET_UPS  # noqa: E402
+from setups.proof import ALL_HOLDS, Place, prove, start  # noqa: E402
+from support import run  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = ROOT / "docs" / "setups.md"
+INTRODUCTION = """\
+# Every set-up
+
+Each was made for real, with hooks of somebody's in it, and then: `agentlock init`, twice more, a
+commit and a push over somebody's reservation, the holder's commit, `agentlock hooks uninstall`.
+*Refused*: the commit and the push, each once, and not the holder's commit. *Restored*: every hook
+and the repository's and the user's configuration, to the byte. Made with {git} by
+`python benchmarks/setup_table.py` from the set-ups that the tests hold the code to.
+
+What a manager's own command takes away again (`pre-commit install -f`, `lefthook install`,
+`git lfs update --force`, `npm install`) is noticed by `agentlock hooks status`, `status` and
+`reserve`, and mended by `agentlock hooks install`: `tests/git/test_hook_managers.py`. In a folder
+that was deleted git itself ends with an error, unless `-C` leads it elsewhere.
+
+| set-up | theirs ran | ours refused | twice changes nothing | restored |
+|---|---|---|---|---|
+"""
+
+
+def places(folder: Path) -> Iterator[tuple[str, Place]]:
+    """Each with an environment of its own, which holds until the next."""
+    tools = fetched(folder)
+    number = 0
+
+    def fresh() -> Path:
+        nonlocal number
+        number += 1
+        own = folder / str(number)
+        own.mkdir()
+        make_home(own / "home")
+        os.environ.update(sealed_environment(own / "home"))
+        return own
+
+    for name, environment in ENVIRONMENTS.items():
+        yield name, environment(fresh())
+    for name, setup in SET_UPS.items():
+        repo = start(fresh())
+        yield f"`core.hooksPath`: {name}", Place(repo, setup.arrange(repo))
+    for name, manager in MANAGERS.items():
+        repo = start(fresh())
+        manager.install(repo, tools)
+        said = (manager.commits, manager.pushes)
+        yield name, Place(repo, repo.path / ".husky", said, env=tools.environment)
+
+
+def main() -> int:
+    wrong = []
+    rows = []
+    git = run("git", "version", cwd=ROOT).out.strip()
+    with tempfile.TemporaryDirectory(prefix="agentlock-setups-") as folder:
+        os.environ.update(sealed_environment(Path(folder)))
+        for name, place in places(Path(folder)):
+            row = prove(place)
+            if row != ALL_HOLDS:
+                wrong.append(f"{name}: {row}")
+            cells = [name, *("yes" if holds else "NO" for holds in row)]
+            rows.append(f"| {' | '.join(cells)} |\n")
+    TABLE.write_text(INTRODUCTION.format(git=git) + "".join(rows), encoding="utf-8")
+    print(f"{len(rows)} set-ups, {len(wrong)} with something wrong: {TABLE}")
+    print(*wrong, sep="\n", end="")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
