@@ -232,11 +232,10 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
 def _configured(repository: Repository, rehearsal: Rehearsal) -> list[Finding]:
     """Whether those of git's configuration stand in where git finds no folder with hooks."""
     root = repository.root
-    faults = config_hooks.faults(root, repository.common_dir, hooks.HOOKS)
-    faulty = [fault.event for fault in faults]
-    asked = [
-        event for event in config_hooks.EVENTS if event in probe.PROVABLE and event not in faulty
-    ]
+    expected = hooks.expected(repository)
+    faulty = {fault.event for fault in config_hooks.faults(root, repository.common_dir, expected)}
+    provable = probe.PROVABLE.intersection(expected) - faulty
+    asked = [event for event in config_hooks.EVENTS if event in provable]
     proven = []
     for event in asked:
         said = rehearsal.run(event, "", *probe.NO_FOLDER).stderr.decode("utf-8", "replace")

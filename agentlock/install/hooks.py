@@ -100,7 +100,7 @@ def status(repository: Repository) -> list[HookStatus]:
     """What git would run in this worktree, hook by hook, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir
     folder = os.fsdecode(configuration.hooks_folder(root))
-    found = [_status_of(repository, folder, hook) for hook in _expected(repository)]
+    found = [_status_of(repository, folder, hook) for hook in expected(repository)]
     if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
         down = [status.hook for status in found if not status.guards]
         detail = "the hook of the same name that was there before does not run"
@@ -119,7 +119,7 @@ def status(repository: Repository) -> list[HookStatus]:
                 fault.detail,
                 fault.mend,
             )
-            for fault in config_hooks.faults(root, common_dir, _expected(repository))
+            for fault in config_hooks.faults(root, common_dir, expected(repository))
         ]
     return found
 
@@ -140,19 +140,20 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
     return all(hook.guards for hook in hooks if hook.hook in ESSENTIAL and not hook.beside)
 
 
-def _expected(repository: Repository) -> tuple[str, ...]:
+def expected(repository: Repository) -> tuple[str, ...]:
+    """The hooks of ours that belong into a worktree, or onto a server."""
     strict = configuration.recorded(repository.common_dir, _STRICT) == "true"
-    expected = shims.RECEIVING if repository.is_bare else HOOKS
-    return (*expected, shims.TRANSACTION) if strict else expected
+    usual = shims.RECEIVING if repository.is_bare else HOOKS
+    return (*usual, shims.TRANSACTION) if strict else usual
 
 
 def _wanted(repository: Repository) -> tuple[str, ...]:
     """What belongs here, and what asks agentlock already: a server may have worktrees."""
-    expected = _expected(repository)
+    belong = expected(repository)
     return tuple(
         hook
         for hook in _ALL
-        if hook in expected
+        if hook in belong
         or any(shims.pins_of(head) for head in _heads(repository.common_dir, hook))
     )
 

@@ -279,3 +279,5 @@ def test_the_gate_of_a_server_stands_in_too(held: Repo, tmp_path: Path) -> None:
     assert refused.code == 1
     assert refused.err.count("agentlock: push refused") == 1
     assert held.git(*push, env={"PUSHER": HOLDER}).code == 0
+    server.must("config", "--unset", "core.hooksPath")
+    assert "pre-receive: ours stands in where git finds no hooks (proven)" in doctor(server).out
