@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, Repo, run
+from support import AGENTLOCK, NO_HOOKS, Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def push(repo: Repo, bare: Repo, who: str) -> Result:
     """Push a new commit of a file that the holder has reserved, past the hooks of the clone."""
     repo.write("README.md", f"by {who}\n")
     repo.commit_unguarded(f"by {who}")
-    command = ("-c", "core.hooksPath=/dev/null", "push", str(bare.path), "+HEAD:main")
+    command = (*NO_HOOKS, "push", str(bare.path), "+HEAD:main")
     return repo.git(*command, env={"REMOTE_USER": who})
 
 
@@ -177,7 +177,8 @@ def test_what_needs_files_says_that_there_are_none(repo: Repo, served: Repo) -> 
         assert result.code == 2, result
         assert "is a bare repository, and has no files" in result.err
     assert served.agentlock("list", "--json").json[0]["agent"] == HOLDER
-    assert served.agentlock("check", "--range", "main", agent="GreenHill").code == 1
+    assert push(repo, served, HOLDER).code == 0
+    assert served.agentlock("check", "--range", "main~1..main", agent="GreenHill").code == 1
     assert served.agentlock("release", "--id", "1", "--force", "--reason", "x", agent="a").code == 0
 
 
@@ -199,10 +200,13 @@ def test_a_global_hooks_folder_does_not_lead_round_the_gate(
     shared = tmp_path / "shared"
     run("git", "config", "--global", "core.hooksPath", str(shared), cwd=tmp_path)
     put_hook(Repo(tmp_path), "exit 0", "pre-commit")
+    put_hook(Repo(tmp_path), "exit 0", "pre-receive")
     shutil.move(tmp_path / "hooks", shared)
     assert (home / ".gitconfig").exists()
     assert init(bare, "--database", str(repo.database), *NAMED).code == 0
     assert bare.agentlock("hooks", "status").code == 0
+    bare.must("worktree", "add", "-q", "-b", "side", str(tmp_path / "tree"))
+    assert Repo(tmp_path / "tree").agentlock("init").code == 0  # knows of pre-receive too
     repo.reserve(HOLDER, "README.md")
     assert push(repo, bare, "GreenHill").code == 1
     assert push(repo, bare, HOLDER).code == 0

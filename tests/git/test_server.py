@@ -142,6 +142,7 @@ def test_what_a_client_says_of_itself_is_not_believed(hub: Hub, claim: dict[str,
 
 
 def test_a_personal_configuration_names_no_variable(hub: Hub, home: Path) -> None:
+    hub.server.must("config", "--unset", "agentlock.identityVariable")
     with (home / ".gitconfig").open("a", encoding="utf-8") as file:
         file.write("[agentlock]\n\tidentityVariable = AGENTLOCK_AGENT\n\tagent = BlueLake\n")
     hub.reserve("src/**")
