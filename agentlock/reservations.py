@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SHORTEST_TTL = 60 * MICROSECONDS
 LONGEST_REASON = 1000
 SHORTEST_RETENTION = 3600 * MICROSECONDS
+MOST_CONFLICTS = 1_000
 _ASKED_AGAIN = 100
 _BITE = 50  # rows that a write removes for those before it; it adds two or three itself
 _LARGE_BITE = 1000  # everybody waits for about 10 ms
@@ -39,11 +41,15 @@ class Request(Value):
 
 
 class Answer(Value):
-    """What `reserve` says: all granted, or the conflicts and nothing granted."""
+    """What `reserve` says: all granted, or the conflicts and nothing granted.
+
+    ``more``: there may be more conflicts; MOST_CONFLICTS are enough to know who is in the way.
+    """
 
     granted: tuple[Reservation, ...]
     conflicts: tuple[Conflict, ...]
     now: int
+    more: bool = False
 
 
 class Selection(Value):
@@ -110,7 +116,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
         store.register(request.agent, now, program=program, model=model)
         if conflicts:
             _log_refusal(store, request, conflicts, now)
-            return Answer((), conflicts, now)
+            return Answer((), conflicts, now, search.is_cut_short)
         granted = tuple(
             _grant(store, request, reading, pattern, reason, now) for reading, pattern in wanted
         )
@@ -224,17 +230,22 @@ class _Search:
         self._event = 0
         self._at = 0
 
+    @property
+    def is_cut_short(self) -> bool:
+        return len(self._found) >= MOST_CONFLICTS
+
     def everything(self) -> None:
-        """Test all that can matter, in a snapshot of the table."""
+        """Test what can matter, in a snapshot of the table, up to MOST_CONFLICTS that conflict."""
         self._at = self._store.now()
         self._fence = self._store.last_fence()
         self._event = self._store.last_event()
-        self._found = [
+        conflicts = (
             conflict
             for pattern in self._patterns
             for theirs in self._near(pattern)
             for conflict in self._tested(pattern, theirs)
-        ]
+        )
+        self._found = list(islice(conflicts, MOST_CONFLICTS))
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """Theirs that may meet it; for a file only those that match, found without parsing all."""
@@ -266,10 +277,13 @@ class _Search:
             ]
             again = list({(one.pattern, one.reservation.id): one for one in again}.values())
             changed = {one.reservation.id for one in again}
+            cut_short = self.is_cut_short
             self._found = [
                 *(one for one in self._standing(now) if one.reservation.id not in changed),
                 *again,
             ]
+            if cut_short and not self._found:  # all have ended, and the others were not looked for
+                self.everything()
         return tuple(self._found)
 
     def _standing(self, now: int) -> list[Conflict]:

@@ -214,12 +214,13 @@ def _accepted(workspace: Workspace, typed: bytes) -> tuple[bytes, frozenset[byte
 
 def _print_answer(answer: Answer, *, as_json: bool) -> None:
     if answer.conflicts:
-        tell(conflicts_text(answer.conflicts, answer.now))
+        tell(conflicts_text(answer.conflicts, answer.now, more=answer.more))
     if as_json:
         print_json(
             {
                 "granted": [reservation_json(held) for held in answer.granted],
                 "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+                **({"more": True} if answer.more else {}),
             }
         )
         return

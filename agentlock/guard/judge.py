@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentlock.guard.verdict import decide
 from agentlock.model import PathConflict, Verdict
-from agentlock.patterns.keys import Folding, path_keys
+from agentlock.patterns.keys import Folding, keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ def judge(
 
     ``imagined`` are judged as if they stood in the table.
     """
-    prefixes: set[bytes] = {b""}
-    names: set[bytes] = {b"*"}
-    for path in changes.paths:
-        its_prefixes, its_names = path_keys(path)
-        prefixes.update(its_prefixes)
-        names.update(its_names)
-    now, policy, live = store.standing(prefixes, names)
+    now, policy, live = store.standing(*keys_of(changes.paths))
     held = [*live, *imagined] if imagined else live
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
     return verdict, now

@@ -83,13 +83,13 @@ def verdict_text(
     """
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
     lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}", ""]
-    rows = [_row(conflict, now) for conflict in verdict.conflicts]
-    rows += [
-        (printable(path), "not covered by a reservation of yours") for path in verdict.uncovered
-    ]
-    lines += _aligned(rows[:_ROWS])
-    if len(rows) > _ROWS:
-        lines.append(f"  and {len(rows) - _ROWS} more")
+    rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
+    bare = verdict.uncovered[: _ROWS - len(rows)]
+    rows += [(printable(path), "not covered by a reservation of yours") for path in bare]
+    lines += _aligned(rows)
+    more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
+    if more:
+        lines.append(f"  and {more} more")
     if folder is None:
         folder = os.fsencode(os.environ.get("GIT_PREFIX", ""))
     nobody = "" if agent is not None else _NO_PUSHER if on_server else _NOBODY
@@ -97,9 +97,13 @@ def verdict_text(
     return "\n".join(lines) + "\n"
 
 
-def conflicts_text(conflicts: Sequence[Conflict], now: int) -> str:
-    """Why a `reserve` was refused: mine, theirs, the holder, the time left, the witness."""
+def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> str:
+    """Why a `reserve` was refused: mine, theirs, the holder, the time left, the witness.
+
+    ``more``: not all conflicts were looked for.
+    """
     many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
+    many = f"at least {many}" if more else many
     lines = [f"agentlock: reserve refused: {many}, nothing was reserved", ""]
     lines += _aligned([_conflict_row(conflict, now) for conflict in conflicts[:_ROWS]])
     if len(conflicts) > _ROWS:
@@ -179,8 +183,8 @@ def _hints(verdict: Verdict, nobody: str, rest: Sequence[bytes], folder: bytes) 
     if verdict.doubt:
         hints.append(("why now:", printable(verdict.doubt)))
     if verdict.conflicts:
-        numbers = list(dict.fromkeys(str(one.reservation.id) for one in verdict.conflicts))
-        hints.append(("look closer:", f"agentlock show {numbers[0]}"))
+        number = verdict.conflicts[0].reservation.id
+        hints.append(("look closer:", f"agentlock show {number}"))
     width = max((len(label) for label, _ in hints), default=0)
     return [f"  {label.ljust(width)} {command}" for label, command in hints]
 

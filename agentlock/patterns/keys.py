@@ -10,6 +10,7 @@ from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
 
@@ -65,6 +66,28 @@ def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
         key = key[: max(key.rfind(b"/"), 0)]
         prefixes.append(key)
     return prefixes, (name, b"*" + extension, b"*")
+
+
+def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """``path_keys`` of all these paths together: what they share is made once."""
+    prefixes = {b""}
+    names = {b"*"}
+    joined = b"\0".join(paths)  # no path holds a NUL
+    if not joined.isascii():
+        for path in paths:
+            its_prefixes, its_names = path_keys(path)
+            prefixes.update(its_prefixes)
+            names.update(its_names)
+        return prefixes, names
+    keys = joined.lower().split(b"\0") if paths else []
+    above = keys
+    while above := list({key[: max(key.rfind(b"/"), 0)] for key in above} - prefixes):
+        prefixes.update(above)
+    prefixes.update(keys)
+    last = {key[key.rfind(b"/") + 1 :] for key in keys}
+    names.update(last)
+    names.update([b"*" + name[name.rfind(b".") :] for name in last if b"." in name])
+    return prefixes, names
 
 
 def extension_key(name: bytes) -> bytes:

@@ -87,6 +87,13 @@ def live_anywhere(names: int, extensions: int) -> str:
     return _LIVE_BY_NAME + _ending(names, extensions)
 
 
+# Parameters: project, now, how many at most
+LIVE_PREFIXES = """
+SELECT CAST(r.prefix_key AS BLOB) FROM file_reservations AS r
+INDEXED BY file_reservations_by_prefix WHERE r.project_id = ?
+    AND r.released_ts IS NULL AND r.expires_ts > ?
+GROUP BY r.prefix_key LIMIT ?
+"""
 LIVE_OF_OTHERS = f"{_LIVE} AND r.exclusive = 1 AND a.name <> ? LIMIT 1"
 LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"

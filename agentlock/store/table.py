@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
+_MANY_KEYS = 2_000  # from here on it pays to ask first which of them matter
 _KEYS_PER_QUERY = 400  # SQLite before 3.32 takes 999 parameters
 _MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
 _ALL = 2**63 - 1
@@ -101,7 +102,8 @@ class Table:
     def live_on(
         self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
     ) -> list[Reservation]:
-        wanted = sorted(set(prefixes))
+        keys = set(prefixes)
+        wanted = sorted(keys if len(keys) <= _MANY_KEYS else self._among_live(keys, now))
         few = few_names(names)
         found: list[Reservation] = []
         for start in range(0, len(wanted), _KEYS_PER_QUERY):
@@ -109,6 +111,13 @@ class Table:
             statement = sql.live_on(len(chunk), len(few))
             found += self._reservations(statement, (self._project_id, now, *chunk, *few))
         return sorted(found, key=_id)
+
+    def _among_live(self, prefixes: set[bytes], now: int) -> set[bytes]:
+        """Those that live ones have, where these are fewer than what is asked for; else all."""
+        rows = self._rows(sql.LIVE_PREFIXES, (self._project_id, now, len(prefixes)))
+        if len(rows) == len(prefixes):
+            return prefixes
+        return prefixes.intersection([row[0] for row in rows])
 
     def live_near(self, keys: Keys, now: int, *, below: bool) -> list[Reservation]:
         names, extensions = _agreeing(keys)

@@ -9,7 +9,15 @@ import pytest
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, Selection, _Search, release, renew, reserve
+from agentlock.reservations import (
+    MOST_CONFLICTS,
+    Request,
+    Selection,
+    _Search,
+    release,
+    renew,
+    reserve,
+)
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 
@@ -49,6 +57,25 @@ def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, e
     with store.writing():
         found = {conflict.reservation.id for conflict in search.confirmed(store.now())}
     assert found == set(ids[ended:])
+
+
+def test_what_was_not_looked_for_refuses_when_all_that_was_found_has_ended(store: Store) -> None:
+    count = MOST_CONFLICTS + 1
+    theirs = reserve(store, wanted("A", *(b"/src/%d" % at for at in range(count))), Folding())
+    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    with store.reading():
+        search.everything()
+    assert search.is_cut_short
+    ids = tuple(held.id for held in theirs.granted)
+    with store.writing():
+        found = {one.reservation.id for one in search.confirmed(store.now())}
+        assert found < set(ids)
+        assert len(found) == MOST_CONFLICTS
+    release(store, "A", Selection(ids=tuple(found)))
+    with store.writing():
+        left = {one.reservation.id for one in search.confirmed(store.now())}
+    assert left == set(ids) - found
+    assert not search.is_cut_short
 
 
 @pytest.mark.parametrize("again", ["renewed", "reserved again"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentlock.errors import PatternError
+from agentlock.patterns.keys import keys_of
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.wildmatch import escape, parse, render
@@ -117,3 +118,18 @@ def test_bytes_before_the_last_dot_that_are_not_utf8_do_not_change_the_extension
     assert found_by_path(path, pattern.keys)
     assert found_by_pattern(pattern, compile_pattern(b"/" + path))
     assert found_by_pattern(compile_pattern(b"/" + path), pattern)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_keys_of_many_paths_are_those_of_each(seed: int) -> None:
+    chance = _Chance(seed)
+    paths = [chance.path() for _ in range(seed)]
+    if seed % 2:
+        paths = [path for path in paths if path.isascii()]
+    prefixes: set[bytes] = {b""}
+    names: set[bytes] = {b"*"}
+    for path in paths:
+        its_prefixes, its_names = path_keys(path)
+        prefixes.update(its_prefixes)
+        names.update(its_names)
+    assert keys_of(paths) == (prefixes, names)
