@@ -1,10 +1,11 @@
-"""How data reaches people and programs: JSON, a table in a terminal, plain lines in a pipe."""
+"""How data reaches people and programs: JSON, a table in a terminal, plain lines in a pipe.
+
+Every command loads this, and each of datetime, json and rich only where it is used.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from agentlock.duration import format_remaining
@@ -13,6 +14,7 @@ from agentlock.patterns.matching import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from agentlock.errors import AgentlockError
     from agentlock.guard.history import RefusedCommit
@@ -21,21 +23,24 @@ if TYPE_CHECKING:
 MOST_CONFLICTS = 1_000
 """As many does JSON show of one refusal: who is in the way is known by then."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
 
 def rfc3339(microseconds: int | None) -> str | None:
     """Microseconds since the epoch as ``2026-01-31T12:00:00.000000Z``."""
     if microseconds is None:
         return None
-    moment = _EPOCH + timedelta(microseconds=microseconds)
+    moment = _utc(microseconds)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def local_time(microseconds: int) -> str:
     """The same moment on the reader's own clock, to the second."""
-    moment = (_EPOCH + timedelta(microseconds=microseconds)).astimezone()
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return _utc(microseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _utc(microseconds: int) -> datetime:
+    from datetime import datetime, timedelta, timezone
+
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
 
 
 def text_of(name: bytes) -> str:
@@ -106,6 +111,8 @@ def _why(refused: Verdict | RefusedCommit) -> dict[str, Any]:
 
 def print_json(data: object) -> None:
     """One JSON document on stdout; what is not UTF-8 stands as a surrogate escape."""
+    import json
+
     print(json.dumps(data, indent=2))
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from agentlock.duration import parse_duration, parse_timeout
-from agentlock.errors import IdentityError, UsageError
+from agentlock.errors import IdentityError, OlderSchemaError, UsageError
 from agentlock.git.repository import (
     NAME_RULE,
     Identity,
@@ -21,8 +20,7 @@ from agentlock.git.repository import (
 )
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
-from agentlock.store import DEFAULT_TIMEOUT
-from agentlock.store.migrate import open_current
+from agentlock.store import DEFAULT_TIMEOUT, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,18 +68,27 @@ class Workspace:
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:
-        repository = self.repository
-        store = open_current(
-            repository.database,
-            repository.database_id,
-            repository.project,
-            timeout=self.timeout,
-            read_only=read_only,
-        )
+        """The open table, after the migrations that are due."""
+        try:
+            store = self._opened(read_only=read_only)
+        except OlderSchemaError:
+            self._migrate()
+            store = self._opened(read_only=read_only)
         try:
             yield store
         finally:
             store.close()
+
+    def _opened(self, *, read_only: bool) -> Store:
+        found = self.repository
+        recorded = (found.database, found.database_id, found.project)
+        return open_store(*recorded, timeout=self.timeout, read_only=read_only)
+
+    def _migrate(self) -> None:
+        from agentlock.store.migrate import migrate  # loads as much as all the rest
+
+        found = self.repository
+        migrate(found.database or "", found.database_id or "", timeout=self.timeout)
 
 
 def timeout_of(option: str | None) -> int:
@@ -94,6 +101,8 @@ def moment_of(text: str, now: int) -> int:
     """Microseconds since the epoch of a time, or of so long before ``now``."""
     if text[-1:] in ("s", "m", "h", "d"):
         return now - parse_duration(text)
+    from datetime import datetime
+
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return int(moment.timestamp() * 1_000_000)

@@ -9,8 +9,6 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from agentlock.errors import UndecidedError
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ _SECONDS = 60
 @contextmanager
 def exclusively(common_dir: bytes) -> Iterator[None]:
     """Hold the repository's set-up lock; UndecidedError where another holds it for too long."""
+    from filelock import FileLock, Timeout  # not for those who only look whether hooks are there
+
     path = os.fsdecode(os.path.join(common_dir, _NAME))
     try:
         with FileLock(path, timeout=_SECONDS):

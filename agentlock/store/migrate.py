@@ -21,15 +21,13 @@ from agentlock.errors import (
     DatabaseUnreachableError,
     OlderSchemaError,
 )
-from agentlock.store import DEFAULT_TIMEOUT, connect, is_url, open_store, postgres_schema
+from agentlock.store import DEFAULT_TIMEOUT, connect, is_url, postgres_schema
 from agentlock.store import statements as sql
 from agentlock.store.filesystem import Modes, refuse_unsafe_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
-
-    from agentlock.store.protocol import Store
 
 _FOLDER = os.path.join(os.path.dirname(__file__), "migrations")
 
@@ -43,24 +41,6 @@ def steps(dialect: Literal["sqlite", "postgres"] = "sqlite") -> list[tuple[int, 
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 found.append((int(name.partition("_")[0]), file.read()))
     return found
-
-
-def open_current(
-    location: str | None,
-    database_id: str | None,
-    project: str | None,
-    *,
-    timeout: int = DEFAULT_TIMEOUT,
-    read_only: bool = False,
-) -> Store:
-    """``open_store``, after the migrations that are due."""
-    try:
-        return open_store(location, database_id, project, timeout=timeout, read_only=read_only)
-    except OlderSchemaError:
-        if location is None or database_id is None:
-            raise
-        migrate(location, database_id, timeout=timeout)
-    return open_store(location, database_id, project, timeout=timeout, read_only=read_only)
 
 
 def migrate(path: str, database_id: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[int, int]:

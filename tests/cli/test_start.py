@@ -1,0 +1,35 @@
+"""What the commands that agents call all day load beyond click."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support import run
+
+if TYPE_CHECKING:
+    from support import Repo
+
+# Each costs as much as the rest of a command's own modules, or more (benchmarks/STARTING.md).
+ONLY_WHERE_USED = {
+    *("bracex", "filelock", "pathspec", "platformdirs", "rich"),
+    *("csv", "ctypes", "datetime", "json", "logging", "sqlite3", "subprocess", "uuid"),
+}
+PREFIX = "import time:"
+
+
+def loaded_by(repo: Repo, *command: str) -> set[str]:
+    result = run(sys.executable, "-X", "importtime", *command, cwd=repo.path, agent="A")
+    assert result.code == 0, result
+    lines = [line for line in result.err.splitlines() if line.startswith(PREFIX)]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+@pytest.mark.parametrize("command", ["reserve x.py", "release x.py", "check x.py", "status"])
+def test_a_command_of_every_day_loads_only_what_it_uses(repo: Repo, command: str) -> None:
+    repo.reserve("A", "x.py")
+    ours = loaded_by(repo, "-m", "agentlock", *command.split())
+    assert "agentlock.store.sqlite" in ours
+    ours -= loaded_by(repo, "-c", "import click")
+    assert not ours & ONLY_WHERE_USED
