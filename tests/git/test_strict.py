@@ -359,6 +359,65 @@ def test_a_cleared_index_serves_one_commit_of_the_same_content_only(
     assert counter.read_text(encoding="utf-8").split() == expected
 
 
+def test_what_is_staged_after_an_index_was_cleared_is_judged(scene: Repo) -> None:
+    later = scene.path / ".git" / "hooks" / "commit-msg"
+    later.write_text("#!/bin/sh\necho evil > src/x.py; git add src/x.py\n", encoding="utf-8")
+    later.chmod(0o755)
+    counter = scene.path.parent / "asked"
+    path = transaction_hook(scene)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('    "$python" -', f'    echo > {counter}; "$python" -', 1))
+    assert shell(scene, "echo mine > docs/y.md; git commit -q -a -m mine").code == 0
+    assert counter.exists()
+    assert scene.must("show", "--format=", "--name-only", "HEAD") == "docs/y.md"
+
+
+def test_the_word_about_a_cleared_index_is_for_the_same_process_and_used_up(scene: Repo) -> None:
+    cleared = scene.path / ".git" / "agentlock-cleared"
+    scene.write("src/x.py", "evil\n")
+    scene.must("add", "src/x.py")
+    evil = scene.must("commit-tree", "-p", "HEAD", "-m", "x", scene.must("write-tree"))
+    summed = shell(scene, "cksum < .git/index").out.strip()
+    # exec keeps the shell's process for git, whose number the shell can write down.
+    word = f'echo "PID {summed} .git/index" > .git/agentlock-cleared; exec git '
+    moving = f"update-ref refs/heads/main {evil} {scene.head}"
+    other = shell(scene, word.replace("PID", "1") + moving)
+    assert REFUSED in other.err
+    same = shell(scene, word.replace("PID", "$$") + moving)
+    assert same.code == 0, same
+    assert cleared.read_text(encoding="utf-8") == ""
+    again = scene.must("commit-tree", "-p", evil, "-m", "again", f"{evil}~1^{{tree}}")
+    assert REFUSED in shell(scene, f"exec git update-ref refs/heads/main {again} {evil}").err
+
+
+def test_a_linked_worktree_is_guarded_and_gone_back_in(scene: Repo) -> None:
+    assert shell(scene, "git worktree add -q -b side ../linked").code == 0
+    linked = Repo(scene.path.parent / "linked")
+    linked.write("docs/y.md", "edited\n")
+    linked.write("docs/z.md", "staged\n")
+    linked.must("add", "docs/z.md")
+    before = linked.must("status", "--porcelain")
+    refused = shell(linked, "git merge -q --ff-only evil")
+    assert REFUSED in refused.err
+    assert linked.must("status", "--porcelain") != before
+    shell(linked, refused.err.partition("go back: ")[2].partition("\n")[0])
+    assert linked.must("status", "--porcelain") == before
+    assert linked.head == scene.head
+
+
+def test_a_repository_of_sha_256_is_guarded_before_its_first_commit(tmp_path: Path) -> None:
+    (tmp_path / "long").mkdir()
+    repo = Repo(tmp_path / "long")
+    repo.must("init", "-q", "--object-format=sha256")
+    assert repo.agentlock("init", "--strict").code == 0
+    repo.reserve(HOLDER, "src/")
+    repo.write("docs/y.md")
+    assert repo.commit_all("first", agent=OTHER).code == 0
+    make_evil(repo)
+    assert REFUSED in repo.git("reset", "-q", "--hard", "evil", agent=OTHER).err
+    assert repo.must("rev-list", "--count", "main") == "1"
+
+
 def test_where_the_table_is_gone_only_new_commits_are_refused(scene: Repo) -> None:
     scene.database.unlink()
     for harmless in ("git fetch -q", "git branch side", "git gc -q", "git stash list"):

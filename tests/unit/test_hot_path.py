@@ -76,7 +76,8 @@ def watched(repo: Repo, tmp_path: Path) -> Repo:
     repo.reserve("Other", "src/**", "**/*.toml", "docs/[a-f]*/*.md", "README.md")
     repo.reserve("Other", "lib/*.py", "--shared")
     repo.reserve("Mine", "docs/guide.md")
-    for hook in ("pre-commit", "pre-push"):
+    assert repo.agentlock("hooks", "install", "--strict").code == 0
+    for hook in ("pre-commit", "pre-push", "reference-transaction"):
         path = repo.path / ".git" / "hooks" / hook
         text = path.read_text(encoding="utf-8")
         telling = text.replace('"$python" -', '"$python" -X importtime -')
@@ -114,3 +115,18 @@ def test_a_push_loads_nothing_dear_allowed_or_refused(watched: Repo) -> None:
     assert push.code == 1, push.said
     assert "push refused" in push.said
     assert not push.too_dear
+
+
+def test_a_branch_that_comes_to_a_new_commit_loads_nothing_dear(watched: Repo) -> None:
+    watched.must(*NO_HOOKS, "checkout", "-q", "--detach")
+    watched.write("free.txt")
+    watched.commit_unguarded("free")
+    branch = loaded(watched.git("branch", "free", agent="Mine"))
+    assert branch.code == 0, branch.said
+    assert not branch.too_dear
+    watched.write("src/app.py", "theirs\n")
+    watched.commit_unguarded("theirs")
+    branch = loaded(watched.git("branch", "theirs", agent="Mine"))
+    assert branch.code == 128, branch.said
+    assert "branch update refused" in branch.said
+    assert not branch.too_dear
