@@ -88,7 +88,7 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
             sentence = f"the pattern of reservation {held.id} cannot be read ({error})"
             yield Fault(sentence, held, ends=True)
             continue
-        if stored.get(held.id) != pattern.keys:
+        if stored.get(held.id) != store.kept(pattern.keys):
             sentence = f"reservation {held.id} is filed under another pattern than its own"
             yield Fault(sentence, held, keys=pattern.keys)
         if held.fence > last_fence:

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 from agentlock.store.libpq import Connection, PostgresError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 GIVEN_SERVER = os.environ.get("AGENTLOCK_TEST_POSTGRESQL")
 NOBODY = 65534  # PostgreSQL does not run as root
@@ -38,8 +38,9 @@ _SETTINGS = ("fsync=off", "shared_buffers=16MB", "max_connections=60", "autovacu
 class Server:
     """A server and its superuser's URL."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, admin: str | None = None) -> None:
         self.url = url
+        self._admin = admin or url
 
     def database(self) -> str:
         """The URL of a new database."""
@@ -54,7 +55,7 @@ class Server:
 
     def run(self, *statements: str, url: str | None = None) -> list[tuple[Any, ...]]:
         """Run statements as an administrator; the rows of the last one, as text."""
-        connection = Connection({"dbname": url or self.url}, _WAIT)
+        connection = Connection({"dbname": url or self._admin}, _WAIT)
         try:
             return [connection.script(statement, _WAIT) for statement in statements][-1]
         finally:
@@ -63,7 +64,7 @@ class Server:
     @contextlib.contextmanager
     def holding(self, statement: str, url: str | None = None) -> Iterator[None]:
         """A transaction that stays open after the statement, until the end of the block."""
-        connection = Connection({"dbname": url or self.url}, _WAIT)
+        connection = Connection({"dbname": url or self._admin}, _WAIT)
         connection.script(f"BEGIN; {statement}", _WAIT)
         try:
             yield
@@ -74,12 +75,24 @@ class Server:
 class OwnServer(Server):
     """One that the tests start, and may stop and kill."""
 
-    def __init__(self, folder: Path, *, settings: tuple[str, ...] = (), port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: tuple[str, ...] = (),
+        inside: Sequence[str] = (),
+        host: str = "127.0.0.1",
+    ) -> None:
         self.folder = folder
-        self.port = port or free_port()
+        self.host = host
+        self.inside = tuple(inside)
+        self.port = free_port()
         self.settings = (*_SETTINGS, *settings)
         self._process: subprocess.Popen[bytes] | None = None
-        super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
+        super().__init__(
+            f"postgresql://postgres@{host}:{self.port}/postgres",
+            f"postgresql://postgres@/postgres?host={folder}&port={self.port}",
+        )
 
     def make(self) -> None:
         self.folder.mkdir(parents=True)
@@ -90,13 +103,27 @@ class OwnServer(Server):
 
     def start(self) -> None:
         options = [word for setting in self.settings for word in ("-c", setting)]
-        listening = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder))
+        listening = ("-h", self.host, "-p", str(self.port), "-k", str(self.folder))
         command = (str(binaries() / "postgres"), "-D", str(self.folder), *listening, *options)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **_as_nobody()
+                self._started_inside(command) if self.inside else command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                **({} if self.inside else _as_nobody()),
             )
         self.wait()
+
+    def _started_inside(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        """Only root may enter a namespace; it becomes nobody there."""
+        user = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        return (*self.inside, "setpriv", *user, *command)
+
+    def admit(self, network: str) -> None:
+        """Believe everybody in a network."""
+        with (self.folder / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {network} trust\n")
 
     def wait(self) -> None:
         ended = time.monotonic() + _WAIT

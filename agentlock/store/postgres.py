@@ -172,7 +172,7 @@ class PostgresStore(Server, Table):
     def last_event(self) -> int:
         return int(self._one(sql.POSTGRES_LAST_EVENT, (self._project_id,))[0])
 
-    def _kept(self, keys: Keys) -> Keys:
+    def kept(self, keys: Keys) -> Keys:
         return keys.replace(
             prefix=_shortened(keys.prefix),
             name=keys.name if len(keys.name) <= _LONGEST_KEY else b"*",

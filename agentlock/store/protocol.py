@@ -75,6 +75,9 @@ class Store(Protocol):
     def unreleased(self, agent: str | None) -> list[Reservation]:
         """Live and expired ones that nobody released: what a pattern can still name."""
 
+    def kept(self, keys: Keys) -> Keys:
+        """The keys as the store can keep them: at most less exact, so that more is found."""
+
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """What each live reservation is found by, as it stands in the table."""
 

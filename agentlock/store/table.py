@@ -46,8 +46,7 @@ class Table:
         """Run an INSERT of one row; the row's id."""
         raise NotImplementedError
 
-    def _kept(self, keys: Keys) -> Keys:
-        """The keys as the store can keep them: at most less exact, so that more is found."""
+    def kept(self, keys: Keys) -> Keys:
         return keys
 
     def _one(self, statement: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -152,7 +151,7 @@ class Table:
         return int(self._one(sql.READ_FENCE, (self._project_id,))[0])
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
-        kept = self._kept(keys)
+        kept = self.kept(keys)
         known = (kept.prefix, kept.name, kept.extension)
         parameters = (self._project_id, now, *known, agent, pattern)
         found = self._reservations(sql.LIVE_OF_PATTERN, parameters)
@@ -253,7 +252,7 @@ class Table:
     ) -> Reservation:
         (agent_id,) = self._one(sql.READ_AGENT_ID, (self._project_id, agent))
         fence = self._next_fence()
-        kept = self._kept(keys)
+        kept = self.kept(keys)
         texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
         row = (self._project_id, agent_id, *texts, exclusive, reason, now, expires, fence)
         identifier = self._inserted(sql.WRITE_RESERVATION, row)
@@ -281,7 +280,8 @@ class Table:
         return changed
 
     def correct_keys(self, reservation: int, keys: Keys) -> None:
-        self._rows(sql.CHANGE_KEYS, (keys.prefix, keys.name, keys.extension, reservation))
+        kept = self.kept(keys)
+        self._rows(sql.CHANGE_KEYS, (kept.prefix, kept.name, kept.extension, reservation))
 
     def raise_fence(self, fence: int) -> None:
         self._rows(sql.RAISE_FENCE, (fence, self._project_id, fence))

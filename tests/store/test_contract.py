@@ -167,6 +167,7 @@ def test_a_path_of_any_length_can_be_reserved_and_is_found(
     now = store.now()
     assert store.own("A", held.pattern, keys, now) == held
     assert store.live_near(keys, now, below=False) == [held]
+    assert store.keys_of_live(now) == {held.id: store.kept(keys)}
     for depth in (1, 3, 4, 14):
         above = compile_pattern(b"/" + b"/".join(names[:depth]) + b"/**")
         assert store.live_near(above.keys, now, below=True) == [held]
