@@ -130,9 +130,8 @@ class Repo:
 
     def sql(self, statement: str, *parameters: object) -> list[Any]:
         """Run a statement on the table, as a person with an SQLite client (or psql) would."""
-        location = self.git("config", "agentlock.database").out.strip()
-        if "://" in location:
-            return Server(location).run(statement)
+        if not self.database.exists():
+            return Server(self.must("config", "agentlock.database")).run(statement)
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             return connection.execute(statement, parameters).fetchall()
 

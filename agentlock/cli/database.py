@@ -1,4 +1,4 @@
-"""`agentlock db path|migrate|check|backup|restore|vacuum|prune|export`."""
+"""`agentlock db path|migrate|check|backup|restore|vacuum|prune|export|copy|use`."""
 
 from __future__ import annotations
 
@@ -243,6 +243,68 @@ def export(what: str, form: str, timeout: str | None) -> None:
         else:
             rows = [reservation_json(held) for held in store.reservations()]
     _write(rows, form)
+
+
+@db.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--project", metavar="KEY", help="Another project than this repository's.")
+@json_option
+@timeout_option
+def copy_project(
+    source: str, target: str, project: str | None, as_json: bool, timeout: str | None
+) -> None:
+    """Copy a project with its history to another database: a path, or a server's URL.
+
+    Ids and fences stay what they are; all that was written is read again and compared. Nobody can
+    reserve meanwhile. Then let every clone go over: agentlock db use TO.
+
+    \b
+    Example:
+      agentlock db copy "$(agentlock db path)" 'postgresql://db.example.com/agents'
+      agentlock db use 'postgresql://db.example.com/agents'
+    """
+    from agentlock.install.initialise import place
+    from agentlock.store.copy import copy
+    from agentlock.store.filesystem import Modes
+
+    workspace = Workspace(timeout=timeout)
+    key = project or workspace.repository.project
+    if key is None:
+        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init, or give --project KEY")
+    old, new = place(source), place(target)
+    if old == new:
+        raise UsageError(f"{target} is the database itself", hint="agentlock db copy FROM TO")
+    migrate.verify(old, None, timeout=workspace.timeout)
+    migrate.make(new, Modes(), timeout=workspace.timeout)
+    counts = copy(old, new, key, timeout=workspace.timeout)
+    if as_json:
+        print_json({"from": old, "to": new, "project": key, "rows": counts})
+        return
+    for table, count in counts.items():
+        put(f"{count:>9,}  {table}")
+    say(f"now let every clone go over: agentlock db use {target}")
+
+
+@db.command("use")
+@click.argument("database", metavar="PATH|URL")
+@json_option
+@timeout_option
+def use_database(database: str, as_json: bool, timeout: str | None) -> None:
+    """Guard this repository by another database, which holds its project: see db copy.
+
+    \b
+    Example:
+      agentlock db use 'postgresql://db.example.com/agents'
+    """
+    from agentlock.install.initialise import use
+
+    workspace = Workspace(timeout=timeout)
+    location = use(workspace.repository, database, timeout=workspace.timeout)
+    if as_json:
+        print_json({"database": location})
+        return
+    put(location)
 
 
 def _write(rows: Iterable[dict[str, Any]], form: str) -> None:

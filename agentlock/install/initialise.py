@@ -7,15 +7,28 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from agentlock.errors import AgentlockError, DatabaseError, NotARepositoryError, UsageError
+from agentlock.errors import (
+    AgentlockError,
+    ConfigurationError,
+    DatabaseError,
+    NotARepositoryError,
+    UsageError,
+)
 from agentlock.git.configuration import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
 from agentlock.install.lock import exclusively, remove_files
 from agentlock.model import Value
-from agentlock.store import connect, is_url, migrate, open_store, refuse_unsupported
-from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
+from agentlock.store import (
+    NOT_INITIALISED,
+    connect,
+    is_url,
+    migrate,
+    open_store,
+    refuse_unsupported,
+)
+from agentlock.store.filesystem import modes_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +113,8 @@ def _initialise(
         lost = _set_aside(repository, location)
     elif repository.database is not None:
         _require_recorded(repository, location, timeout)
-    identifier, created = _made_or_joined(repository, location, timeout)
+    modes = modes_for(_shared_repository(repository))
+    identifier, created = migrate.make(location, modes, timeout=timeout)
     key = project or repository.project
     if key is None and repository.is_bare:
         key = _project_of_server(repository, location, identifier, timeout)
@@ -112,19 +126,25 @@ def _initialise(
     return Outcome(location, key, created, new_project, lost)
 
 
-def _made_or_joined(repository: Repository, location: str, timeout: int) -> tuple[str, bool]:
-    """The database's id, and whether it is new. Clones may set up one shared database at once."""
-    if is_url(location):
-        return migrate.prepare(location, timeout=timeout)
-    if not os.path.lexists(location):
+def use(repository: Repository, database: str, *, timeout: int) -> str:
+    """Guard the repository by another database, which knows its project already; its location.
+
+    What lies in the former one is left as it is: ``store.copy`` takes it along.
+    """
+    key = repository.project
+    if key is None:
+        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
+    with exclusively(repository.common_dir):
+        location = place(database)
+        identifier = migrate.join(location, timeout=timeout)
+        store = open_store(location, identifier, key, timeout=timeout)
         try:
-            modes = modes_for(_shared_repository(repository))
-            return migrate.create(location, modes, timeout=timeout), True
-        except DatabaseError:
-            if not os.path.lexists(location):
-                raise
-    refuse_unsafe_filesystem(location)
-    return migrate.join(location, timeout=timeout), False
+            with store.writing():
+                store.log("moved", store.now(), detail=f"from {repository.database}")
+        finally:
+            store.close()
+        _record(repository, location, identifier, key)
+    return location
 
 
 def default_project(repository: Repository) -> str:
@@ -203,7 +223,6 @@ def _remove_folder(folder: bytes) -> None:
 
 def _location(repository: Repository, database: str | None) -> str:
     recorded = repository.database
-    refuse_unsupported(database or "")
     default = os.path.join(os.fsdecode(repository.common_dir), DEFAULT_DATABASE)
     if database is None:
         if recorded is None and repository.is_bare:
@@ -212,14 +231,12 @@ def _location(repository: Repository, database: str | None) -> str:
                 hint="agentlock init --server --database X",
             )
         return recorded or default
-    if is_url(database):
-        return database
-    return os.path.realpath(os.path.expanduser(database))
+    return place(database)
 
 
 def _require_recorded(repository: Repository, location: str, timeout: int) -> None:
     recorded = repository.database
-    if recorded is not None and _place(recorded) != _place(location):
+    if recorded is not None and place(recorded) != place(location):
         raise UsageError(
             f"this repository uses {recorded} already, not {location}",
             hint="agentlock init (without --database) keeps to the one it uses",
@@ -232,8 +249,10 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     migrate.verify(location, repository.database_id, timeout=timeout)
 
 
-def _place(location: str) -> str:
-    return location if is_url(location) else os.path.realpath(location)
+def place(database: str) -> str:
+    """Where a database is that somebody names: a URL as it is, a path absolute."""
+    refuse_unsupported(database)
+    return database if is_url(database) else os.path.realpath(os.path.expanduser(database))
 
 
 def _set_aside(repository: Repository, location: str) -> str:
@@ -269,7 +288,7 @@ def _shared_repository(repository: Repository) -> str | None:
 
 def _record(repository: Repository, location: str, identifier: str, key: str) -> None:
     common = os.path.realpath(os.fsdecode(repository.common_dir))
-    real = _place(location)
+    real = place(location)
     inside = real.startswith(common + os.sep)
     wanted = {
         "database": os.path.relpath(real, common) if inside else real,

@@ -91,9 +91,21 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
     return identifier
 
 
-def prepare(url: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[str, bool]:
-    """The id of the tables in a server's database, made where there are none; whether they are."""
-    return postgres_schema.prepare(url, steps("postgres"), timeout=timeout)
+def make(location: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[str, bool]:
+    """The id of the database that is there, or was made, and whether it was.
+
+    Others may be making it at the same moment. On a server the database itself has to be there.
+    """
+    if is_url(location):
+        return postgres_schema.prepare(location, steps("postgres"), timeout=timeout)
+    if not os.path.lexists(location):
+        try:
+            return create(location, modes, timeout=timeout), True
+        except DatabaseError:
+            if not os.path.lexists(location):
+                raise
+    refuse_unsafe_filesystem(location)
+    return join(location, timeout=timeout), False
 
 
 def verify(path: str, database_id: str | None, *, timeout: int = DEFAULT_TIMEOUT) -> None:
@@ -111,6 +123,8 @@ def join(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> str:
 
 
 def _identity(path: str, timeout: int) -> str:
+    if is_url(path):
+        return postgres_schema.identity(path, timeout=timeout)
     with _connection(path, timeout) as connection:
         (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
         return str(found)

@@ -173,11 +173,7 @@ class PostgresStore(Server, Table):
         return int(self._one(sql.POSTGRES_LAST_EVENT, (self._project_id,))[0])
 
     def kept(self, keys: Keys) -> Keys:
-        return keys.replace(
-            prefix=_shortened(keys.prefix),
-            name=keys.name if len(keys.name) <= _LONGEST_KEY else b"*",
-            extension=keys.extension if len(keys.extension) <= _LONGEST_KEY else b"*",
-        )
+        return fitting(keys)
 
 
 class _Transaction:
@@ -236,6 +232,15 @@ def _array(values: Iterable[bytes]) -> str:
     """An array of bytes, written as PostgreSQL reads it."""
     written = ",".join([f'"\\\\x{value.hex()}"' for value in sorted(set(values))])
     return f"{{{written}}}"
+
+
+def fitting(keys: Keys) -> Keys:
+    """The keys, less exact where an index could not hold them."""
+    return keys.replace(
+        prefix=_shortened(keys.prefix),
+        name=keys.name if len(keys.name) <= _LONGEST_KEY else b"*",
+        extension=keys.extension if len(keys.extension) <= _LONGEST_KEY else b"*",
+    )
 
 
 def _shortened(prefix: bytes) -> bytes:

@@ -47,6 +47,12 @@ def add_project(location: str, key: str, slug: str, *, timeout: int) -> bool:
         return server.add_project(key, slug)
 
 
+def identity(location: str, *, timeout: int) -> str:
+    """The id of the tables that are there."""
+    with contextlib.closing(_Schema(location, timeout)) as server:
+        return server.identity()
+
+
 class _Schema(Server):
     """A connection that looks after the tables."""
 
@@ -93,6 +99,10 @@ class _Schema(Server):
         if self._run(steps, before):
             self._ask(sql.POSTGRES_SET_VERSION, (steps[-1][0],))
         return found, before
+
+    def identity(self) -> str:
+        ((_, identifier),) = self._ask(sql.POSTGRES_VERSION, ())
+        return str(identifier)
 
     def add_project(self, key: str, slug: str) -> bool:
         return bool(self._ask(sql.POSTGRES_WRITE_PROJECT, (key, slug)))

@@ -221,6 +221,35 @@ def commits_by(column: str, count: int) -> str:
     return f"{_COMMITS[column]}({', '.join('?' * count)}) ORDER BY created_ts, rowid"
 
 
+# Copying from one database to another: of constants, whatever the tables' columns are.
+
+
+def columns_of(table: str) -> str:
+    """Name and type are the second and third column."""
+    return f"PRAGMA table_info({table})"
+
+
+def rows_after(table: str, columns: list[str], key: str, *places: str) -> str:
+    """Parameters: project, after which key, how many."""
+    project, after, most = places
+    owner = "id" if table == "projects" else "project_id"
+    return (
+        f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+        f" WHERE {owner} = {project} AND {key} > {after} ORDER BY {key} LIMIT {most}"
+    )
+
+
+def insert_into(table: str, columns: list[str], rows: list[list[str]]) -> str:
+    """``rows`` are how each parameter is written."""
+    values = ", ".join(f"({', '.join(row)})" for row in rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"  # noqa: S608
+
+
+def go_on_counting(table: str, key: str) -> str:
+    """Give no number again that was copied."""
+    return f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), max({key})) FROM {table}"  # noqa: S608
+
+
 # PostgreSQL's own. What is above serves it too, once store/postgres.py has put it into its words.
 
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -274,3 +303,14 @@ POSTGRES_WRITE_PROJECT = f"""
 INSERT INTO projects (human_key, slug, created_ts) VALUES ($1, $2, {_CLOCK})
 ON CONFLICT DO NOTHING RETURNING id
 """  # noqa: S608 -- of constants
+POSTGRES_BEGIN_COPYING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {wait}"
+)
+POSTGRES_FIND_PROJECT = "SELECT id FROM projects WHERE human_key = $1"
+POSTGRES_LOCK_PROJECT = "SELECT pg_advisory_xact_lock($1::int, $2::int)::text"
+POSTGRES_COLUMNS = """
+SELECT attname, format_type(atttypid, NULL)
+FROM pg_attribute
+WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+ORDER BY attnum
+"""

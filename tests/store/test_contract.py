@@ -42,10 +42,9 @@ class Database:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "sqlite":
         location = str(tmp_path / "table" / "agentlock.sqlite3")
-        identifier = migrate.create(location, Modes())
     else:
         location = request.getfixturevalue("postgresql").database()
-        identifier, _ = migrate.prepare(location)
+    identifier, _ = migrate.make(location, Modes())
     migrate.add_project(location, "p")
     migrate.add_project(location, "other")
     return Database(location, identifier)
