@@ -261,7 +261,7 @@ def copy_project(
 
     \b
     Example:
-      agentlock db copy "$(agentlock db path)" 'postgresql://db.example.com/agents'
+      agentlock db copy .git/agentlock/agentlock.sqlite3 'postgresql://db.example.com/agents'
       agentlock db use 'postgresql://db.example.com/agents'
     """
     from agentlock.install.initialise import place
