@@ -231,20 +231,23 @@ def main() -> None:
     """Measure both and write them down."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=11, metavar="N")
+    parser.add_argument("--only", choices=("pushes", "commits"), help="one of the two tables")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
     options = parser.parse_args()
     rounds: int = options.rounds
     page = Page(options.output, "Large pushes and commits")
-    rows: list[Sequence[str]] = [HEAD]
-    for commits, merges in PUSHES:
-        with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
-            rows += pushes(Scratch(Path(folder)), rounds, commits, merges=merges)
-    page.replace(Section("A push", PUSHED.format(rounds=rounds), rows))
-    rows = [HEAD]
-    for count in STAGED:
-        with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
-            rows += stagings(Scratch(Path(folder)), rounds, count)
-    page.replace(Section("A commit", COMMITTED.format(rounds=rounds), rows))
+    if options.only != "commits":
+        rows: list[Sequence[str]] = [HEAD]
+        for commits, merges in PUSHES:
+            with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+                rows += pushes(Scratch(Path(folder)), rounds, commits, merges=merges)
+        page.replace(Section("A push", PUSHED.format(rounds=rounds), rows))
+    if options.only != "pushes":
+        rows = [HEAD]
+        for count in STAGED:
+            with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+                rows += stagings(Scratch(Path(folder)), rounds, count)
+        page.replace(Section("A commit", COMMITTED.format(rounds=rounds), rows))
 
 
 if __name__ == "__main__":
