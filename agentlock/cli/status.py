@@ -21,6 +21,7 @@ from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import judge
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
+from agentlock.install.shims import TRANSACTION
 from agentlock.patterns.matching import displayed
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
     mend = "mend it: agentlock hooks install"
     if is_guarded(list(hooks)):
         merges = f" for commits and pushes, not for merges: {what}; {mend}"
-        put("guard     in place" + (merges if lacking else " (agentlock doctor proves it)"))
+        strict = ", strict" if any(hook.hook == TRANSACTION for hook in hooks) else ""
+        proven = " (agentlock doctor proves it)"
+        put(f"guard     in place{strict}{merges if lacking else proven}")
         if any(hook.state == "not passed on" for hook in hooks):
             put(f"          not all hooks of yours run; {mend}")
         for hook in hooks:

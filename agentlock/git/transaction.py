@@ -141,7 +141,8 @@ def restoring(process: str, new: str) -> str:
 def _beyond(oids: set[bytes], leaving: list[bytes]) -> list[bytes]:
     if not oids:
         return []
-    return listed([*oids, *leaving], "--ignore-missing", "--not", "--branches", "--remotes")
+    pruned = ("--ignore-missing",) if leaving else ()  # reflogs may outlive their commits
+    return listed([*oids, *leaving], *pruned, "--not", "--branches", "--remotes")
 
 
 def _not_head() -> list[bytes]:

@@ -174,6 +174,15 @@ def test_what_makes_a_commit_known_is_stopped_and_can_be_gone_back_from(
     assert passed.code == 0, passed
 
 
+def test_filter_branch_is_stopped_although_it_keeps_the_reason_to_itself(scene: Repo) -> None:
+    assert shell(scene, "echo mine > docs/y.md; git commit -q -a -m mine").code == 0
+    before = state(scene)
+    script = "git filter-branch -f --tree-filter 'echo x > src/x.py' main~1..main"
+    stopped = shell(scene, f"FILTER_BRANCH_SQUELCH_WARNING=1 {script}")
+    assert "Could not rewrite refs/heads/main" in stopped.err
+    assert state(scene) == before
+
+
 def make_branch(repo: Repo, branch: str, path: str) -> None:
     """A commit on a branch that no hook has seen."""
     at = repo.must("branch", "--show-current")
@@ -234,6 +243,9 @@ UNDISTURBED = {
     "git add docs; git commit -q -m first",
     "rebase": "git checkout -q -b side main~1; echo > new; git add new; git commit -q -m new; "
     "git rebase -q main",
+    "rebase of several branches": "git checkout -q -b side main~1; echo > new; git add new; "
+    "git commit -q -m new; git branch below; echo more > new; git commit -q -a -m more; "
+    "git -c rebase.updateRefs=true rebase -q main",
     "rebase --apply": "git checkout -q -b side main~1; echo > new; git add new; "
     "git commit -q -m new; git rebase -q --apply main",
     "a rebase of what passed before, given up": "git fetch -q origin refs/pull/1/head:pr; "
@@ -281,6 +293,7 @@ def test_strict_stays_until_it_is_taken_back(repo: Repo) -> None:
         assert f"hooks {TRANSACTION} in {repo.path}: missing; mend it: " in doctor.out
         assert repo.agentlock(*again).code == 0
         assert listed(repo)[TRANSACTION] == "installed"
+    assert "guard     in place, strict (" in repo.agentlock("status").out
     doctor = repo.agentlock("doctor", agent=HOLDER)
     assert doctor.code == 0, doctor
     assert f"{TRANSACTION}: git runs our hook, and it refuses (proven)" in doctor.out
@@ -416,6 +429,15 @@ def test_a_repository_of_sha_256_is_guarded_before_its_first_commit(tmp_path: Pa
     make_evil(repo)
     assert REFUSED in repo.git("reset", "-q", "--hard", "evil", agent=OTHER).err
     assert repo.must("rev-list", "--count", "main") == "1"
+
+
+def test_a_person_can_let_one_update_pass_and_it_is_recorded(scene: Repo) -> None:
+    reason = {"AGENTLOCK_SKIP": "a hotfix"}
+    assert scene.git("merge", "-q", "--ff-only", "evil", agent=OTHER, env=reason).code == 0
+    skipped = scene.sql("SELECT detail FROM events WHERE kind = 'skipped'")
+    assert len(skipped) == 1
+    assert "a hotfix" in skipped[0][0]
+    assert "src/x.py" in skipped[0][0]
 
 
 def test_where_the_table_is_gone_only_new_commits_are_refused(scene: Repo) -> None:
