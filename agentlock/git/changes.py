@@ -119,13 +119,20 @@ def staged_patch_id() -> str | None:
 def replayed(repository: Repository) -> str | None:
     """The commit that a cherry-pick or a rebase is making anew right now.
 
-    CHERRY_PICK_HEAD, and of ``rebase --apply`` REBASE_HEAD; the other rebase leaves that one
-    standing while a person edits.
+    CHERRY_PICK_HEAD, and where a rebase goes on after a conflict REBASE_HEAD. That stands too
+    while a person edits a commit (rebase-merge/amend), which is no replay.
     """
     heads = _heads_in(repository, b"CHERRY_PICK_HEAD")
-    if not heads and os.path.exists(os.path.join(repository.git_dir, b"rebase-apply/rebasing")):
+    if not heads and _goes_on_with_rebase(repository.git_dir):
         heads = _heads_in(repository, b"REBASE_HEAD")
     return heads[0].decode("ascii", "replace") if heads else None
+
+
+def _goes_on_with_rebase(git_dir: bytes) -> bool:
+    picks = os.path.join(git_dir, b"rebase-merge")
+    if os.path.isdir(picks):
+        return not os.path.exists(os.path.join(picks, b"amend"))
+    return os.path.exists(os.path.join(git_dir, b"rebase-apply", b"rebasing"))
 
 
 def _heads_in(repository: Repository, name: bytes) -> list[bytes]:

@@ -311,3 +311,21 @@ def test_a_rebase_by_patches_carries_the_holders_commit_and_stops_at_ones_own(
     assert scene.git("rebase", "--abort").code == 0
     assert scene.head == sneaky
     assert scene.must("branch", "--show-current") == "side"
+
+
+def test_a_rebase_that_resolved_the_holders_commit_ends_in_strict_mode_too(scene: Repo) -> None:
+    assert scene.agentlock("hooks", "install", "--strict").code == 0
+    scene.must("checkout", "-q", "-b", "side")
+    commit(scene, HOLDER, "src/x.py", "the holder's\n")
+    scene.must("checkout", "-q", "main")
+    scene.write("src/x.py", "something else\n")
+    scene.must("add", "-A")
+    assert scene.git("commit", "-q", "-m", "main", agent=HOLDER).code == 0
+    scene.must("checkout", "-q", "side")
+    assert scene.git("rebase", "-q", "main", agent=OTHER).code == 1
+    scene.write("src/x.py", "of both\n")
+    scene.must("add", "-A")
+    ended = scene.git("-c", "core.editor=true", "rebase", "--continue", agent=OTHER)
+    assert ended.code == 0, ended
+    assert scene.must("branch", "--show-current") == "side"
+    assert scene.must("show", "side:src/x.py") == "of both"

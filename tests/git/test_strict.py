@@ -221,6 +221,9 @@ UNDISTURBED = {
     "reset to the remote's": "git fetch -q; git reset -q --hard origin/main",
     "reset to where the branch was": "git fetch -q; git reset -q --hard origin/main; "
     "git reset -q --hard HEAD@{1}; git reset -q --hard ORIG_HEAD",
+    "reset to where only the branch was": "git fetch -q origin refs/pull/1/head:pr; "
+    "git fetch -q origin main; git checkout -q pr; git reset -q --hard main; "
+    "git reset -q --hard ORIG_HEAD",
     "branch -m": "git fetch -q origin refs/pull/1/head:pr; git branch -m pr request",
     "branch -c": "git fetch -q origin refs/pull/1/head:pr; git branch -c pr request",
     "branch -D": "git fetch -q origin refs/pull/1/head:pr; git branch -q -D pr",
