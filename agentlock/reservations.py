@@ -131,11 +131,12 @@ def renew(
         now, policy = store.now(), store.policy()
         check_lease(ttl, policy, ttl_text)
         _tidy(store, policy, now)
-        chosen = _choose(store, agent, selection, now, foreign=False)
         if selection.all:
-            chosen = [held for held in chosen if held.is_live(now)]
+            chosen = store.reservations(agent=agent, live_at=now)
             if not chosen:
                 raise RefusedError(f"{agent} holds nothing", hint="agentlock reserve PATTERN")
+        else:
+            chosen = _choose(store, agent, selection, now, foreign=False)
         for held in chosen:
             if not held.is_live(now):
                 raise RefusedError(
@@ -373,10 +374,12 @@ def _choose(
     if selection.ids:
         chosen = [_by_id(store, agent, number, foreign=foreign) for number in selection.ids]
     else:
-        mine = store.unreleased(None if foreign else agent)
+        whose = None if foreign else agent
+        live = store.reservations(agent=whose, live_at=now)
         chosen = []
         for typed, texts in selection.patterns:
-            chosen += _by_pattern(store, agent, mine, typed, texts, now)
+            meant = [held for held in live if held.pattern in texts]
+            chosen += meant or _by_pattern(store, agent, store.unreleased(whose), typed, texts, now)
     unique = {held.id: held for held in chosen}
     return list(unique.values())
 

@@ -1,0 +1,285 @@
+"""How long do writers wait for each other, and hooks for writers? Writes benchmarks/CROWD.md.
+
+    python benchmarks/crowd.py            (about ten minutes)
+    python benchmarks/crowd.py --quick    (two minutes, noisier)
+
+Every process reserves a file of its own and releases it again, over and over, through the
+functions that the commands call. The plain variant differs in one thing: no turns are taken, only
+BEGIN IMMEDIATE with SQLite's busy handler. The two are measured one right after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import tempfile
+import time
+from array import array
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pages import Page, Section, short
+
+from agentlock.errors import AgentlockError
+from agentlock.model import MICROSECONDS
+from agentlock.patterns.keys import Folding, keys_of
+from agentlock.patterns.syntax import Reading
+from agentlock.reservations import Request, Selection, release, reserve
+from agentlock.store import migrate
+from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+HERE = Path(__file__).resolve().parent
+COUNTS = (1, 10, 100, 500, 1000)
+HOUR = 3600 * MICROSECONDS
+TIMEOUT = 60 * MICROSECONDS
+
+
+class Plain(SQLiteStore):
+    """The same store without turns."""
+
+    def _take_turn(self) -> None:
+        pass
+
+
+VARIANTS: dict[str, type[SQLiteStore]] = {"plain": Plain, "in turns": SQLiteStore}
+
+
+class Table(NamedTuple):
+    """A database, and how its processes open it."""
+
+    path: str
+    identifier: str
+    kind: type[SQLiteStore]
+
+    def open(self, *, read_only: bool = False) -> SQLiteStore:
+        return self.kind(self.path, self.identifier, "p", timeout=TIMEOUT, read_only=read_only)
+
+
+class Load(NamedTuple):
+    """How many processes write, for how many seconds, and how each goes about it."""
+
+    processes: int
+    seconds: float
+    kept: bool = True  # one connection for all calls, or one for each, as the commands do
+    pause: float = 0
+
+
+class Outcome(NamedTuple):
+    """Seconds that each call took, and how many calls failed."""
+
+    times: Sequence[float]
+    failures: int
+
+
+def warm_up(folder: Path) -> None:
+    """Load what the processes share before they are made."""
+    store = new_table(folder, SQLiteStore).open()
+    reading = Reading(b"/src/a.py", b"/src/a.py", "literal")
+    reserve(store, Request("Warm", [reading], HOUR), Folding())
+    release(store, "Warm", Selection(all=True))
+    store.close()
+    gc.collect()
+    gc.freeze()
+
+
+def new_table(folder: Path, kind: type[SQLiteStore]) -> Table:
+    path = str(Path(tempfile.mkdtemp(dir=folder)) / "agentlock.sqlite3")
+    identifier = migrate.create(path, Modes())
+    migrate.add_project(path, "p")
+    return Table(path, identifier, kind)
+
+
+def crowd(
+    table: Table,
+    load: Load,
+    beside: Callable[[], None] | None = None,
+    worker: Callable[..., None] | None = None,
+) -> Outcome:
+    """Let the processes write, all from the same moment on; ``beside`` runs meanwhile here."""
+    ready, tell_ready = os.pipe()
+    gate, opened = os.pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(at) for at in range(load.processes)]
+        children = []
+        for at, file in enumerate(files):
+            child = os.fork()
+            if not child:
+                os.close(opened)
+                _exit_after(partial(worker or work, table, load, at, (tell_ready, gate), file))
+            children.append(child)
+        os.close(gate)
+        waiting = load.processes
+        while waiting:
+            waiting -= len(os.read(ready, waiting))
+        os.close(opened)
+        if beside is not None:
+            beside()
+        lost = sum(os.waitpid(child, 0)[1] != 0 for child in children)
+        os.close(ready)
+        os.close(tell_ready)
+        times, failures = array("d"), lost
+        for file in files:
+            if file.exists():
+                one = array("d", file.read_bytes())
+                failures += int(one.pop())
+                times.extend(one)
+    return Outcome(times, failures)
+
+
+def _exit_after(action: Callable[[], None]) -> None:
+    code = 1
+    try:
+        action()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def work(table: Table, load: Load, at: int, gate: tuple[int, int], file: Path) -> None:
+    """One process: reserve and release until the time is over."""
+    times, failures = array("d"), 0
+    agent, pattern = f"Agent{at}", b"/src/%d/module.py" % at
+    request = Request(agent, [Reading(pattern, pattern, "literal")], HOUR)
+    selection = Selection(patterns=((pattern, frozenset({pattern})),))
+    kept = table.open() if load.kept else None
+    if kept is not None:
+        kept.unreleased(agent)
+    os.write(gate[0], b".")
+    os.read(gate[1], 1)
+    end = time.monotonic() + load.seconds
+    time.sleep(load.pause * (at / load.processes))  # so that not all come in the same millisecond
+    turn = 0
+    while time.monotonic() < end:
+        started = time.monotonic()
+        try:
+            store = kept or table.open()
+            if turn % 2:
+                release(store, agent, selection)
+            else:
+                reserve(store, request, Folding())
+            if kept is None:
+                store.close()
+        except AgentlockError:
+            failures += 1
+        times.append(time.monotonic() - started)
+        turn += 1
+        if load.pause:
+            time.sleep(load.pause)
+    times.append(failures)
+    file.write_bytes(times.tobytes())
+
+
+def figures(times: Sequence[float]) -> tuple[str, str, str]:
+    """p50, p99 and the worst, in milliseconds."""
+    ordered = sorted(times)
+    chosen = (ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100], ordered[-1])
+    p50, p99, worst = (short(seconds * 1000) for seconds in chosen)
+    return p50, p99, worst
+
+
+# Measurements: each takes the scratch folder and the seconds of one run, and returns a section
+
+
+def compared(folder: Path, loads: Sequence[Load]) -> list[Sequence[str]]:
+    """A row for each load and variant; the variants of a load one right after the other."""
+    table: list[Sequence[str]] = [
+        ("processes", "variant", "calls a second", "p50 ms", "p99 ms", "worst ms", "failed")
+    ]
+    for load in loads:
+        for name, kind in VARIANTS.items():
+            outcome = crowd(new_table(folder, kind), load)
+            rate = short(len(outcome.times) / load.seconds)
+            numbers = (*figures(outcome.times), str(outcome.failures))
+            table.append((f"{load.processes:,}", name, rate, *numbers))
+    return table
+
+
+def closed_loop(folder: Path, seconds: float) -> Section:
+    text = (
+        f"{seconds:g} s, no pause between calls, one connection kept by each process. What was "
+        "begun in time is counted however long it took. The time-out is "
+        f"{TIMEOUT // MICROSECONDS} s."
+    )
+    loads = [Load(count, seconds) for count in COUNTS]
+    return Section("Writers in a closed loop", text, compared(folder, loads))
+
+
+def as_commands(folder: Path, seconds: float) -> Section:
+    text = f"{seconds:g} s; each call opens the table, writes and closes it, as a command does."
+    loads = [Load(count, seconds, kept=False) for count in COUNTS[:3]]
+    return Section("A connection for each call", text, compared(folder, loads))
+
+
+def with_pauses(folder: Path, seconds: float) -> Section:
+    text = f"{seconds:g} s, a second between two calls of a process, the connection kept."
+    loads = [Load(count, seconds, pause=1) for count in COUNTS[2:]]
+    return Section("Writers that think for a second", text, compared(folder, loads))
+
+
+def reading_beside(folder: Path, seconds: float) -> Section:
+    """What a hook reads of the table, in one process, while others write."""
+    text = (
+        f"{seconds:g} s. Opening the table read-only, the policy and the reservations near five "
+        "paths, closing it; a hundredth of a second between two reads. Without Python's start. "
+        "The writers take the processors too: as many processes that only compute, and never "
+        "touch the table, show how much of a wait comes of that."
+    )
+    table: list[Sequence[str]] = [("beside", "reads", "p50 ms", "p99 ms", "worst ms")]
+    for name, load, worker in (
+        ("nobody", Load(0, seconds), work),
+        ("100 processes that only compute", Load(100, seconds), burn),
+        ("100 writers", Load(100, seconds), work),
+    ):
+        times: list[float] = []
+        held = new_table(folder, SQLiteStore)
+        crowd(held, load, partial(read, held, seconds, times), worker)
+        table.append((name, f"{len(times):,}", *figures(times)))
+    return Section("A hook's read while others write", text, table)
+
+
+def read(table: Table, seconds: float, times: list[float]) -> None:
+    prefixes, names = keys_of([b"src/%d/module.py" % at for at in range(5)])
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        started = time.monotonic()
+        store = table.open(read_only=True)
+        store.standing(prefixes, names)
+        store.close()
+        times.append(time.monotonic() - started)
+        time.sleep(0.01)
+
+
+def burn(_table: Table, load: Load, _at: int, gate: tuple[int, int], _file: Path) -> None:
+    os.write(gate[0], b".")
+    os.read(gate[1], 1)
+    end = time.monotonic() + load.seconds
+    while time.monotonic() < end:
+        sum(range(1000))
+
+
+MEASUREMENTS = (closed_loop, as_commands, with_pauses, reading_beside)
+
+
+def main() -> None:
+    """Run every measurement, or those that are named, and write CROWD.md."""
+    known = {measure.__name__: measure for measure in MEASUREMENTS}
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="|".join(known), choices=[[], *known])
+    parser.add_argument("--quick", action="store_true", help="shorter runs: 4 instead of 15 s")
+    options = parser.parse_args()
+    page = Page(HERE / "CROWD.md", "What many writers wait")
+    with tempfile.TemporaryDirectory(prefix="agentlock-crowd-") as name:
+        folder = Path(name)
+        warm_up(folder)
+        for measure in options.names or known:
+            page.replace(known[measure](folder, 4 if options.quick else 15))
+
+
+if __name__ == "__main__":
+    main()
