@@ -1,0 +1,76 @@
+"""What does a command cost that agents call all day? Writes benchmarks/STARTING.md.
+
+python benchmarks/starting.py [--rounds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pages import Page, Section, short
+from run import interleaved, ratio, timed
+from scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = Path(__file__).resolve().parent
+CLICK = "`python -c 'import click'`"
+AGENTLOCK = os.path.join(os.path.dirname(sys.executable), "agentlock")
+
+
+def starting(scratch: Scratch, rounds: int) -> Section:
+    repo = scratch.repository("starting", 500)
+    repo.must("init", program="agentlock")
+    repo.must("reserve", "src/0/0.txt", program="agentlock")
+    commands: dict[str, Sequence[str]] = {
+        "`python -c pass`": (sys.executable, "-c", "pass"),
+        CLICK: (sys.executable, "-c", "import click"),
+        "`agentlock --version`": (AGENTLOCK, "--version"),
+        "`agentlock reserve FILE`": (AGENTLOCK, "reserve", "src/0/0.txt"),
+        "`agentlock renew --all`": (AGENTLOCK, "renew", "--all"),
+        "`agentlock check FILE`": (AGENTLOCK, "check", "src/0/0.txt"),
+        "`agentlock status`": (AGENTLOCK, "status"),
+    }
+    variants = {
+        name: partial(timed, repo, command, expected=0) for name, command in commands.items()
+    }
+    samples = interleaved(variants, rounds)
+    table: list[Sequence[str]] = [
+        ("command", "median, ms", "processor, ms", "to import click", "processor to it")
+    ]
+    base = samples[CLICK]
+    for name, own in samples.items():
+        walls, busy = [one.wall for one in own], [one.cpu for one in own]
+        ratios = (
+            ratio(walls, [one.wall for one in base]),
+            ratio(busy, [one.cpu for one in base]),
+        )
+        medians = (statistics.median(walls), statistics.median(busy))
+        table.append((name, *(short(number) for number in (*medians, *ratios))))
+    text = (
+        f"The installed script, as a whole process with its git commands, {rounds} rounds. Ratios "
+        "are medians of the ratios of each round."
+    )
+    return Section("Starting", text, table)
+
+
+def main() -> None:
+    """Measure and write STARTING.md."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=60, metavar="N")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+        section = starting(Scratch(Path(folder)), options.rounds)
+    Page(HERE / "STARTING.md", "What a command costs").replace(section)
+
+
+if __name__ == "__main__":
+    main()
