@@ -66,5 +66,7 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@"
     exit
 fi
+# What git had changed before it asked can be taken back: its process says which command that was.
+[ @HOOK@ != prepare-commit-msg ] || set -- "$PPID"
 recognised || ask "$@" || exit 3
 leave_word

@@ -121,6 +121,9 @@ def command_of(process: str) -> list[str]:
 def restoring(process: str, new: str) -> str:
     """The command that restores what git had changed before it asked; "" where that is nothing.
 
+    ``new`` is the commit that would have come to HEAD, "" while it is still to be made. Then only
+    a revert leaves something behind that it cannot abort: it has begun with a clean index.
+
     Where nothing is under way that could be aborted, a fast-forward, a switch with -B or -C and a
     reset have the commit ``new`` in index and worktree by then. read-tree with two trees goes back
     as it came, and keeps what was not committed.
@@ -131,6 +134,8 @@ def restoring(process: str, new: str) -> str:
         name = "rebase"
     if any(os.path.exists(os.path.join(git_dir, one)) for one in _UNDER_WAY.get(name, ())):
         return f"git {name} --abort"
+    if not new:
+        return "git reset --merge" if name == "revert" else ""
     if name == "reset" and not {"--hard", "--merge", "--keep"}.intersection(options):
         return "" if "--soft" in options else "git reset -q"
     if name in _UNDER_WAY or name in ("checkout", "switch", "reset"):

@@ -66,7 +66,9 @@ def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
     """Run the guard of one git hook; the exit code, 0 only where everything is allowed."""
     code = _answer(name, arguments, asked)
     if code != EXIT_OK and name == _TRANSACTION:
-        _tell_how_to_restore(arguments)
+        _tell_how_to_restore(*arguments[1:3])
+    elif code != EXIT_OK and name == "prepare-commit-msg":
+        _tell_how_to_restore(*arguments[:1])
     return code
 
 
@@ -171,7 +173,10 @@ def _pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) 
 def _prepare_commit_msg(
     repository: Repository, _arguments: Sequence[str], asked: Asked
 ) -> Question:
-    """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase."""
+    """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase.
+
+    ``_arguments`` is git's process (shim.sh).
+    """
     return Question(git_changes.staged(repository, asked=asked.staged), _replay_of(repository))
 
 
@@ -276,12 +281,12 @@ def _reference_transaction(
     return Question(changed_by(transaction.brought(moved)).changes, excuse)
 
 
-def _tell_how_to_restore(arguments: Sequence[str]) -> None:
-    """Git has changed index and worktree already where it fast-forwards, resets or rebases."""
+def _tell_how_to_restore(process: str = "", new: str = "") -> None:
+    """Git changes index and worktree before it asks where it fast-forwards, picks or rebases."""
     from agentlock.git.transaction import restoring
     from agentlock.guard.report import tell
 
-    command = restoring(*arguments[1:3]) if len(arguments) > 2 else ""
+    command = restoring(process, new) if process else ""
     if command:
         tell(f"  go back: {command}\n")
 
