@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
 from operations.operations import GROUPS  # noqa: E402
-from operations.world import MODES, PATHS, build, copied, git_version, observe  # noqa: E402
+from operations.world import MODES, PATHS, build, copied, missing, observe, stopped_by  # noqa: E402
 from support import run  # noqa: E402
 
 if TYPE_CHECKING:
@@ -46,8 +47,19 @@ in by them is judged commit by commit at the push.
 Made by `python benchmarks/operation_table.py` from the operations to which `tests/operations`
 holds the code.
 """
+# Roads that cannot be tried here.
+OTHERS = (
+    (
+        "jj (Jujutsu), JGit, gitoxide and whatever else writes commits by itself",
+        "as with libgit2 the push by git; where it pushes by itself too, the server",
+    ),
+    (
+        "the merge button and the web editor of a forge",
+        "the [server](server.md), where the forge runs `pre-receive` for them",
+    ),
+)
 LATER = {"pre-commit": "the commit", "pre-push": "the push", "pre-receive": "the server"}
-_UNKNOWN = "not known"
+_UNKNOWN = "not tried"
 
 Cells = tuple[str, ...]
 
@@ -84,7 +96,7 @@ def _rows(folder: Path) -> Iterator[tuple[str, Cells]]:
 
 
 def _cells(folder: Path, operation: Operation) -> Cells:
-    if git_version() < operation.since:
+    if missing(operation):
         return (_UNKNOWN,) * (len(MODES) + 2)
     reserved, free, later = [], [], ""
     for mode in MODES:
@@ -99,25 +111,26 @@ def _cells(folder: Path, operation: Operation) -> Cells:
 
 
 def _when_reserved(seen: Outcome, mode: Mode, operation: Operation) -> str:
-    if seen.tried.hook != getattr(operation, mode):
+    if seen.tried.hook != stopped_by(operation, mode):
         return f"WRONG: {seen}"
     if not seen.tried.hook:
         return "happens" if seen.tried.result.code == 0 else f"WRONG: {seen}"
     if not seen.tried.refused or seen.restored is None:
         return f"WRONG: {seen}"
-    return f"refused by {seen.tried.hook}" + (f"; `{seen.restored}`" if seen.restored else "")
+    restored = re.sub("[0-9a-f]{40}", "COMMIT", seen.restored)
+    return f"refused by {seen.tried.hook}" + (f"; `{restored}`" if restored else "")
 
 
 def _later(seen: Outcome, operation: Operation) -> str:
     if seen.later is None:
-        return ""
+        return "" if operation.later else "nothing"
     if not seen.later.refused or seen.later.hook != operation.gate:
         return f"WRONG: {seen.later}"
     return f"{LATER[operation.gate]}: refused by {operation.gate}"
 
 
 def _when_free(seen: Outcome) -> str:
-    passed = seen.tried.result.code == 0 and "agentlock" not in seen.tried.result.err
+    passed = seen.tried.result.code == 0 and not seen.tried.told
     passed_on = seen.later is None or seen.later.result.code == 0
     return "untouched" if passed and passed_on else f"WRONG: {seen}"
 
@@ -131,6 +144,9 @@ def _page(tables: Mapping[str, Mapping[str, Cells]]) -> Iterator[str]:
             versions = [table[operation.name] for table in tables.values()]
             told = [_together(tables, cells) for cells in zip(*versions, strict=True)]
             yield f"| {operation.name} | {' | '.join(told)} |\n"
+    yield "\nNot tried here:\n\n| road | what catches it |\n|---|---|\n"
+    for road in OTHERS:
+        yield f"| {' | '.join(road)} |\n"
 
 
 def _together(versions: Mapping[str, object], cells: Cells) -> str:

@@ -293,31 +293,6 @@ def test_a_linked_worktree_is_judged_by_its_own_index(scene: Repo, tmp_path: Pat
     assert_refused(side.git("commit", "-qam", "src", agent=OTHER), "src/y.py")
 
 
-def test_no_setting_of_the_user_changes_the_verdict(scene: Repo) -> None:
-    for setting in (
-        "diff.relative=true",
-        "diff.noprefix=true",
-        "diff.renames=copies",
-        "diff.ignoreSubmodules=all",
-        "diff.external=false",
-        "diff.orderFile=/nowhere",
-        "diff.algorithm=histogram",
-        "status.showUntrackedFiles=no",
-        "status.short=true",
-        "core.quotePath=false",
-        "core.fileMode=true",
-        "color.ui=always",
-        "core.pager=false",
-        "log.showRoot=false",
-        "log.showSignature=true",
-    ):
-        scene.must("config", *setting.split("=", 1))
-    scene.must("mv", "src/x.py", "docs/x.py")
-    scene.write("src/y.py", "changed\n")
-    scene.must("add", "-A")
-    assert_refused(scene.git("commit", "-qm", "all", agent=OTHER), "2 of 3 paths", "src/x.py")
-
-
 def test_no_setting_of_one_command_leads_the_guard_to_another_table(
     scene: Repo, tmp_path: Path
 ) -> None:
@@ -686,15 +661,6 @@ def test_a_push_from_a_linked_worktree_and_a_subdirectory_is_judged(
     sneak(side, "src/x.py")
     refused = side.git("push", "-q", "origin", "side", agent=OTHER, cwd=side.path / "docs")
     assert_refused(refused, "src/x.py", what="push")
-
-
-def test_replaced_objects_and_grafts_hide_nothing(scene: Repo, remote: Path) -> None:
-    assert remote.exists()
-    base = scene.head
-    sneak(scene, "src/x.py")
-    empty = scene.must("commit-tree", "-p", base, "-m", "nothing", f"{base}^{{tree}}")
-    scene.must("replace", scene.head, empty)
-    assert_refused(push(scene, "origin", "main"), "src/x.py", what="push")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS file systems take no such name")

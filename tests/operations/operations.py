@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PUSH_HEAD = "git push -q gated HEAD:refs/heads/later"
-PUSH_SIDE = "git push -q gated side:refs/heads/later"
+PUSH_HEAD = "git push -q fork HEAD:refs/heads/later"
+PUSH_SIDE = "git push -q fork side:refs/heads/later"
 COMMIT_ALL = "git commit -q -a -m later"
+PRINTED = "go back: "  # the command that the refusal prints after this
 
 
 class Operation(NamedTuple):
@@ -21,6 +22,8 @@ class Operation(NamedTuple):
     happens all the same. ``restore`` brings the former state back after a refusal that left
     something behind. ``later`` must be refused once it has happened, by the hook ``gate``; "" where
     nothing comes later. ``moves``: something is to be seen of it. ``since``: the git that knows it.
+    ``stand_in``: what stops it from git 2.54 on, by a hook of the configuration. ``silent``: git
+    keeps what the hook says to itself. ``needs``: a Python package that it is done with.
     """
 
     name: str
@@ -33,6 +36,9 @@ class Operation(NamedTuple):
     gate: str = "pre-push"
     moves: bool = True
     since: tuple[int, int] = (2, 0)
+    stand_in: str = ""
+    silent: bool = False
+    needs: str = ""
 
 
 class Group(NamedTuple):
@@ -51,12 +57,12 @@ BOTH_CHANGED = """\
 git merge -q --ff-only "$change"
 git branch side "$rival"
 git push -q origin main side
-git push -q gated main side
+git push -q fork main side
 git fetch -q --all
 """
 SETTLED = 'echo settled >"$path"; git add --all\n'
 IN_SUBMODULE = """\
-git submodule --quiet add ../gated.git sub
+git submodule --quiet add ../fork.git sub
 cd sub
 unset GIT_CONFIG_COUNT
 agentlock init --project sub $strict >../../told 2>&1
@@ -103,7 +109,7 @@ COMMITS = Group(
             "git -C ../linked commit -q -a -m x",
             'git worktree add -q -b linked ../linked; echo mine >"../linked/$path"',
             "pre-commit",
-            later="git push -q gated linked:refs/heads/later",
+            later="git push -q fork linked:refs/heads/later",
         ),
         _stopped(
             "commit in a submodule where `init` has run",
@@ -236,9 +242,9 @@ COMMITS = Group(
         _stopped(
             "revert",
             "git revert --no-edit HEAD",
-            'git merge -q --ff-only "$change"; git push -q --all gated; git push -q --all origin',
+            'git merge -q --ff-only "$change"; git push -q --all fork; git push -q --all origin',
             "prepare-commit-msg",
-            restore="git reset -q --merge",
+            restore=PRINTED,
         ),
         _plumbing(
             "commit-tree, update-ref",
@@ -260,10 +266,12 @@ COMMITS = Group(
             'git branch side "$change"; git fast-export side >../stream; git branch -q -D side',
             later=PUSH_SIDE,
         ),
-        _plumbing(
+        Operation(
             "filter-branch",
             "git filter-branch -f --tree-filter 'echo mine >\"$path\"' main~1..main >&2",
             f"{AHEAD}git reset -q --hard",
+            strict="reference-transaction",
+            silent=True,
         ),
     ),
 )
@@ -271,9 +279,9 @@ COMMITS = Group(
 MOVES = Group(
     "Moving a branch to commits that are new here",
     (
-        _plumbing("merge --ff-only COMMIT", 'git merge -q --ff-only "$change"'),
-        _plumbing("cherry-pick --ff COMMIT", 'git cherry-pick --ff "$change"'),
-        _plumbing("reset --hard COMMIT", 'git reset -q --hard "$change"'),
+        _plumbing("merge --ff-only COMMIT", 'git merge -q --ff-only "$change"', restore=PRINTED),
+        _plumbing("cherry-pick --ff COMMIT", 'git cherry-pick --ff "$change"', restore=PRINTED),
+        _plumbing("reset --hard COMMIT", 'git reset -q --hard "$change"', restore=PRINTED),
         _plumbing("branch NEW COMMIT", 'git branch side "$change"', later=PUSH_SIDE),
         _plumbing(
             "branch -f BRANCH COMMIT",
@@ -281,7 +289,9 @@ MOVES = Group(
             "git branch side main",
             later=PUSH_SIDE,
         ),
-        _plumbing("checkout -B BRANCH COMMIT", 'git checkout -q -B side "$change"'),
+        _plumbing(
+            "checkout -B BRANCH COMMIT", 'git checkout -q -B side "$change"', restore=PRINTED
+        ),
         _plumbing("update-ref", 'git update-ref refs/heads/side "$change"', later=PUSH_SIDE),
         _plumbing(
             "tag, then update-ref",
@@ -289,11 +299,11 @@ MOVES = Group(
             'git tag x "$change"',
             later=PUSH_SIDE,
         ),
-        _plumbing(
+        Operation(
             "a ref below refs/remotes, then merge --ff-only",
             "git merge -q --ff-only refs/remotes/gated/x",
             'git update-ref refs/remotes/gated/x "$change"',
-            later="",
+            later="git push -q gated main",
         ),
     ),
 )
@@ -343,20 +353,20 @@ ORDINARY = Group(
         Operation("symbolic-ref", "git symbolic-ref HEAD refs/heads/side", SIDE),
         Operation("reset --hard to a branch", "git reset -q --hard side", SIDE),
         Operation(
-            "branch NEW, at a branch", "git branch new side", SIDE, later="git push -q gated new"
+            "branch NEW, at a branch", "git branch new side", SIDE, later="git push -q fork new"
         ),
-        Operation("branch -m", "git branch -m side new", SIDE, later="git push -q gated new"),
+        Operation("branch -m", "git branch -m side new", SIDE, later="git push -q fork new"),
         Operation(
             "branch -D",
             "git branch -q -D side",
             SIDE,
-            later='git push -q gated "$change:refs/heads/later"',
+            later='git push -q fork "$change:refs/heads/later"',
         ),
         Operation(
             "fetch",
             "git fetch -q origin",
             'git push -q ../remote.git "$change:refs/heads/side"',
-            later="git push -q gated origin/side:refs/heads/later",
+            later="git push -q fork origin/side:refs/heads/later",
         ),
         Operation(
             "fetch of a pull request into a branch",
@@ -373,13 +383,13 @@ ORDINARY = Group(
             "worktree add",
             "git worktree add -q -b new ../linked side",
             SIDE,
-            later="git push -q gated new",
+            later="git push -q fork new",
         ),
         Operation(
             "worktree add --detach FETCH_HEAD",
             "git worktree add -q --detach ../linked FETCH_HEAD",
             'git push -q origin "$change:refs/pull/1/head"; git fetch -q origin refs/pull/1/head',
-            later="git -C ../linked push -q gated HEAD:refs/heads/later",
+            later="git -C ../linked push -q fork HEAD:refs/heads/later",
         ),
         Operation("gc", "git gc -q", SIDE, later=PUSH_SIDE, moves=False),
         Operation("pack-refs", "git pack-refs --all", SIDE, later=PUSH_SIDE, moves=False),
@@ -443,7 +453,9 @@ ROUND = Group(
             "commit with core.hooksPath=/dev/null",
             "git -c core.hooksPath=/dev/null commit -q -m x",
             STAGED,
+            stand_in="prepare-commit-msg",
         ),
+        Operation("commit with every hook switched off", "git $off commit -q -m x", STAGED),
         Operation(
             "writing files below .git/refs",
             'echo "$change" >.git/refs/heads/side',
@@ -453,21 +465,103 @@ ROUND = Group(
             "push --no-verify",
             "git push -q --no-verify origin side",
             SIDE,
-            later="",
+            later="git push -q --no-verify gated side",
+            gate="pre-receive",
         ),
         Operation(
             "push with core.hooksPath=/dev/null",
             "git -c core.hooksPath=/dev/null push -q origin side",
             SIDE,
-            later="",
+            later="git $off push -q gated side",
+            gate="pre-receive",
+            stand_in="pre-push",
+        ),
+        Operation(
+            "push with every hook switched off",
+            "git $off push -q origin side",
+            SIDE,
+            later="git $off push -q gated side",
+            gate="pre-receive",
         ),
         Operation(
             "send-pack",
             "git send-pack ../remote.git side",
             SIDE,
+            later="git send-pack ../gated.git side",
+            gate="pre-receive",
+        ),
+        Operation(
+            "a bundle fetched into the server, there",
+            "git -C ../gated.git fetch -q ../bundle side:side",
+            f"{SIDE}git bundle create -q ../bundle side",
             later="",
         ),
     ),
 )
 
-GROUPS = (COMMITS, MOVES, ORDINARY, PUSHES, ROUND)
+LIBGIT2 = """\
+import os, pygit2
+repo = pygit2.Repository(".")
+repo.index.add(os.environ["path"])
+repo.index.write()
+who = pygit2.Signature("A U Thor", "author@example.invalid")
+repo.create_commit("HEAD", who, who, "x", repo.index.write_tree(), [repo.head.target])
+"""
+DULWICH = """\
+import os
+from dulwich import porcelain
+porcelain.add(".", paths=[os.environ["path"]])
+porcelain.commit(".", message=b"x", author=b"A <a@b>", committer=b"A <a@b>", no_verify=True)
+"""
+# As the framework runs the hooks of a repository that is named in its configuration.
+FRAMEWORK = """\
+agentlock hooks uninstall >../told
+unset GIT_CONFIG_COUNT
+cat >.pre-commit-config.yaml <<END
+repos:
+- repo: local
+  hooks:
+  - {id: agentlock, name: agentlock, language: system, always_run: true, pass_filenames: false,
+     require_serial: true, entry: "$python -m agentlock hook pre-commit --framework"}
+  - {id: agentlock-pre-push, name: agentlock-pre-push, language: system, always_run: true,
+     pass_filenames: false, stages: [pre-push],
+     entry: "$python -m agentlock hook pre-push --framework"}
+END
+"$python" -m pre_commit install -t pre-commit -t pre-push >../told
+git add .pre-commit-config.yaml
+echo mine >"$path"
+"""
+
+ROADS = Group(
+    "Roads that no hook of a clone sees",
+    (
+        Operation(
+            "libgit2 (pygit2)",
+            f"\"$python\" -c '{LIBGIT2}'",
+            EDITED,
+            needs="pygit2",
+        ),
+        Operation(
+            "dulwich, without its hooks",
+            f"\"$python\" -c '{DULWICH}' >&2",
+            EDITED,
+            needs="dulwich",
+        ),
+        Operation(
+            "a clone in which nobody ran `agentlock init`",
+            "git -C ../clone commit -q -a -m x",
+            'git clone -q ../gated.git ../clone; echo mine >"../clone/$path"',
+            later="git -C ../clone push -q origin main",
+            gate="pre-receive",
+            moves=False,
+        ),
+        Operation(
+            "SKIP=agentlock, where only the pre-commit framework runs it",
+            "SKIP=agentlock git commit -q -a -m x",
+            FRAMEWORK,
+            needs="pre_commit",
+        ),
+    ),
+)
+
+GROUPS = (COMMITS, MOVES, ORDINARY, PUSHES, ROUND, ROADS)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from operations.operations import GROUPS
-from operations.world import FREE, MODES, RESERVED, build, copied, git_version, observe
+from operations.world import FREE, MODES, RESERVED, copied, missing, observe, stopped_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from operations.operations import Operation
     from operations.world import Mode
@@ -26,32 +25,22 @@ CELLS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def kept() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(
-        prefix="agentlock-operations-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
-
-
-def template(kept: Path, mode: Mode, operation: Operation) -> Path:
-    """A world built by the first test that needs it, in its sealed environment."""
-    if git_version() < operation.since:
-        pytest.skip(f"git has known it since {operation.since}")
-    if not (kept / mode).exists():
-        build(kept / mode, mode)
-    return kept / mode
+def require(operation: Operation) -> None:
+    if missing(operation):
+        pytest.skip(f"needs {missing(operation)}")
 
 
 @pytest.mark.parametrize(("mode", "operation"), CELLS)
 def test_what_touches_a_reserved_path_is_refused_now_or_by_the_next_gate(
-    mode: Mode, operation: Operation, kept: Path
+    mode: Mode, operation: Operation, template: Callable[[Mode], Path]
 ) -> None:
-    with copied(template(kept, mode, operation), RESERVED) as world:
+    require(operation)
+    with copied(template(mode), RESERVED) as world:
         seen = observe(world, operation)
-    assert seen.tried.hook == getattr(operation, mode), seen
+    assert seen.tried.hook == stopped_by(operation, mode), seen
     if seen.tried.hook:
         assert seen.tried.refused, seen
+        assert seen.tried.told != operation.silent, seen
         assert seen.restored is not None, seen
         assert "Traceback" not in seen.tried.result.err
     else:
@@ -65,12 +54,13 @@ def test_what_touches_a_reserved_path_is_refused_now_or_by_the_next_gate(
 
 @pytest.mark.parametrize(("mode", "operation"), CELLS)
 def test_what_touches_only_free_paths_is_left_alone(
-    mode: Mode, operation: Operation, kept: Path
+    mode: Mode, operation: Operation, template: Callable[[Mode], Path]
 ) -> None:
-    with copied(template(kept, mode, operation), FREE) as world:
+    require(operation)
+    with copied(template(mode), FREE) as world:
         seen = observe(world, operation)
     assert seen.tried.result.code == 0, seen
-    assert "agentlock" not in seen.tried.result.err
+    assert not seen.tried.told
     assert seen.changed == operation.moves
     assert seen.later is None or seen.later.result.code == 0, seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import shutil
 import sys
@@ -10,7 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from support import Repo, Result, run
+from operations.operations import PRINTED
+from support import NO_HOOKS, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from operations.operations import Operation
 
 Mode = Literal["default", "strict"]
-MODES: tuple[Mode, ...] = ("default",)
+MODES: tuple[Mode, ...] = ("default", "strict")
 HOLDER, OTHER = "BlueLake", "GreenHill"
 RESERVED, FREE, ELSEWHERE = "src/x.py", "docs/free.md", "other.md"
 PATHS = {"reserved": RESERVED, "free": FREE}
+SERVERS = {"origin": "remote.git", "fork": "fork.git", "gated": "gated.git"}
 PENDING = (
     "MERGE_HEAD",
     "CHERRY_PICK_HEAD",
@@ -31,11 +34,10 @@ PENDING = (
     "rebase-apply",
     "sequencer",
 )
-NO_HOOKS = {
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "core.hooksPath",
-    "GIT_CONFIG_VALUE_0": "/dev/null",
-}
+_OFF = NO_HOOKS[1::2]
+OFF = {"GIT_CONFIG_COUNT": str(len(_OFF))}
+for at, setting in enumerate(_OFF):
+    OFF[f"GIT_CONFIG_KEY_{at}"], _, OFF[f"GIT_CONFIG_VALUE_{at}"] = setting.partition("=")
 PREAMBLE = """\
 set -e
 agentlock() { "$python" -m agentlock "$@"; }
@@ -50,9 +52,12 @@ class Tried(NamedTuple):
 
     @property
     def refused(self) -> bool:
-        """A hook stopped it, and agentlock said why."""
-        told = "agentlock: " in self.result.err and " refused: " in self.result.err
-        return self.result.code != 0 and self.hook != "" and told
+        return self.result.code != 0 and self.hook != ""
+
+    @property
+    def told(self) -> bool:
+        """Agentlock said what it was that it refused."""
+        return "agentlock: " in self.result.err and " refused: " in self.result.err
 
 
 class Outcome(NamedTuple):
@@ -81,16 +86,17 @@ class World:
         known: dict[str, dict[str, str]] = json.loads((self.folder / "known.json").read_text())
         return {
             **_settings(home),
-            **known[self.path],
+            **known.get(self.path, {}),
             "AGENTLOCK_AGENT": OTHER,
             "path": self.path,
             "folder": self.path.partition("/")[0],
+            "off": " ".join(NO_HOOKS),
             "python": sys.executable,
         }
 
     def prepare(self, script: str) -> None:
         """Run a script that no hook sees, and that has to succeed."""
-        result = self._run(script, NO_HOOKS)
+        result = self._run(script, OFF)
         assert result.code == 0, f"{script}\n{result}"
 
     def attempt(self, script: str) -> Tried:
@@ -103,7 +109,7 @@ class World:
     def state(self) -> dict[str, object]:
         """What an operation could change: refs here and there, index, files, what is pending."""
         found: dict[str, object] = {}
-        for name in ("repo", "repo/sub", "remote.git", "gated.git"):
+        for name in ("repo", "repo/sub", *SERVERS.values()):
             where = Repo(self.folder / name)
             if where.path.exists():
                 found[f"refs of {name}"] = where.must("for-each-ref", env=self.variables())
@@ -122,10 +128,26 @@ class World:
         return run("sh", "-c", PREAMBLE + script, cwd=self.repo.path, env=env)
 
 
+def missing(operation: Operation) -> str:
+    """What there is not on this machine, and the operation needs; "" where it can be tried."""
+    if git_version() < operation.since:
+        return f"git {operation.since[0]}.{operation.since[1]}"
+    if operation.needs and importlib.util.find_spec(operation.needs) is None:
+        return operation.needs
+    return ""
+
+
 def git_version() -> tuple[int, int]:
     words = run("git", "--version", cwd=Path.cwd()).out.split()
     major, minor, *_ = words[2].split(".")
     return int(major), int(minor)
+
+
+def stopped_by(operation: Operation, mode: Mode) -> str:
+    """The hook that has to refuse the operation where the path is reserved; "" for none."""
+    if operation.stand_in and git_version() >= (2, 54):
+        return operation.stand_in
+    return operation.strict if mode == "strict" else operation.default
 
 
 def observe(world: World, operation: Operation) -> Outcome:
@@ -139,19 +161,23 @@ def observe(world: World, operation: Operation) -> Outcome:
         return Outcome(tried, after != before, None, later)
     restored = "" if after == before else None
     if restored is None and operation.restore:
-        mended = world.attempt(operation.restore)
+        command = operation.restore
+        if command == PRINTED:
+            command = tried.result.err.partition(PRINTED)[2].partition("\n")[0]
+        mended = world.attempt(command)
         if mended.result.code == 0 and world.state() == before:
-            restored = operation.restore
+            restored = command
     return Outcome(tried, after != before, restored, None)
 
 
 def build(folder: Path, mode: Mode) -> None:
-    """A world to be copied for each operation. Nothing in it names the place it lies in.
+    """A world to be copied for each operation.
 
-    main is what both remotes have. For each path three commits that no ref names: ``change`` and
-    ``rival`` change the path, each in its own way, ``elsewhere`` changes another; all on main.
+    main is what three servers have: ``origin``, ``fork``, and ``gated``, which has a gate of its
+    own over the same table. For each path three commits that no ref names: ``change`` and ``rival``
+    change the path, each in its own way, ``elsewhere`` changes another; all on main.
     """
-    for name in ("home", "repo", "remote.git", "gated.git"):
+    for name in ("home", "repo", *SERVERS.values()):
         (folder / name).mkdir(parents=True)
     env = _settings(folder / "home")
     settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
@@ -162,7 +188,7 @@ def build(folder: Path, mode: Mode) -> None:
         repo.write(name, f"start of {name}\n")
     repo.must("add", "--all", env=env)
     repo.must("commit", "-q", "-m", "start", env=env)
-    for remote, name in (("origin", "remote.git"), ("gated", "gated.git")):
+    for remote, name in SERVERS.items():
         repo.must("init", "-q", "--template=", "--bare", f"../{name}", env=env)
         repo.must("remote", "add", remote, f"../{name}", env=env)
         repo.must("push", "-q", remote, "main", env=env)
@@ -180,6 +206,9 @@ def build(folder: Path, mode: Mode) -> None:
     (folder / "known.json").write_text(json.dumps(known))
     result = repo.agentlock("init", "--project", "same", *options, env=env)
     assert result.code == 0, result
+    gate = ("--server", "--database", str(repo.database))
+    result = Repo(folder / "gated.git").agentlock("init", *gate, env=env)
+    assert result.code == 0, result
     repo.reserve(HOLDER, "src/", "--ttl", "20h", env=env)
 
 
@@ -192,6 +221,8 @@ def copied(template: Path, path: str) -> Iterator[World]:
     with tempfile.TemporaryDirectory(dir=template.parent, ignore_cleanup_errors=True) as folder:
         world = World(Path(folder) / "world", path)
         shutil.copytree(template, world.folder, symlinks=True)
+        gate = world.folder / "gated.git" / "config"
+        gate.write_text(gate.read_text().replace(str(template), str(world.folder)))
         yield world
 
 
@@ -223,8 +254,9 @@ def _commit(repo: Repo, path: str, text: str, env: dict[str, str]) -> str:
 def _failed_hook(trace: Path) -> str:
     """The first hook that git saw end with an error (api-trace2: child_start, child_exit)."""
     hooks = {}
-    lines = trace.read_text().splitlines() if trace.exists() else []
-    for event in map(json.loads, lines):
+    lines = trace.read_bytes().splitlines() if trace.exists() else []
+    for line in lines:
+        event = json.loads(line.decode("utf-8", "replace"))
         child = (event["sid"], event.get("child_id"))
         if event["event"] == "child_start" and event["child_class"] == "hook":
             hooks[child] = event["hook_name"]
