@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from postgresql import GIVEN_SERVER, Server, running
+from postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
 from support import Repo, search_path
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
     """A server that is shared by all tests of this process: nobody may stop it."""
-    if GIVEN_SERVER:
-        yield Server(GIVEN_SERVER)
-        return
-    with tempfile.TemporaryDirectory(prefix="agentlock-postgresql-") as folder:
-        Path(folder).chmod(0o755)  # it runs as another user
-        with running(Path(folder) / "data") as server:
-            yield server
+    with contextlib.ExitStack() as stack:
+        if GIVEN_SERVER:
+            server = Server(GIVEN_SERVER)
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="agentlock-server-"))
+            Path(folder).chmod(0o755)  # it runs as another user
+            server = stack.enter_context(running(Path(folder) / "data"))
+        yield stack.enter_context(pooled(server, GIVEN_POOLER)) if GIVEN_POOLER else server
 
 
 @pytest.fixture

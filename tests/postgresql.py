@@ -2,6 +2,7 @@
 
 AGENTLOCK_TEST_POSTGRESQL may name another server (a URL of a role that may create databases and
 roles): the tests that stop no server then run there.
+AGENTLOCK_TEST_PGBOUNCER may name the program pgbouncer: they then reach the server through it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from urllib.parse import urlsplit, urlunsplit
 from agentlock.store.libpq import Connection, PostgresError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 GIVEN_SERVER = os.environ.get("AGENTLOCK_TEST_POSTGRESQL")
+GIVEN_POOLER = os.environ.get("AGENTLOCK_TEST_PGBOUNCER")
 NOBODY = 65534  # PostgreSQL does not run as root
 _WAIT = 60.0
+_KEPT = ("PATH", "LD_LIBRARY_PATH")
 _numbers = itertools.count()
 # A crash of the machine is no fault that these tests make; of the server, the kernel keeps all.
 _SETTINGS = ("fsync=off", "shared_buffers=16MB", "max_connections=60", "autovacuum=off")
@@ -113,7 +116,7 @@ class OwnServer(Server):
                 stdin=subprocess.DEVNULL,
                 **({} if self.inside else _as_nobody()),
             )
-        self.wait()
+        _wait_for(lambda: self.run("SELECT 1"), self.folder / "log")
 
     def _started_inside(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """Only root may enter a namespace; it becomes nobody there."""
@@ -124,17 +127,6 @@ class OwnServer(Server):
         """Believe everybody in a network."""
         with (self.folder / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {network} trust\n")
-
-    def wait(self) -> None:
-        ended = time.monotonic() + _WAIT
-        while True:
-            try:
-                self.run("SELECT 1")
-            except PostgresError:  # noqa: PERF203 -- it waits
-                assert time.monotonic() < ended, (self.folder / "log").read_text()
-                time.sleep(0.05)
-            else:
-                return
 
     def revive(self) -> None:
         """Start it where a test has stopped it."""
@@ -211,7 +203,8 @@ def _children(pid: int) -> list[int]:
 
 
 def _as_nobody() -> dict[str, Any]:
-    home = {"HOME": "/", "LC_ALL": "C", "PATH": os.environ["PATH"]}
+    home = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    home |= {"HOME": "/", "LC_ALL": "C"}
     if os.geteuid() == 0:
         return {"user": NOBODY, "group": NOBODY, "extra_groups": (), "env": home, "cwd": "/"}
     return {"env": home}
@@ -246,6 +239,42 @@ def running(folder: Path, *, settings: tuple[str, ...] = ()) -> Iterator[OwnServ
         yield server
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def pooled(server: Server, program: str) -> Iterator[Server]:
+    """The server behind a pgbouncer that gives a connection to each transaction anew."""
+    parts = urlsplit(server.url)
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="agentlock-pgbouncer-") as folder:
+        Path(folder).chmod(0o777)
+        settings = Path(folder) / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={parts.hostname} port={parts.port} user={parts.username}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\nmax_client_conn = 1000\n"
+            f"default_pool_size = 10\nlogfile = {folder}/log\n"
+        )
+        pooler = subprocess.Popen((program, str(settings)), **_as_nobody())
+        try:
+            front = Server(f"postgresql://anybody@127.0.0.1:{port}/postgres", server.url)
+            _wait_for(lambda: front.run("SELECT 1", url=front.url), Path(folder) / "log")
+            yield front
+        finally:
+            pooler.terminate()
+            pooler.wait(_WAIT)
+
+
+def _wait_for(answer: Callable[[], object], log: Path) -> None:
+    ended = time.monotonic() + _WAIT
+    while True:
+        try:
+            answer()
+        except PostgresError:  # noqa: PERF203 -- it waits
+            assert time.monotonic() < ended, log.read_text()
+            time.sleep(0.05)
+        else:
+            return
 
 
 def free_port() -> int:
