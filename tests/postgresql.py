@@ -44,6 +44,7 @@ class Server:
     def __init__(self, url: str, admin: str | None = None) -> None:
         self.url = url
         self._admin = admin or url
+        self.direct = self  # where a pooler stands in between: what lies behind it
 
     def database(self) -> str:
         """The URL of a new database."""
@@ -258,6 +259,7 @@ def pooled(server: Server, program: str) -> Iterator[Server]:
         pooler = subprocess.Popen((program, str(settings)), **_as_nobody())
         try:
             front = Server(f"postgresql://anybody@127.0.0.1:{port}/postgres", server.url)
+            front.direct = server
             _wait_for(lambda: front.run("SELECT 1", url=front.url), Path(folder) / "log")
             yield front
         finally:
