@@ -35,7 +35,7 @@ _WAIT = 60.0
 _KEPT = ("PATH", "LD_LIBRARY_PATH")
 _numbers = itertools.count()
 # A crash of the machine is no fault that these tests make; of the server, the kernel keeps all.
-_SETTINGS = ("fsync=off", "shared_buffers=16MB", "max_connections=60", "autovacuum=off")
+_SETTINGS = ("fsync=off", "shared_buffers=16MB", "max_connections=100", "autovacuum=off")
 
 
 class Server:
@@ -220,7 +220,8 @@ def binaries() -> Path:
     package = Path(spec.origin).parent
     found = package / "pginstall18" / "bin"
     with contextlib.suppress(PermissionError):
-        subprocess.run((str(found / "postgres"), "--version"), check=True, **_as_nobody())
+        version = (str(found / "postgres"), "--version")
+        subprocess.run(version, check=True, stdout=subprocess.DEVNULL, **_as_nobody())
         return found
     copy = Path(tempfile.mkdtemp(prefix="agentlock-postgresql-"))
     atexit.register(shutil.rmtree, copy)
@@ -254,7 +255,7 @@ def pooled(server: Server, program: str) -> Iterator[Server]:
             f"[databases]\n* = host={parts.hostname} port={parts.port} user={parts.username}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             "auth_type = any\npool_mode = transaction\nmax_client_conn = 1000\n"
-            f"default_pool_size = 10\nlogfile = {folder}/log\n"
+            f"default_pool_size = 5\nserver_idle_timeout = 1\nlogfile = {folder}/log\n"
         )
         pooler = subprocess.Popen((program, str(settings)), **_as_nobody())
         try:

@@ -256,7 +256,10 @@ def library() -> ctypes.CDLL:
 
 def _found() -> ctypes.CDLL:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    bundled = _bundled([package, *sys.path])
+    environment = os.path.dirname(os.path.dirname(sys.executable))
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    beside = os.path.join(environment, "lib", version, "site-packages")
+    bundled = _bundled([package, beside, *sys.path])
     if bundled is None and sys.flags.no_site:  # as git's hooks start Python
         import site
 

@@ -9,6 +9,7 @@ import pytest
 from support import NO_HOOKS, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support import Repo, Result
@@ -32,7 +33,8 @@ TOO_DEAR = (
     *("random", "re", "shutil", "site", "socket", "sqlite3", "ssl", "string"),
     *("subprocess", "tempfile", "threading", "traceback", "typing", "urllib", "uuid"),
 )
-ITS_OWN = {"agentlock.guard.hooks", "agentlock.guard.verdict", "agentlock.store.sqlite"}
+ITS_OWN = {"agentlock.guard.hooks", "agentlock.guard.verdict", "agentlock.store.table"}
+STORES = {"agentlock.store.sqlite", "agentlock.store.postgres"}
 PREFIX = "import time:"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the shim is a sh script")
@@ -59,13 +61,17 @@ def loaded(result: Result) -> Loaded:
     listed = [line for line in lines if line.startswith(PREFIX)]
     modules = {line.rpartition("|")[2].strip() for line in listed}
     assert modules >= ITS_OWN, result
+    assert len(modules & STORES) == 1, result
     said = "".join(line for line in lines if not line.startswith(PREFIX))
     return Loaded(result.code, said, modules)
 
 
-@pytest.fixture
-def watched(repo: Repo, tmp_path: Path) -> Repo:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def watched(request: pytest.FixtureRequest, new_repo: Callable[..., Repo], tmp_path: Path) -> Repo:
     """A repository with files, reservations and a remote, whose hooks tell what they import."""
+    repo = new_repo("repo")
+    where = ("--database", request.getfixturevalue("postgresql").database())
+    assert repo.agentlock("init", *(where if request.param == "postgresql" else ())).code == 0
     for name in ("src/app.py", "docs/guide.md", "lib/shared.py"):
         repo.write(name)
     repo.commit_unguarded("files")

@@ -1,0 +1,319 @@
+"""What the table costs on a PostgreSQL server, beside SQLite and psql in the same run.
+
+python benchmarks/postgres.py [--processes 200] [--rounds 15] [--write]
+
+The server is started for the run, on this machine, and waits for its disk as SQLite does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from postgresql import OwnServer, binaries, running
+from scratch import Repository, Scratch
+from wire import wire_to
+
+from agentlock import audit
+from agentlock.patterns.matching import Folding
+from agentlock.patterns.syntax import Reading
+from agentlock.reservations import Request, reserve
+from agentlock.store import migrate, open_store
+from agentlock.store.filesystem import Modes
+from agentlock.store.libpq import Connection, PostgresError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESULTS = Path(__file__).with_name("POSTGRES.md")
+GRANTS = 5
+HOUR = 3600 * 1_000_000
+PATIENCE = 600 * 1_000_000
+_WORKER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from postgres import work
+work(*sys.argv[2:])
+"""
+_SERIALIZABLE = "40001"
+
+
+def main() -> int:
+    """Measure everything; 0 where nothing was violated and nothing failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--processes", type=int, default=200, metavar="N")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="agentlock-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        settings = ("fsync=on", "max_connections=300", "shared_buffers=64MB")
+        with running(Path(folder) / "data", settings=settings) as server:
+            scratch = Scratch(Path(folder))
+            wrong, crowd_lines = crowd(scratch, server, options.processes)
+            lines = [
+                *crowd_lines,
+                *hooks(scratch, server, options.rounds),
+                *silence(scratch, server),
+                *locking(server),
+            ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.write:
+        RESULTS.write_text(text, encoding="utf-8")
+    return wrong
+
+
+# Many processes
+
+
+def crowd(scratch: Scratch, server: OwnServer, processes: int) -> tuple[int, list[str]]:
+    """Each process makes its grants, opening the table for each; the next store, the same."""
+    lines = [
+        "# PostgreSQL beside SQLite",
+        "",
+        "Made by `python benchmarks/postgres.py --write`, server and clients on one machine.",
+        "",
+        f"{processes} processes at once, {GRANTS} times `reserve` each (open, reserve, close), ",
+        "one in five for a file that all want:",
+        "",
+        "| table | granted | refused | errors | violated | p50 ms | p99 ms | worst ms | a second |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    wrong = 0
+    places = {"SQLite": str(scratch.folder / "crowd.sqlite3"), "PostgreSQL": server.database()}
+    figures = {}
+    for name, location in places.items():
+        identifier, _ = migrate.make(location, Modes())
+        migrate.add_project(location, "p")
+        started = time.perf_counter()
+        said = _at_once(location, identifier, processes)
+        seconds = time.perf_counter() - started
+        words = [line.split() for line in said.splitlines()]
+        waits = sorted(float(word[1]) for word in words if word[0] in ("granted", "refused"))
+        counts = {what: sum(word[0] == what for word in words) for what in ("granted", "refused")}
+        errors = processes * GRANTS - len(waits)
+        store = open_store(location, identifier, "p", read_only=True)
+        violations = len(audit.examine(store, Folding()))
+        held = len(store.reservations())
+        store.close()
+        violations += held != counts["granted"]
+        wrong += errors + violations
+        figures[name] = (_at(waits, 0.5), _at(waits, 0.99))
+        lines.append(
+            f"| {name} | {counts['granted']} | {counts['refused']} | {errors} | {violations} "
+            f"| {_at(waits, 0.5):.0f} | {_at(waits, 0.99):.0f} | {waits[-1]:.0f} "
+            f"| {len(waits) / seconds:.0f} |"
+        )
+    p50, p99 = (figures["PostgreSQL"][at] / figures["SQLite"][at] for at in range(2))
+    lines += ["", f"PostgreSQL / SQLite: p50 {p50:.1f}, p99 {p99:.1f}.", ""]
+    return min(wrong, 1), lines
+
+
+def _at_once(location: str, identifier: str, processes: int) -> str:
+    """What the workers print; they start at the same moment, when all of them are ready."""
+    gate, hold = os.pipe()
+    command = (sys.executable, "-c", _WORKER, str(Path(__file__).parent), location, identifier)
+    workers = [
+        subprocess.Popen(
+            (*command, str(at), str(gate)), stdout=subprocess.PIPE, text=True, pass_fds=(gate,)
+        )
+        for at in range(processes)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    os.close(hold)
+    os.close(gate)
+    return "".join(worker.communicate()[0] for worker in workers)
+
+
+def work(location: str, identifier: str, number: str, gate: str) -> None:
+    """One process: its grants, a line for each."""
+    print("ready", flush=True)
+    os.read(int(gate), 1)
+    for turn in range(GRANTS):
+        name = b"/contested.py" if turn == int(number) % GRANTS else b"/%b/%d.py"
+        pattern = name % (number.encode(), turn) if b"%" in name else name
+        started = time.perf_counter()
+        store = open_store(location, identifier, "p", timeout=PATIENCE)
+        request = Request(f"Agent{number}", [Reading(pattern, pattern, "literal")], HOUR)
+        answer = reserve(store, request, Folding())
+        store.close()
+        waited = (time.perf_counter() - started) * 1000
+        print("granted" if answer.granted else "refused", f"{waited:.3f}")
+
+
+# A commit
+
+
+def hooks(scratch: Scratch, server: OwnServer, rounds: int) -> list[str]:
+    """A guarded commit and its hook alone, on both stores, beside psql; interleaved."""
+    url = server.database()
+    repos = {"SQLite": scratch.repository("file"), "PostgreSQL": scratch.repository("server")}
+    repos["SQLite"].must("init", program="agentlock")
+    repos["PostgreSQL"].must("init", "--database", url, program="agentlock")
+    bare = scratch.repository("bare")
+    for repo in repos.values():
+        names = [f"held/{at}.py" for at in range(200)]
+        repo.must("reserve", *names, program="agentlock", agent="Other")
+    select = (str(binaries() / "psql"), "-X", url, "-c", "select 1")
+    calls: dict[str, Callable[[], object]] = {
+        "`psql -c 'select 1'`": lambda: bare.run(*select),
+        "commit, no hook": lambda: _commit(bare),
+        "commit, SQLite": lambda: _commit(repos["SQLite"]),
+        "commit, PostgreSQL": lambda: _commit(repos["PostgreSQL"]),
+        "pre-commit alone, SQLite": lambda: _hook(repos["SQLite"]),
+        "pre-commit alone, PostgreSQL": lambda: _hook(repos["PostgreSQL"]),
+        "`import psycopg`": lambda: bare.run(sys.executable, "-I", "-c", "import psycopg"),
+        "Python alone": lambda: bare.run(sys.executable, "-I", "-c", ""),
+    }
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - started) * 1000)
+    medians = {name: statistics.median(found[1:]) for name, found in times.items()}
+    psql, file = medians["`psql -c 'select 1'`"], medians["commit, SQLite"]
+    rows = [
+        f"| {name} | {found:.1f} | {found / psql:.1f} | {found / file:.2f} |"
+        for name, found in medians.items()
+    ]
+    return [
+        f"A commit of one file, 200 live reservations of others, medians of {rounds} rounds:",
+        "",
+        "| | ms | in psqls | in commits, SQLite |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _commit(repo: Repository) -> None:
+    repo.write("changed.txt", str(time.perf_counter_ns()))
+    repo.must("add", "changed.txt")
+    repo.must("commit", "-q", "-m", "change")
+
+
+def _hook(repo: Repository) -> None:
+    if (repo.path / ".git/hooks/pre-commit").exists():
+        repo.run(str(repo.path / ".git/hooks/pre-commit"))
+
+
+# A network that says nothing
+
+
+def silence(scratch: Scratch, server: OwnServer) -> list[str]:
+    """How long each command waits where every packet is dropped, at several time-outs."""
+    url = server.database()
+    repo = scratch.repository("silent")
+    with wire_to(server.port) as wire:
+        repo.must("init", "--database", wire.url(url), program="agentlock")
+        repo.must("reserve", "mine.py", program="agentlock")
+        wire.silent = True
+        repo.write("changed.txt", "changed")
+        repo.must("add", "changed.txt")
+        commands = {
+            "commit": ("git", "commit", "-q", "-m", "change"),
+            "reserve": (sys.executable, "-m", "agentlock", "reserve", "x.py"),
+            "release": (sys.executable, "-m", "agentlock", "release", "--all"),
+        }
+        rows = []
+        for name, command in commands.items():
+            cells = []
+            for seconds in (1, 3):
+                started = time.perf_counter()
+                done = subprocess.run(
+                    command,
+                    cwd=repo.path,
+                    env={**scratch.environment, "AGENTLOCK_TIMEOUT": str(seconds)},
+                    capture_output=True,
+                    check=False,
+                )
+                cells.append(f"exit {done.returncode} after {time.perf_counter() - started:.2f} s")
+            rows.append(f"| {name} | {' | '.join(cells)} |")
+    head = ["Packets dropped:", "", "| | time-out 1 s | time-out 3 s |", "|---|---|---|"]
+    return [*head, *rows, ""]
+
+
+# Which lock
+
+
+def locking(server: OwnServer, clients: int = 16, transactions: int = 40) -> list[str]:
+    """Look and insert, as a grant does: under an advisory lock, or serializable with retries."""
+    begins = {
+        "advisory lock of the transaction": "BEGIN ISOLATION LEVEL READ COMMITTED; "
+        "SELECT pg_advisory_xact_lock(1, 1)",
+        "serializable, tried again": "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    }
+    rows = []
+    for name, begin in begins.items():
+        url = server.database()
+        server.run("CREATE TABLE held (id BIGSERIAL PRIMARY KEY, name TEXT)", url=url)
+        waits: list[float] = []
+        retries: list[int] = []
+        threads = [
+            threading.Thread(target=_client, args=(url, begin, transactions, waits, retries))
+            for _ in range(clients)
+        ]
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = time.perf_counter() - started
+        waits.sort()
+        assert len(waits) == clients * transactions
+        rows.append(
+            f"| {name} | {len(waits) / seconds:.0f} | {_at(waits, 0.5):.1f} "
+            f"| {_at(waits, 0.99):.1f} | {waits[-1]:.1f} | {len(retries)} |"
+        )
+    return [
+        f"{clients} clients that look and insert in a closed loop, {transactions} times each:",
+        "",
+        "| | a second | p50 ms | p99 ms | worst ms | tried again |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def _client(
+    url: str, begin: str, transactions: int, waits: list[float], retries: list[int]
+) -> None:
+    connection = Connection({"dbname": url}, 60)
+    look: tuple[str, tuple[Any, ...]] = ("SELECT count(*) FROM held WHERE name = $1", ("x",))
+    for _ in range(transactions):
+        started = time.perf_counter()
+        while True:
+            try:
+                connection.script(begin, 60)
+                connection.rows(*look, 60)
+                connection.rows("INSERT INTO held (name) VALUES ($1)", ("y",), 60)
+                connection.script("COMMIT", 60)
+                break
+            except PostgresError as error:
+                if error.state != _SERIALIZABLE:
+                    raise
+                connection.script("ROLLBACK", 60)
+                retries.append(1)
+        waits.append((time.perf_counter() - started) * 1000)
+    connection.close()
+
+
+def _at(ordered: list[float], part: float) -> float:
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
