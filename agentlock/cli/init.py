@@ -63,7 +63,7 @@ def init(
     """
     if strict and (server or not hooks):
         raise UsageError("--strict is one hook more for those who commit, and here are none")
-    workspace = Workspace(timeout=timeout)
+    workspace = Workspace(timeout=timeout, unguarded_bare=True)
     outcome = initialise(
         workspace.repository,
         database=database,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentlock.duration import parse_duration, parse_timeout
-from agentlock.errors import IdentityError, OlderSchemaError, UsageError
+from agentlock.errors import IdentityError, NotARepositoryError, OlderSchemaError, UsageError
 from agentlock.git.repository import (
     NAME_RULE,
     Identity,
@@ -46,10 +46,20 @@ IDENTIFIER = _Identifier()
 
 
 class Workspace:
-    """The worktree that a command runs in, seen by one agent."""
+    """The worktree that a command runs in, seen by one agent.
 
-    def __init__(self, agent: str | None = None, timeout: str | None = None) -> None:
+    A bare repository will do where it is guarded (`init --server`), or is about to be.
+    """
+
+    def __init__(
+        self, agent: str | None = None, timeout: str | None = None, *, unguarded_bare: bool = False
+    ) -> None:
         self.repository: Repository = discover()
+        if self.repository.is_bare and self.repository.database is None and not unguarded_bare:
+            raise NotARepositoryError(
+                "this is a bare repository, not a worktree",
+                hint="cd into a worktree; to guard the pushes to it: agentlock init --server",
+            )
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
 

@@ -83,7 +83,7 @@ def _require_role(repository: Repository, *, server: bool) -> None:
         )
     if repository.is_bare and not server:
         raise NotARepositoryError(
-            "this is a bare repository: nobody commits here, agents push to it",
+            "this is a bare repository, not a worktree: nobody commits here, agents push to it",
             hint="agentlock init --server --database X, with the table that the agents use",
         )
 
