@@ -1,4 +1,4 @@
-"""Write docs/faults.md: what every fault of the tests comes to, for a commit and for a push.
+"""Write docs/faults.md: what every fault of the tests comes to, for each command and hook.
 
 python benchmarks/fault_table.py
 """
@@ -10,27 +10,54 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.scenarios import FAULTS, Cell, arranged, observe  # noqa: E402
-from faults.world import OPERATIONS, World, build  # noqa: E402
+from faults.hardships import HARDSHIPS, Hardship, attempt  # noqa: E402
+from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe  # noqa: E402
+from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied  # noqa: E402
+
+if TYPE_CHECKING:
+    from support import Result
 
 TABLE = ROOT / "docs" / "faults.md"
-WIDEST = 150
+WIDEST = 130
+COLUMNS = (*COMMANDS, *OPERATIONS)
 INTRODUCTION = """\
 # Closed when in doubt
 
-What the hooks do when they cannot decide, each fault arranged for real. A cell shows the exit
-code of the hook and the first line that it prints (a second one says what mends it); git refuses
-the commit or the push with it, changes no ref, and no byte of the table is changed. Made by
-`python benchmarks/fault_table.py` from the scenarios that `tests/faults` holds the code to.
-
-| fault | commit | push |
-|---|---|---|
+What agentlock does when something is broken, each fault arranged for real. A cell shows the exit
+code of the command, or of the hook, which is asked about a path that another agent holds: 0 yes,
+1 refused, 3 could not decide and therefore refused, `signal` ended by it, other codes where not
+even Python or the shell could start. Made by `python benchmarks/fault_table.py` from the scenarios
+that `tests/faults` holds the code to: a command that ends with 0 has done what it says, any other
+has changed no reservation; no hook lets the reserved path through.
 """
+DECIDED = """
+## Nothing can be decided
+
+No ref moves and no byte of the table is changed.
+"""
+LIVED_THROUGH = """
+## What must be lived through
+
+Where the table can still be read, the answer is the right one. Afterwards `PRAGMA integrity_check`
+finds nothing.
+"""
+LIMITS = """
+## Published limits
+
+Here a reserved path does get through, and nothing notices it:
+"""
+WHY = {
+    "clock set forward by a day": "a lease is a time; whoever sets the clock ends it",
+    "log deleted": "what was granted since the last checkpoint was only there. The log is gone "
+    "whenever the last process that had the table open has ended in peace; a kill -9 leaves it",
+    "log of another table": "as above: SQLite finds that it does not belong here, and ignores it",
+}
 
 
 def main() -> int:
@@ -40,44 +67,73 @@ def main() -> int:
         os.environ.update(environment)
         template = Path(folder) / "template"
         build(template)
-        passed: list[str] = []
-        rows = []
-        for fault in FAULTS:
-            cells = []
-            for operation in OPERATIONS:
-                if operation not in fault.only:
-                    cells.append("does not concern it")
-                    continue
-                with arranged(fault, template) as world:
-                    cell = observe(world, fault, operation)
-                if not _is_closed(cell):
-                    passed.append(f"{fault.name}, {operation}: {cell}")
-                cells.append(_told(cell, world))
-            rows.append(f"| {_escaped(fault.name)} | {' | '.join(cells)} |\n")
-    TABLE.write_text(INTRODUCTION + "".join(rows), encoding="utf-8")
-    print(f"{len(rows)} faults, {len(passed)} cells that are not closed: {TABLE}")
-    print(*passed, sep="\n", end="")
-    return 1 if passed else 0
+        wrong: list[str] = []
+        decided = [_fault_row(fault, template, wrong) for fault in FAULTS]
+        lived = [_hardship_row(one, template, wrong) for one in HARDSHIPS if one.kept]
+        limits = [_hardship_row(one, template, []) for one in HARDSHIPS if not one.kept]
+    head = f"\n| fault | {' | '.join(COLUMNS)} | in words |\n|---|{'---|' * (len(COLUMNS) + 1)}\n"
+    reasons = "".join(f"\n- {name}: {why}." for name, why in WHY.items()) + "\n"
+    parts = (DECIDED, head, *decided, LIVED_THROUGH, head, *lived, LIMITS, head, *limits, reasons)
+    TABLE.write_text(INTRODUCTION + "".join(parts), encoding="utf-8")
+    count = len(decided) + len(lived) + len(limits)
+    print(f"{count} faults, {len(wrong)} cells that are wrong: {TABLE}", *wrong, sep="\n")
+    return 1 if wrong else 0
 
 
-def _is_closed(cell: Cell) -> bool:
-    refused = cell.git is None or cell.git.code != 0
-    return refused and cell.hook.code == 3 and not cell.landed and not cell.table_changed
+def _fault_row(fault: Fault, template: Path, wrong: list[str]) -> str:
+    cells: dict[str, Result] = {}
+    for operation in fault.only:
+        with arranged(fault, template) as world:
+            cell = observe(world, fault, operation)
+            cells[operation] = cell.hook
+            passed = cell.git is not None and cell.git.code == 0
+            if passed or cell.hook.code != 3 or cell.landed or cell.table_changed:
+                wrong.append(f"{fault.name}, {operation}: {cell}")
+    if fault in COMMAND_FAULTS and not fault.other_user:
+        with arranged(fault, template) as world:
+            _attempt_all(fault.name, world, cells, wrong)
+    return _row(fault.name, cells)
 
 
-def _told(cell: Cell, world: World) -> str:
-    said = [line for line in cell.hook.err.splitlines() if line.startswith("agentlock: ")]
-    line = said[0] if said else "(nobody to tell)"
-    for path, name in (
-        (world.database.parent, "…"),
-        (world.folder, "…"),
-        (ROOT, "…"),
-        (Path(sys.prefix), "…"),
-    ):
-        line = line.replace(str(path), name)
+def _hardship_row(hardship: Hardship, template: Path, wrong: list[str]) -> str:
+    cells: dict[str, Result] = {}
+    with copied(template) as world:
+        hardship.arrange(world)
+        refs = world.landed()
+        for operation in OPERATIONS:
+            by_git, cells[operation] = world.git(operation, RESERVED), world.hook(operation)
+            if by_git.code == 0 or cells[operation].code == 0 or world.landed() != refs:
+                wrong.append(f"{hardship.name}, {operation}: {by_git} {cells[operation]}")
+        _attempt_all(hardship.name, world, cells, wrong if hardship.printed else [])
+    return _row(hardship.name, cells)
+
+
+def _attempt_all(name: str, world: World, cells: dict[str, Result], wrong: list[str]) -> None:
+    for command in COMMANDS:
+        cells[command], honest = attempt(world, command)
+        if not honest:
+            wrong.append(f"{name}, {command}: {cells[command]}")
+
+
+def _row(name: str, cells: dict[str, Result]) -> str:
+    codes = [_code(cells[column]) if column in cells else "-" for column in COLUMNS]
+    said = {_told(result) for result in cells.values() if result.code not in (0, 1)}
+    return f"| {_escaped(name)} | {' | '.join(codes)} | {'; '.join(sorted(said - {''}))} |\n"
+
+
+def _code(result: Result) -> str:
+    return str(result.code) if result.code >= 0 else "signal"
+
+
+def _told(result: Result) -> str:
+    """The sentence that a refusal begins with; of an undecided one nothing else is needed."""
+    said = [line for line in result.err.splitlines() if line.startswith("agentlock: ")]
+    line = re.sub(r"^agentlock: ((commit|push) )?(refused: )?", "", said[0]) if said else ""
+    line = re.sub(r"[^\s(]*/agentlock-fault-\w+/world(/repo/\.git/agentlock)?", "…", line)
+    for path in (ROOT, Path(sys.prefix)):
+        line = line.replace(str(path), "…")
     line = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "…", line)
-    shown = line if len(line) <= WIDEST else line[: WIDEST - 1] + "…"
-    return f"{cell.hook.code}: {_escaped(shown.removeprefix('agentlock: '))}"
+    return _escaped(line if len(line) <= WIDEST else line[: WIDEST - 1] + "…")
 
 
 def _escaped(text: str) -> str:

@@ -17,8 +17,10 @@ from agentlock.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     AgentlockError,
+    UndecidedError,
     UsageError,
 )
+from agentlock.guard.early import hold_standard_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +82,7 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one return for ea
     """Run the command line; the exit code."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in options
+    _stand_in_for_closed()
     try:
         result: Any = cli.main(list(arguments), prog_name="agentlock", standalone_mode=False)
         sys.stdout.flush()
@@ -95,11 +98,43 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one return for ea
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        if _can_print():
+            return _bug(error, as_json=as_json)
+        return _failed(_unprinted(error), as_json=False)
     except Exception as error:  # noqa: BLE001 -- a bug: a log to attach, never a traceback
-        bug = AgentlockError(report_bug(error))
-        bug.kind, bug.exit_code = "bug", EXIT_BUG
-        return _failed(bug, as_json=as_json)
+        return _bug(error, as_json=as_json)
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _stand_in_for_closed() -> None:
+    """Start as if what is closed of stdin, stdout and stderr led to /dev/null."""
+    hold_standard_descriptors()
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _can_print() -> bool:
+    """Whether stdout takes what is waiting to be printed; what it does not take is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _unprinted(error: OSError) -> UndecidedError:
+    return UndecidedError(
+        f"the answer cannot be printed: {error.strerror}",
+        hint="what was asked for may have been done: agentlock list",
+    )
+
+
+def _bug(error: Exception, *, as_json: bool) -> int:
+    bug = AgentlockError(report_bug(error))
+    bug.kind, bug.exit_code = "bug", EXIT_BUG
+    return _failed(bug, as_json=as_json)
 
 
 def _usage(error: click.ClickException) -> UsageError:

@@ -22,7 +22,7 @@ class Asked:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
-        _hold_standard_descriptors()
+        hold_standard_descriptors()
         self.settings = ask_settings()
         self.staged: Running | None = None
         if arguments and arguments[0] in _ABOUT_THE_INDEX:
@@ -31,7 +31,7 @@ class Asked:
             self.staged = ask_staged()
 
 
-def _hold_standard_descriptors() -> None:
+def hold_standard_descriptors() -> None:
     """Let no file or pipe that is opened later become a closed stdin, stdout or stderr.
 
     The stand-in for stdin cannot be read: nothing to read would mean that nothing is pushed.

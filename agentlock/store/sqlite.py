@@ -25,6 +25,7 @@ _ATTEMPTS = 4  # the first and three retries
 _FIRST_PAUSE = 0.05
 _SMALLEST_PAGE = 512
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+LOOK_AT_THE_DISK = "see whether that disk is full, read-only or failing (df, mount, dmesg)"
 CHECK_PERMISSIONS = "check the permissions of the file and its folder"
 
 
@@ -166,9 +167,8 @@ class SQLiteStore(Table):
             )
         if "full" in said:
             return DatabaseError(f"{self.location}: {said}", hint="free space on that disk")
-        return DatabaseError(
-            f"{self.location} cannot be read or written: {said}", hint=WHERE_IT_BELONGS
-        )
+        hint = LOOK_AT_THE_DISK if "I/O error" in said else WHERE_IT_BELONGS
+        return DatabaseError(f"{self.location} cannot be read or written: {said}", hint=hint)
 
     def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):

@@ -171,14 +171,14 @@ def _garbled_time(world: World) -> None:
 
 def _garbled_name(world: World) -> None:
     world.repo.sql("UPDATE file_reservations SET prefix_key = ''")
-    world.repo.sql("UPDATE agents SET name = CAST(X'FFFE' AS TEXT)")
+    world.repo.sql("UPDATE agents SET name = CAST(X'FFFE' AS TEXT) WHERE id = 1")
 
 
 def _garbled_pattern_type(world: World) -> None:
     world.repo.sql("UPDATE file_reservations SET path_pattern = X'', prefix_key = ''")
 
 
-def _held(world: World) -> None:
+def held_by_another(world: World) -> None:
     """A second process has the table for itself and does not let go."""
     script = (
         "import sqlite3, sys, time\n"
@@ -342,7 +342,8 @@ def _missing_and_closed(world: World, redirection: str) -> None:
     _closed(world, redirection)
 
 
-def _with(arrange: Callable[..., object], *arguments: Any) -> Callable[[World], object]:
+def bound(arrange: Callable[..., object], *arguments: Any) -> Callable[[World], object]:
+    """The function that arranges something, with what it needs to know."""
     return lambda world: arrange(world, *arguments)
 
 
@@ -352,8 +353,7 @@ _DAMAGED = "installation is damaged"
 _SILENT_PYTHON = "gave no answer"
 _NO_TABLE = "no reservation table is recorded"
 
-FAULTS: tuple[Fault, ...] = (
-    # the table
+TABLE_FAULTS: tuple[Fault, ...] = (
     Fault("database missing", _missing, "is missing"),
     Fault("its folder missing", _folder_missing, "is missing"),
     Fault("a directory in its place", _directory, "is a directory, not a database"),
@@ -363,7 +363,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("random bytes", _random_bytes, "file is not a database"),
     Fault("random bytes after the header", _random_after_header, "malformed"),
     *(
-        Fault(f"truncated to {words}", _with(_truncated, length), says)
+        Fault(f"truncated to {words}", bound(_truncated, length), says)
         for words, length, says in (
             ("1 byte", 1, "is cut short"),
             ("its header of 100 bytes", 100, "is cut short"),
@@ -376,46 +376,50 @@ FAULTS: tuple[Fault, ...] = (
     Fault("truncated, its log beside it", _truncated_under_log, "malformed"),
     Fault("the table of another repository", _another_table, "is another database"),
     Fault("a SQLite database that is not ours", _somebody_elses, _NOT_OURS),
-    Fault("newer schema", _with(_schema, 999), "has the newer schema 999"),
-    Fault("older schema", _with(_schema, 0), "has the older schema 0"),
-    Fault("reservations lost from it", _with(_without, "file_reservations"), _UNREADABLE),
-    Fault("projects lost from it", _with(_without, "projects"), _UNREADABLE),
+    Fault("newer schema", bound(_schema, 999), "has the newer schema 999"),
+    Fault("older schema", bound(_schema, 0), "has the older schema 0"),
+    Fault("reservations lost from it", bound(_without, "file_reservations"), _UNREADABLE),
+    Fault("projects lost from it", bound(_without, "projects"), _UNREADABLE),
     Fault("its id lost", _no_identity_row, "misses a row of its own"),
     Fault("it knows no such project", _no_project, "knows no project 'same'"),
     Fault("a reservation's pattern garbled", _garbled_pattern, "a pattern that cannot be read"),
     Fault("a reservation's pattern emptied", _garbled_pattern_type, "a pattern that cannot be"),
     Fault("a reservation's time garbled", _garbled_time, "garbled", path=RESERVED),
     Fault("a holder's name garbled", _garbled_name, "garbled|decode"),
-    Fault("held by another process beyond the time-out", _held, "stayed locked .* for 1 s"),
+    Fault(
+        "held by another process beyond the time-out", held_by_another, "stayed locked .* for 1 s"
+    ),
     Fault("unreadable", _unreadable, "cannot be opened", other_user=True),
     Fault("its folder unreadable", _folder_unreadable, "permission denied", other_user=True),
     Fault("its folder read-only", _folder_read_only, "cannot be opened", other_user=True),
-    # the program
+)
+PROGRAM_FAULTS: tuple[Fault, ...] = (
     Fault("interpreter gone", _interpreter_gone, "is gone"),
     Fault("interpreter a dangling link", _interpreter_dangling, "is gone"),
-    Fault("interpreter of zero bytes", _with(_interpreter_is, b""), _SILENT_PYTHON),
-    Fault("interpreter garbled", _with(_interpreter_is, b"\x7fELF\0\0\0\0"), _SILENT_PYTHON),
+    Fault("interpreter of zero bytes", bound(_interpreter_is, b""), _SILENT_PYTHON),
+    Fault("interpreter garbled", bound(_interpreter_is, b"\x7fELF\0\0\0\0"), _SILENT_PYTHON),
     Fault(
         "interpreter that ends with 0 at once",
-        _with(_interpreter_is, b"#!/bin/sh\nexit 0\n"),
+        bound(_interpreter_is, b"#!/bin/sh\nexit 0\n"),
         _SILENT_PYTHON,
     ),
     Fault(
         "interpreter that kills itself",
-        _with(_interpreter_is, b"#!/bin/sh\nkill -9 $$\n"),
+        bound(_interpreter_is, b"#!/bin/sh\nkill -9 $$\n"),
         _SILENT_PYTHON,
     ),
     Fault("package gone", _package_gone, "is gone"),
-    Fault("package without its guard", _with(_package_lacks, "guard"), _DAMAGED),
-    Fault("package without its store", _with(_package_lacks, "store/sqlite.py"), _DAMAGED),
-    Fault("package without its matcher", _with(_package_lacks, "patterns"), _DAMAGED),
-    Fault("package without its exceptions", _with(_package_lacks, "errors.py"), _DAMAGED),
+    Fault("package without its guard", bound(_package_lacks, "guard"), _DAMAGED),
+    Fault("package without its store", bound(_package_lacks, "store/sqlite.py"), _DAMAGED),
+    Fault("package without its matcher", bound(_package_lacks, "patterns"), _DAMAGED),
+    Fault("package without its exceptions", bound(_package_lacks, "errors.py"), _DAMAGED),
     *(
-        Fault(f"package with {name} {state}", _with(arrange, name), _DAMAGED)
+        Fault(f"package with {name} {state}", bound(arrange, name), _DAMAGED)
         for name in ("__main__.py", "guard/hooks.py")
         for state, arrange in (("of zero bytes", _package_has_empty), ("cut in half", _package_cut))
     ),
-    # git
+)
+GIT_FAULTS: tuple[Fault, ...] = (
     Fault("the tree of HEAD gone", _tree_of_head_gone, "`git .*` failed", git_stops=("commit",)),
     Fault(
         "the tree of HEAD garbled", _tree_of_head_garbled, "`git .*` failed", git_stops=("commit",)
@@ -436,22 +440,33 @@ FAULTS: tuple[Fault, ...] = (
         "which this repository does not have",
         ("push",),
     ),
-    # settings and surroundings
+)
+SETTING_FAULTS: tuple[Fault, ...] = (
     Fault("settings gone", _settings_gone, _NO_TABLE),
-    Fault("the setting databaseId gone", _with(_setting_gone, "databaseId"), _NO_TABLE),
+    Fault("the setting databaseId gone", bound(_setting_gone, "databaseId"), _NO_TABLE),
     Fault("settings only in git -c and ~/.gitconfig", _settings_from_outside, _NO_TABLE),
     Fault("settings that name another engine", _engine, "are not supported"),
     Fault(
-        "AGENTLOCK_TIMEOUT=soon", _with(_variable, "AGENTLOCK_TIMEOUT", "soon"), "TIMEOUT: .*'soon'"
+        "AGENTLOCK_TIMEOUT=soon", bound(_variable, "AGENTLOCK_TIMEOUT", "soon"), "TIMEOUT: .*'soon'"
     ),
     Fault(
-        "AGENTLOCK_TIMEOUT=nan", _with(_variable, "AGENTLOCK_TIMEOUT", "nan"), "TIMEOUT: .*'nan'"
+        "AGENTLOCK_TIMEOUT=nan", bound(_variable, "AGENTLOCK_TIMEOUT", "nan"), "TIMEOUT: .*'nan'"
     ),
-    Fault("AGENTLOCK_TIMEOUT=-1", _with(_variable, "AGENTLOCK_TIMEOUT", "-1"), "TIMEOUT: .*'-1'"),
-    Fault("AGENTLOCK_AGENT='a b'", _with(_variable, "AGENTLOCK_AGENT", "a b"), "'a b'"),
+    Fault("AGENTLOCK_TIMEOUT=-1", bound(_variable, "AGENTLOCK_TIMEOUT", "-1"), "TIMEOUT: .*'-1'"),
+    Fault("AGENTLOCK_AGENT='a b'", bound(_variable, "AGENTLOCK_AGENT", "a b"), "'a b'"),
     Fault("core.ignorecase=perhaps", _bad_boolean, "ignorecase", git_stops=OPERATIONS),
+    Fault("database missing, stdout closed", bound(_missing_and_closed, ">&-"), "is missing"),
+    Fault("database missing, stderr closed", bound(_missing_and_closed, "2>&-"), "", silent=True),
+    Fault(
+        "database missing, all three closed",
+        bound(_missing_and_closed, "<&- >&- 2>&-"),
+        "",
+        silent=True,
+    ),
+)
+PUSH_FAULTS: tuple[Fault, ...] = (
     *(
-        Fault(f"pre-push given {words}", _with(_push_line, line), says, ("push",), hook_alone=True)
+        Fault(f"pre-push given {words}", bound(_push_line, line), says, ("push",), hook_alone=True)
         for words, line, says in (
             ("half a line", b"refs/heads/main 0123", "no ref update"),
             ("no oid", b"refs/heads/a nothing refs/heads/b " + ZERO.encode(), "no ref update"),
@@ -461,13 +476,8 @@ FAULTS: tuple[Fault, ...] = (
             ("random bytes", _noise(99), "no ref update"),
         )
     ),
-    Fault("stdin closed", _with(_closed, "<&-"), "stdin", ("push",), hook_alone=True),
-    Fault("database missing, stdout closed", _with(_missing_and_closed, ">&-"), "is missing"),
-    Fault("database missing, stderr closed", _with(_missing_and_closed, "2>&-"), "", silent=True),
-    Fault(
-        "database missing, all three closed",
-        _with(_missing_and_closed, "<&- >&- 2>&-"),
-        "",
-        silent=True,
-    ),
+    Fault("stdin closed", bound(_closed, "<&-"), "stdin", ("push",), hook_alone=True),
 )
+# Those that concern commands as well as hooks
+COMMAND_FAULTS = (*TABLE_FAULTS, *SETTING_FAULTS)
+FAULTS = (*TABLE_FAULTS, *PROGRAM_FAULTS, *GIT_FAULTS, *SETTING_FAULTS, *PUSH_FAULTS)

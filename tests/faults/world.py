@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from support import Repo, Result, run
+from support import AGENTLOCK, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Operation = Literal["commit", "push"]
+Command = Literal["list", "reserve", "release"]
+COMMANDS: tuple[Command, ...] = ("list", "reserve", "release")
 OPERATIONS: tuple[Operation, ...] = ("commit", "push")
 HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
 HOLDER, OTHER = "BlueLake", "GreenHill"
@@ -44,7 +46,9 @@ class World:
         self.as_user: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
         self.before_git: tuple[str, ...] = ()
+        self.beforehand = ""  # what a shell does before it becomes the command
         self.redirections = ""
+        self.kill: tuple[int, float] | None = None  # a signal, and after how many seconds it comes
         self.killed_git = False
         self.push_lines: bytes | None = None
         self.push_arguments = ("origin", "../remote.git")
@@ -73,7 +77,14 @@ class World:
             "commit": ("commit", "-q", "-m", "change", "--", path),
             "push": ("push", "-q", "origin", f"{branch}:refs/heads/main"),
         }[operation]
-        return self.run("git", *self.before_git, *arguments)
+        whole = self.in_shell("git", *self.before_git, *arguments)
+        return self.run(*whole, kill=self.kill)
+
+    def command(self, command: Command) -> Result:
+        """Run a command of OTHER's, who holds notes/ and asks for docs/."""
+        words = {"list": (), "reserve": ("docs/",), "release": ("--all",)}[command]
+        whole = self.in_shell(*AGENTLOCK, command, *words, redirections=self.redirections)
+        return self.run(*whole, kill=self.kill)
 
     def hook(self, operation: Operation) -> Result:
         """Run the installed hook as git does, for a change of the reserved and the free path."""
@@ -83,16 +94,38 @@ class World:
         if operation == "push":
             arguments = self.push_arguments
             lines = self.push_lines if self.push_lines is not None else self.update("both")
-        command = (path, *arguments)
-        if self.redirections:
-            command = ("sh", "-c", f'"$@" {self.redirections}', "sh", *command)
-        return self.run(*command, stdin=lines)
+        command = self.in_shell(path, *arguments, redirections=self.redirections)
+        return self.run(*command, stdin=lines, kill=self.kill)
 
-    def run(self, *command: str, stdin: bytes = b"") -> Result:
+    def in_shell(self, *command: str, redirections: str = "") -> tuple[str, ...]:
+        if not (self.beforehand or redirections):
+            return command
+        return ("sh", "-c", f'{self.beforehand} exec "$@" {redirections}', "sh", *command)
+
+    def run(
+        self, *command: str, stdin: bytes = b"", kill: tuple[int, float] | None = None
+    ) -> Result:
         if self.killed_git:
             return self._run_killing_git(command, stdin)
         whole = (*self.as_user, *command)
-        return run(*whole, cwd=self.repo.path, env=self.variables(), stdin=stdin)
+        if kill is None:
+            return run(*whole, cwd=self.repo.path, env=self.variables(), stdin=stdin)
+        with subprocess.Popen(
+            whole,
+            cwd=self.repo.path,
+            env={**os.environ, **self.variables()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no thread of ours runs yet
+        ) as process:
+            number, seconds = kill
+            timer = threading.Timer(seconds, os.killpg, (process.pid, number))
+            timer.start()
+            out, err = process.communicate(stdin)
+            timer.cancel()
+        return Result(process.returncode, out.decode(), err.decode())
 
     def update(self, branch: str) -> bytes:
         new = (self.repo.path / ".git" / "refs" / "heads" / branch).read_text().strip()
@@ -191,6 +224,11 @@ class World:
         return Result(process.returncode, out.decode(), err.decode())
 
 
+def _heed_interrupts() -> None:
+    """A shell that starts something in the background lets it ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _gits_below(pid: int) -> Iterator[int]:
     for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
         if Path(f"/proc/{child}/comm").read_text().strip() == "git":
@@ -222,6 +260,7 @@ def build(folder: Path) -> None:
     result = repo.agentlock("init", "--project", "same", env=env)
     assert result.code == 0, result
     repo.reserve(HOLDER, "src/**", "--ttl", "20h", env=env)
+    repo.reserve(OTHER, "notes/", "--ttl", "20h", env=env)
     for name in (RESERVED, FREE):
         repo.write(name, f"{name} changed and staged\n")
     repo.must("add", "--all", env=env)

@@ -1,0 +1,88 @@
+"""Whatever goes wrong around it: nothing reserved gets through, and what is said is true."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from faults.hardships import HARDSHIPS, attempt, can_mount, lifted
+from faults.scenarios import COMMAND_FAULTS, arranged
+from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from faults.hardships import Hardship
+    from faults.scenarios import Fault
+    from support import Result
+
+
+@pytest.fixture(scope="session")
+def kept() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="agentlock-hardships-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def template(kept: Path) -> Path:
+    """A healthy world, built by the first test in its sealed environment."""
+    folder = kept / "template"
+    if not folder.exists():
+        build(folder)
+    return folder
+
+
+def explains(result: Result, says: str, *, starved: bool = False) -> bool:
+    """Whether a command that did not end with 0 says why, in a sentence."""
+    if result.code < 0 or starved:
+        return True
+    told = re.search(r"(?m)^agentlock: (.*)$", result.err)
+    bug = "Traceback" in result.err or "bug in agentlock" in result.err
+    return told is not None and not bug and re.search(says, told[1]) is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits and disks are arranged as Linux does")
+@pytest.mark.parametrize("hardship", HARDSHIPS, ids=lambda hardship: hardship.name)
+def test_nothing_reserved_gets_through_and_what_is_said_is_true(
+    hardship: Hardship, template: Path
+) -> None:
+    if hardship.root_only and not can_mount(template.with_name("mount")):
+        pytest.skip("needs the right to mount")
+    with copied(template) as world:
+        hardship.arrange(world)
+        refs = world.landed()
+        for operation in OPERATIONS:
+            by_git, hook = world.git(operation, RESERVED), world.hook(operation)
+            if hardship.kept:
+                assert by_git.code != 0, by_git
+                assert hook.code != 0, hook
+                assert world.landed() == refs
+            if hook.code == 3 and not hardship.silent:
+                assert explains(hook, hardship.says, starved=hardship.starved), hook
+        for command in COMMANDS:
+            outcome = attempt(world, command)
+            assert outcome.honest or not hardship.printed, (command, outcome)
+            if outcome.result.code != 0 and not hardship.silent:
+                assert explains(outcome.result, hardship.says, starved=hardship.starved), outcome
+        lifted(world)
+        with closing(sqlite3.connect(world.database)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("fault", COMMAND_FAULTS, ids=lambda fault: fault.name)
+def test_what_cannot_be_decided_changes_nothing_and_says_why(fault: Fault, template: Path) -> None:
+    with arranged(fault, template) as world:
+        if world.as_user:
+            pytest.skip("another user cannot reach this interpreter")
+        for command in COMMANDS:
+            outcome = attempt(world, command)
+            assert outcome.honest, (command, outcome)
+            if outcome.result.code != 0 and not fault.silent:
+                assert explains(outcome.result, ""), outcome
