@@ -22,6 +22,7 @@ SHORTEST_TTL = 60 * MICROSECONDS
 LONGEST_REASON = 1000
 SHORTEST_RETENTION = 3600 * MICROSECONDS
 MOST_CONFLICTS = 1_000
+MOST_PATTERNS = 5_000
 _ASKED_AGAIN = 100
 _BITE = 50  # rows that a write removes for those before it; it adds two or three itself
 _LARGE_BITE = 1000  # everybody waits for about 10 ms
@@ -102,6 +103,11 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     others wait for as little as possible.
     """
     reason = check_reason(request.reason)
+    if len(request.readings) > MOST_PATTERNS:
+        raise UsageError(
+            f"{len(request.readings):,} patterns are too many for one call",
+            hint=f"{MOST_PATTERNS:,} at most; a folder or a glob is one pattern",
+        )
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = _Search(store, request, [pattern for _, pattern in wanted], folding)
     with store.reading():

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
 _SHOWN = 5  # paths of a commit
+_MOST_BYTES = 64 << 20
+_MOST_PATHS = 1_000_000
 
 
 @click.command()
@@ -163,7 +165,14 @@ def _with_directories(
 
 
 def _from_stdin() -> list[bytes]:
-    return [path for path in sys.stdin.buffer.read().split(b"\0") if path]
+    """The paths on stdin, of which no more is read than the limit and a byte."""
+    given = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(given) > _MOST_BYTES or given.count(b"\0") > _MOST_PATHS:
+        raise UsageError(
+            "more paths on stdin than one check takes",
+            hint=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
+        )
+    return [path for path in given.split(b"\0") if path]
 
 
 def _named(workspace: Workspace, given: Sequence[bytes]) -> tuple[Changes, list[bytes]]:

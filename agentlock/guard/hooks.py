@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 FRAMEWORK = "--framework"
 _PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
 _LOGGED_PATHS = 100
+_MOST_STDIN = 64 << 20
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
 _LOGGING_TIMEOUT = 2 * 1_000_000
@@ -357,9 +358,14 @@ def _is_oid(text: bytes) -> bool:
 
 def _stdin() -> bytes:
     chunks = []
+    room = _MOST_STDIN
     try:
         while chunk := os.read(0, 1 << 20):
             chunks.append(chunk)
+            room -= len(chunk)
+            if room < 0:
+                most = f"{_MOST_STDIN >> 20} MiB"
+                raise GitError(f"git names more than {most} of refs", hint="push fewer at once")
     except OSError as error:
         raise GitError(
             f"what git pushes cannot be read from stdin: {error.strerror}", hint="git push again"

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 
 from agentlock.__main__ import main
@@ -21,19 +22,29 @@ def serve() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         began = time.monotonic_ns()
-        result = run(order["command"], order["kill_after"])
+        result = run(**order)
         report = {"result": result, "began": began, "ended": time.monotonic_ns()}
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 
 
-def run(command: list[str], kill_after: float | None) -> tuple[int, str, str]:
-    """Run a command in a child process; its exit code (negative: the signal), stdout and stderr."""
+def run(
+    command: list[str], kill_after: float | None, env: dict[str, str], stdin: str
+) -> tuple[int, str, str]:
+    """Run a command in a child process; its exit code (negative: the signal), stdout and stderr.
+
+    ``env`` is added to the environment, ``stdin`` is in hexadecimal digits.
+    """
+    given = tempfile.TemporaryFile()  # noqa: SIM115 -- closed below
+    given.write(bytes.fromhex(stdin))
+    given.seek(0)
     out, child_out = os.pipe()
     errors, child_errors = os.pipe()
     pid = os.fork()
     if pid == 0:
-        become(command, child_out, child_errors)
+        os.environ.update(env)
+        become(command, given.fileno(), child_out, child_errors)
+    given.close()
     with contextlib.suppress(PermissionError, ProcessLookupError):  # it has done so, and goes on
         os.setpgid(pid, pid)
     os.close(child_out)
@@ -58,12 +69,12 @@ def run(command: list[str], kill_after: float | None) -> tuple[int, str, str]:
     return os.waitstatus_to_exitcode(status), out_text, err_text
 
 
-def become(command: list[str], out: int, errors: int) -> None:
+def become(command: list[str], stdin: int, out: int, errors: int) -> None:
     """Be the command, in a process group of its own, so that a kill reaches git's hooks too."""
     code = 70
     try:
         os.setpgid(0, 0)
-        for end, descriptor in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (errors, 2)):
+        for descriptor, end in enumerate((stdin, out, errors)):
             os.dup2(end, descriptor)
         os.closerange(3, 256)
         if command[0] != "agentlock":

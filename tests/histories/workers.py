@@ -50,11 +50,19 @@ class Worker:
             text=True,
         )
 
-    def run(self, *command: str, kill_after: float | None = None) -> Run:
+    def run(
+        self,
+        *command: str,
+        kill_after: float | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> Run:
         """Run ``agentlock …`` or another program; kill -9 it after so many seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"command": command, "kill_after": kill_after}
+        order: dict[str, object] = {"command": command, "kill_after": kill_after}
+        order["env"] = {**(env or {})}
+        order["stdin"] = stdin.hex()
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         report = json.loads(self._process.stdout.readline())

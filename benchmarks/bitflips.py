@@ -1,0 +1,51 @@
+"""One bit of the table is flipped, at every byte in turn: which flips change a verdict unnoticed?
+
+python benchmarks/bitflips.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
+from faults.flips import OUTCOMES, Flips  # noqa: E402
+from pages import origin  # noqa: E402
+
+PAGE = Path(__file__).with_name("BITFLIPS.md")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="Every Nth byte only.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="agentlock-flips-", dir="/dev/shm") as folder:
+        environment = sealed_environment(Path(folder))
+        os.environ.clear()
+        os.environ.update(environment)
+        flips = Flips(Path(folder))
+        counts: Counter[str] = Counter()
+        for at in range(0, flips.size, options.step):
+            counts[flips.outcome(at, at % 8)] += 1
+    tried = counts.total()
+    rows = "".join(
+        f"| {counts[name]:,} | {100 * counts[name] / tried:.2f} % | {what} |\n"
+        for name, what in OUTCOMES.items()
+    )
+    about = f"A table of {flips.size:,} bytes with {flips.rows} reservations, {tried:,} flips.\n"
+    head = "| flips | | |\n|---:|---:|---|\n"
+    text = f"# Flipped bits\n\n{about}\n{head}{rows}\n{origin()}\n"
+    PAGE.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""What is too large is refused with its limit, in bounded memory, and changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support import AGENTLOCK
+
+if TYPE_CHECKING:
+    from support import Repo
+
+MEMORY = 512 << 20
+# Limits its own memory and becomes the program, which is fed zeros or an endless line
+LIMITED = (
+    "import os, resource, sys\n"
+    f"resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+def fed(repo: Repo, chunk: bytes, *command: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command with a gibibyte on stdin, or as much as it takes, in half of that memory."""
+    with subprocess.Popen(
+        (sys.executable, "-c", LIMITED, *command),
+        cwd=repo.path,
+        env={**os.environ, "AGENTLOCK_AGENT": "GreenHill"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        stdin, process.stdin = process.stdin, None
+        assert stdin is not None
+        with contextlib.suppress(BrokenPipeError), stdin:
+            for _ in range((1 << 30) // len(chunk)):
+                stdin.write(chunk)
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
+@pytest.mark.parametrize("chunk", [b"x" * 65536, b"path\0" * 13000], ids=["one", "many"])
+def test_a_gibibyte_of_paths_is_refused_in_bounded_memory(repo: Repo, chunk: bytes) -> None:
+    done = fed(repo, chunk, *AGENTLOCK, "check", "--stdin")
+    assert done.returncode == 2, done
+    assert b"more paths on stdin than one check takes" in done.stderr
+    assert b"1,000,000 paths in 64 MiB at most" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
+def test_a_gibibyte_of_refs_is_refused_in_bounded_memory(repo: Repo) -> None:
+    hook = str(repo.path / ".git" / "hooks" / "pre-push")
+    done = fed(repo, b"x" * 65536, hook, "origin", "../nowhere.git")
+    assert done.returncode == 3, done
+    assert b"git names more than 64 MiB of refs" in done.stderr
+
+
+def test_ten_thousand_patterns_in_a_call_are_refused_and_a_thousand_are_granted(repo: Repo) -> None:
+    many = tuple(f"src/{at}.py" for at in range(10_000))
+    refused = repo.agentlock("reserve", *many, agent="GreenHill")
+    assert refused.code == 2
+    assert "10,000 patterns are too many for one call" in refused.err
+    assert "5,000 at most" in refused.err
+    assert repo.agentlock("list", "--json").json == []
+    assert len(repo.reserve("GreenHill", *many[:1000])) == 1000
+
+
+def test_a_reason_of_a_hundred_thousand_characters_is_refused(repo: Repo) -> None:
+    for command in (("reserve", "x.py"), ("release", "--all", "--force")):
+        refused = repo.agentlock(*command, "--reason", "r" * 100_000, agent="GreenHill")
+        assert refused.code == 2
+        assert "a reason of 100000 characters is too long" in refused.err
+        assert "1000 characters at most" in refused.err
