@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-all soak bench clean
+.PHONY: help dev lint pytest test test-all soak bench lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,15 @@ soak: dev ## ten minutes of agents who work and die at one table
 
 bench: dev ## the numbers of the README
 	$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
+READ_BUILD := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
+
+lock: dev ## requirements.lock and build.lock anew: what install.sh installs, with SHA-256
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) pyproject.toml --output-file requirements.lock
+	$(PY) -c '$(READ_BUILD)' | $(LOCK) - --output-file build.lock
 
 clean: ## removes everything made here
 	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -163,6 +163,7 @@ find_folders() {
 	data=${XDG_DATA_HOME:-$HOME/.local/share}/agentlock
 	venv=$data/venv
 	new=$data/venv.new.$$
+	builders=$data/builders.$$
 	log=$data/install.log.$$
 	rustup=$data/rustup.$$
 	made=$data/made-folders
@@ -195,14 +196,15 @@ link_is_ours() { [ -L "$bin/$1" ] && [ "$(readlink "$bin/$1")" = "$venv/bin/$1" 
 clean_up() {
 	status=$?
 	trap - EXIT
-	[ -z "${new-}" ] || rm -rf -- "$new" "$log" "$rustup"
+	[ -z "${new-}" ] || rm -rf -- "$new" "$builders" "$log" "$rustup"
 	[ "$status" -eq 0 ] || [ -f "${made:-/nonexistent}" ] || remove_folders "$made_now"
 	exit "$status"
 }
 
 # What a killed run left, unless another one is at work on it now.
 sweep() {
-	for leftover in "$data"/venv.new.* "$data"/venv.old.* "$data"/install.log.* "$data"/rustup.*; do
+	for leftover in "$data"/venv.new.* "$data"/venv.old.* "$data"/builders.* \
+		"$data"/install.log.* "$data"/rustup.*; do
 		[ -e "$leftover" ] || continue
 		kill -0 "${leftover##*.}" 2>/dev/null || rm -rf -- "$leftover"
 	done
@@ -241,6 +243,12 @@ except OSError:
     raise
 '
 
+pip_install() {
+	"$new/bin/python" -I -m pip install --quiet --no-user --no-cache-dir \
+		--disable-pip-version-check "$@"
+}
+locked() { pip_install --require-hashes --no-deps "$@"; }
+
 build() {
 	find_python
 	say "installing with Python $version ($python)"
@@ -253,12 +261,18 @@ build() {
 	# pip asks rustc for its version, and rustup answers by making a folder in HOME.
 	[ -e "$HOME/.rustup" ] || export RUSTUP_HOME="${RUSTUP_HOME:-$rustup}"
 	step "making a virtual environment" "$python" -I -m venv --prompt agentlock "$new"
-	(cd -- "$checkout" && step "pip" "$new/bin/python" -I -m pip install --quiet --compile \
-		--no-user --no-cache-dir --disable-pip-version-check .)
+	# Only files whose SHA-256 is written in the locks; what builds the program stays out of it.
+	(
+		cd -- "$checkout"
+		step "pip" locked --compile --requirement requirements.lock
+		step "pip" locked --target "$builders" --requirement build.lock
+		export PYTHONPATH="$builders"
+		step "pip" pip_install --compile --no-index --no-deps --no-build-isolation .
+	)
 	step "the new program" "$new/bin/python" -I -m agentlock --version
 	step "putting the new environment in place" \
 		"$python" -I -c "$settle" "$new" "$venv" "$data/venv.old.$$"
-	rm -rf -- "$data/venv.old.$$" "$log" "$rustup"
+	rm -rf -- "$data/venv.old.$$" "$builders" "$log" "$rustup"
 }
 
 install() {
@@ -337,7 +351,7 @@ runs() { "$venv/bin/python" -I -m agentlock --version >/dev/null 2>&1 </dev/null
 # into the folder it is run in.
 unset CDPATH PYTHONHOME PYTHONPATH PYTHONPYCACHEPREFIX PYTHONDONTWRITEBYTECODE __PYVENV_LAUNCHER__
 unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_REQUIRE_VIRTUALENV PIP_NO_DEPS PIP_LOG
-unset PIP_DRY_RUN PIP_REPORT PIP_NO_COMPILE PIP_NO_BUILD_ISOLATION PIP_REQUIRE_HASHES PIP_REQUIREMENT
+unset PIP_CONSTRAINT PIP_DRY_RUN PIP_REPORT PIP_NO_COMPILE PIP_NO_BUILD_ISOLATION PIP_REQUIRE_HASHES PIP_REQUIREMENT
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
 # The build environment's own pip does not see our command line.
 export PIP_NO_CACHE_DIR=1

@@ -34,7 +34,8 @@ code of the command, or of the hook, which is asked about a path that another ag
 1 refused, 3 could not decide and therefore refused, `signal` ended by it, other codes where not
 even Python or the shell could start. Made by `python benchmarks/fault_table.py` from the scenarios
 that `tests/faults` holds the code to: a command that ends with 0 has done what it says, any other
-has changed no reservation; no hook lets the reserved path through.
+has changed no reservation, but where its answer cannot be printed (it says so); no hook lets the
+reserved path through.
 """
 DECIDED = """
 ## Nothing can be decided

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="install.sh is for POSIX systems")
 # One worker tells the story once; pytest-xdist issue 1386 keeps some pytests from heeding it,
@@ -436,3 +437,36 @@ def test_wrong_usage_is_said_before_anything_is_installed(
     assert done.code == 2
     assert word in done.stderr
     assert snapshot(machine.home) == {}
+
+
+def test_a_file_that_is_not_the_one_of_the_lock_is_not_installed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.add_shim()
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("install.sh", "pyproject.toml", "requirements.lock", "build.lock"):
+        shutil.copy(os.path.join(CHECKOUT, name), checkout)
+    lock = checkout / "requirements.lock"
+    lock.write_text(re.sub(r"sha256:.{8}", "sha256:00000000", lock.read_text()))
+    refused = machine.run("sh", str(checkout / "install.sh"))
+    assert refused.code == 1
+    assert "THESE PACKAGES DO NOT MATCH THE HASHES" in refused.stderr
+    assert "agentlock: pip failed, as shown above; nothing was changed." in refused.stderr
+    assert not machine.data.exists()
+
+
+def test_the_locks_cover_what_the_project_asks_for() -> None:
+    text = Path(CHECKOUT, "pyproject.toml").read_text()
+    for table, key, lock in (
+        ("project", "dependencies", "requirements.lock"),
+        ("build-system", "requires", "build.lock"),
+    ):
+        section = text.partition(f"[{table}]\n")[2]
+        listed = re.search(rf"(?ms)^{key} = \[(.*?)\]$", section)
+        assert listed
+        wanted = re.findall(r'"([\w-]+)', listed[1])
+        assert wanted
+        locked = Path(CHECKOUT, lock).read_text()
+        for name in wanted:
+            assert re.search(rf"(?m)^{name}==.*\\\n *--hash=sha256:", locked), name
