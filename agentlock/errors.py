@@ -33,6 +33,12 @@ class RefusedError(AgentlockError):
     kind = "refused"
 
 
+class OwnerKeyError(RefusedError):
+    """This is the owner's to do: their key was not given, or another one."""
+
+    kind = "owner-key"
+
+
 class UsageError(AgentlockError):
     """Wrong input. Nothing was changed."""
 

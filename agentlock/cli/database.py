@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import event_json, print_json, put, reservation_json, say
+from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
 from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
@@ -134,12 +135,14 @@ def backup(file: str, as_json: bool, timeout: str | None) -> None:
 @db.command()
 @click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Also a backup of another database.")
+@owner_options
 @json_option
 @timeout_option
-def restore(file: str, force: bool, as_json: bool, timeout: str | None) -> None:
+def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | None) -> None:
     """Put a backup in the place of the database. The former one is kept beside it.
 
-    What was reserved since the backup is lost; ids and fences are not given again.
+    What was reserved since the backup is lost; ids and fences are not given again. The owner's key
+    stays what it is.
 
     \b
     Example:
@@ -151,8 +154,14 @@ def restore(file: str, force: bool, as_json: bool, timeout: str | None) -> None:
     location = _file(workspace)
     repository = workspace.repository
     source = os.path.abspath(file)
+    key = owner.require(repository, "db restore", timeout=workspace.timeout)
     kept = backups.restore(
-        location, source, _recorded(workspace)[1], force=force, timeout=workspace.timeout
+        location,
+        source,
+        _recorded(workspace)[1],
+        owner_key=key,
+        force=force,
+        timeout=workspace.timeout,
     )
     migrate.add_project(location, repository.project or "", timeout=workspace.timeout)
     with workspace.store() as store, store.writing():
@@ -192,10 +201,13 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
 
 @db.command()
 @click.option("--older-than", metavar="DURATION", help="How old (default: the policy's retention).")
+@owner_options
 @agent_option
 @json_option
 @timeout_option
-def prune(older_than: str | None, agent: str | None, as_json: bool, timeout: str | None) -> None:
+def prune(
+    older_than: str | None, owner: Owner, agent: str | None, as_json: bool, timeout: str | None
+) -> None:
     """Remove events, and reservations that ended, from longer ago. What is live stays.
 
     \b
@@ -212,6 +224,7 @@ def prune(older_than: str | None, agent: str | None, as_json: bool, timeout: str
         age = age or store.policy().retention
         if age is None:
             raise UsageError("say what is to go", hint="agentlock db prune --older-than 90d")
+        owner.require(workspace.repository, "db prune", timeout=workspace.timeout)
         events, reservations = prune_table(store, workspace.identity.name or "", age)
     if as_json:
         print_json({"events": events, "reservations": reservations})
@@ -249,10 +262,16 @@ def export(what: str, form: str, timeout: str | None) -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--project", metavar="KEY", help="Another project than this repository's.")
+@owner_options
 @json_option
 @timeout_option
 def copy_project(
-    source: str, target: str, project: str | None, as_json: bool, timeout: str | None
+    source: str,
+    target: str,
+    project: str | None,
+    owner: Owner,
+    as_json: bool,
+    timeout: str | None,
 ) -> None:
     """Copy a project with its history to another database: a path, or a server's URL.
 
@@ -275,6 +294,7 @@ def copy_project(
     old, new = place(source), place(target)
     if old == new:
         raise UsageError(f"{target} is the database itself", hint="agentlock db copy FROM TO")
+    owner.require(workspace.repository, "db copy", timeout=workspace.timeout)
     migrate.verify(old, None, timeout=workspace.timeout)
     migrate.make(new, Modes(), timeout=workspace.timeout)
     counts = copy(old, new, key, timeout=workspace.timeout)
@@ -288,9 +308,10 @@ def copy_project(
 
 @db.command("use")
 @click.argument("database", metavar="PATH|URL")
+@owner_options
 @json_option
 @timeout_option
-def use_database(database: str, as_json: bool, timeout: str | None) -> None:
+def use_database(database: str, owner: Owner, as_json: bool, timeout: str | None) -> None:
     """Guard this repository by another database, which holds its project: see db copy.
 
     \b
@@ -300,7 +321,14 @@ def use_database(database: str, as_json: bool, timeout: str | None) -> None:
     from agentlock.install.initialise import use
 
     workspace = Workspace(timeout=timeout)
-    location = use(workspace.repository, database, timeout=workspace.timeout)
+    key = owner.require(workspace.repository, "db use", timeout=workspace.timeout)
+    location = use(
+        workspace.repository,
+        database,
+        owner_key=key,
+        agent=workspace.identity.name or "",
+        timeout=workspace.timeout,
+    )
     if as_json:
         print_json({"database": location})
         return

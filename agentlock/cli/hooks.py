@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from agentlock.cli.output import print_json, put, say, table
-from agentlock.cli.workspace import Workspace, json_option
+from agentlock.cli.owner import Owner, owner_options
+from agentlock.cli.workspace import Workspace, json_option, timeout_of
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
-from agentlock.git.repository import discover
+from agentlock.git.repository import at, discover
 from agentlock.guard import hooks as guard
 from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.install.hooks import HookStatus
+
+
+_UNINSTALL = "hooks uninstall"
 
 
 @click.group()
@@ -35,8 +39,9 @@ def hooks() -> None:
 
 @hooks.command()
 @click.option("--strict/--no-strict", default=None, help="With reference-transaction, or without.")
+@owner_options
 @json_option
-def install(strict: bool | None, as_json: bool) -> None:
+def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
     """Install the hooks for all worktrees; what is there is kept and runs first.
 
     --strict adds reference-transaction, which also stops fast-forwards, resets and plumbing that
@@ -48,6 +53,8 @@ def install(strict: bool | None, as_json: bool) -> None:
       agentlock hooks install --strict
     """
     repository = discover()
+    if strict is False:
+        owner.require(repository, "hooks install --no-strict", timeout=timeout_of(None))
     found = installation.install(repository, strict=strict)
     registry.add(repository.common_dir)
     _print(found, as_json=as_json)
@@ -55,8 +62,9 @@ def install(strict: bool | None, as_json: bool) -> None:
 
 @hooks.command()
 @click.option("--everywhere", is_flag=True, help="In every repository agentlock was put into.")
+@owner_options
 @json_option
-def uninstall(everywhere: bool, as_json: bool) -> int:
+def uninstall(everywhere: bool, owner: Owner, as_json: bool) -> int:
     """Take the hooks out and put back what was there before.
 
     With --everywhere, take out all that `init` did, in every repository on the list that
@@ -67,8 +75,10 @@ def uninstall(everywhere: bool, as_json: bool) -> int:
       agentlock hooks uninstall
     """
     if everywhere:
-        return _uninstall_everywhere(as_json=as_json)
-    common_dir = discover().common_dir
+        return _uninstall_everywhere(owner, as_json=as_json)
+    repository = discover()
+    owner.require(repository, _UNINSTALL, timeout=timeout_of(None))
+    common_dir = repository.common_dir
     removed = installation.uninstall(common_dir)
     for path in installation.left_behind(common_dir):
         say(f"agentlock: {path} was put there by somebody else and is kept; git does not run it")
@@ -111,12 +121,14 @@ def hook(name: str, arguments: Sequence[str]) -> int:
     return guard.run(name, arguments, Asked((name, *arguments)))
 
 
-def _uninstall_everywhere(*, as_json: bool) -> int:
+def _uninstall_everywhere(owner: Owner, *, as_json: bool) -> int:
     failed = False
     told: list[dict[str, str | list[str]]] = []
     for common_dir in registry.repositories():
         name = os.fsdecode(common_dir)
         try:
+            if os.path.isdir(common_dir):
+                owner.require(at(common_dir), _UNINSTALL, timeout=timeout_of(None))
             done = take_out(common_dir)
             registry.remove(common_dir)
         except (AgentlockError, OSError) as error:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock import owner_key
 from agentlock.cli.guide import DEFAULT_FILE, write_guide
 from agentlock.cli.output import print_json, put, say
+from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.git.repository import discover
 from agentlock.install.hooks import install, status
-from agentlock.install.initialise import initialise
+from agentlock.install.initialise import initialise, place
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Guard reference-transaction too: plumbing, resets.")
 @click.option("--new-database", is_flag=True, help="Start afresh where the database is lost.")
+@click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or a new one.")
+@owner_options
 @json_option
 @timeout_option
 def init(
@@ -45,6 +49,8 @@ def init(
     identity_variables: tuple[str, ...],
     strict: bool,
     new_database: bool,
+    new_key: bool,
+    owner: Owner,
     as_json: bool,
     timeout: str | None,
 ) -> None:
@@ -52,6 +58,9 @@ def init(
 
     With --server, in a bare repository, a push is refused that the table forbids to who pushes.
     Nobody has a name there but in the variables that the server itself sets: name them.
+
+    With --owner-key, a key is made and shown once. From then on whatever weakens the guard asks for
+    it: policy set, release --force, init --new-database, db restore, hooks uninstall and the like.
 
     \b
     Example:
@@ -64,6 +73,9 @@ def init(
     if strict and (server or not hooks):
         raise UsageError("--strict is one hook more for those who commit, and here are none")
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
+    doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
+    kept = _require(owner, workspace, database, doing) if doing else None
+    key = owner_key.make() if new_key else None
     outcome = initialise(
         workspace.repository,
         database=database,
@@ -72,6 +84,8 @@ def init(
         timeout=workspace.timeout,
         server=server,
         identity_variables=identity_variables,
+        owner_key=kept if key is None else owner_key.hashed(key),
+        agent=workspace.identity.name or "",
     )
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")
@@ -85,6 +99,7 @@ def init(
                 "created": outcome.created,
                 "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found],
                 **({"identity_variables": repository.identity_variables} if server else {}),
+                **({} if key is None else {"owner_key": key}),
             }
         )
         return
@@ -92,10 +107,39 @@ def init(
     put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
     for hook in found:
         put(f"hook:    {hook.hook} {hook.state}")
+    if key is not None:
+        put(f"owner's key: {key}")
+        say("agentlock: it is shown this once; keep it where no agent reads: a password manager")
     if server:
         _put_server(repository, outcome)
     else:
         _offer_guide()
+
+
+def _owners(
+    repository: Repository,
+    project: str | None,
+    identity_variables: tuple[str, ...],
+    new_database: bool,
+    new_key: bool,
+) -> str:
+    """The option that is the owner's to give; "" where there is none."""
+    others = {
+        "--new-database": new_database,
+        "--owner-key": new_key,
+        "--project": repository.project not in (None, project) and project is not None,
+        "--identity-variable": bool(identity_variables and repository.identity_variables),
+    }
+    return next((f"init {option}" for option, given in others.items() if given), "")
+
+
+def _require(owner: Owner, workspace: Workspace, database: str | None, doing: str) -> str | None:
+    """The hash of the key that was given, of the recorded database and of the one that is named."""
+    repository, timeout = workspace.repository, workspace.timeout
+    kept = owner.require(repository, doing, timeout=timeout)
+    if database is None:
+        return kept
+    return owner.require_at(place(database), repository, doing, timeout=timeout) or kept
 
 
 def _put_server(repository: Repository, outcome: Outcome) -> None:

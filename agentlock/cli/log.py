@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import event_json, local_time, print_json, put
+from agentlock.cli.output import event_json, event_line, print_json, put
 from agentlock.cli.workspace import (
     Workspace,
     json_option,
@@ -18,7 +18,7 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
-from agentlock.patterns.matching import compile_pattern, displayed
+from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.syntax import read_patterns
 
@@ -67,7 +67,7 @@ def log(
             if as_json and follow:
                 print(json.dumps(event_json(event)))
             elif not as_json:
-                put(_line(event))
+                put(event_line(event))
         if not follow:
             return
         sys.stdout.flush()
@@ -89,10 +89,3 @@ def _concerns(event: Event, pattern: Pattern | None, workspace: Workspace) -> bo
     if event.pattern is None:
         return False
     return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
-
-
-def _line(event: Event) -> str:
-    what = "" if event.pattern is None else displayed(event.pattern)
-    number = "" if event.reservation_id is None else f"#{event.reservation_id}"
-    parts = (local_time(event.created_ts), event.kind, event.agent or "-", number, what)
-    return "  ".join(part for part in (*parts, event.detail) if part)

@@ -73,6 +73,14 @@ def event_json(event: Event) -> dict[str, Any]:
     }
 
 
+def event_line(event: Event) -> str:
+    """When, what, who, which reservation, and why."""
+    what = "" if event.pattern is None else displayed(event.pattern)
+    number = "" if event.reservation_id is None else f"#{event.reservation_id}"
+    parts = (local_time(event.created_ts), event.kind, event.agent or "-", number, what)
+    return "  ".join(part for part in (*parts, event.detail) if part)
+
+
 def conflict_json(conflict: Conflict) -> dict[str, Any]:
     return {
         "pattern": text_of(conflict.pattern),

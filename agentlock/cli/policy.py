@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import print_json, put_cells
+from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.duration import format_duration, parse_duration
 from agentlock.errors import UsageError
 from agentlock.model import Policy
 from agentlock.patterns.exempt import ExemptList
-from agentlock.reservations import SHORTEST_TTL, check_reason, check_retention
+from agentlock.reservations import SHORTEST_TTL, check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ def policy() -> None:
     \b
     Example:
       agentlock policy show
-      agentlock policy set require_reservation on
+      agentlock policy set require_reservation on --reason 'too many agents in src'
     """
 
 
@@ -49,12 +50,18 @@ def show(as_json: bool, timeout: str | None) -> None:
 
 @policy.command("set")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME VALUE...")
-@click.option("--reason", default="", metavar="TEXT", help="Why; it stands in the log.")
+@click.option("--reason", default="", metavar="TEXT", help="Why (required): every agent sees it.")
+@owner_options
 @agent_option
 @json_option
 @timeout_option
 def set_policy(
-    settings: Sequence[str], reason: str, agent: str | None, as_json: bool, timeout: str | None
+    settings: Sequence[str],
+    reason: str,
+    owner: Owner,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
 ) -> None:
     """Change one setting (NAME VALUE), or several (NAME=VALUE ...).
 
@@ -70,19 +77,19 @@ def set_policy(
 
     \b
     Example:
-      agentlock policy set max_ttl 8h
-      agentlock policy set exempt 'docs/**' '*.md'
+      agentlock policy set max_ttl 8h --reason 'short shifts'
+      agentlock policy set exempt 'docs/**' '*.md' --reason 'anybody may write docs'
     """
     workspace = Workspace(agent, timeout)
     changes = [_parsed(name, values) for name, values in _pairs(settings)]
-    reason = check_reason(reason)
+    reason = reason_for("policy set", reason)
+    owner.require(workspace.repository, "policy set", timeout=workspace.timeout)
     with workspace.store() as store, store.writing():
         changed = store.policy().replace(**dict(changes))
         store.set_policy(changed)
         who = workspace.identity.name or ""
         told = ", ".join(f"{name}={_shown(getattr(changed, name), name)}" for name, _ in changes)
-        detail = f"{told} ({reason})" if reason else told
-        detail = detail.encode("utf-8", "backslashreplace").decode()
+        detail = f"{told} ({reason})".encode("utf-8", "backslashreplace").decode()
         store.log("policy", store.now(), agent=who, detail=detail)
     _print(changed, as_json=as_json)
 

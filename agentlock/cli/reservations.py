@@ -14,6 +14,7 @@ from agentlock.cli.output import (
     reservation_json,
     say,
 )
+from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -149,6 +150,7 @@ def renew(
 @click.option("--all", "everything", is_flag=True, help="All that you hold.")
 @click.option("--force", is_flag=True, help="End somebody else's; they are told.")
 @click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@owner_options
 @agent_option
 @json_option
 @timeout_option
@@ -158,6 +160,7 @@ def release(
     everything: bool,
     force: bool,
     reason: str,
+    owner: Owner,
     agent: str | None,
     as_json: bool,
     timeout: str | None,
@@ -172,8 +175,9 @@ def release(
     workspace = Workspace(agent, timeout)
     name = workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
-    if force and not reason.strip():
-        raise UsageError("--force needs a reason; the holder is told", hint="--reason 'why'")
+    if force:
+        reason = reason_for("--force", reason)
+        owner.require(workspace.repository, "release --force", timeout=workspace.timeout)
     with workspace.store() as store:
         released = release_reservations(store, name, selection, force=force, reason=reason)
     if as_json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import (
+    event_json,
+    event_line,
     lease_text,
     path_conflict_json,
     print_json,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.install.hooks import HookStatus
-    from agentlock.model import PathConflict, Policy, Reservation
+    from agentlock.model import Event, PathConflict, Policy, Reservation
 
 _DAY = 24 * 3600 * 1_000_000
 _SHOWN = 10
@@ -54,6 +56,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
         verdict, now = judge(store, changes, name, workspace.folding)
         holds = [] if name is None else store.reservations(agent=name, live_at=now)
         messages = [] if name is None else store.messages(name, now - _DAY)
+        interventions = store.interventions(now - _DAY)
     if as_json:
         facts: dict[str, Any] = {
             "agent": name,
@@ -71,6 +74,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
                 {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
                 for created, sender, subject, body in messages
             ],
+            "interventions": [event_json(event) for event in interventions],
         }
         print_json(facts)
         return
@@ -90,6 +94,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
         put(f"uncovered {shown}{more}: the policy wants a reservation of yours for each")
     for _, sender, subject, body in messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
+    _put_interventions(interventions)
 
 
 def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
@@ -128,3 +133,11 @@ def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
         put(f"          {path}  {held.agent}  {displayed(held.pattern)}  (id {held.id})")
     if len(conflicts) > _SHOWN:
         put(f"          and {len(conflicts) - _SHOWN} more")
+
+
+def _put_interventions(events: Sequence[Event]) -> None:
+    """What people did to the rules of all in the last day, and why."""
+    for event in events[-_SHOWN:]:
+        put(f"changed   {event_line(event)}")
+    if len(events) > _SHOWN:
+        put(f"          and {len(events) - _SHOWN} more: agentlock log --since 24h")

@@ -78,27 +78,25 @@ class Workspace:
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:
-        """The open table, after the migrations that are due."""
-        try:
-            store = self._opened(read_only=read_only)
-        except OlderSchemaError:
-            self._migrate()
-            store = self._opened(read_only=read_only)
-        try:
+        with open_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
             yield store
-        finally:
-            store.close()
 
-    def _opened(self, *, read_only: bool) -> Store:
-        found = self.repository
-        recorded = (found.database, found.database_id, found.project)
-        return open_store(*recorded, timeout=self.timeout, read_only=read_only)
 
-    def _migrate(self) -> None:
+@contextmanager
+def open_table(repository: Repository, *, timeout: int, read_only: bool = False) -> Iterator[Store]:
+    """The open table, after the migrations that are due."""
+    recorded = (repository.database, repository.database_id, repository.project)
+    try:
+        store = open_store(*recorded, timeout=timeout, read_only=read_only)
+    except OlderSchemaError:
         from agentlock.store.migrate import migrate  # loads as much as all the rest
 
-        found = self.repository
-        migrate(found.database or "", found.database_id or "", timeout=self.timeout)
+        migrate(repository.database or "", repository.database_id or "", timeout=timeout)
+        store = open_store(*recorded, timeout=timeout, read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def timeout_of(option: str | None) -> int:

@@ -23,11 +23,11 @@ _SETTINGS = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
     r"|remote\.origin\.url)$"
 )
-# Only the repository's own file says which database guards it, and whom a server believes: a
-# `git -c` or a personal configuration must not lead the guard elsewhere.
+# Only the repository's own file says which database guards it, whom a server believes and whose
+# key is asked for: a `git -c` or a personal configuration must not lead the guard elsewhere.
 _LOCAL_ONLY = (
     *(b"agentlock.database", b"agentlock.databaseid", b"agentlock.project"),
-    b"agentlock.identityvariable",
+    *(b"agentlock.identityvariable", b"agentlock.ownerkey"),
 )
 _MOVED_BY = (
     *(b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", b"GIT_OBJECT_DIRECTORY"),
@@ -65,6 +65,11 @@ class Repository(Value):
     @property
     def project(self) -> str | None:
         return self._text(b"agentlock.project")
+
+    @property
+    def owner_key(self) -> str | None:
+        """The hash of the owner's key as `init` saw it, for when the database cannot be asked."""
+        return self._text(b"agentlock.ownerkey")
 
     @property
     def is_bare(self) -> bool:
@@ -109,9 +114,16 @@ class Repository(Value):
         )
 
 
-def ask_settings() -> Running:
+def ask_settings(cwd: bytes | None = None) -> Running:
     """Start to ask git for the settings that concern us."""
-    return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS)
+    return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS, cwd=cwd)
+
+
+def at(common_dir: bytes) -> Repository:
+    """A repository that is known by its common directory, and seen from no worktree."""
+    return Repository(
+        common_dir, common_dir, common_dir, _settings(ask_settings(common_dir).result())
+    )
 
 
 def discover(asked: Running | None = None) -> Repository:

@@ -11,7 +11,6 @@ from agentlock.errors import (
     EXIT_REFUSED,
     EXIT_UNDECIDED,
     AgentlockError,
-    DatabaseError,
     GitError,
     UndecidedError,
     UsageError,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from agentlock.git.changes import Changes
     from agentlock.git.commits import History
     from agentlock.git.pushes import RefUpdate
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
@@ -40,11 +39,9 @@ if TYPE_CHECKING:
 
 FRAMEWORK = "--framework"
 _PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
-_LOGGED_PATHS = 100
 _MOST_STDIN = 64 << 20
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
-_LOGGING_TIMEOUT = 2 * 1_000_000
 _LONGEST_WAIT = 600.0  # seconds that a remote is waited for, whatever AGENTLOCK_TIMEOUT says
 _SERVER = "pre-receive"
 _TRANSACTION = "reference-transaction"
@@ -130,10 +127,14 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
         store.close()
     if verdict.clean:
         return EXIT_OK
-    if not verdict.allowed and name != _SERVER:
-        skipped = _skipped(repository, identity, verdict, what)
-        if skipped:
+    from agentlock.guard import log
+
+    noted = what
+    if not verdict.allowed and name != _SERVER and log.SKIP in os.environ:
+        lacking = log.skip(repository, identity, verdict, what, timeout)
+        if not lacking:
             return EXIT_OK
+        noted = f"{what}, and a skip without {lacking}"
     refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
     rest = [path for path in changes.paths if path not in refused]
     if name != "pre-commit" or git_changes.takes_all(repository):
@@ -153,7 +154,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
     )
     if verdict.allowed:
         return EXIT_OK
-    _log_refusal(repository, identity, verdict, what)
+    log.refusal(repository, identity, verdict, noted)
     return EXIT_REFUSED
 
 
@@ -404,52 +405,6 @@ def _timeout() -> int:
         return parse_timeout(text)
     except UsageError as error:
         raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", hint=error.hint) from error
-
-
-def _skipped(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> bool:
-    """Whether a person took the escape hatch; it is recorded before anything passes."""
-    reason = os.environ.get("AGENTLOCK_SKIP")
-    if reason is None:
-        return False
-    if not reason.strip() or not verdict.policy.allow_skip:
-        return False
-    # A person seldom has an agent's name: git knows who they are.
-    person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
-    detail = f"{what} by {person}>: {reason}"
-    _log(repository, identity, verdict, "skipped", detail, _timeout())
-    return True
-
-
-def _log_refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
-    try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        _log(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
-    except DatabaseError:
-        pass  # the refusal stands without its line in the log
-
-
-def _log(
-    repository: Repository,
-    identity: Identity,
-    verdict: Verdict,
-    kind: str,
-    detail: str,
-    timeout: int,
-) -> None:
-    paths = dict.fromkeys([conflict.path for conflict in verdict.conflicts])
-    paths.update(dict.fromkeys(verdict.uncovered))
-    shown = b" ".join(list(paths)[:_LOGGED_PATHS]).decode("utf-8", "backslashreplace")
-    detail = f"{detail} ({len(paths)} of {verdict.checked} paths: {shown})"
-    detail = detail.encode("utf-8", "backslashreplace").decode()
-    location, database_id = repository.database, repository.database_id
-    store = open_store(location, database_id, repository.project, timeout=timeout)
-    try:
-        with store.writing():
-            first = verdict.conflicts[0].reservation if verdict.conflicts else None
-            store.log(
-                kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
-            )
-    finally:
-        store.close()
 
 
 _FRAMEWORK_VARIABLES = ("REMOTE_NAME", "REMOTE_URL", "LOCAL_BRANCH", "REMOTE_BRANCH")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.git.repository import Repository
+    from agentlock.store.protocol import Store
 
 DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
 
@@ -57,18 +59,24 @@ def initialise(
     timeout: int,
     server: bool = False,
     identity_variables: Sequence[str] = (),
+    owner_key: str | None = None,
+    agent: str = "",
 ) -> Outcome:
     """Make the repository ready; safe to repeat.
 
     A repository whose recorded database is gone or is another one is refused, unless
     ``new_database`` starts afresh; what was there is kept beside the new one. A bare repository
     has no database by default: it must be the one that the agents use. ``identity_variables`` are
-    those in which a server is told who pushes; none given keeps what is recorded.
+    those in which a server is told who pushes; none given keeps what is recorded. ``owner_key`` is
+    the hash of the key that the database is to have; None leaves it as it is. ``agent`` is who does
+    it, for the log.
     """
     _require_role(repository, server=server)
     _require_variables(identity_variables, server=server)
     with exclusively(repository.common_dir):
-        outcome = _initialise(repository, database, project, timeout, new_database=new_database)
+        outcome = _initialise(
+            repository, database, project, owner_key, agent, timeout, new_database=new_database
+        )
         if identity_variables:
             names = " ".join(dict.fromkeys(identity_variables))
             record(repository.root, "identityVariable", names)
@@ -102,6 +110,8 @@ def _initialise(
     repository: Repository,
     database: str | None,
     project: str | None,
+    owner_key: str | None,
+    agent: str,
     timeout: int,
     *,
     new_database: bool,
@@ -121,15 +131,20 @@ def _initialise(
     key = key or default_project(repository)
     key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
     new_project = migrate.add_project(location, key, timeout=timeout)
-    _record(repository, location, identifier, key)
-    _log(location, identifier, key, lost, timeout, created=created)
+    happened = ("started-afresh", lost) if lost else ("initialised", "") if created else None
+    with closing(open_store(location, identifier, key, timeout=timeout)) as store:
+        kept = _write(store, happened, owner_key, agent)
+    _record(repository, location, identifier, key, kept)
     return Outcome(location, key, created, new_project, lost)
 
 
-def use(repository: Repository, database: str, *, timeout: int) -> str:
+def use(
+    repository: Repository, database: str, *, owner_key: str | None, agent: str, timeout: int
+) -> str:
     """Guard the repository by another database, which knows its project already; its location.
 
-    What lies in the former one is left as it is: ``store.copy`` takes it along.
+    What lies in the former one is left as it is: ``store.copy`` takes it along. A database without
+    an owner's key gets this one, by its hash.
     """
     key = repository.project
     if key is None:
@@ -137,13 +152,10 @@ def use(repository: Repository, database: str, *, timeout: int) -> str:
     with exclusively(repository.common_dir):
         location = place(database)
         identifier = migrate.join(location, timeout=timeout)
-        store = open_store(location, identifier, key, timeout=timeout)
-        try:
-            with store.writing():
-                store.log("moved", store.now(), detail=f"from {repository.database}")
-        finally:
-            store.close()
-        _record(repository, location, identifier, key)
+        with closing(open_store(location, identifier, key, timeout=timeout)) as store:
+            happened = ("moved", f"from {repository.database}")
+            kept = _write(store, happened, None if store.owner_key() else owner_key, agent)
+        _record(repository, location, identifier, key, kept)
     return location
 
 
@@ -286,7 +298,9 @@ def _shared_repository(repository: Repository) -> str | None:
     return None if value is None else os.fsdecode(value)
 
 
-def _record(repository: Repository, location: str, identifier: str, key: str) -> None:
+def _record(
+    repository: Repository, location: str, identifier: str, key: str, owner_key: str | None
+) -> None:
     common = os.path.realpath(os.fsdecode(repository.common_dir))
     real = place(location)
     inside = real.startswith(common + os.sep)
@@ -294,6 +308,7 @@ def _record(repository: Repository, location: str, identifier: str, key: str) ->
         "database": os.path.relpath(real, common) if inside else real,
         "databaseId": identifier,
         "project": key,
+        **({} if owner_key is None else {"ownerKey": owner_key}),
     }
     for name, value in wanted.items():
         if repository.settings.get(f"agentlock.{name.lower()}".encode()) != os.fsencode(value):
@@ -301,14 +316,18 @@ def _record(repository: Repository, location: str, identifier: str, key: str) ->
     registry.add(repository.common_dir)
 
 
-def _log(
-    location: str, identifier: str, key: str, lost: str, timeout: int, *, created: bool
-) -> None:
-    if not created and not lost:
-        return
-    store = open_store(location, identifier, key, timeout=timeout)
-    try:
-        with store.writing():
-            store.log("initialised", store.now(), detail=lost)
-    finally:
-        store.close()
+def _write(
+    store: Store, happened: tuple[str, str] | None, owner_key: str | None, agent: str
+) -> str | None:
+    """Log what happened (kind and detail), keep the hash of an owner's key; the one there is."""
+    present = store.owner_key()
+    if happened is None and owner_key is None:
+        return present
+    with store.writing():
+        now = store.now()
+        if happened is not None:
+            store.log(happened[0], now, agent=agent, detail=happened[1])
+        if owner_key is not None and owner_key != present:
+            store.set_owner_key(owner_key)
+            store.log("owner-key", now, agent=agent, detail="replaced" if present else "set")
+    return owner_key or present

@@ -16,6 +16,7 @@ from agentlock.errors import (
     SchemaError,
 )
 from agentlock.install.findings import Finding, quoted
+from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.store import NOT_INITIALISED, is_url, open_store
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
 AFRESH = "agentlock init --new-database"
+_DAY = 24 * 3600 * MICROSECONDS
 _CLOCK_SLACK = 5 * 1_000_000  # of two machines that share a file
 _ASK = "restore it from a backup, or ask whoever runs this project"
 
@@ -66,14 +68,38 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         found.insert(0, Finding("ok", "table", f"{path} answers, and is the recorded one"))
     if store.policy().enforcement == "warn":
         message = "the policy is enforcement = warn: every hook only warns, and nothing is refused"
-        mend = "agentlock policy set enforcement block"
+        mend = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
         found.append(Finding("problem", "policy", message, mend=mend, lets_through=True))
+    found += [*_owner(repository, store), *_skips(store)]
     if repository.is_bare and not store.agents():
         message = f"no agent has used the project {repository.project} yet: nothing is held in it"
         key = quoted(repository.project or "")
         advice = f"in each clone: agentlock init --database {quoted(path)} --project {key}"
         found.append(Finding("warning", "project", message, advice=advice))
     return found
+
+
+def _owner(repository: Repository, store: Store) -> list[Finding]:
+    """Nothing of ours takes an owner's key away; a new one is recorded here by `init`."""
+    recorded, kept = repository.owner_key, store.owner_key()
+    if recorded == kept:
+        return []
+    if kept is None:
+        message = "the table has lost the owner's key; the one recorded here is asked for"
+        advice = "the owner makes a new one: agentlock init --owner-key"
+        return [Finding("warning", "owner's key", message, advice=advice)]
+    message = "the table's owner's key is not the one recorded here"
+    return [Finding("warning", "owner's key", message, mend="agentlock init")]
+
+
+def _skips(store: Store) -> list[Finding]:
+    """Commands that people let pass: the guard is in place, and yet it was gone round."""
+    skips = [event for event in store.interventions(store.now() - _DAY) if event.kind == "skipped"]
+    if not skips:
+        return []
+    many = f"{len(skips)} commands were" if len(skips) > 1 else "1 command was"
+    message = f"{many} let pass in the last 24 h, the last one a {skips[-1].detail}"
+    return [Finding("warning", "skips", message, advice="agentlock log --since 24h")]
 
 
 def _file_problem(path: str) -> Finding | None:

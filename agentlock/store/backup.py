@@ -58,11 +58,14 @@ def back_up(path: str, target: str, *, timeout: int) -> int:
     return os.path.getsize(target)
 
 
-def restore(path: str, source: str, database_id: str, *, force: bool, timeout: int) -> str:
+def restore(
+    path: str, source: str, database_id: str, *, owner_key: str | None, force: bool, timeout: int
+) -> str:
     """Put a backup in the place of the database at ``path``; where the former one is kept.
 
     The backup is checked first. One of another database (by its id) is refused without ``force``;
-    with it, it takes over the id that every clone has recorded. Nothing at ``path`` changes unless
+    with it, it takes over the id that every clone has recorded. The hash of the owner's key is
+    ``owner_key`` afterwards, None leaves what the backup has. Nothing at ``path`` changes unless
     all of it can.
     """
     if not os.path.isfile(source):
@@ -82,6 +85,9 @@ def restore(path: str, source: str, database_id: str, *, force: bool, timeout: i
         _copy(source, draft, timeout)
         _require_whole(draft, timeout)
         migrate.migrate(draft, found, timeout=timeout)
+        if owner_key is not None:
+            with _opened(draft, timeout) as new:
+                new.execute(sql.WRITE_OWNER_KEY, (owner_key,))
         if _is_readable(path, timeout):
             back_up(path, kept, timeout=timeout)
             _adopt(draft, database_id, path, timeout)

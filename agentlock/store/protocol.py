@@ -81,6 +81,9 @@ class Store(Protocol):
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """What each live reservation is found by, as it stands in the table."""
 
+    def owner_key(self) -> str | None:
+        """The hash of the database's owner key; None where there is none."""
+
     def projects(self) -> list[str]:
         """The keys of all projects in the database, the oldest first."""
 
@@ -96,6 +99,12 @@ class Store(Protocol):
         limit: int | None = None,
     ) -> list[Event]:
         """Oldest first; with ``limit`` the newest that many."""
+
+    def interventions(self, since: int) -> list[Event]:
+        """What changed the rules for all or went round them, oldest first.
+
+        Policy changes, reservations ended by force, skips, another database or owner's key.
+        """
 
     def messages(self, recipient: str, since: int) -> list[tuple[int, str, str, str]]:
         """(created_ts, sender, subject, body) for an agent, oldest first."""
@@ -167,3 +176,5 @@ class Store(Protocol):
     def send(self, sender: str, recipient: str, subject: str, body: str, now: int) -> None: ...
 
     def set_policy(self, policy: Policy) -> None: ...
+
+    def set_owner_key(self, hashed: str) -> None: ...

@@ -7,11 +7,13 @@ SQLite client and a name that is not UTF-8 survives.
 from __future__ import annotations
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 READ_IDENTITY = "SELECT id FROM database_identity"
 WRITE_IDENTITY = "INSERT INTO database_identity (id, created_ts) VALUES (?, ?)"
 RENAME_DATABASE = "UPDATE database_identity SET id = ?"
+READ_OWNER_KEY = "SELECT owner_key FROM database_identity"
+WRITE_OWNER_KEY = "UPDATE database_identity SET owner_key = ?"
 
 READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
 READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
@@ -166,6 +168,14 @@ def read_events(*, since: bool, agent: bool, reservation: bool) -> str:
     return f"{text} ORDER BY id DESC LIMIT ?"
 
 
+# The kinds as in the index that finds them. Parameters: project, since when
+READ_INTERVENTIONS = """
+SELECT id, created_ts, kind, agent, reservation_id, CAST(path_pattern AS BLOB), detail
+FROM events INDEXED BY events_of_interventions WHERE project_id = ? AND created_ts >= ?
+    AND kind IN ('policy', 'force-released', 'skipped', 'restored', 'moved', 'started-afresh',
+        'owner-key')
+ORDER BY id
+"""
 # Parameters: project, from before when, how many
 OLDEST_EVENTS = """
 SELECT id FROM events WHERE project_id = ? AND created_ts < ? ORDER BY created_ts LIMIT ?

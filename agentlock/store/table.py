@@ -181,6 +181,10 @@ class Table:
         rows = self._rows(sql.READ_KEYS, (self._project_id, now))
         return {row[0]: Keys(*row[1:]) for row in rows}
 
+    def owner_key(self) -> str | None:
+        hashed = self._one(sql.READ_OWNER_KEY)[0]
+        return None if hashed is None else str(hashed)
+
     def projects(self) -> list[str]:
         return [str(key) for (key,) in self._rows(sql.READ_PROJECTS)]
 
@@ -202,6 +206,10 @@ class Table:
         statement = sql.read_events(**{name: value is not None for name, value in asked.items()})
         rows = self._rows(statement, (self._project_id, after, *given, most))
         return [Event(*row) for row in reversed(rows)]
+
+    def interventions(self, since: int) -> list[Event]:
+        rows = self._rows(sql.READ_INTERVENTIONS, (self._project_id, since))
+        return [Event(*row) for row in rows]
 
     def messages(self, recipient: str, since: int) -> list[tuple[int, str, str, str]]:
         rows = self._rows(sql.READ_MESSAGES, (self._project_id, recipient, since))
@@ -335,6 +343,9 @@ class Table:
         row = (policy.enforcement, policy.require_reservation, exempt, policy.max_ttl)
         more = (policy.allow_skip, policy.retention)
         self._rows(sql.WRITE_POLICY, (*row, *more, self._project_id))
+
+    def set_owner_key(self, hashed: str) -> None:
+        self._rows(sql.WRITE_OWNER_KEY, (hashed,))
 
     def _next_fence(self) -> int:
         self._rows(sql.NEXT_FENCE, (self._project_id,))

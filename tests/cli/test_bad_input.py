@@ -40,7 +40,9 @@ def table(place: Path, home: Path) -> Repo:
         assert repo.agentlock("init").code == 0
         repo.reserve(HOLDER, "held.py")
         repo.reserve(OTHER, "mine.py", "c.py")
-        assert repo.agentlock("policy", "set", "max_ttl", "8h").code == 0
+        assert (
+            repo.agentlock("policy", "set", "max_ttl", "8h", "--reason", "short shifts").code == 0
+        )
     return repo
 
 
@@ -239,6 +241,10 @@ def test_reservations_are_named_in_exactly_one_way(
         (("check", "../x"), "outside the repository"),
         (("check", "--", ""), "is empty"),
         (("policy", "set"), "NAME VALUE"),
+        (("policy", "set", "enforcement", "warn"), "policy set needs a reason"),
+        (("policy", "set", "enforcement", "warn", "--reason", " "), "policy set needs a reason"),
+        (("db", "prune", "--owner-key-file", "x", "--owner-key-fd", "3"), "exclude each other"),
+        (("db", "prune", "--owner-key-fd", "-1"), "--owner-key-fd"),
         (("policy", "set", "colour", "red"), "'colour'"),
         (("policy", "set", "enforcement", "maybe"), "'maybe'"),
         (("policy", "set", "enforcement", "warn", "block"), "enforcement takes one value"),
@@ -320,7 +326,7 @@ def test_one_wrong_pattern_among_several_reserves_nothing(table: Repo) -> None:
     [
         ("reserve", "x.py", "--reason", b"\xff"),
         ("reserve", "x.py", "--model", b"\xff", "--program", b"\xfe"),
-        ("policy", "set", "exempt", b"docs/\xff/**"),
+        ("policy", "set", "exempt", b"docs/\xff/**", "--reason", "docs"),
         ("policy", "set", "allow_skip", "on", "--reason", b"\xff"),
         ("init", "--project", b"\xff"),
     ],

@@ -173,7 +173,7 @@ def test_ways_to_name_commits_exclude_each_other(scene: Repo) -> None:
 
 
 def test_a_folder_is_covered_where_all_that_is_in_it_is(scene: Repo) -> None:
-    policy = ("policy", "set", "require_reservation", "on")
+    policy = ("policy", "set", "require_reservation", "on", "--reason", "strict")
     assert scene.agentlock(*policy).code == 0
     done = check(scene, "docs/")
     assert (done.code, done.json["uncovered"]) == (1, ["docs/y.md"])

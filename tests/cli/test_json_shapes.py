@@ -194,6 +194,7 @@ def test_the_other_commands_print_the_keys_that_are_documented_by_this_test(tabl
         "blocked_by",
         "uncovered",
         "messages",
+        "interventions",
     ]
 
 

@@ -344,7 +344,7 @@ def test_no_control_character_of_a_reason_or_path_reaches_the_terminal(
         (EVIL,),
         ("reserve", "--" + EVIL),
         ("guide", "--write", f"no/such/folder/{EVIL}"),
-        ("policy", "set", "exempt", EVIL_PATH.replace("\n", "")),
+        ("policy", "set", "exempt", EVIL_PATH.replace("\n", ""), "--reason", EVIL),
         ("policy", "show"),
     ]
     for command in commands:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from support import Repo
 
 HOUR = 3600 * 1_000_000
+WHY = ("--reason", "the disk is small")
 
 
 def age(repo: Repo) -> None:
@@ -72,7 +73,7 @@ def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -
     assert asked.code == 2
     assert "--older-than" in asked.err
     log_old_events(repo, 3)
-    assert repo.agentlock("policy", "set", "retention", "90d").code == 0
+    assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     assert repo.agentlock("policy", "show", "--json").json["retention"] == "90d"
     result = repo.agentlock("db", "prune")
     assert result.out == "removed 3 events and 0 reservations\n"
@@ -99,7 +100,7 @@ def test_without_a_retention_nothing_is_ever_removed(repo: Repo) -> None:
 
 
 def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
-    assert repo.agentlock("policy", "set", "retention", "90d").code == 0
+    assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     log_old_events(repo, 3 * _BITE + 1)
     repo.reserve("A", "a.py")
     assert old_events(repo) == 2 * _BITE + 1
@@ -115,7 +116,7 @@ def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
 
 def test_a_retention_can_be_switched_off_again(repo: Repo) -> None:
     for value in ("90d", "off"):
-        assert repo.agentlock("policy", "set", "retention", value).code == 0
+        assert repo.agentlock("policy", "set", "retention", value, *WHY).code == 0
     assert repo.agentlock("policy", "show", "--json").json["retention"] is None
     log_old_events(repo, 2 * _BITE)
     repo.reserve("A", "a.py")

@@ -99,7 +99,11 @@ KINDS: Mapping[str, tuple[Callable[[str], Attempt], ...]] = {
     "numbers": (_command("show", "--", "@"), _command("renew", "--id=@")),
     "revisions": (_command("check", "--range=@"), _command("check", "--since=@")),
     "ref lines": (_on_stdin("hook", "pre-push", "origin", "url"), _ref_line),
-    "words": (_command("@"), _command("hook", "@"), _command("policy", "set", "@", "@")),
+    "words": (
+        _command("@"),
+        _command("hook", "@"),
+        _command("policy", "set", "@", "@", "--reason=@"),
+    ),
     "variables": (
         _variable("AGENTLOCK_AGENT", "whoami"),
         _variable("AGENT_NAME", "whoami"),

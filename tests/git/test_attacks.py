@@ -220,7 +220,12 @@ def test_no_variable_ends_history_before_what_a_push_brings(
 def test_the_command_that_reserves_what_is_uncovered_works_where_it_is_read(
     scene: Repo, folder: str, command: tuple[str, ...]
 ) -> None:
-    assert scene.agentlock("policy", "set", "require_reservation", "on", agent=OTHER).code == 0
+    assert (
+        scene.agentlock(
+            "policy", "set", "require_reservation", "on", "--reason", "strict", agent=OTHER
+        ).code
+        == 0
+    )
     for name in ("docs/y.md", "docs/-x", "docs/[id].md", "a b", "{a,b}", "!n"):
         scene.write(name)
     scene.must("rm", "-q", "--cached", "src/logo.png")

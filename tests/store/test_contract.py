@@ -284,6 +284,33 @@ def test_the_policy_is_kept_whole(store: Store) -> None:
     assert store.policy() == wanted
 
 
+def test_the_owners_key_is_the_databases_and_none_to_begin_with(
+    database: Database, store: Store
+) -> None:
+    assert store.owner_key() is None
+    with store.writing():
+        store.set_owner_key("sha256:abc")
+    other = database.open("other", read_only=True)
+    assert other.owner_key() == store.owner_key() == "sha256:abc"
+    other.close()
+
+
+def test_an_intervention_is_found_by_its_time_and_its_kind(
+    database: Database, store: Store
+) -> None:
+    kinds = ("policy", "force-released", "skipped", "restored", "moved", "started-afresh")
+    with store.writing():
+        store.log("skipped", 1, agent="A", detail="too long ago")
+        for kind in ("granted", *kinds, "refused", "owner-key", "released"):
+            store.log(kind, 2, agent="A", detail=kind)
+    other = database.open("other")
+    with other.writing():
+        other.log("policy", 2)
+    other.close()
+    assert [event.kind for event in store.interventions(2)] == [*kinds, "owner-key"]
+    assert store.interventions(2)[0] == store.events(since=2)[1]
+
+
 def test_an_expiry_is_logged_once_at_the_time_it_happened(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:

@@ -36,7 +36,7 @@ def lived_in(repo: Repo) -> Repo:
     repo.agentlock("renew", "--all", agent="BlueLake")
     repo.agentlock("release", "lib/*.py", agent="GreenHill")
     repo.agentlock(*("release", "--id", "2", "--force", "--reason", "stale"), agent="GreenHill")
-    repo.agentlock("policy", "set", "exempt", "docs/**")
+    repo.agentlock("policy", "set", "exempt", "docs/**", "--reason", "docs")
     repo.sql(MANY_COMMITS)
     return repo
 

@@ -82,7 +82,7 @@ def test_a_writer_can_do_all_that_an_agent_does(project: Project) -> None:
         ("reserve", "docs/**", "--shared"),
         ("renew", "--all"),
         ("release", "docs/**"),
-        ("policy", "set", "max_ttl", "8h"),
+        ("policy", "set", "max_ttl", "8h", "--reason", "short shifts"),
         ("db", "prune", "--older-than", "1d"),
         ("db", "check", "--repair"),
         ("log",),
@@ -99,6 +99,7 @@ def test_a_writer_can_change_neither_the_tables_nor_the_past(project: Project) -
     for statement in (
         "ALTER TABLE projects ADD COLUMN x INTEGER",
         "UPDATE database_identity SET id = 'x'",
+        "UPDATE database_identity SET owner_key = NULL",
         "UPDATE events SET kind = 'x'",
         "DELETE FROM projects",
         "CREATE TABLE mine (x INTEGER)",
@@ -126,11 +127,10 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
-    project.run("UPDATE database_identity SET schema_version = 2", role="agentlock_owner")
+    project.run("UPDATE database_identity SET schema_version = 3", role="agentlock_owner")
     project.run(
-        "ALTER TABLE projects DROP COLUMN retention",
-        "DROP INDEX events_by_time",
-        "DROP INDEX file_reservations_by_end",
+        "ALTER TABLE database_identity DROP COLUMN owner_key",
+        "DROP INDEX events_of_interventions",
         role="agentlock_owner",
     )
     project.be("agentlock_writer")

@@ -1,0 +1,93 @@
+"""What the guard enters in the log: a refusal, and a skip before anything passes.
+
+Loaded where something is in the way, and only then.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import DatabaseError
+from agentlock.git.process import output
+from agentlock.store import open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agentlock.git.repository import Identity, Repository
+    from agentlock.model import Verdict
+
+SKIP = "AGENTLOCK_SKIP"
+_OWNER_KEY_FILE = "AGENTLOCK_OWNER_KEY_FILE"
+_LOGGED_PATHS = 100
+_LOGGING_TIMEOUT = 2 * 1_000_000
+
+
+def skip(
+    repository: Repository, identity: Identity, verdict: Verdict, what: str, timeout: int
+) -> str:
+    """Take the escape hatch, which is for people: "" where it is recorded, else what it lacks.
+
+    It takes a reason, a policy that allows it and, where the project has one, the owner's key.
+    DatabaseError where it cannot be recorded.
+    """
+    reason = os.environ[SKIP]
+    if not reason.strip():
+        return "a reason"
+    if not verdict.policy.allow_skip:
+        return "a policy that allows it"
+    if not _owner_agrees(repository, timeout):
+        return "the owner's key"
+    # A person seldom has an agent's name: git knows who they are.
+    person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
+    _log(repository, identity, verdict, "skipped", f"{what} by {person}>: {reason}", timeout)
+    return ""
+
+
+def refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
+    try:  # noqa: SIM105 -- contextlib would cost the hook an import
+        _log(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
+    except DatabaseError:
+        pass  # the refusal stands without its line in the log
+
+
+def _owner_agrees(repository: Repository, timeout: int) -> bool:
+    """Whether the owner's key lies in the file that is named, or the project has none."""
+    location, database_id = repository.database, repository.database_id
+    store = open_store(location, database_id, repository.project, timeout=timeout, read_only=True)
+    try:
+        kept = store.owner_key() or repository.owner_key
+    finally:
+        store.close()
+    if kept is None:
+        return True
+    from agentlock import owner_key
+
+    try:
+        return owner_key.is_key(owner_key.read(os.environ.get(_OWNER_KEY_FILE, "")), kept)
+    except (OSError, ValueError):
+        return False
+
+
+def _log(
+    repository: Repository,
+    identity: Identity,
+    verdict: Verdict,
+    kind: str,
+    detail: str,
+    timeout: int,
+) -> None:
+    paths = dict.fromkeys([conflict.path for conflict in verdict.conflicts])
+    paths.update(dict.fromkeys(verdict.uncovered))
+    shown = b" ".join(list(paths)[:_LOGGED_PATHS]).decode("utf-8", "backslashreplace")
+    detail = f"{detail} ({len(paths)} of {verdict.checked} paths: {shown})"
+    detail = detail.encode("utf-8", "backslashreplace").decode()
+    location, database_id = repository.database, repository.database_id
+    store = open_store(location, database_id, repository.project, timeout=timeout)
+    try:
+        with store.writing():
+            first = verdict.conflicts[0].reservation if verdict.conflicts else None
+            store.log(
+                kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
+            )
+    finally:
+        store.close()

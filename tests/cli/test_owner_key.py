@@ -1,0 +1,415 @@
+"""The owner's key: once a project has one, whatever weakens the guard asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from support import AGENTLOCK, Repo, Result, run
+
+from agentlock.owner_key import hashed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from postgresql import Server
+
+HOLDER, OTHER = "BlueLake", "GreenHill"
+WHY = ("--reason", "because")
+FILE = "AGENTLOCK_OWNER_KEY_FILE"
+SKIP = "AGENTLOCK_SKIP"
+
+
+class Owned(NamedTuple):
+    """A repository in which BlueLake holds src/, and the file with the key of its owner."""
+
+    repo: Repo
+    key_file: Path
+
+    @property
+    def key(self) -> str:
+        return self.key_file.read_text(encoding="utf-8").strip()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("owner") / "place"
+
+
+@pytest.fixture
+def owned(template: Path, tmp_path: Path, home: Path) -> Owned:
+    """Made once, by the first test, and copied for each."""
+    assert home.exists()
+    if not template.exists():
+        made = Repo(template / "repo")
+        made.path.mkdir(parents=True)
+        made.must("init", "-q")
+        made.write("src/x.py")
+        made.commit_unguarded("start")
+        assert made.agentlock("init", "--strict").code == 0
+        made.reserve(HOLDER, "src/")
+        assert made.agentlock("db", "backup", "../before.sqlite3").code == 0
+        key = made.agentlock("init", "--owner-key", "--json").json["owner_key"]
+        (template / "key").write_text(f"{key}\n", encoding="utf-8")
+    shutil.copytree(template, tmp_path, symlinks=True, dirs_exist_ok=True)
+    owned = Owned(Repo(tmp_path / "repo"), tmp_path / "key")
+    assert owned.repo.agentlock("init").code == 0  # on the list of this home's repositories
+    return owned
+
+
+def state(repo: Repo) -> object:
+    """All that the commands below could change, but for the log."""
+    tables = ("projects", "file_reservations", "database_identity")
+    hooks = repo.path / ".git" / "hooks"
+    return (
+        [repo.sql(f"SELECT * FROM {table}") for table in tables],  # noqa: S608
+        repo.must("config", "--local", "--list"),
+        sorted(path.name for path in hooks.iterdir()),
+        sorted(path.name for path in repo.database.parent.glob("*.old-*")),
+    )
+
+
+def events(repo: Repo, kind: str) -> list[str]:
+    found = repo.agentlock("log", "--json").json
+    return [event["detail"] for event in found if event["kind"] == kind]
+
+
+# The key itself
+
+
+def test_a_key_is_shown_once_and_only_its_hash_is_kept(repo: Repo) -> None:
+    made = repo.agentlock("init", "--owner-key", agent=HOLDER)
+    assert made.code == 0, made
+    (line,) = [line for line in made.out.splitlines() if line.startswith("owner's key: ")]
+    key = line.removeprefix("owner's key: ")
+    assert len(key) >= 40
+    assert "shown this once" in made.err
+    assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(key),)]
+    assert repo.must("config", "--local", "agentlock.ownerKey") == hashed(key)
+    for path in (repo.path / ".git").rglob("*"):
+        assert not path.is_file() or key.encode() not in path.read_bytes(), path
+    again = repo.agentlock("init", agent=HOLDER)
+    assert key not in again.out + again.err + repo.agentlock("log").out
+    assert events(repo, "owner-key") == ["set"]
+
+
+def test_two_keys_are_not_alike(new_repo: Callable[..., Repo]) -> None:
+    keys = [
+        new_repo(name).agentlock("init", "--owner-key", "--json").json["owner_key"]
+        for name in ("one", "two")
+    ]
+    assert keys[0] != keys[1]
+
+
+# Who is asked
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "policy set": ("policy", "set", "enforcement", "warn", *WHY),
+    "release --force": ("release", "src/", "--force", *WHY),
+    "init --new-database": ("init", "--new-database"),
+    "init --owner-key": ("init", "--owner-key"),
+    "init --project": ("init", "--project", "another"),
+    "db restore": ("db", "restore", "../before.sqlite3"),
+    "db prune": ("db", "prune", "--older-than", "1h"),
+    "db copy": ("db", "copy", ".git/agentlock/agentlock.sqlite3", "../copy.sqlite3"),
+    "db use": ("db", "use", "../before.sqlite3"),
+    "hooks install --no-strict": ("hooks", "install", "--no-strict"),
+    "hooks uninstall": ("hooks", "uninstall"),
+}
+
+
+@pytest.mark.parametrize("doing", COMMANDS)
+def test_what_weakens_the_guard_is_for_the_owner(owned: Owned, tmp_path: Path, doing: str) -> None:
+    repo, command = owned.repo, COMMANDS[doing]
+    before = state(repo)
+    (tmp_path / "wrong").write_text("not the key\n", encoding="utf-8")
+    unasked = repo.agentlock(*command, "--json", agent=OTHER)
+    assert (unasked.code, unasked.json["error"]["kind"]) == (1, "owner-key"), unasked
+    assert f"{doing} is for the owner of this project" in unasked.err
+    wrong = repo.agentlock(*command, "--owner-key-file", "../wrong", agent=OTHER)
+    assert wrong.code == 1, wrong
+    assert f"{doing}: this is not the owner's key" in wrong.err
+    assert FILE not in unasked.err + wrong.err
+    assert state(repo) == before
+    assert not (tmp_path / "copy.sqlite3").exists()
+    assert events(repo, "refused") == [f"{doing} without the owner's key"] * 2
+    done = repo.agentlock(*command, "--owner-key-file", "../key", agent=OTHER)
+    assert done.code == 0, done
+    assert state(repo) != before or doing in ("db copy", "db prune")
+
+
+def test_taking_the_hooks_out_everywhere_asks_for_each_repository(
+    owned: Owned, tmp_path: Path
+) -> None:
+    shutil.copytree(owned.repo.path, tmp_path / "second", symlinks=True)
+    second = Repo(tmp_path / "second")
+    second_key = second.agentlock("init", "--owner-key", "--owner-key-file", "../key", "--json")
+    assert second_key.code == 0, second_key
+    before = state(second)
+    everywhere = ("hooks", "uninstall", "--everywhere")
+    refused = owned.repo.agentlock(*everywhere)
+    assert refused.code == 1
+    assert refused.out.count("failed: hooks uninstall is for the owner") == 2
+    partly = owned.repo.agentlock(*everywhere, env={FILE: str(owned.key_file)})
+    assert partly.code == 1
+    assert f"{second.path}/.git: failed: hooks uninstall: this is not the owner's key" in partly.out
+    assert state(second) == before
+    assert not owned.repo.database.exists()
+
+
+def test_what_agents_do_every_day_asks_for_nothing(owned: Owned) -> None:
+    for command in (
+        ("init",),
+        ("init", "--project", owned.repo.must("config", "agentlock.project")),
+        ("hooks", "install", "--strict"),
+        ("reserve", "docs/"),
+        ("renew", "--all"),
+        ("release", "--all"),
+        ("db", "backup", "../new.sqlite3"),
+        ("db", "check", "--repair"),
+        ("db", "vacuum"),
+        ("policy", "show"),
+        ("status",),
+    ):
+        done = owned.repo.agentlock(*command, agent=OTHER)
+        assert done.code == 0, (command, done)
+
+
+def test_a_project_without_a_key_asks_for_none(repo: Repo) -> None:
+    assert repo.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 0
+
+
+def test_what_is_wrong_in_itself_is_told_before_a_key_is_wanted(owned: Owned) -> None:
+    for command in (
+        ("policy", "set", "enforcement", "maybe", *WHY),
+        ("policy", "set", "enforcement", "warn"),
+        ("release", "src/", "--force"),
+        ("db", "restore", "../nowhere"),
+    ):
+        done = owned.repo.agentlock(*command, "--owner-key-file", "../key", agent=OTHER)
+        assert done.code == 2, (command, done)
+
+
+# How it is given
+
+
+def test_the_key_is_taken_from_a_descriptor_or_a_variable_that_names_a_file(owned: Owned) -> None:
+    setting = ("policy", "set", "max_ttl", "8h", *WHY)
+    given = owned.repo.agentlock(*setting, "--owner-key-fd", "0", stdin=owned.key.encode())
+    assert given.code == 0, given
+    named = owned.repo.agentlock(*setting, env={FILE: str(owned.key_file)})
+    assert named.code == 0, named
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--owner-key-file", "nowhere"), "nowhere: No such file or directory"),
+        (("--owner-key-file", "."), "Is a directory"),
+        (("--owner-key-fd", "77"), "77: Bad file descriptor"),
+        (("--owner-key-fd", "0"), "0 holds no key"),
+    ],
+)
+def test_a_key_that_cannot_be_read_is_wrong_input(
+    owned: Owned, options: tuple[str, ...], said: str
+) -> None:
+    before = state(owned.repo)
+    done = owned.repo.agentlock("policy", "set", "enforcement", "warn", *WHY, *options)
+    assert done.code == 2, done
+    assert said in done.err
+    assert state(owned.repo) == before
+
+
+def typed(repo: Repo, answers: dict[bytes, str], *arguments: str) -> tuple[int, str]:
+    """Run agentlock on a terminal and type each answer when its question stands there."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        (*AGENTLOCK, *arguments),
+        cwd=repo.path,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,  # without a terminal of its own that it could ask instead
+    )
+    os.close(terminal)
+    shown, left = b"", dict(answers)
+    with contextlib.suppress(OSError):  # Linux says EIO where the other end is closed
+        while select.select([controller], [], [], 20)[0]:
+            chunk = os.read(controller, 65536)
+            if not chunk:
+                break
+            shown += chunk
+            for question in [one for one in left if one in shown]:
+                os.write(controller, left.pop(question).encode() + b"\n")
+    os.close(controller)
+    assert not left, shown
+    return process.wait(20), shown.decode("utf-8", "backslashreplace")
+
+
+def test_at_a_terminal_the_reason_and_the_key_are_asked_for_and_the_key_is_not_echoed(
+    owned: Owned,
+) -> None:
+    answers = {b"Why": "short shifts", b"owner's key": owned.key}
+    code, shown = typed(owned.repo, answers, "policy", "set", "max_ttl", "8h")
+    assert code == 0, shown
+    assert owned.key not in shown
+    assert events(owned.repo, "policy") == ["max_ttl=8h (short shifts)"]
+    code, shown = typed(
+        owned.repo, {b"owner's key": "a guess"}, "policy", "set", "max_ttl", "9h", *WHY
+    )
+    assert code == 1
+    assert "not the owner's key" in shown
+
+
+# A key outlives what is done to its table
+
+
+@pytest.mark.parametrize("fate", ["gone", "damaged", "another key", "no key"])
+def test_the_question_stays_whatever_becomes_of_the_table(owned: Owned, fate: str) -> None:
+    repo = owned.repo
+    if fate == "gone":
+        repo.database.unlink()
+    elif fate == "damaged":
+        repo.database.write_bytes(b"nonsense")
+    elif fate == "another key":
+        repo.agentlock("init", "--new-database", "--owner-key-file", "../key")
+        repo.sql("UPDATE database_identity SET id = 'planted', owner_key = ?", hashed("mine"))
+        (repo.path.parent / "wrong").write_text("mine", encoding="utf-8")
+    else:
+        repo.sql("UPDATE database_identity SET owner_key = NULL")
+    for command in ("init", "--new-database"), ("hooks", "uninstall"):
+        assert repo.agentlock(*command, "--owner-key-fd", "0", stdin=b"mine").code == 1
+    done = repo.agentlock("init", "--new-database", "--owner-key-file", "../key")
+    assert done.code == 0, done
+    assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
+
+
+def test_no_setting_but_the_repositorys_own_says_whose_key_is_asked_for(owned: Owned) -> None:
+    owned.repo.database.unlink()
+    theirs = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "agentlock.ownerKey",
+        "GIT_CONFIG_VALUE_0": hashed("mine"),
+    }
+    options = ("--owner-key-fd", "0")
+    done = owned.repo.agentlock("init", "--new-database", *options, stdin=b"mine", env=theirs)
+    assert done.code == 1, done
+
+
+def test_a_backup_from_before_the_key_does_not_take_it_away(owned: Owned) -> None:
+    done = owned.repo.agentlock("db", "restore", "../before.sqlite3", "--owner-key-file", "../key")
+    assert done.code == 0, done
+    assert owned.repo.agentlock("policy", "set", "enforcement", "warn", *WHY).code == 1
+    owned.repo.database.unlink()
+    done = owned.repo.agentlock("db", "restore", "../before.sqlite3", "--owner-key-file", "../key")
+    assert done.code == 0, done
+    assert owned.repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
+
+
+def test_a_new_key_replaces_the_old_one_in_every_clone(owned: Owned, tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared.sqlite3")
+    here, there = (Repo(tmp_path / name) for name in ("here", "there"))
+    for repo in (here, there):
+        repo.path.mkdir()
+        repo.must("init", "-q")
+        assert repo.agentlock("init", "--database", shared, "--project", "p").code == 0
+    first = here.agentlock("init", "--owner-key", "--json").json["owner_key"]
+    assert there.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 1
+    doctor = there.agentlock("doctor")
+    assert "the table's owner's key is not the one recorded here; mend it: agentlock init" in (
+        doctor.out
+    )
+    given = ("--owner-key-fd", "0")
+    second = there.agentlock("init", "--owner-key", "--json", *given, stdin=first.encode())
+    key = second.json["owner_key"].encode()
+    setting = ("policy", "set", "max_ttl", "8h", *WHY, *given)
+    assert here.agentlock(*setting, stdin=first.encode()).code == 1
+    assert here.agentlock(*setting, stdin=key).code == 0
+    assert here.agentlock("init").code == 0
+    assert here.must("config", "agentlock.ownerKey") == hashed(key.decode())
+    assert owned.key not in (first, key.decode())
+
+
+@pytest.mark.parametrize("option", ["--new-database", "--owner-key"])
+def test_who_joins_a_database_that_has_an_owner_cannot_take_it_over(
+    owned: Owned, new_repo: Callable[..., Repo], option: str
+) -> None:
+    clone = new_repo("clone")
+    done = clone.agentlock("init", "--database", str(owned.repo.database), option)
+    assert done.code == 1, done
+    assert owned.repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
+    assert clone.agentlock("init", "--database", str(owned.repo.database)).code == 0
+    assert clone.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 1
+
+
+def test_doctor_tells_of_a_table_that_has_lost_the_key(owned: Owned) -> None:
+    owned.repo.sql("UPDATE database_identity SET owner_key = NULL")
+    doctor = owned.repo.agentlock("doctor", agent=OTHER)
+    assert doctor.code == 0, doctor
+    assert "the table has lost the owner's key" in doctor.out
+
+
+# The escape hatch
+
+
+def skipping(owned: Owned, **variables: str) -> Result:
+    owned.repo.write("src/x.py", "changed\n")
+    owned.repo.must("add", "-A")
+    environment = {SKIP: "prod is down", **variables}
+    return owned.repo.git("commit", "-qm", "change", agent=OTHER, env=environment)
+
+
+def test_the_escape_hatch_opens_with_the_key_alone(owned: Owned, tmp_path: Path) -> None:
+    (tmp_path / "wrong").write_text("not the key", encoding="utf-8")
+    for variables in ({}, {FILE: str(tmp_path / "wrong")}, {FILE: str(tmp_path)}, {FILE: ""}):
+        refused = skipping(owned, **variables)
+        assert refused.code == 1
+        assert "src/x.py" in refused.err
+        assert not [word for word in (FILE, SKIP, "key", "skip") if word in refused.err]
+    told = events(owned.repo, "refused")
+    assert len(told) == 4
+    assert set(told) == {
+        "commit, and a skip without the owner's key (1 of 1 paths: src/x.py)",
+    }
+    passed = skipping(owned, **{FILE: str(owned.key_file)})
+    assert passed.code == 0, passed
+    (skipped,) = events(owned.repo, "skipped")
+    assert "prod is down" in skipped
+
+
+def test_the_hatch_asks_for_the_recorded_key_where_the_table_has_lost_it(owned: Owned) -> None:
+    owned.repo.sql("UPDATE database_identity SET owner_key = NULL")
+    assert skipping(owned).code == 1
+    assert skipping(owned, **{FILE: str(owned.key_file)}).code == 0
+
+
+# On a server
+
+
+def test_a_table_on_a_server_has_an_owner_too(
+    owned: Owned, postgresql: Server, tmp_path: Path
+) -> None:
+    """And keeps the key of the table that a project comes from."""
+    repo, url = owned.repo, postgresql.database()
+    given = ("--owner-key-file", "../key")
+    copied = repo.agentlock("db", "copy", str(repo.database), url, *given)
+    assert copied.code == 0, copied
+    assert repo.agentlock("db", "use", url, *given).code == 0
+    assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
+    setting = ("policy", "set", "max_ttl", "8h", *WHY)
+    assert repo.agentlock(*setting).code == 1
+    assert repo.agentlock(*setting, *given).code == 0
+    assert skipping(owned).code == 1
+    assert skipping(owned, **{FILE: str(owned.key_file)}).code == 0
+    kinds = [one["kind"] for one in repo.agentlock("status", "--json").json["interventions"]]
+    assert kinds == ["owner-key", "moved", "owner-key", "policy", "skipped"]
+    run("git", "init", "-q", "clone", cwd=tmp_path)
+    clone = Repo(tmp_path / "clone")
+    assert clone.agentlock("init", "--database", url, "--owner-key").code == 1
