@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,8 @@ from support import AGENTLOCK, Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+RELEASED = Path(__file__).parents[1] / "store" / "released"
 # Reserves one file after the other and prints the number of each when it has been granted.
 BUSY = """
 import subprocess, sys
@@ -177,15 +178,12 @@ def test_a_database_that_is_gone_or_damaged_is_restored(
 
 
 def test_a_backup_with_an_older_schema_is_brought_up_to_date(repo: Repo, tmp_path: Path) -> None:
-    repo.reserve("Anna", "a.txt")
-    copy = tmp_path / "copy.sqlite3"
-    shutil.copy(repo.database, copy)
-    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE commits")
-        connection.execute("PRAGMA user_version = 1")
-    restored = repo.agentlock("db", "restore", str(copy))
+    assert repo.agentlock("init", "--project", "example.com/project").code == 0
+    oldest = tmp_path / "oldest.sqlite3"
+    shutil.copy(RELEASED / "schema-1.sqlite3", oldest)
+    restored = repo.agentlock("db", "restore", str(oldest), "--force")
     assert restored.code == 0, restored
-    assert held(repo) == {"/a.txt"}
+    assert held(repo) == {"/src/"}
 
 
 def test_whoever_reads_while_a_backup_is_put_back_sees_one_or_the_other(

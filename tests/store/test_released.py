@@ -1,0 +1,89 @@
+"""One database of every schema that there ever was is opened, brought up to date and used."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agentlock.store.migrate import steps
+from agentlock.store.statements import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support import Repo
+
+RELEASED = Path(__file__).parent / "released"
+SCHEMA = "SELECT name, sql FROM sqlite_schema ORDER BY name"
+
+
+def released(schema: int) -> Path:
+    return RELEASED / f"schema-{schema}.sqlite3"
+
+
+@pytest.fixture(params=range(1, SCHEMA_VERSION + 1))
+def old(request: pytest.FixtureRequest, new_repo: Callable[..., Repo]) -> Repo:
+    """A repository that an agentlock of that schema has left, with the hooks of today."""
+    repo = new_repo()
+    assert repo.agentlock("init", "--project", "example.com/project").code == 0
+    for left in repo.database.parent.glob(f"{repo.database.name}-*"):
+        left.unlink()
+    shutil.copy(released(request.param), repo.database)
+    repo.must("config", "agentlock.databaseId", "released")
+    return repo
+
+
+def test_every_schema_has_its_file() -> None:
+    files = {path.name for path in RELEASED.glob("*.sqlite3")}
+    wanted = {released(number).name for number, _ in steps()}
+    assert files == wanted, "run: python tests/store/released/make.py, and commit what it makes"
+
+
+@pytest.mark.parametrize("schema", range(1, SCHEMA_VERSION + 1))
+def test_no_migration_is_changed_that_somebody_may_have_run(schema: int) -> None:
+    def described(connection: sqlite3.Connection) -> list[Any]:
+        return connection.execute(SCHEMA).fetchall()
+
+    with (
+        closing(sqlite3.connect(f"file:{released(schema)}?immutable=1", uri=True)) as theirs,
+        closing(sqlite3.connect(":memory:")) as ours,
+    ):
+        for _, script in steps()[:schema]:
+            ours.executescript(script)
+        assert described(theirs) == described(ours)
+        assert theirs.execute("PRAGMA user_version").fetchone() == (schema,)
+
+
+def test_it_is_brought_up_to_date_with_all_that_stood_in_it(old: Repo) -> None:
+    (live,) = old.agentlock("list", "--json").json
+    assert (live["agent"], live["pattern"], live["reason"]) == ("BlueLake", "/src/", "bd-42")
+    assert old.sql("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    kinds = [event["kind"] for event in old.agentlock("log", "--json").json]
+    assert kinds == ["granted", "granted", "released", "refused"]
+    assert old.agentlock("policy", "show", "--json").json["max_ttl"] == "8h"
+    assert old.agentlock("db", "check").code == 0
+    refused = old.agentlock("reserve", "src/x.py", agent="GreenHill")
+    assert refused.code == 1
+    (granted,) = old.reserve("GreenHill", "lib/")
+    assert (granted["id"], granted["fence"]) == (3, 3)
+
+
+def test_its_hooks_refuse_until_a_command_has_brought_it_up_to_date(old: Repo) -> None:
+    ((schema,),) = old.sql("PRAGMA user_version")
+    old.write("free.txt")
+    first = old.commit_all(agent="GreenHill")
+    if schema < SCHEMA_VERSION:
+        assert first.code == 1
+        assert "agentlock db migrate" in first.err
+        assert old.agentlock("db", "migrate").code == 0
+        first = old.commit_all(agent="GreenHill")
+    assert first.code == 0, first
+    old.write("src/x.py")
+    second = old.commit_all(agent="GreenHill")
+    assert second.code == 1
+    assert "BlueLake" in second.err
