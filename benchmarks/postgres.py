@@ -84,7 +84,7 @@ def crowd(scratch: Scratch, server: OwnServer, processes: int) -> tuple[int, lis
         "",
         "Made by `python benchmarks/postgres.py --write`, server and clients on one machine.",
         "",
-        f"{processes} processes at once, {GRANTS} times `reserve` each (open, reserve, close), ",
+        f"{processes} processes at once, {GRANTS} times `reserve` each (open, reserve, close),",
         "one in five for a file that all want:",
         "",
         "| table | granted | refused | errors | violated | p50 ms | p99 ms | worst ms | a second |",

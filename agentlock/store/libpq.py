@@ -4,8 +4,8 @@ Importing psycopg takes a hook about ten times as long as its whole decision on 
 itself, loaded by ctypes, takes two thirds more than SQLite does (benchmarks/postgres.py). It comes
 with ``psycopg[binary]``, the extra ``postgres``; where that is not installed, the system's serves.
 
-Every call that may wait runs in a thread of its own: libpq waits for name servers too, and nothing
-else ends that in time. A call that is not back in time is abandoned together with its connection.
+Nothing waits longer than it is told. To connect means to wait for name servers too, and nothing
+but a thread of its own can be left alone with that.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import ctypes
 import os
 import select
 import sys
+import time
 
 from agentlock.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     Parameter = str | bytes | int | None
 
 # libpq-fe.h
-_OK, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
+_OK, _BAD = 0, 1
+_POLLING_FAILED, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
 _COMMAND_OK, _TUPLES_OK = 1, 2
 _VERBOSE = 2
 _SQLSTATE = ord("C")
@@ -65,32 +67,12 @@ class Connection:
 
     def __init__(self, settings: dict[str, str], seconds: float) -> None:
         self._library = library()
-        self._busy = False
-        self._pointer = self._bounded(lambda: self._connected(settings), seconds)
-
-    def _connected(self, settings: dict[str, str]) -> int:
-        pq = self._library
-        keywords = _strings([*settings])
-        values = _strings([*settings.values()])
-        pointer = pq.PQconnectStartParams(keywords, values, 1)
-        if not pointer:
-            raise PostgresError("out of memory")
-        pq.PQsetErrorVerbosity(pointer, _VERBOSE)  # with the SQLSTATE in it
-        pq.PQsetNoticeProcessor(pointer, _SILENT, None)
-        step = _POLLING_WRITING
-        while pq.PQstatus(pointer) != 1 and step != _POLLING_OK:  # CONNECTION_BAD
-            if step not in (_POLLING_READING, _POLLING_WRITING):
-                break
-            _wait(pq.PQsocket(pointer), reading=step == _POLLING_READING)
-            step = pq.PQconnectPoll(pointer)
-        if step != _POLLING_OK:
-            said, state = _parted(pq.PQerrorMessage(pointer))
-            pq.PQfinish(pointer)
-            raise PostgresError(said, state)
-        return int(pointer)
+        self._pointer = 0
+        self._pointer = _connected_in(self._library, settings, seconds)
+        self._library.PQsetnonblocking(self._pointer, 1)
 
     def close(self) -> None:
-        if self._pointer and not self._busy:
+        if self._pointer:
             self._library.PQfinish(self._pointer)
         self._pointer = 0
 
@@ -101,8 +83,7 @@ class Connection:
 
     def script(self, statements: str, seconds: float) -> list[tuple[Any, ...]]:
         """Run statements without parameters in one round trip; the rows of the last, as text."""
-        text = statements.encode()
-        return self._run(lambda: self._library.PQexec(self._pointer, text), seconds)
+        return self._run(seconds, self._library.PQsendQuery, statements.encode())
 
     def rows(
         self, statement: str, parameters: Sequence[Parameter], seconds: float
@@ -113,7 +94,9 @@ class Connection:
         """
         count = len(parameters)
         bound = [_bound(parameter) for parameter in parameters]
-        arguments = (
+        return self._run(
+            seconds,
+            self._library.PQsendQueryParams,
             statement.encode(),
             count,
             (ctypes.c_uint * count)(*[kind for kind, _, _ in bound]),
@@ -122,12 +105,18 @@ class Connection:
             (ctypes.c_int * count)(*[form for _, _, form in bound]),
             1,
         )
-        return self._run(lambda: self._library.PQexecParams(self._pointer, *arguments), seconds)
 
-    def _run(self, call: Callable[[], int], seconds: float) -> list[tuple[Any, ...]]:
+    def _run(self, seconds: float, send: Any, *arguments: Any) -> list[tuple[Any, ...]]:
         if not self._pointer:
             raise PostgresError("the connection is closed", lost=True)
-        result = self._bounded(call, seconds)
+        deadline = time.monotonic() + seconds
+        try:
+            if not send(self._pointer, *arguments):
+                raise self._failed(None)
+            result = self._answer(deadline)
+        except TimeoutExpiredError:
+            self.close()  # what may still come belongs to nobody
+            raise
         pq = self._library
         try:
             status = pq.PQresultStatus(result)
@@ -135,39 +124,76 @@ class Connection:
                 return list(_read(pq, result))
             if status == _COMMAND_OK:
                 return []
-            state = pq.PQresultErrorField(result, _SQLSTATE) or b""
-            said, _ = _parted(pq.PQresultErrorMessage(result) or pq.PQerrorMessage(self._pointer))
-            lost = pq.PQstatus(self._pointer) != _OK
-            raise PostgresError(said, state.decode("ascii", "replace"), lost=lost)
+            raise self._failed(result)
         finally:
             pq.PQclear(result)
 
-    def _bounded(self, call: Callable[[], int], seconds: float) -> int:
-        """What the call returns; TimeoutExpiredError where that takes longer.
+    def _answer(self, deadline: float) -> int | None:
+        """The last of the results, after which the server waits for the next question."""
+        pq, pointer = self._library, self._pointer
+        while pq.PQflush(pointer) == 1:
+            _wait(pq.PQsocket(pointer), deadline, reading=True, writing=True)
+            pq.PQconsumeInput(pointer)
+        last = None
+        while True:
+            while pq.PQisBusy(pointer):
+                _wait(pq.PQsocket(pointer), deadline, reading=True)
+                pq.PQconsumeInput(pointer)  # where that fails, the next result tells
+            result = pq.PQgetResult(pointer)
+            if not result:
+                return last
+            pq.PQclear(last)
+            last = int(result)
 
-        The thread lives on in the latter case, so nothing may use the connection any more.
-        """
-        answer: list[int | BaseException] = []
-        over = _thread.allocate_lock()
-        over.acquire()
+    def _failed(self, result: int | None) -> PostgresError:
+        pq = self._library
+        state = pq.PQresultErrorField(result, _SQLSTATE) or b""
+        said, _ = _parted(pq.PQresultErrorMessage(result) or pq.PQerrorMessage(self._pointer))
+        lost = pq.PQstatus(self._pointer) != _OK
+        return PostgresError(said, state.decode("ascii", "replace"), lost=lost)
 
-        def run() -> None:
-            try:
-                answer.append(call())
-            except BaseException as error:  # noqa: BLE001 -- raised where it was called for
-                answer.append(error)
-            over.release()
 
-        self._busy = True
-        _thread.start_new_thread(run, ())
-        if not over.acquire(timeout=max(seconds, 0)):
-            self._pointer = 0
-            raise TimeoutExpiredError
-        self._busy = False
-        (given,) = answer
-        if isinstance(given, BaseException):
-            raise given
-        return given
+def _connected_in(pq: ctypes.CDLL, settings: dict[str, str], seconds: float) -> int:
+    """A connection, made in a thread of its own; TimeoutExpiredError where that takes longer."""
+    made: list[int | BaseException] = []
+    over = _thread.allocate_lock()
+    over.acquire()
+    abandoned = _thread.allocate_lock()
+
+    def run() -> None:
+        try:
+            made.append(_connected(pq, settings))
+        except BaseException as error:  # noqa: BLE001 -- raised where it was called for
+            made.append(error)
+        over.release()
+        if abandoned.locked() and isinstance(made[0], int):
+            pq.PQfinish(made[0])
+
+    _thread.start_new_thread(run, ())
+    if not over.acquire(timeout=max(seconds, 0)):
+        abandoned.acquire()
+        raise TimeoutExpiredError
+    (given,) = made
+    if isinstance(given, BaseException):
+        raise given
+    return given
+
+
+def _connected(pq: ctypes.CDLL, settings: dict[str, str]) -> int:
+    pointer = pq.PQconnectStartParams(_strings([*settings]), _strings([*settings.values()]), 1)
+    if not pointer:
+        raise PostgresError("out of memory")
+    pq.PQsetErrorVerbosity(pointer, _VERBOSE)  # with the SQLSTATE in it
+    pq.PQsetNoticeProcessor(pointer, _SILENT, None)
+    step = _POLLING_FAILED if pq.PQstatus(pointer) == _BAD else _POLLING_WRITING
+    while step in (_POLLING_READING, _POLLING_WRITING):
+        _wait(pq.PQsocket(pointer), None, reading=step == _POLLING_READING)
+        step = pq.PQconnectPoll(pointer)
+    if step != _POLLING_OK:
+        said, state = _parted(pq.PQerrorMessage(pointer))
+        pq.PQfinish(pointer)
+        raise PostgresError(said, state)
+    return int(pointer)
 
 
 def _bound(parameter: Parameter) -> tuple[int, bytes | None, int]:
@@ -181,7 +207,7 @@ def _bound(parameter: Parameter) -> tuple[int, bytes | None, int]:
     return _TEXT, parameter.encode("utf-8", "surrogateescape"), 1
 
 
-def _read(pq: ctypes.CDLL, result: int) -> Iterator[tuple[Any, ...]]:
+def _read(pq: ctypes.CDLL, result: int | None) -> Iterator[tuple[Any, ...]]:
     columns = range(pq.PQnfields(result))
     kinds = [pq.PQftype(result, column) for column in columns]
     binary = [pq.PQfformat(result, column) == 1 for column in columns]
@@ -207,14 +233,21 @@ def _value(cell: bytes, kind: int, *, binary: bool) -> Any:
     raise PostgresError(f"a column has a type that is not expected ({kind})")
 
 
-def _wait(socket: int, *, reading: bool) -> None:
+def _wait(
+    socket: int, deadline: float | None, *, reading: bool, writing: bool | None = None
+) -> None:
+    """Until the socket can be read, else written, or either; TimeoutExpiredError in the end."""
+    writing = not reading if writing is None else writing
+    seconds = None if deadline is None else max(deadline - time.monotonic(), 0)
     if hasattr(select, "poll"):
         waiting = select.poll()
-        waiting.register(socket, select.POLLIN if reading else select.POLLOUT)
-        waiting.poll()
+        waiting.register(socket, select.POLLIN * reading | select.POLLOUT * writing)
+        ready: Any = waiting.poll(None if seconds is None else seconds * 1000)
     else:  # Windows
         sockets = [socket]
-        select.select(sockets if reading else [], [] if reading else sockets, sockets)
+        ready = any(select.select(sockets * reading, sockets * writing, sockets, seconds))
+    if not ready:
+        raise TimeoutExpiredError
 
 
 def _parted(message: bytes | None) -> tuple[str, str]:
@@ -304,11 +337,16 @@ def _declared(pq: ctypes.CDLL) -> ctypes.CDLL:
         "PQsetErrorVerbosity": (number, pointer, number),
         "PQsetNoticeProcessor": (pointer, pointer, type(_SILENT), pointer),
         "PQfinish": (None, pointer),
-        "PQexec": (pointer, pointer, text),
-        "PQexecParams": (
-            *(pointer, pointer, text, number, kinds, texts, numbers, numbers),
+        "PQsetnonblocking": (number, pointer, number),
+        "PQsendQuery": (number, pointer, text),
+        "PQsendQueryParams": (
+            *(number, pointer, text, number, kinds, texts, numbers, numbers),
             number,
         ),
+        "PQflush": (number, pointer),
+        "PQconsumeInput": (number, pointer),
+        "PQisBusy": (number, pointer),
+        "PQgetResult": (pointer, pointer),
         "PQresultStatus": (number, pointer),
         "PQresultErrorField": (text, pointer, number),
         "PQresultErrorMessage": (text, pointer),

@@ -258,7 +258,7 @@ class Table:
         now: int,
         expires: int,
     ) -> Reservation:
-        (agent_id,) = self._one(sql.READ_AGENT_ID, (self._project_id, agent))
+        agent_id = self._agent_id(agent)
         fence = self._next_fence()
         kept = self.kept(keys)
         texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
@@ -346,6 +346,9 @@ class Table:
 
     def set_owner_key(self, hashed: str) -> None:
         self._rows(sql.WRITE_OWNER_KEY, (hashed,))
+
+    def _agent_id(self, agent: str) -> int:
+        return int(self._one(sql.READ_AGENT_ID, (self._project_id, agent))[0])
 
     def _next_fence(self) -> int:
         self._rows(sql.NEXT_FENCE, (self._project_id,))
