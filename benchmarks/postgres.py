@@ -45,6 +45,15 @@ sys.path.insert(0, sys.argv[1])
 from postgres import work
 work(*sys.argv[2:])
 """
+_LIBPQ = "from agentlock.store.libpq import library; library()"
+_LAYER = """
+import sys
+from importlib.util import find_spec
+psycopg = type(sys)("psycopg")  # without what its own __init__ imports
+psycopg.__path__ = list(find_spec("psycopg").submodule_search_locations)
+sys.modules["psycopg"] = psycopg
+import psycopg.pq
+"""
 _SERIALIZABLE = "40001"
 
 
@@ -64,6 +73,7 @@ def main() -> int:
             lines = [
                 *crowd_lines,
                 *hooks(scratch, server, options.rounds),
+                *drivers(scratch, options.rounds),
                 *silence(scratch, server),
                 *locking(server),
             ]
@@ -175,16 +185,8 @@ def hooks(scratch: Scratch, server: OwnServer, rounds: int) -> list[str]:
         "commit, PostgreSQL": lambda: _commit(repos["PostgreSQL"]),
         "pre-commit alone, SQLite": lambda: _hook(repos["SQLite"]),
         "pre-commit alone, PostgreSQL": lambda: _hook(repos["PostgreSQL"]),
-        "`import psycopg`": lambda: bare.run(sys.executable, "-I", "-c", "import psycopg"),
-        "Python alone": lambda: bare.run(sys.executable, "-I", "-c", ""),
     }
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds + 1):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - started) * 1000)
-    medians = {name: statistics.median(found[1:]) for name, found in times.items()}
+    medians = _medians(calls, rounds)
     psql, file = medians["`psql -c 'select 1'`"], medians["commit, SQLite"]
     rows = [
         f"| {name} | {found:.1f} | {found / psql:.1f} | {found / file:.2f} |"
@@ -198,6 +200,39 @@ def hooks(scratch: Scratch, server: OwnServer, rounds: int) -> list[str]:
         *rows,
         "",
     ]
+
+
+def drivers(scratch: Scratch, rounds: int) -> list[str]:
+    """What each way to a first question loads, over Python alone, started as it needs to be."""
+    bare = scratch.repository("drivers")
+    root = str(Path(__file__).resolve().parents[1])
+    loading = {
+        "`_sqlite3`": ("-S", "import _sqlite3"),
+        "libpq by ctypes": ("-S", f"import sys; sys.path.append({root!r}); {_LIBPQ}"),
+        "psycopg's C layer alone": ("-s", _LAYER),
+        "psycopg": ("-s", "import psycopg"),
+    }
+    python = (sys.executable, "-I")
+    calls: dict[str, Callable[[], object]] = {
+        name: lambda how=how: bare.run(*python, how[0], "-c", how[1])  # type: ignore[misc]
+        for name, how in {"-S": ("-S", ""), "-s": ("-s", ""), **loading}.items()
+    }
+    medians = _medians(calls, rounds)
+    over = {name: medians[name] - medians[how[0]] for name, how in loading.items()}
+    rows = [f"| {name} | {ms:.1f} | {ms / over['`_sqlite3`']:.1f} |" for name, ms in over.items()]
+    head = ["Loading a driver, over the bare interpreter:", "", "| | ms | in `_sqlite3` |"]
+    return [*head, "|---|---|---|", *rows, ""]
+
+
+def _medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Milliseconds; in turns, so that whatever else the machine does meets all alike."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - started) * 1000)
+    return {name: statistics.median(found[1:]) for name, found in times.items()}
 
 
 def _commit(repo: Repository) -> None:

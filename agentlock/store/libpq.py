@@ -1,7 +1,7 @@
 """PostgreSQL's own client library, as cheaply as it can be had.
 
-Importing psycopg takes a hook about ten times as long as its whole decision on SQLite; libpq
-itself, loaded by ctypes, takes two thirds more than SQLite does (benchmarks/postgres.py). It comes
+Importing psycopg, or only its C layer, takes a hook longer than its whole decision on SQLite; libpq
+itself, loaded by ctypes, takes little more than SQLite does (benchmarks/POSTGRES.md). It comes
 with ``psycopg[binary]``, the extra ``postgres``; where that is not installed, the system's serves.
 
 Nothing waits longer than it is told. To connect means to wait for name servers too, and nothing
