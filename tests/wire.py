@@ -17,11 +17,12 @@ class Wire:
     ``cut_at`` words end the connection before what holds them is passed on, ``deaf_after`` words
     once it was: the server does it, and its answer never comes. ``silent``: nothing comes through,
     and nobody is told. ``once``: what was arranged happens to one connection, the next is whole;
-    ``then_refusing``: there is no next one.
+    ``then_refusing``: there is no next one; ``then_server``: it leads to another port.
     """
 
     def __init__(self, server: int) -> None:
-        self._server = server
+        self._server = self._server_now = server
+        self.then_server = server
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.silent = False
@@ -64,7 +65,7 @@ class Wire:
                 continue
             self._open.append(client)
             try:
-                server = socket.create_connection(("127.0.0.1", self._server))
+                server = socket.create_connection(("127.0.0.1", self._server_now))
             except OSError:
                 self._end(client)
                 continue
@@ -102,6 +103,7 @@ class Wire:
         if self.once:
             setattr(self, what, b"")
         self.refusing = self.then_refusing
+        self._server_now = self.then_server
 
     @staticmethod
     def _end(*ends: socket.socket) -> None:

@@ -46,7 +46,7 @@ class PostgresStore(Server, Table):
         super().__init__(location, timeout)
         self._read_only = read_only
         self._moment: int | None = None
-        self._transaction_id = ""
+        self._identity = self._transaction_id = self._timeline = ""
         self._registered: dict[str, int] = {}
         try:
             self._verify(database_id, project)
@@ -65,6 +65,7 @@ class PostgresStore(Server, Table):
             )
         self._require_schema(version)
         self._require_identity(found, database_id)
+        self._identity = found
         if project is not None:
             self._find_project(project, [] if project_id is None else [(project_id,)])
 
@@ -90,9 +91,8 @@ class PostgresStore(Server, Table):
             application=sql.APPLICATION_ID,
             project=self._project_id,
         )
-        ((moment, transaction_id),) = self._script(begin)
+        ((moment, self._transaction_id, self._timeline),) = self._script(begin)
         self._moment = int(moment)
-        self._transaction_id = transaction_id
 
     def commit(self) -> None:
         """Commit; where the answer is lost, find out whether the server did.
@@ -129,11 +129,7 @@ class PostgresStore(Server, Table):
         pause = FIRST_PAUSE
         self._connection.close()
         while self._left > 0:
-            try:
-                self._connection = self._connect()
-                ((status,),) = self._ask(sql.POSTGRES_WAS_COMMITTED, (self._transaction_id,))
-            except DatabaseError as again:
-                status = "aborted" if "in the future" in again.message else "unknown"
+            status = self._status()
             if status == "committed":
                 return
             if status == "aborted":
@@ -145,6 +141,16 @@ class PostgresStore(Server, Table):
             f"{self.location} was lost while it committed: whether this was done is not known",
             hint="once it answers again: agentlock list --mine",
         ) from error
+
+    def _status(self) -> str:
+        """What a new connection knows of the transaction; only its own server knows anything."""
+        try:
+            self._connection = self._connect()
+            rows = self._ask(sql.POSTGRES_WAS_COMMITTED, (self._transaction_id,))
+        except DatabaseError:
+            return ""
+        known = [status for status, *where in rows if where == [self._identity, self._timeline]]
+        return str(known[0]) if known else ""
 
     # Statements
 

@@ -263,6 +263,8 @@ def go_on_counting(table: str, key: str) -> str:
 # PostgreSQL's own. What is above serves it too, once store/postgres.py has put it into its words.
 
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# The history of writing that the server follows: a new one begins where another server takes over.
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 POSTGRES_NOW = f"SELECT {_CLOCK}"
 POSTGRES_OPEN = """
 SELECT i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END
@@ -279,9 +281,13 @@ SELECT set_config('synchronous_commit', 'on', true)
     WHERE current_setting('synchronous_commit') = 'off';
 SELECT pg_advisory_xact_lock({{application}}, {{project}});
 SELECT {_CLOCK}, CASE current_setting('transaction_read_only')
-    WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END
+    WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END,
+    CASE current_setting('transaction_read_only') WHEN 'off' THEN {_TIMELINE} ELSE '' END
 """
-POSTGRES_WAS_COMMITTED = "SELECT pg_xact_status($1::xid8)"
+# Parameter: the transaction's id. Another database, or a server that took over, counts its own.
+POSTGRES_WAS_COMMITTED = f"""
+SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity
+"""  # noqa: S608 -- of constants
 POSTGRES_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
 # Parameters: project, the prefixes, the names; one row at least, with the policy in it
 _STANDING = f"""

@@ -95,6 +95,18 @@ def test_where_nobody_can_be_asked_whether_it_was_committed_nobody_is_told_that_
     assert (len(scene.held()) == 2) == (arranged == "deaf_after")
 
 
+def test_a_server_that_took_over_is_not_believed_about_a_transaction_of_the_former(
+    scene: Scene,
+) -> None:
+    with scene.server.standby(scene.server.folder.parent / "heir") as heir:
+        heir.run("SELECT pg_promote()")
+        scene.wire.deaf_after, scene.wire.then_server = b"COMMIT\0", heir.port
+        scene.environment["AGENTLOCK_TIMEOUT"] = "3"
+        unknown = scene.reserve("docs/**", "--json")
+    assert unknown.code == 3
+    assert unknown.json["error"]["kind"] == "outcome-unknown"
+
+
 def test_a_server_that_is_restarted_is_used_again(scene: Scene) -> None:
     scene.server.stop()
     assert scene.reserve("docs/**").code == 3
