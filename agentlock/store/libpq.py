@@ -1,7 +1,7 @@
 """PostgreSQL's own client library, as cheaply as it can be had.
 
 Importing psycopg, or only its C layer, takes a hook longer than its whole decision on SQLite; libpq
-itself, loaded by ctypes, takes little more than SQLite does (benchmarks/POSTGRES.md). It comes
+itself, loaded by ctypes, takes twice what SQLite does at most (benchmarks/POSTGRES.md). It comes
 with ``psycopg[binary]``, the extra ``postgres``; where that is not installed, the system's serves.
 
 Nothing waits longer than it is told. To connect means to wait for name servers too, and nothing
@@ -39,7 +39,7 @@ _TEXTS = (25, 1043, 19)
 
 _NAMES = ("libpq.so.5", "libpq.5.dylib", "libpq.dll")
 _FOLDERS = ("psycopg_binary.libs", os.path.join("psycopg_binary", ".dylibs"))
-INSTALL = "pip install 'git-agentlock[postgres]'"
+INSTALL = "-m pip install 'git-agentlock[postgres]'"
 
 
 class PostgresError(Exception):
@@ -304,7 +304,8 @@ def _found() -> ctypes.CDLL:
         except OSError:  # noqa: PERF203 -- four times at most
             pass
     raise ConfigurationError(
-        "PostgreSQL's client library is not installed for this Python", hint=INSTALL
+        "PostgreSQL's client library is not installed for this Python",
+        hint=f"{sys.executable} {INSTALL}",
     )
 
 
