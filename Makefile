@@ -6,14 +6,13 @@ VENV ?= .venv
 # Empty: the first suitable one that install.sh finds. Override it: make test PYTHON=python3.12
 PYTHON ?=
 PYTEST_ARGS ?=
-BENCH_ARGS ?=
 SOAK_ARGS ?=
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-all soak bench lock clean
+.PHONY: help dev lint pytest test test-all soak bench bench-quick lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -63,8 +62,12 @@ test-all: ## every test on every CPython this machine has, each in its own .venv
 soak: dev ## ten minutes of agents who work and die at one table
 	$(PY) benchmarks/soak.py $(SOAK_ARGS)
 
-bench: dev ## the numbers of the README
-	$(PY) benchmarks/run.py $(BENCH_ARGS)
+bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (an hour or more)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'
+	$(PY) benchmarks/run.py
+
+bench-quick: dev ## the most important of it, in two minutes
+	$(PY) benchmarks/run.py --quick
 
 LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade

@@ -9,49 +9,33 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import random
 import shlex
 import shutil
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from calendar import timegm
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import Page
-from run import (
-    FILES,
-    IDLE,
-    NO_HOOK,
-    Section,
-    added,
-    commits,
-    interleaved,
-    ratio,
-    refusals,
-    spread,
-)
-from scratch import Scratch
-
-from agentlock.patterns.matching import compile_pattern
-from agentlock.store import statements
+from pages import RESULTS, Page, Section
+from scratch import Scratch, reserve_by_others
+from timing import added, commits, interleaved, ratio, refusals, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from run import Sample
     from scratch import Repository
+    from timing import Sample
 
 HERE = Path(__file__).resolve().parent
 SIZES = (10, 1_000, 100_000, 1_000_000)
 THOUSAND = 1_000
-HOLDERS = 100
-HOUR = 3_600 * 1_000_000
+FILES = 500
+NO_HOOK = "no hook"
+IDLE = "`python -I -S -c pass`"
 FRAMEWORK = """
 repos:
 - repo: local
@@ -140,36 +124,6 @@ def guarded(scratch: Scratch, name: str, live: int) -> Repository:
     repo.must("init", program="agentlock")
     reserve_by_others(repo, live)
     return repo
-
-
-def reserve_by_others(repo: Repository, live: int) -> None:
-    """70 % files, 20 % folders, 10 % globs of a hundred agents; none meets src/0/0.txt.
-
-    Written as the store writes them, for a million calls of `reserve` would take an hour.
-    """
-    database = repo.path / ".git" / "agentlock" / "agentlock.sqlite3"
-    now = time.time_ns() // 1000
-
-    def row(at: int) -> tuple[object, ...]:
-        text = (
-            b"/src/%d/module%d.py" % (at % 997, at)
-            if at % 10 < 7
-            else b"/packages/part%d/**" % at
-            if at % 10 < 9
-            else b"/src/%d/*.x%d" % (at % 997, at)
-        )
-        keys = compile_pattern(text).keys
-        texts = (text, text, keys.prefix, keys.name, keys.extension)
-        return (1, at % HOLDERS + 1, *texts, True, "bd-42", now, now + 12 * HOUR, at + 1)
-
-    order = random.Random(3).sample(range(live), live)  # noqa: S311 -- the same every time
-    with closing(sqlite3.connect(database)) as connection:
-        agents = [(1, f"Other{number}", "", "", now) for number in range(HOLDERS)]
-        connection.executemany(statements.WRITE_AGENT, agents)
-        connection.executemany(statements.WRITE_RESERVATION, map(row, order))
-        connection.execute("UPDATE projects SET last_fence = ?", (live,))
-        connection.commit()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _by_sqlite(repo: Repository) -> bool:
@@ -299,10 +253,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller tables")
     parser.add_argument("--rounds", type=int, metavar="N")
-    parser.add_argument("--output", type=Path, default=HERE / "RESULTS.md", metavar="FILE")
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
     options = parser.parse_args()
     rounds = options.rounds or (15 if options.quick else 100)
-    page = Page(options.output, "What the guard costs")
+    page = Page(options.output)
     sizes = SIZES[:2] if options.quick else SIZES
     for measure in (partial(committing, sizes=sizes), phases):
         with tempfile.TemporaryDirectory(

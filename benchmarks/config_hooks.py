@@ -13,8 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from run import Section, commits, interleaved, machine, ratio, timed
+from pages import Section, machine
 from scratch import Scratch
+from timing import commits, interleaved, ratio, timed
 
 from agentlock.install.config_hooks import EVENTS
 from agentlock.install.shims import RECEIVING
@@ -22,8 +23,8 @@ from agentlock.install.shims import RECEIVING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from run import Sample
     from scratch import Repository
+    from timing import Sample
 
 ROUNDS = 100
 

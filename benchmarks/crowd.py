@@ -1,4 +1,4 @@
-"""How long do writers wait for each other, and hooks for writers? Writes benchmarks/CROWD.md.
+"""How long do writers wait for each other, and hooks for writers? Writes benchmarks/RESULTS.md.
 
     python benchmarks/crowd.py            (about ten minutes)
     python benchmarks/crowd.py --quick    (two minutes, noisier)
@@ -267,13 +267,13 @@ MEASUREMENTS = (closed_loop, as_commands, with_pauses, reading_beside)
 
 
 def main() -> None:
-    """Run every measurement, or those that are named, and write CROWD.md."""
+    """Run every measurement, or those that are named, and write RESULTS.md."""
     known = {measure.__name__: measure for measure in MEASUREMENTS}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="|".join(known), choices=[[], *known])
     parser.add_argument("--quick", action="store_true", help="shorter runs: 4 instead of 15 s")
     options = parser.parse_args()
-    page = Page(HERE / "CROWD.md", "What many writers wait")
+    page = Page()
     with tempfile.TemporaryDirectory(prefix="agentlock-crowd-") as name:
         folder = Path(name)
         warm_up(folder)

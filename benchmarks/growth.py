@@ -1,4 +1,4 @@
-"""Does a table in use for years answer as a fresh one? Writes benchmarks/GROWTH.md.
+"""Does a table in use for years answer as a fresh one? Writes benchmarks/RESULTS.md.
 
     python benchmarks/growth.py            (about ten minutes, 5 GB of disk)
     python benchmarks/growth.py --quick    (a tenth of the rows)
@@ -197,7 +197,7 @@ def section(tables: Sequence[Table], events: int, ended: int) -> Section:
 
 
 def main() -> None:
-    """Fill the tables, measure and write GROWTH.md."""
+    """Fill the tables, measure and write RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
     options = parser.parse_args()
@@ -209,9 +209,7 @@ def main() -> None:
             for agents in AGENTS
             for size in ((0, 0), (events, ended))
         ]
-        Page(HERE / "GROWTH.md", "What a table's past costs").replace(
-            section(tables, events, ended)
-        )
+        Page().replace(section(tables, events, ended))
         for table in tables:
             table.store.close()
 

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+import sqlite3
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from run import Section, machine
+from agentlock import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
-__all__ = ["Page", "Section", "short"]
+PAGE_VARIABLE = "AGENTLOCK_BENCHMARK_PAGE"
+RESULTS = Path(os.environ.get(PAGE_VARIABLE) or Path(__file__).resolve().parent / "RESULTS.md")
+
+
+class Section(NamedTuple):
+    """One measurement as it is written down."""
+
+    title: str
+    text: str
+    table: list[Sequence[str]]
+
+    def markdown(self) -> str:
+        head, *rows = self.table
+        rule = ["---", *["---:"] * (len(head) - 1)]
+        lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+        return "\n".join([f"## {self.title}", "", self.text, "", *lines, ""])
 
 
 class Page:
     """A Markdown file: a title, then sections; each says by which command and where it was made."""
 
-    def __init__(self, path: Path, title: str) -> None:
+    def __init__(self, path: Path = RESULTS, title: str = "What the guard costs") -> None:
         self._path = path
         self._title = title
 
@@ -42,3 +62,24 @@ def origin() -> str:
 
 def short(number: float) -> str:
     return f"{number:.2f}" if number < 10 else f"{number:,.0f}"
+
+
+def machine() -> str:
+    git = subprocess.run(("git", "version"), capture_output=True, text=True, check=True).stdout
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    facts = {
+        "machine": f"{processor()}, {os.cpu_count()} cores{load}",
+        "system": f"{platform.system()} {platform.release()}",
+        "versions": f"agentlock {__version__}, Python {platform.python_version()}, "
+        f"{git.strip()}, SQLite {sqlite3.sqlite_version}",
+    }
+    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

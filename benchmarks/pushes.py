@@ -3,7 +3,7 @@
     python benchmarks/pushes.py             (a few minutes)
     python benchmarks/pushes.py --rounds 3  (noisier)
 
-Writes benchmarks/PUSHES.md. The hooks are run as git runs them; rounds are interleaved as in
+Writes benchmarks/RESULTS.md. The hooks are run as git runs them; rounds are interleaved as in
 run.py.
 """
 
@@ -18,16 +18,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pages import Page, Section
-from run import added, interleaved, reserve_by_others
-from scratch import Scratch
+from pages import RESULTS, Page, Section
+from scratch import Scratch, reserve_by_others
+from timing import added, interleaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from scratch import Repository
 
-RESULTS = Path(__file__).resolve().parent / "PUSHES.md"
 FILES = 5_000
 MERGED = 10  # one commit in so many is a merge, where there are merges
 LIVE = 1_000
@@ -235,7 +234,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
     options = parser.parse_args()
     rounds: int = options.rounds
-    page = Page(options.output, "Large pushes and commits")
+    page = Page(options.output)
     if options.only != "commits":
         rows: list[Sequence[str]] = [HEAD]
         for commits, merges in PUSHES:

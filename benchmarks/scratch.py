@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+from agentlock.patterns.matching import compile_pattern
+from agentlock.store import statements
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PROGRAMS = {"git": ("git",), "agentlock": (sys.executable, "-m", "agentlock")}
+_HOLDERS = 100
+_HOUR = 3_600 * 1_000_000
 _OURS = ("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
 
 
@@ -86,3 +95,33 @@ class Repository:
         path = self.path / ".git" / "hooks" / name
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
+
+
+def reserve_by_others(repo: Repository, live: int) -> None:
+    """70 % files, 20 % folders, 10 % globs of a hundred agents; none meets src/0/0.txt.
+
+    Written as the store writes them, for a million calls of `reserve` would take an hour.
+    """
+    database = repo.path / ".git" / "agentlock" / "agentlock.sqlite3"
+    now = time.time_ns() // 1000
+
+    def row(at: int) -> tuple[object, ...]:
+        text = (
+            b"/src/%d/module%d.py" % (at % 997, at)
+            if at % 10 < 7
+            else b"/packages/part%d/**" % at
+            if at % 10 < 9
+            else b"/src/%d/*.x%d" % (at % 997, at)
+        )
+        keys = compile_pattern(text).keys
+        texts = (text, text, keys.prefix, keys.name, keys.extension)
+        return (1, at % _HOLDERS + 1, *texts, True, "bd-42", now, now + 12 * _HOUR, at + 1)
+
+    order = random.Random(3).sample(range(live), live)  # noqa: S311 -- the same every time
+    with closing(sqlite3.connect(database)) as connection:
+        agents = [(1, f"Other{number}", "", "", now) for number in range(_HOLDERS)]
+        connection.executemany(statements.WRITE_AGENT, agents)
+        connection.executemany(statements.WRITE_RESERVATION, map(row, order))
+        connection.execute("UPDATE projects SET last_fence = ?", (live,))
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,4 +1,4 @@
-"""What does a command cost that agents call all day? Writes benchmarks/STARTING.md.
+"""What does a command cost that agents call all day? Writes benchmarks/RESULTS.md.
 
 python benchmarks/starting.py [--rounds 60]
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pages import Page, Section, short
-from run import interleaved, ratio, timed
 from scratch import Scratch
+from timing import interleaved, ratio, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,13 +63,13 @@ def starting(scratch: Scratch, rounds: int) -> Section:
 
 
 def main() -> None:
-    """Measure and write STARTING.md."""
+    """Measure and write RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=60, metavar="N")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
         section = starting(Scratch(Path(folder)), options.rounds)
-    Page(HERE / "STARTING.md", "What a command costs").replace(section)
+    Page().replace(section)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What does `--strict` cost where git moves many refs? Writes its sections into STRICT.md.
+"""What does `--strict` cost where git moves many refs? Writes its sections into RESULTS.md.
 
     python benchmarks/strict.py            (about three minutes)
     python benchmarks/strict.py rebase     (one section; another git: put it first in PATH)
@@ -17,16 +17,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import Page
-from run import Sample, Section, interleaved, ratio, spread, timed
+from pages import Page, Section
 from scratch import Scratch
+from timing import Sample, interleaved, ratio, spread, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scratch import Repository
 
-PAGE = Path(__file__).resolve().parent / "STRICT.md"
 COMMITS = 50
 REFS = 500
 RESERVED = 1000
@@ -180,7 +179,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="so many rounds (15)")
     options = parser.parse_args()
-    page = Page(PAGE, "What strict costs")
+    page = Page()
     for name in options.sections or SECTIONS:
         with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
             page.replace(SECTIONS[name](Scratch(Path(folder)), options.rounds))

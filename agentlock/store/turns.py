@@ -1,7 +1,7 @@
 """Whose turn it is to write: writers queue in the kernel, in the order in which they came.
 
 SQLite's busy handler sleeps and asks again, so that among many writers somebody always asks at the
-wrong moment (benchmarks/CROWD.md). Here each takes the next number, a byte of a file beside the
+wrong moment (benchmarks/RESULTS.md). Here each takes the next number, a byte of a file beside the
 database, keeps that byte locked until its transaction is over, and waits for the byte before it:
 the kernel wakes one writer, the next one. (One flock(2) for all would let a newcomer overtake the
 one that is being woken.)

@@ -11,7 +11,7 @@ from support import run
 if TYPE_CHECKING:
     from support import Repo
 
-# Each costs as much as the rest of a command's own modules, or more (benchmarks/STARTING.md).
+# Each costs as much as the rest of a command's own modules, or more (benchmarks/RESULTS.md).
 ONLY_WHERE_USED = {
     *("bracex", "filelock", "pathspec", "platformdirs", "rich"),
     *("csv", "ctypes", "datetime", "json", "logging", "sqlite3", "subprocess", "uuid"),
