@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from histories.workers import Worker
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import Repo
 
@@ -142,6 +143,7 @@ class Target:
         self.repo.must("add", "--all")
         self._worker = Worker("GreenHill", self.repo.path)
         self._files = self.files()
+        self.tried = 0
 
     def close(self) -> None:
         self._worker.close()
@@ -159,6 +161,7 @@ class Target:
 
     def attempt(self, attempt: Attempt) -> Result:
         """Run a command with whatever text; it must end in good order."""
+        self.tried += 1
         run = self._worker.run(
             *attempt.command, kill_after=PATIENCE, env=attempt.env, stdin=attempt.stdin
         )
@@ -181,3 +184,19 @@ class Target:
         lines = self.repo.agentlock("log").out.splitlines()
         assert len(lines) == len(events)
         assert self.repo.sql("PRAGMA integrity_check") == [("ok",)]
+
+
+def fuzz(kind: str, target: Target, examples: int) -> None:
+    """Try so many texts of one kind; AssertionError for the simplest that fails."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(st.sampled_from(KINDS[kind]), TEXTS)
+    def try_one(place: Callable[[str], Attempt], text: str) -> None:
+        target.attempt(place(text))
+
+    try_one()

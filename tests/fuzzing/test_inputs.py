@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fuzzing.inputs import KINDS, TEXTS, Target
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from fuzzing.inputs import KINDS, Target, fuzz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from fuzzing.inputs import Attempt
 
 
 @pytest.fixture
@@ -25,15 +21,5 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_the_text_is_the_answer_is_in_good_order(kind: str, target: Target) -> None:
-    @settings(
-        max_examples=25,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    @given(st.sampled_from(KINDS[kind]), TEXTS)
-    def tried(place: Callable[[str], Attempt], text: str) -> None:
-        target.attempt(place(text))
-
-    tried()
+    fuzz(kind, target, examples=25)
     target.check()

@@ -1,0 +1,58 @@
+"""Every place where a text comes in, given all kinds of them: does each end in good order?
+
+python benchmarks/fuzz.py --examples 1000
+
+Writes how many were tried to benchmarks/FUZZ.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
+from fuzzing.inputs import KINDS, Target, fuzz  # noqa: E402
+from pages import origin  # noqa: E402
+
+PAGE = Path(__file__).with_name("FUZZ.md")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--examples", type=int, default=1000, metavar="N", help="of each kind")
+    options = parser.parse_args()
+    tried: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="agentlock-fuzz-") as name:
+        folder = Path(name)
+        environment = sealed_environment(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        for at, kind in enumerate(KINDS):
+            target = Target(folder / str(at) / "target")
+            try:
+                fuzz(kind, target, options.examples)
+                target.check()
+            except AssertionError as error:
+                failures[kind] += 1
+                print(f"{kind}: {error}", file=sys.stderr)
+            finally:
+                tried[kind] = target.tried
+                target.close()
+            print(f"{kind}: {tried[kind]:,} tried, {failures[kind]} failures", flush=True)
+    rows = "".join(f"| {kind} | {tried[kind]:,} | {failures[kind]} |\n" for kind in KINDS)
+    total = f"| all | {tried.total():,} | {failures.total()} |\n"
+    head = "# Fuzzing\n\n| what | texts tried | failures |\n|---|---:|---:|\n"
+    PAGE.write_text(f"{head}{rows}{total}\n{origin()}\n", encoding="utf-8")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
