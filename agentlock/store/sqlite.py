@@ -59,7 +59,7 @@ class SQLiteStore(Table):
             raise
 
     def _connect(self, *, read_only: bool) -> Any:
-        _require_database_file(self.location)
+        self._file = _require_database_file(self.location)
         mode = "ro" if read_only else "rw"
         with _Translated(self):
             connection = driver.connect(
@@ -143,6 +143,11 @@ class SQLiteStore(Table):
             raise
         finally:
             self._give_up_turn()
+        if _require_database_file(self.location) != self._file:  # SQLite itself does not look
+            raise DatabaseError(
+                f"{self.location} was replaced while this command ran, and what it did is lost",
+                hint="try again",
+            )
 
     def roll_back(self) -> None:
         try:
@@ -239,8 +244,11 @@ def _uri(path: str) -> str:
     )
 
 
-def _require_database_file(path: str) -> None:
-    """Only `init` makes a database: what is missing or no file is an error, never made here."""
+def _require_database_file(path: str) -> tuple[int, int]:
+    """What tells the file from others: its device and inode.
+
+    Only `init` makes a database: what is missing or no file is an error, never made here.
+    """
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -262,3 +270,4 @@ def _require_database_file(path: str) -> None:
         raise DatabaseError(f"{path} is empty, not a database", hint=WHERE_IT_BELONGS)
     if found.st_size % _SMALLEST_PAGE:  # SQLite itself takes a short last page for zeros
         raise DatabaseError(f"{path} is cut short", hint=WHERE_IT_BELONGS)
+    return found.st_dev, found.st_ino

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sys
@@ -41,6 +42,26 @@ def test_an_upgrade_that_is_killed_is_done_by_the_next_command(tmp_path: Path) -
         shutil.copytree(template.path, repo.path, symlinks=True)
         killed += kill_while_upgrading(repo, chance)
     assert killed, "the test proves nothing"
+
+
+@pytest.mark.parametrize("fault", ["folder removed", "table replaced"])
+def test_no_grant_is_told_that_went_into_a_table_that_is_gone(repo: Repo, fault: str) -> None:
+    many = tuple(f"src/{at}.py" for at in range(400))
+    with at_the_gate([Call("BlueLake", ("reserve", *many))], repo.path) as runner:
+        (writer,) = runner.processes
+        runner.open_gate()
+        assert signal_once_it_writes(writer, repo.database, signal.SIGSTOP)
+        if fault == "folder removed":
+            shutil.rmtree(repo.database.parent)
+        else:
+            copy = repo.database.with_name("copy")
+            shutil.copy(repo.database, copy)
+            copy.replace(repo.database)
+        writer.send_signal(signal.SIGCONT)
+        (ended,) = runner.results()
+    assert ended.code == 3, ended
+    assert "reserved" not in ended.out
+    assert re.search("agentlock: .* (is missing|was replaced)", ended.err)
 
 
 def test_a_writer_that_stands_still_stops_writers_for_their_time_out_and_readers_not_at_all(
