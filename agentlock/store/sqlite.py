@@ -143,7 +143,8 @@ class SQLiteStore(Table):
             raise
         finally:
             self._give_up_turn()
-        if _require_database_file(self.location) != self._file:  # SQLite itself does not look
+        # SQLite itself does not look. What was only read was there, whatever has become of it.
+        if self._turn is not None and _require_database_file(self.location) != self._file:
             raise DatabaseError(
                 f"{self.location} was replaced while this command ran, and what it did is lost",
                 hint="try again",
