@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock import owner_key
 from agentlock.cli.guide import DEFAULT_FILE, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options
@@ -75,7 +74,7 @@ def init(
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
     doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
     kept = _require(owner, workspace, database, doing) if doing else None
-    key = owner_key.make() if new_key else None
+    key, hashed = _drawn() if new_key else (None, kept)
     outcome = initialise(
         workspace.repository,
         database=database,
@@ -84,7 +83,7 @@ def init(
         timeout=workspace.timeout,
         server=server,
         identity_variables=identity_variables,
-        owner_key=kept if key is None else owner_key.hashed(key),
+        owner_key=hashed,
         agent=workspace.identity.name or "",
     )
     if outcome.lost:
@@ -140,6 +139,14 @@ def _require(owner: Owner, workspace: Workspace, database: str | None, doing: st
     if database is None:
         return kept
     return owner.require_at(place(database), repository, doing, timeout=timeout) or kept
+
+
+def _drawn() -> tuple[str, str]:
+    """A new owner's key, and its hash."""
+    from agentlock import owner_key  # loads as much as the rest of a command
+
+    key = owner_key.make()
+    return key, owner_key.hashed(key)
 
 
 def _put_server(repository: Repository, outcome: Outcome) -> None:

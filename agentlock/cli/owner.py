@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing, suppress
 from functools import wraps
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock import owner_key
 from agentlock.cli.workspace import open_table
 from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
 from agentlock.git.repository import identify
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 
+_FILE = "AGENTLOCK_OWNER_KEY_FILE"  # as agentlock.guard.log
+
+
 class Owner:
     """How the owner's key is given to a command: in a file, a descriptor, or on a terminal."""
 
@@ -30,7 +33,8 @@ class Owner:
             raise UsageError(
                 "--owner-key-file and --owner-key-fd exclude each other", hint="give one of them"
             )
-        self._source = file if descriptor is None else descriptor
+        named = file or os.environ.get(_FILE) or None
+        self._source = named if descriptor is None else descriptor
         self._given: str | None = None
 
     def require(self, repository: Repository, doing: str, *, timeout: int) -> str | None:
@@ -54,6 +58,8 @@ class Owner:
     def _prove(self, kept: str | None, repository: Repository, doing: str, timeout: int) -> None:
         if kept is None:
             return
+        from agentlock import owner_key  # loads as much as the rest of a command
+
         given = self._key()
         if given is not None and owner_key.is_key(given, kept):
             return
@@ -87,7 +93,6 @@ def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
     file = click.option(
         "--owner-key-file",
         metavar="FILE",
-        envvar="AGENTLOCK_OWNER_KEY_FILE",
         help="Where the owner's key stands, if the project has one (else: asked for).",
     )
     descriptor = click.option(
@@ -128,6 +133,8 @@ def _at_a_terminal() -> bool:
 
 
 def _read(source: str | int) -> str:
+    from agentlock import owner_key
+
     try:
         key = owner_key.read(source)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

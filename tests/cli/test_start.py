@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 # Each costs as much as the rest of a command's own modules, or more (benchmarks/RESULTS.md).
 ONLY_WHERE_USED = {
     *("bracex", "filelock", "pathspec", "platformdirs", "rich"),
-    *("csv", "ctypes", "datetime", "json", "logging", "sqlite3", "subprocess", "uuid"),
+    *(
+        "csv",
+        "ctypes",
+        "datetime",
+        "hashlib",
+        "hmac",
+        "json",
+        "logging",
+        "sqlite3",
+        "subprocess",
+        "uuid",
+    ),
 }
 PREFIX = "import time:"
 
