@@ -109,20 +109,29 @@ class OwnServer(Server):
         options = [word for setting in self.settings for word in ("-c", setting)]
         listening = ("-h", self.host, "-p", str(self.port), "-k", str(self.folder))
         command = (str(binaries() / "postgres"), "-D", str(self.folder), *listening, *options)
+        prefix, options_of_process = self._as_nobody_until_we_end()
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._started_inside(command) if self.inside else command,
+                (*self.inside, *prefix, *command),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                **({} if self.inside else _as_nobody()),
+                **options_of_process,
             )
         _wait_for(lambda: self.run("SELECT 1"), self.folder / "log")
 
-    def _started_inside(self, command: tuple[str, ...]) -> tuple[str, ...]:
-        """Only root may enter a namespace; it becomes nobody there."""
+    def _as_nobody_until_we_end(self) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """How to start it: a program before it, and what Popen is told.
+
+        setpriv has it stopped also where these tests are killed; only root may enter a namespace,
+        so that it becomes nobody after that.
+        """
+        nobody = _as_nobody()
+        if shutil.which("setpriv") is None:
+            return (), nobody
         user = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-        return (*self.inside, "setpriv", *user, *command)
+        prefix = ("setpriv", "--pdeathsig=INT", *(user if os.geteuid() == 0 else ()))
+        return prefix, {"env": nobody["env"], "cwd": "/"}
 
     def admit(self, network: str) -> None:
         """Believe everybody in a network."""
