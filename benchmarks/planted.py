@@ -8,16 +8,15 @@ Each is tried with the tests that should find it; writes benchmarks/PLANTED.md.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from checkout import copied, replaced
 from pages import origin
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path(__file__).with_name("PLANTED.md")
 
 
@@ -93,9 +92,7 @@ MISTAKES = (
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="agentlock-planted-") as folder:
-        copy = Path(folder) / "copy"
-        _copy_checkout(copy)
-        subprocess.run(("make", "dev"), cwd=copy, check=True, stdout=subprocess.DEVNULL)
+        copy = copied(Path(folder))
         rows = []
         for mistake in MISTAKES:
             red = _first_red(copy, mistake)
@@ -106,20 +103,12 @@ def main() -> int:
     return 1 if any("not found" in row for row in rows) else 0
 
 
-def _copy_checkout(copy: Path) -> None:
-    listed = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, check=True, capture_output=True)
-    for name in listed.stdout.decode().split("\0")[:-1]:
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-
-
 def _first_red(copy: Path, mistake: Mistake) -> str | None:
     """The name of the first test that fails with the mistake in place."""
     path = copy / "agentlock" / mistake.module
     text = path.read_text(encoding="utf-8")
     assert mistake.right in text, mistake
-    path.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
-    try:
+    with replaced(path, text.replace(mistake.right, mistake.wrong)):
         done = subprocess.run(
             (".venv/bin/python", "-m", "pytest", "-q", "-x", *mistake.tests),
             cwd=copy,
@@ -127,8 +116,6 @@ def _first_red(copy: Path, mistake: Mistake) -> str | None:
             capture_output=True,
             text=True,
         )
-    finally:
-        path.write_text(text, encoding="utf-8")
     found = re.search(r"(?m)^FAILED (.*?)(?: - .*)?$", done.stdout)
     return found[1] if found else None
 
