@@ -61,17 +61,19 @@ def test_a_gibibyte_of_refs_is_refused_in_bounded_memory(repo: Repo) -> None:
 
 def test_ten_thousand_patterns_in_a_call_are_refused_and_a_thousand_are_granted(repo: Repo) -> None:
     many = tuple(f"src/{at}.py" for at in range(10_000))
-    refused = repo.agentlock("reserve", *many, agent="GreenHill")
-    assert refused.code == 2
-    assert "10,000 patterns are too many for one call" in refused.err
-    assert "5,000 at most" in refused.err
+    for count in (5_001, 10_000):
+        refused = repo.agentlock("reserve", *many[:count], agent="GreenHill")
+        assert refused.code == 2
+        assert f"{count:,} patterns are too many for one call" in refused.err
+        assert "5,000 at most" in refused.err
     assert repo.agentlock("list", "--json").json == []
     assert len(repo.reserve("GreenHill", *many[:1000])) == 1000
 
 
-def test_a_reason_of_a_hundred_thousand_characters_is_refused(repo: Repo) -> None:
+@pytest.mark.parametrize("length", [1_001, 100_000])
+def test_a_reason_of_more_than_a_thousand_characters_is_refused(repo: Repo, length: int) -> None:
     for command in (("reserve", "x.py"), ("release", "--all", "--force")):
-        refused = repo.agentlock(*command, "--reason", "r" * 100_000, agent="GreenHill")
+        refused = repo.agentlock(*command, "--reason", "r" * length, agent="GreenHill")
         assert refused.code == 2
-        assert "a reason of 100000 characters is too long" in refused.err
+        assert f"a reason of {length} characters is too long" in refused.err
         assert "1000 characters at most" in refused.err

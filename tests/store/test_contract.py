@@ -223,6 +223,35 @@ def test_only_what_was_granted_or_changed_its_mode_since_a_fence_is_new(
     assert store.live_since(fence, store.now()) == [changed, new]
 
 
+def test_a_lease_is_over_at_the_very_moment_that_it_ends(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    fence, event = store.last_fence(), store.last_event()
+    held = grant()
+    with store.writing():
+        store.log("renewed", store.now(), reservation=held)
+    keys, anywhere = compile_pattern(held.pattern).keys, compile_pattern(b"**/*").keys
+
+    def answers(now: int) -> list[list[Reservation]]:
+        own = store.own("A", held.pattern, keys, now)
+        return [
+            [] if own is None else [own],
+            store.reservations(live_at=now),
+            store.reservations(agent="A", live_at=now),
+            store.live_on([b"src/a.py"], [b"a.py"], now),
+            store.live_near(keys, now, below=True),
+            store.live_near(anywhere, now, below=True),
+            store.live_since(fence, now),
+            store.extended_since(event, now),
+        ]
+
+    assert answers(held.expires_ts - 1) == [[held]] * 8
+    assert answers(held.expires_ts) == [[]] * 8
+    assert store.others_hold("B", held.expires_ts - 1)
+    assert not store.others_hold("B", held.expires_ts)
+    assert store.extended_since(store.last_event(), held.expires_ts - 1) == []
+
+
 def test_what_others_hold_is_live_exclusive_and_theirs(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
@@ -322,6 +351,18 @@ def test_an_expiry_is_logged_once_at_the_time_it_happened(
     assert [(event.reservation_id, event.created_ts) for event in events] == [
         (over.id, over.expires_ts)
     ]
+
+
+def test_a_lease_that_was_extended_after_it_ran_out_runs_out_again(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    over = grant(ttl=-2 * SECOND)
+    with store.writing():
+        store.log_expired(store.now())
+        again = store.change(over, expires=over.expires_ts + SECOND)
+        store.log_expired(store.now())
+    events = [event for event in store.events() if event.kind == "expired"]
+    assert [event.created_ts for event in events] == [over.expires_ts, again.expires_ts]
 
 
 def test_events_come_oldest_first_and_a_limit_keeps_the_newest(store: Store) -> None:
@@ -430,6 +471,8 @@ def test_a_writer_waits_for_a_writer_and_then_goes_on(database: Database, store:
 
     held = threading.Event()
     thread = threading.Thread(target=hold)
+    with store.writing():  # what is left of the time-out is for the next one
+        pass
     thread.start()
     held.wait()
     with store.writing():
