@@ -166,3 +166,21 @@ def test_the_file_system_of_the_deepest_mount_counts(tmp_path: Path) -> None:
 
 def test_this_machine_s_own_file_system_is_good_enough(path: str) -> None:
     refuse_unsafe_filesystem(path)
+
+
+def test_a_commit_that_fails_takes_everything_back_and_the_next_one_works(path: str) -> None:
+    identifier = migrate.create(path, Modes())
+    migrate.add_project(path, "p")
+    with closing(SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)) as store:
+
+        def break_a_reference_and_commit() -> None:
+            with store.writing():
+                store.register("A", 1)
+                store._rows("PRAGMA defer_foreign_keys = ON")
+                store._rows("UPDATE agents SET project_id = 99")
+
+        with pytest.raises(DatabaseError, match="FOREIGN KEY"):
+            break_a_reference_and_commit()
+        with store.writing():
+            store.register("B", 2)
+        assert [agent.name for agent in store.agents()] == ["B"]
