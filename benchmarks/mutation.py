@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("MUTATION.md")
 # As ever the same examples, and nothing that is kept between two runs.
 _ALWAYS = ("--hypothesis-seed=0", "-p", "no:cacheprovider")
+_NONE = "none"
+_PIPE = "\\|"  # in a cell of a table
 _TIMEOUT = 60  # seconds: a change that makes a loop endless is found by it
 _MEMORY = 4 << 30  # bytes, for such a loop
 
@@ -52,6 +54,7 @@ _LEDGER = "tests/git/test_ledger.py"
 _VERDICT = "tests/unit/test_verdict.py"
 _MODEL = "tests/histories/test_model.py"
 _SIZES = "tests/cli/test_sizes.py"
+_PRUNE = "tests/cli/test_prune.py"
 _KEYS = "tests/store/test_keys.py"
 _REPORT = "tests/unit/test_report.py"
 _OUTPUT = "tests/cli/test_output.py"
@@ -65,7 +68,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "guard/report.py": (_REPORT, _POLICY, _OUTPUT),
     },
     "reservations": {
-        "reservations.py": (_CONFIRMING, _MODEL, _SIZES, _LEASES, "tests/cli/test_prune.py"),
+        "reservations.py": (_CONFIRMING, _MODEL, _SIZES, _PRUNE, _POLICY, _LEASES),
     },
     "patterns": {
         "patterns/exempt.py": (_VERDICT, _POLICY),
@@ -79,12 +82,17 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "store": {
         "store/table.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS),
         "store/sqlite.py": (_CONTRACT, _FILES, "tests/race/test_turns.py"),
-        "store/statements.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS),
+        "store/statements.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS, "tests/store/test_copy.py"),
     },
 }
 
 # Why a change that was drawn and lived is no gap of the tests.
-SURVIVORS: dict[str, str] = {}
+_TUNING = "how much at once: one more or less is as right"
+SURVIVORS = {
+    "reservations.py: _LARGE_BITE: 1000 → 1001": _TUNING,
+    "reservations.py: _BITE: 50 → 51": _TUNING,
+    "reservations.py: MOST_CONFLICTS: 1000 → 1001": _TUNING,
+}
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -106,9 +114,9 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
 }
 _SQL = {" > ": " >= ", " < ": " <= ", " <= ": " < ", " >= ": " > ", "IS NULL": "IS NOT NULL"}
+_SQL |= {" AND ": " OR ", " DESC": "", "max(": "min(", " + 1": " + 2", " = 0": " = 1"}
 # What only a server is told, whose tests are not among these.
 _ON_A_SERVER = ("POSTGRES_", "_STANDING", "rows_after")
-_SQL |= {" AND ": " OR ", " DESC": "", "max(": "min(", " + 1": " + 2", " = 0": " = 1"}
 
 
 class Change(NamedTuple):
@@ -127,7 +135,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--each", type=int, default=30, help="changes of each group")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--log", type=Path, help="what is in it is not tried again")
+    parser.add_argument("--log", type=Path, help="what was found; not tried again")
     given = parser.parse_args()
     chosen = {group: _drawn(group, given.each, given.seed) for group in GROUPS}
     killers = _Killers(given.log)
@@ -138,17 +146,19 @@ def main() -> int:
             killer = killers.of(change.name, partial(_killer, copy, change))
             print(f"{killer or 'LIVED'}: {change.name}", flush=True)
         for tests in dict.fromkeys(_all_runs()):
-            red = killers.of(f"unchanged: {tests}", partial(_red, copy, tests))
-            if red:
+            red = killers.of(f"unchanged: {tests}", partial(_red_or_none, copy, tests))
+            if red != _NONE:
                 sys.exit(f"the tests prove nothing: {red} is red without any change")
     PAGE.write_text(_page(chosen, killers.known), encoding="utf-8")
-    lived = {name for name, killer in killers.known.items() if not killer}
     drawn = {change.name for some in chosen.values() for change in some}
-    return 1 if lived & drawn - set(SURVIVORS) else 0
+    return 1 if {name for name in drawn if not killers.known[name]} - set(SURVIVORS) else 0
 
 
 class _Killers:
-    """The first red test of each change, "" where none is; kept in a file where one is given."""
+    """The first red test of each change, "" where none is; kept in a file where one is given.
+
+    What lived is tried again: there may be a test for it now.
+    """
 
     def __init__(self, log: Path | None) -> None:
         self._log = log
@@ -156,7 +166,7 @@ class _Killers:
         self.known: dict[str, str] = dict(map(json.loads, lines))
 
     def of(self, name: str, look: Callable[[], str]) -> str:
-        if name not in self.known:
+        if not self.known.get(name):
             self.known[name] = look()
             if self._log:
                 with self._log.open("a", encoding="utf-8") as file:
@@ -326,6 +336,10 @@ def _red(copy: Path, tests: str) -> str:
     return failed[1].partition("[")[0] if failed else "does not start"
 
 
+def _red_or_none(copy: Path, tests: str) -> str:
+    return _red(copy, tests) or _NONE
+
+
 # Telling
 
 
@@ -343,7 +357,8 @@ def _page(chosen: Mapping[str, Sequence[Change]], found: dict[str, str]) -> str:
     rows.append(_row("all", total))
     lived = [change for some in chosen.values() for change in some if not found[change.name]]
     told = [
-        f"| `{change.module}` | `{change.place}` | {SURVIVORS.get(change.name, '**a gap**')} |"
+        f"| `{change.module}` | `{change.place.replace('|', _PIPE)}` "
+        f"| {SURVIVORS.get(change.name, '**a gap**')} |"
         for change in lived
     ]
     return "\n".join(
@@ -351,7 +366,9 @@ def _page(chosen: Mapping[str, Sequence[Change]], found: dict[str, str]) -> str:
             "# Changed words",
             "",
             "Single words of the program are changed at random, one at a time: a comparison, a",
-            "number, a condition, a result, a call left out, a word of SQL.",
+            "number, a condition, a result, a call left out, a word of SQL. The tests that should",
+            "find it are those of its module, the quick ones first. Left out are the modules that",
+            "only git's own hooks or a server run: `benchmarks/planted.py` tries some of those.",
             "",
             *rows,
             "",

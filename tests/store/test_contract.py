@@ -461,6 +461,15 @@ def test_a_message_reaches_its_recipient_only(store: Store) -> None:
     assert store.messages("A", 0) == []
 
 
+def test_the_ledger_keeps_who_was_first(store: Store) -> None:
+    with store.writing():
+        store.record_commit("one", "patch", "A", 1)
+        store.record_commit("two", "patch", "B", 2)
+        store.record_commit("one", "other", "C", 3)
+    assert store.makers(["one", "two", "none"]) == {"one": "A", "two": "B"}
+    assert store.makers_by_patch(["patch", "other"]) == {"patch": "A"}
+
+
 def test_a_writer_waits_for_a_writer_and_then_goes_on(database: Database, store: Store) -> None:
     def hold() -> None:
         holder = database.open()
