@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-all soak bench bench-quick lock clean
+.PHONY: help dev lint pytest test test-slow test-all soak bench bench-quick lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ pytest: dev ## the tests alone: make pytest PYTEST_ARGS='-k renew'
 
 test: lint ## what CI runs: lint, then every test
 	@$(MAKE) --no-print-directory pytest
+
+test-slow: dev ## the tests that `make test` leaves out because they would take too long
+	$(PY) -m pytest -n auto --dist loadgroup -m slow $(PYTEST_ARGS)
 
 test-all: ## every test on every CPython this machine has, each in its own .venv-3.x
 	@./install.sh --print-pythons | { \
