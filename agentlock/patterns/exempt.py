@@ -53,7 +53,9 @@ class ExemptList:
             if not line or "\n" in line:
                 raise PatternError(f"{line!r} is no pattern")
         patterns = [_ListPattern(line, folding or Folding()) for line in lines]
-        self._spec = pathspec.PathSpec(patterns)
+        # Left alone, pathspec takes re2 or hyperscan where they are installed, and our patterns are
+        # no regular expressions.
+        self._spec = pathspec.PathSpec(patterns, backend="simple")
 
     def covers(self, path: bytes) -> bool:
         return bool(self._spec.match_file(path.decode("utf-8", "surrogateescape")))

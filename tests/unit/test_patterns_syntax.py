@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pathspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentlock.errors import PatternError
+from agentlock.patterns.exempt import ExemptList
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.syntax import MAX_LENGTH, Reading, read_pattern, read_patterns
 
@@ -429,3 +431,18 @@ def test_canonical_text_reads_back_as_itself_from_anywhere(
         elif first in {b"src", b"docs", b"README.md"}:
             assert read(stored, DiskTree(root)) == stored
             assert read(stored, DiskTree(root, "src/api")) == stored
+
+
+def test_a_list_asks_our_engine_whatever_else_pathspec_could_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = []
+
+    class Watched(pathspec.PathSpec[Any]):
+        def __init__(self, patterns: Any, *, backend: Any = None) -> None:
+            chosen.append(backend)
+            super().__init__(patterns, backend=backend)
+
+    monkeypatch.setattr(pathspec, "PathSpec", Watched)
+    assert ExemptList(("docs/",)).covers(b"docs/a.md")
+    assert chosen == ["simple"]
