@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -222,7 +223,7 @@ done"""
 def test_a_dispatcher_may_run_the_gate_and_must_pass_its_lines_on(repo: Repo, bare: Repo) -> None:
     """As forges do it: their own pre-receive runs what lies in a folder beside it."""
     assert init(bare, "--no-hooks", "--database", str(repo.database), *NAMED).code == 0
-    put_hook(bare, f"exec {' '.join(AGENTLOCK)} hook pre-receive", "pre-receive.d/agentlock")
+    put_hook(bare, f"exec {shlex.join(AGENTLOCK)} hook pre-receive", "pre-receive.d/agentlock")
     put_hook(bare, DISPATCHER)
     repo.reserve(HOLDER, "README.md")
     refused = push(repo, bare, "GreenHill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,14 @@ def over_ssh(clone: Repo, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     with serving.ssh_server(keys, "git-shell") as port:
 
         def push(who: str | None, *options: str, env: dict[str, str] | None = None) -> Result:
-            command = (
-                f"{sys.executable} {serving.__file__} connect {port} {tmp_path / f'key-{who}'}"
+            command = shlex.join(
+                (
+                    sys.executable,
+                    serving.__file__,
+                    "connect",
+                    str(port),
+                    str(tmp_path / f"key-{who}"),
+                )
             )
             return clone.git(
                 *("push", *options, f"git@server:{tmp_path}/served/server.git", "main"),

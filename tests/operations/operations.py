@@ -522,10 +522,10 @@ repos:
 - repo: local
   hooks:
   - {id: agentlock, name: agentlock, language: system, always_run: true, pass_filenames: false,
-     require_serial: true, entry: "$python -m agentlock hook pre-commit --framework"}
+     require_serial: true, entry: '"$python" -m agentlock hook pre-commit --framework'}
   - {id: agentlock-pre-push, name: agentlock-pre-push, language: system, always_run: true,
      pass_filenames: false, stages: [pre-push],
-     entry: "$python -m agentlock hook pre-push --framework"}
+     entry: '"$python" -m agentlock hook pre-push --framework'}
 END
 "$python" -m pre_commit install -t pre-commit -t pre-push >../told
 git add .pre-commit-config.yaml
