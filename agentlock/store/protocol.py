@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from agentlock.model import Agent, Event, Keys, Policy, Reservation
@@ -52,13 +52,24 @@ class Store(Protocol):
     def others_hold(self, agent: str, now: int) -> bool:
         """Whether anybody else ("": anybody) holds a live exclusive one."""
 
-    def live_since(self, fence: int, now: int) -> list[Reservation]:
-        """Live ones granted, or given a new mode, after the grant that had this fence."""
+    def live_since(
+        self, fence: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        """Live ones granted, or given a new mode, after the grant that had this fence.
+
+        Those that no pattern of ``near`` (keys, and whether ``below``, as for ``live_near``) can
+        meet may be left out.
+        """
 
     def last_fence(self) -> int: ...
 
-    def extended_since(self, event: int, now: int) -> list[Reservation]:
-        """Live ones whose lease was extended after the event with this number was logged."""
+    def extended_since(
+        self, event: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        """Live ones whose lease was extended after the event with this number was logged.
+
+        ``near`` as for ``live_since``.
+        """
 
     def last_event(self) -> int: ...
 

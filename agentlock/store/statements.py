@@ -65,8 +65,15 @@ _OF_AGENT = (
 _NAMED = "a.project_id = r.project_id AND a.name = ?"
 
 
+_BELOW = "r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
+
+
+def _in(column: str, count: int) -> str:
+    return f"r.{column} IN ({', '.join(['CAST(? AS TEXT)'] * count)})"
+
+
 def _among(column: str, count: int) -> str:
-    return f" AND r.{column} IN ({', '.join(['CAST(? AS TEXT)'] * count)})" if count else ""
+    return f" AND {_in(column, count)}" if count else ""
 
 
 def _ending(names: int, extensions: int) -> str:
@@ -80,8 +87,7 @@ def live_on(prefixes: int, names: int, extensions: int = 0) -> str:
 
 def live_below(names: int, extensions: int) -> str:
     """Parameters: project, now, first prefix, prefix past the last, the names, the extensions."""
-    between = " AND r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
-    return _LIVE + between + _ending(names, extensions)
+    return f"{_LIVE} AND {_BELOW}{_ending(names, extensions)}"
 
 
 def live_anywhere(names: int, extensions: int) -> str:
@@ -97,12 +103,40 @@ INDEXED BY file_reservations_by_prefix WHERE r.project_id = ?
 GROUP BY r.prefix_key LIMIT ?
 """
 LIVE_OF_OTHERS = f"{_LIVE} AND r.exclusive = 1 AND a.name <> ? LIMIT 1"
-LIVE_SINCE = f"{_LIVE_BY_FENCE} AND r.fence > ? ORDER BY r.id"  # Parameters: project, now, fence
 READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 _EXTENDED = """ AND r.id IN
     (SELECT reservation_id FROM events WHERE id > ? AND kind IN ('renewed', 'extended'))"""
-# Parameters: project, now, event
-EXTENDED_SINCE = f"{_RESERVATION.format(index='NOT INDEXED')}{_LIVE_WHERE}{_EXTENDED} ORDER BY r.id"
+
+
+def live_since(conditions: list[str]) -> str:
+    """Parameters: project, now, fence, those of the conditions, of which one must hold."""
+    return f"{_LIVE_BY_FENCE} AND r.fence > ?{_any_of(conditions)} ORDER BY r.id"
+
+
+def extended_since(conditions: list[str]) -> str:
+    """Parameters: project, now, event, those of the conditions, of which one must hold."""
+    live = _RESERVATION.format(index="NOT INDEXED") + _LIVE_WHERE
+    return f"{live}{_EXTENDED}{_any_of(conditions)} ORDER BY r.id"
+
+
+def near(prefixes: int, names: int, extensions: int, *, below: bool) -> str:
+    """That a row is near a pattern, as a condition.
+
+    Parameters: the prefixes (none: any), with ``below`` first prefix and prefix past the last, the
+    names, the extensions.
+    """
+    conditions = [_in("prefix_key", prefixes)] if prefixes else []
+    if below:
+        conditions = [f"({conditions[0]} OR {_BELOW})"]
+    for column, count in (("name_key", names), ("extension_key", extensions)):
+        conditions += [_in(column, count)] if count else []
+    return " AND ".join(conditions)
+
+
+def _any_of(conditions: list[str]) -> str:
+    return f" AND ({' OR '.join(f'({one})' for one in conditions)})" if conditions else ""
+
+
 LIVE = f"{_LIVE} ORDER BY r.id"
 # Parameters: project, now, prefix, name, extension, agent, pattern
 LIVE_OF_PATTERN = f"""{_LIVE}

@@ -13,7 +13,7 @@ from agentlock.store import statements as sql
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -129,8 +129,7 @@ class Table:
         statement = sql.live_on(len(above), *counts)
         found = self._reservations(statement, (self._project_id, now, *above, *names, *extensions))
         if below:
-            # "0" is the byte after "/": everything from prefix/ up to there lies below it
-            limits = (keys.prefix + b"/", keys.prefix + b"0")
+            limits = _limits_below(keys.prefix)
             parameters = (self._project_id, now, *limits, *names, *extensions)
             found += self._reservations(sql.live_below(*counts), parameters)
         return sorted(found, key=_id)
@@ -138,11 +137,19 @@ class Table:
     def others_hold(self, agent: str, now: int) -> bool:
         return bool(self._rows(sql.LIVE_OF_OTHERS, (self._project_id, now, agent)))
 
-    def live_since(self, fence: int, now: int) -> list[Reservation]:
-        return self._reservations(sql.LIVE_SINCE, (self._project_id, now, fence))
+    def live_since(
+        self, fence: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        conditions, parameters = _near_one_of(near)
+        statement = sql.live_since(conditions)
+        return self._reservations(statement, (self._project_id, now, fence, *parameters))
 
-    def extended_since(self, event: int, now: int) -> list[Reservation]:
-        return self._reservations(sql.EXTENDED_SINCE, (self._project_id, now, event))
+    def extended_since(
+        self, event: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        conditions, parameters = _near_one_of(near)
+        statement = sql.extended_since(conditions)
+        return self._reservations(statement, (self._project_id, now, event, *parameters))
 
     def last_event(self) -> int:
         return int(self._one(sql.READ_LAST_EVENT)[0])
@@ -389,6 +396,31 @@ def _agreeing(keys: Keys) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     if keys.name.startswith(b"*"):
         return (), extensions
     return (b"*", b"*" + keys.extension, keys.name), extensions
+
+
+def _near_one_of(near: Sequence[tuple[Keys, bool]]) -> tuple[list[str], list[bytes]]:
+    """What ``live_near`` asks for of each, as conditions and their parameters.
+
+    None where that would be too many parameters, or where one of them can meet anything.
+    """
+    conditions: list[str] = []
+    parameters: list[bytes] = []
+    for keys, below in near:
+        names, extensions = _agreeing(keys)
+        anywhere = below and not keys.prefix
+        above = [] if anywhere else list(_with_ancestors(keys.prefix))
+        limits = _limits_below(keys.prefix) if below and not anywhere else ()
+        parameters += [*above, *limits, *names, *extensions]
+        if len(parameters) > _KEYS_PER_QUERY or not (above or extensions):
+            return [], []
+        counts = (len(above), len(names), len(extensions))
+        conditions.append(sql.near(*counts, below=bool(limits)))
+    return conditions, parameters
+
+
+def _limits_below(prefix: bytes) -> tuple[bytes, bytes]:
+    """Everything below a prefix: from prefix/ up to prefix0, for "0" is the byte after "/"."""
+    return prefix + b"/", prefix + b"0"
 
 
 def _with_ancestors(key: bytes) -> Iterator[bytes]:

@@ -48,16 +48,12 @@ class Turn:
 
     def _queue(self, database: str) -> None:
         self._descriptor = _open(database)
-        os.write(self._descriptor, b".")
-        number = os.lseek(self._descriptor, 0, os.SEEK_CUR) - 1
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        number = _take_number(self._descriptor)
         if number >= _MOST_NUMBERS:
             os.ftruncate(self._descriptor, 0)
         if number == 0:
             return
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, number - 1)
-        except (BlockingIOError, PermissionError):  # POSIX allows either
+        if not _lock(self._descriptor, fcntl.LOCK_SH, number - 1):
             self._wait_in_thread(number - 1)
 
     def _wait_in_thread(self, number: int) -> None:
@@ -81,6 +77,33 @@ class Turn:
             os.close(descriptor)
 
 
+def _take_number(descriptor: int) -> int:
+    """Lock the first byte that nobody has had.
+
+    It is locked before it is written, and so before the file's size tells anybody of it: who comes
+    next finds it locked, or done. A byte that is written was somebody's, who may have gone since.
+    """
+    number = os.lseek(descriptor, 0, os.SEEK_END)
+    while True:
+        if not _lock(descriptor, fcntl.LOCK_EX, number):
+            number += 1
+        elif not os.pread(descriptor, 1, number).strip(b"\0"):
+            os.pwrite(descriptor, b".", number)
+            return number
+        else:
+            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, number)
+            number = max(number + 1, os.lseek(descriptor, 0, os.SEEK_END))
+
+
+def _lock(descriptor: int, kind: int, number: int) -> bool:
+    """Lock a byte, if that can be done at once."""
+    try:
+        fcntl.lockf(descriptor, kind | fcntl.LOCK_NB, 1, number)
+    except (BlockingIOError, PermissionError):  # POSIX allows either
+        return False
+    return True
+
+
 def _wait(descriptor: int, number: int, come: Any, settled: Any) -> None:
     """A thread until the number before is free; it closes what was given up meanwhile."""
     try:  # noqa: SIM105 -- contextlib would cost a hook an import
@@ -96,7 +119,7 @@ def _wait(descriptor: int, number: int, come: Any, settled: Any) -> None:
 def _open(database: str) -> int:
     """Open the file of the numbers, made where it is missing, for whoever may use the database."""
     path = database + SUFFIX
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(path, flags)
     except FileNotFoundError:

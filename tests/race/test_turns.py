@@ -41,6 +41,24 @@ turn.give_up()
 sys.stdin.readline()
 """
 
+TAKE_MANY_TURNS = """
+import os, sys
+from agentlock.store.turns import Turn
+database, alone = sys.argv[1:]
+sys.stdin.readline()
+met = 0
+for _ in range(300):
+    turn = Turn(database)
+    turn.wait(60)
+    try:
+        os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+        os.unlink(alone)
+    except FileExistsError:
+        met += 1
+    turn.give_up()
+print(met)
+"""
+
 
 class Queued:
     """A process that has queued for a turn, and does with it what it is told."""
@@ -98,6 +116,18 @@ def test_turns_come_in_the_order_of_the_queue(repo: Repo) -> None:
             others = waiting[waiting.index(one) + 1 :]
             assert all(not ready(other) for other in others)
             one.give_up()
+
+
+def test_nobody_overtakes_among_many_who_come_at_once(repo: Repo, tmp_path: Path) -> None:
+    """Whoever is interrupted between coming and being seen to have come keeps the place too."""
+    command = (sys.executable, "-c", TAKE_MANY_TURNS, str(repo.database), str(tmp_path / "alone"))
+    pipe = subprocess.PIPE
+    crowd = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(30)]
+    for one in crowd:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    assert [one.communicate()[0].strip() for one in crowd] == ["0"] * len(crowd)
 
 
 def ready(one: Queued) -> bool:

@@ -223,6 +223,51 @@ def test_only_what_was_granted_or_changed_its_mode_since_a_fence_is_new(
     assert store.live_since(fence, store.now()) == [changed, new]
 
 
+@pytest.mark.parametrize("text", NEIGHBOURS)
+def test_of_what_is_new_all_that_a_pattern_meets_is_found(
+    store: Store, grant: Callable[..., Reservation], text: bytes
+) -> None:
+    folding = Folding(ignore_case=True)
+    mine = compile_pattern(text, folding)
+    before = grant("A", b"/src/a/x.py")
+    fence, event = store.last_fence(), store.last_event()
+    made = [grant("B", other) for other in NEIGHBOURS]
+    with store.writing():
+        for held in made[::2]:
+            store.log("renewed", store.now(), reservation=held)
+    near = [(mine.keys, mine.kind != "literal")]
+    meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
+    new = store.live_since(fence, store.now(), near)
+    extended = store.extended_since(event, store.now(), near)
+    assert [held for held in meets if held not in new] == []
+    assert [held for held in meets if held in made[::2] and held not in extended] == []
+    assert before not in new
+    assert {held.id for held in extended} <= {held.id for held in made[::2]}
+
+
+def test_of_what_is_new_that_which_no_pattern_meets_is_left_out(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    fence, event = store.last_fence(), store.last_event()
+    made = {text: grant("B", text) for text in NEIGHBOURS}
+    with store.writing():
+        for held in made.values():
+            store.log("extended", store.now(), reservation=held)
+    patterns = [compile_pattern(text) for text in (b"/doc/y.c", b"**/*.md")]
+    near = [(pattern.keys, pattern.kind != "literal") for pattern in patterns]
+    for found in (
+        store.live_since(fence, store.now(), near),
+        store.extended_since(event, store.now(), near),
+    ):
+        texts = {held.pattern for held in found}
+        assert texts >= {b"/", b"**/*", b"**/*x", b"/src/a/x.md"}
+        assert texts.isdisjoint({b"/src/a/x.py", b"**/*.py", b"**/Makefile", b"/doc/x.py"})
+    many = near * 200  # too many to ask for all of them: then anything may be new
+    assert len(store.live_since(fence, store.now(), many)) == len(made)
+    anywhere = [*near, (compile_pattern(b"**/*").keys, True)]
+    assert len(store.extended_since(event, store.now(), anywhere)) == len(made)
+
+
 def test_a_lease_is_over_at_the_very_moment_that_it_ends(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
