@@ -91,7 +91,6 @@ _TUNING = "how much at once: one more or less is as right"
 SURVIVORS = {
     "reservations.py: _LARGE_BITE: 1000 → 1001": _TUNING,
     "reservations.py: _BITE: 50 → 51": _TUNING,
-    "reservations.py: MOST_CONFLICTS: 1000 → 1001": _TUNING,
 }
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

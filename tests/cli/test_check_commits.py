@@ -184,22 +184,6 @@ def test_a_folder_is_covered_where_all_that_is_in_it_is(scene: Repo) -> None:
     assert check(scene, "docs/").code == 0
 
 
-def test_of_very_many_conflicts_json_shows_a_thousand_and_counts_all(repo: Repo) -> None:
-    repo.reserve(HOLDER, "src/")
-    names = b"".join(b"src/%d.py\0" % number for number in range(1_500))
-    done = repo.agentlock("check", "--json", "--stdin", agent=OTHER, stdin=names)
-    assert (done.code, done.json["conflicts_total"], len(done.json["conflicts"])) == (1, 1500, 1000)
-
-
-def test_a_refused_reserve_names_a_thousand_and_says_that_there_may_be_more(repo: Repo) -> None:
-    repo.reserve(HOLDER, *(f"src/{number}.py" for number in range(1_001)))
-    done = repo.agentlock("reserve", "--json", "src/", agent=OTHER)
-    assert (done.code, len(done.json["conflicts"]), done.json["more"]) == (1, 1000, True)
-    assert "at least 1000 conflicts, nothing was reserved" in done.err
-    done = repo.agentlock("reserve", "--json", "src/7.py", agent=OTHER)
-    assert (done.code, len(done.json["conflicts"]), "more" in done.json) == (1, 1, False)
-
-
 def recipe(language: str) -> str:
     """The commands of a recipe in docs/ci.md, as the shell of a runner gets them."""
     text = (DOCS / "ci.md").read_text(encoding="utf-8")

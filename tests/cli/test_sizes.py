@@ -1,4 +1,7 @@
-"""What is too large is refused with its limit, in bounded memory, and changes nothing."""
+"""What is too large is refused with its limit, in bounded memory, and changes nothing.
+
+Of very many conflicts an answer names a thousand.
+"""
 
 from __future__ import annotations
 
@@ -77,3 +80,19 @@ def test_a_reason_of_more_than_a_thousand_characters_is_refused(repo: Repo, leng
         assert refused.code == 2
         assert f"a reason of {length} characters is too long" in refused.err
         assert "1000 characters at most" in refused.err
+
+
+def test_of_very_many_conflicts_json_shows_a_thousand_and_counts_all(repo: Repo) -> None:
+    repo.reserve("BlueLake", "src/")
+    names = b"".join(b"src/%d.py\0" % number for number in range(1_500))
+    done = repo.agentlock("check", "--json", "--stdin", agent="GreenHill", stdin=names)
+    assert (done.code, done.json["conflicts_total"], len(done.json["conflicts"])) == (1, 1500, 1000)
+
+
+def test_a_refused_reserve_names_a_thousand_and_says_that_there_may_be_more(repo: Repo) -> None:
+    repo.reserve("BlueLake", *(f"src/{number}.py" for number in range(1_001)))
+    done = repo.agentlock("reserve", "--json", "src/", agent="GreenHill")
+    assert (done.code, len(done.json["conflicts"]), done.json["more"]) == (1, 1000, True)
+    assert "at least 1000 conflicts, nothing was reserved" in done.err
+    done = repo.agentlock("reserve", "--json", "src/7.py", agent="GreenHill")
+    assert (done.code, len(done.json["conflicts"]), "more" in done.json) == (1, 1, False)

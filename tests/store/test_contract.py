@@ -15,6 +15,7 @@ from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
+from agentlock.store.table import _MANY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,6 +154,27 @@ def test_thousands_of_keys_can_be_asked_at_once(
     many = [b"dir/%d" % number for number in range(5000)]
     now = store.now()
     assert store.live_on([*many, b"src/a.py"], [*many, b"a.py"], now) == [held]
+
+
+def test_thousands_of_keys_can_be_asked_at_once_where_still_more_are_held(store: Store) -> None:
+    asked = [b"src/%d" % number for number in range(_MANY_KEYS + 1)]
+    with store.writing():
+        now = store.now()
+        store.register("A", now)
+        granted = [
+            store.grant(
+                "A",
+                b"/" + path,
+                typed=path,
+                keys=compile_pattern(b"/" + path).keys,
+                exclusive=True,
+                reason="",
+                now=now,
+                expires=now + HOUR,
+            )
+            for path in [b"doc/before", *asked]
+        ]
+    assert store.live_on(asked, [], now) == granted[1:]
 
 
 def test_a_path_of_any_length_can_be_reserved_and_is_found(
@@ -311,6 +333,21 @@ def test_what_others_hold_is_live_exclusive_and_theirs(
     with store.writing():
         store.change(held, released=store.now())
     assert not store.others_hold("B", store.now())
+
+
+def test_keys_are_read_of_what_is_live_in_this_project(
+    database: Database, store: Store, grant: Callable[..., Reservation]
+) -> None:
+    held, ended = grant(), grant("B", b"/b")
+    grant("C", b"/c", ttl=-SECOND)
+    with store.writing():
+        store.change(ended, released=store.now())
+    keys = {held.id: store.kept(compile_pattern(held.pattern).keys)}
+    assert store.keys_of_live(held.expires_ts - 1) == keys
+    assert store.keys_of_live(held.expires_ts) == {}
+    other = database.open("other")
+    assert other.keys_of_live(other.now()) == {}
+    other.close()
 
 
 def test_ones_own_is_found_by_its_exact_pattern(

@@ -262,6 +262,15 @@ def test_what_cannot_be_reserved_is_an_error_that_names_it(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [b"a" * MAX_LENGTH, b"*/a/" * 127 + b"*/a", b"*abcdefg/" * 64],
+    ids=["text", "names", "characters"],
+)
+def test_what_is_as_long_as_it_may_be_can_be_reserved(tree: DiskTree, text: bytes) -> None:
+    assert patterns([text], tree) == [b"/" + text]
+
+
+@pytest.mark.parametrize(
     "text", [b".", b"./", b"*", b"**", b"**/*", b"/", b"**/**", b"src/..", b"*?", b"./**", b"/**"]
 )
 def test_the_whole_repository_needs_a_word_for_it(tree: DiskTree, text: bytes) -> None:
