@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from doctoring import doctor, hook_file, prepare, wrong
+from doctoring import doctor, hook_file, wrong
 from support import Repo, run
 
 from agentlock.git.probe import PROVABLE, Rehearsal
@@ -21,6 +21,7 @@ from agentlock.install.shims import JUDGING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("ready")
 CHECKOUT = Path(__file__).resolve().parents[2]
 SQLITES_OWN = ("-wal", "-shm")
 FRAMEWORK = """\
@@ -36,18 +37,6 @@ repos:
         language: system
         entry: agentlock hook pre-push --framework
 """
-
-
-@pytest.fixture(autouse=True)
-def _ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def pair(repo: Repo, tmp_path: Path) -> Repo:
-    """A repository with a linked worktree beside it."""
-    repo.must("worktree", "add", "-q", str(tmp_path / "linked"))
-    return repo
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, str]]:

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from doctoring import doctor, hook_file, pasted, prepare, wrong
+from doctoring import doctor, hook_file, pasted, wrong
 from support import Repo, run
 
 from agentlock.install.hooks import HOOKS
@@ -18,19 +18,8 @@ from agentlock.store.migrate import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-
-@pytest.fixture(autouse=True)
-def _ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def pair(repo: Repo, tmp_path: Path) -> Repo:
-    """A repository with a linked worktree beside it."""
-    repo.must("worktree", "add", "-q", str(tmp_path / "linked"))
-    return repo
+pytestmark = pytest.mark.usefixtures("ready")
 
 
 class Broken(NamedTuple):

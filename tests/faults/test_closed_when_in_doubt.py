@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from faults.scenarios import FAULTS, TIMEOUT, arranged, observe
-from faults.world import FREE, HOOK_OF, OPERATIONS, RESERVED, build, copied
+from faults.world import FREE, HOOK_OF, OPERATIONS, RESERVED, copied
 from support import Repo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from faults.scenarios import Fault
     from faults.world import Operation, World
@@ -27,21 +26,6 @@ CELLS = [
 # A shell that cannot start an interpreter, or sees it killed, says so before we can.
 SHELL = r"(?:[^\n]*(?:Exec format error|Killed[^\n]*)\n)"
 REFUSAL = r"agentlock: (?:%s )?refused: (?P<sentence>[^\n]+)\n  mend it: [^\n]+\n"
-
-
-@pytest.fixture(scope="session")
-def kept() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="agentlock-faults-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def template(kept: Path) -> Path:
-    """A healthy world, built by the first test in its sealed environment."""
-    folder = kept / "template"
-    if not folder.exists():
-        build(folder)
-    return folder
 
 
 @pytest.fixture

@@ -5,37 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from faults.hardships import HARDSHIPS, attempt, can_mount, lifted
 from faults.scenarios import COMMAND_FAULTS, arranged
-from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied
+from faults.world import COMMANDS, OPERATIONS, RESERVED, copied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from faults.hardships import Hardship
     from faults.scenarios import Fault
     from support import Result
-
-
-@pytest.fixture(scope="session")
-def kept() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="agentlock-hardships-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def template(kept: Path) -> Path:
-    """A healthy world, built by the first test in its sealed environment."""
-    folder = kept / "template"
-    if not folder.exists():
-        build(folder)
-    return folder
 
 
 def explains(result: Result, says: str, *, starved: bool = False) -> bool:
