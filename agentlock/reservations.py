@@ -161,7 +161,7 @@ def release(
 ) -> list[Reservation]:
     """Give up one's own; with ``force`` (and a reason) end another's, who is told."""
     reason = check_reason(reason)
-    with store.writing():
+    with store.writing(durable=force):  # a release that is lost leaves the lease to run out
         now = store.now()
         _tidy(store, store.policy(), now)
         store.register(agent, now)

@@ -89,8 +89,8 @@ class TimedStore(SQLiteStore):
     inside = 0.0
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:  # type: ignore[override]
-        with super().writing():
+    def writing(self, *, durable: bool = True) -> Iterator[None]:  # type: ignore[override]
+        with super().writing(durable=durable):
             started = time.perf_counter()
             yield
         self.inside = (time.perf_counter() - started) * 1000

@@ -84,7 +84,7 @@ def _log(
     location, database_id = repository.database, repository.database_id
     store = open_store(location, database_id, repository.project, timeout=timeout)
     try:
-        with store.writing():
+        with store.writing(durable=kind == "skipped"):
             first = verdict.conflicts[0].reservation if verdict.conflicts else None
             store.log(
                 kind, store.now(), agent=identity.name or "", reservation=first, detail=detail

@@ -74,7 +74,7 @@ class PostgresStore(Server, Table):
     def reading(self) -> _Transaction:
         return _Transaction(self, self._begin_reading, self.roll_back)
 
-    def writing(self) -> _Transaction:
+    def writing(self, *, durable: bool = True) -> _Transaction:  # noqa: ARG002 -- always is
         return _Transaction(self, self._begin_writing, self.commit)
 
     def _begin_reading(self) -> None:

@@ -24,7 +24,8 @@ class Store(Protocol):
 
     def reading(self) -> AbstractContextManager[None]: ...
 
-    def writing(self) -> AbstractContextManager[None]: ...
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """What is not ``durable`` survives a crash of any process, but may not outlive the power."""
 
     def now(self) -> int: ...
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _ATTEMPTS = 4  # the first and three retries
 _FIRST_PAUSE = 0.05
 _SMALLEST_PAGE = 512
+_CHECKPOINT_EVERY = 256  # turns: about what fills the 1,000 pages after which SQLite would do it
+_CHECKPOINT_REST = 16  # turns later
+_CHECKPOINT_PAGES = 8000  # in COMMIT after all: where turns are large, or nobody takes any
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 LOOK_AT_THE_DISK = "see whether that disk is full, read-only or failing (df, mount, dmesg)"
 CHECK_PERMISSIONS = "check the permissions of the file and its folder"
@@ -69,8 +72,6 @@ class SQLiteStore(Table):
                 uri=True,
             )
             connection.execute("PRAGMA foreign_keys = ON")
-            if not read_only:
-                connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     def _verify(self, database_id: str | None) -> None:
@@ -91,7 +92,9 @@ class SQLiteStore(Table):
     def reading(self) -> _Transaction:
         return _Transaction(self, "BEGIN")
 
-    def writing(self) -> _Transaction:
+    def writing(self, *, durable: bool = True) -> _Transaction:
+        with _Translated(self):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         return _Transaction(self, "BEGIN IMMEDIATE")
 
     def begin(self, statement: str) -> None:
@@ -129,6 +132,7 @@ class SQLiteStore(Table):
         from agentlock.store.turns import Turn  # a hook that only reads needs none of it
 
         self._turn = Turn(self.location)
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self._turn.wait(self._patience / 2)
 
     def _give_up_turn(self) -> None:
@@ -141,14 +145,31 @@ class SQLiteStore(Table):
         except BaseException:
             self.roll_back()
             raise
-        finally:
-            self._give_up_turn()
+        turns = 0 if self._turn is None else self._turn.number
+        if turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
+            self._checkpoint()
+        self._give_up_turn()
+        if turns and turns % _CHECKPOINT_EVERY == 0:
+            self._checkpoint()
         # SQLite itself does not look. What was only read was there, whatever has become of it.
         if self._turn is not None and _require_database_file(self.location) != self._file:
             raise DatabaseError(
                 f"{self.location} was replaced while this command ran, and what it did is lost",
                 hint="try again",
             )
+
+    def _checkpoint(self) -> None:
+        """Write the log back to the table, as far as nobody reads what is there.
+
+        SQLite itself would do it in COMMIT, while the next writer waits. Here one turn in so many
+        does it when it is over, and nobody waits. But where writers come without a pause the log
+        can begin again only if it is written back while none of them writes, and so the little
+        that came meanwhile is, by a later turn.
+        """
+        try:  # noqa: SIM105 -- contextlib would cost a hook an import
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except driver.Error:  # what was committed is safe in the log
+            pass
 
     def roll_back(self) -> None:
         try:

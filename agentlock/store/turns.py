@@ -34,9 +34,10 @@ _MOST_NUMBERS = 1 << 20  # then the file starts again: a megabyte, and once a wr
 class Turn:
     """A place in the queue of the writers, from its making until ``give_up``."""
 
-    __slots__ = ("_come", "_descriptor", "_settled")
+    __slots__ = ("_come", "_descriptor", "_settled", "number")
 
     def __init__(self, database: str) -> None:
+        self.number = 0  # how many have come before; 0 also where no place can be had
         self._come: Any = None  # locked until the turn has come; None: nobody was before us
         self._settled: Any = None  # locked by who is first, the thread or us: the other closes
         self._descriptor = -1
@@ -48,7 +49,7 @@ class Turn:
 
     def _queue(self, database: str) -> None:
         self._descriptor = _open(database)
-        number = _take_number(self._descriptor)
+        self.number = number = _take_number(self._descriptor)
         if number >= _MOST_NUMBERS:
             os.ftruncate(self._descriptor, 0)
         if number == 0:

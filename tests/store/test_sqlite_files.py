@@ -17,6 +17,7 @@ from agentlock.store.filesystem import Modes, filesystem_of, modes_for, refuse_u
 from agentlock.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECOND = 1_000_000
@@ -184,3 +185,44 @@ def test_a_commit_that_fails_takes_everything_back_and_the_next_one_works(path: 
         with store.writing():
             store.register("B", 2)
         assert [agent.name for agent in store.agents()] == ["B"]
+
+
+@pytest.fixture
+def store(path: str) -> Iterator[SQLiteStore]:
+    identifier = migrate.create(path, Modes())
+    migrate.add_project(path, "p")
+    opened = SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)
+    with closing(opened):
+        yield opened
+
+
+def test_the_log_is_written_back_though_nobody_ever_pauses(store: SQLiteStore) -> None:
+    with closing(sqlite3.connect(store.location)) as other:  # or the last to close would do it
+        other.execute("SELECT count(*) FROM events").fetchall()
+        for _ in range(1500):
+            with store.writing(durable=False):
+                store.log("probe", store.now(), detail="x" * 1000)
+        assert os.stat(f"{store.location}-wal").st_size < 8 << 20
+        assert other.execute("SELECT count(*) FROM events").fetchall() == [(1500,)]
+
+
+def test_a_reader_that_stays_keeps_the_log_and_stops_nobody(store: SQLiteStore) -> None:
+    with closing(sqlite3.connect(store.location, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
+        for _ in range(600):
+            with store.writing(durable=False):
+                store.log("probe", store.now())
+        assert reader.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
+
+
+def test_what_is_durable_waits_for_the_disk_and_the_rest_does_not(store: SQLiteStore) -> None:
+    def level() -> object:
+        return store._connection.execute("PRAGMA synchronous").fetchone()[0]
+
+    with store.writing():
+        assert level() == 2
+    with store.writing(durable=False):
+        assert level() == 1
+    with store.writing():
+        assert level() == 2
