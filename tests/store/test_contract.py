@@ -533,14 +533,21 @@ def test_events_cannot_be_rewritten(store: Store) -> None:
         store._rows("UPDATE events SET kind = 'nothing'")  # type: ignore[attr-defined]
 
 
-def test_a_message_reaches_its_recipient_only(store: Store) -> None:
+def test_a_message_reaches_its_recipient_only(database: Database, store: Store) -> None:
+    other = database.open("other")
+    for one in (other, store):  # the names that the other project has had before
+        with one.writing():
+            for agent in ("A", "B", "C"):
+                one.register(agent, 1)
     with store.writing():
-        for agent in ("A", "B"):
-            store.register(agent, 1)
-        store.send("A", "B", "subject", "body", 5)
-    assert store.messages("B", 0) == [(5, "A", "subject", "body")]
-    assert store.messages("B", 6) == []
-    assert store.messages("A", 0) == []
+        store.send("B", "C", "subject", "body", 5)
+        store.send("C", "B", "answer", "", 6)
+    assert store.messages("C", 0) == [(5, "B", "subject", "body")]
+    assert store.messages("C", 5) == store.messages("C", 0)
+    assert store.messages("C", 6) == []
+    assert store.messages("B", 0) == [(6, "C", "answer", "")]
+    assert store.messages("A", 0) == other.messages("C", 0) == []
+    other.close()
 
 
 def test_the_ledger_keeps_who_was_first(store: Store) -> None:

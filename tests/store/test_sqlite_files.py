@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import sys
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
+from agentlock.errors import (
+    DatabaseError,
+    DatabaseUnreachableError,
+    OlderSchemaError,
+    SchemaError,
+)
 from agentlock.store import migrate, statements
 from agentlock.store.filesystem import Modes, filesystem_of, modes_for, refuse_unsafe_filesystem
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore
+from agentlock.store.table import WHERE_IT_BELONGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,31 +176,32 @@ def test_this_machine_s_own_file_system_is_good_enough(path: str) -> None:
     refuse_unsafe_filesystem(path)
 
 
-def test_a_commit_that_fails_takes_everything_back_and_the_next_one_works(path: str) -> None:
-    identifier = migrate.create(path, Modes())
-    migrate.add_project(path, "p")
-    with closing(SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)) as store:
-
-        def break_a_reference_and_commit() -> None:
-            with store.writing():
-                store.register("A", 1)
-                store._rows("PRAGMA defer_foreign_keys = ON")
-                store._rows("UPDATE agents SET project_id = 99")
-
-        with pytest.raises(DatabaseError, match="FOREIGN KEY"):
-            break_a_reference_and_commit()
-        with store.writing():
-            store.register("B", 2)
-        assert [agent.name for agent in store.agents()] == ["B"]
+def writer(path: str, timeout: int = SECOND) -> closing[SQLiteStore]:
+    return closing(SQLiteStore(path, None, "p", timeout=timeout, read_only=False))
 
 
 @pytest.fixture
 def store(path: str) -> Iterator[SQLiteStore]:
-    identifier = migrate.create(path, Modes())
+    migrate.create(path, Modes())
     migrate.add_project(path, "p")
-    opened = SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)
-    with closing(opened):
+    with writer(path) as opened:
         yield opened
+
+
+def test_a_commit_that_fails_takes_everything_back_and_the_next_one_works(
+    store: SQLiteStore,
+) -> None:
+    def break_a_reference_and_commit() -> None:
+        with store.writing():
+            store.register("A", 1)
+            store._rows("PRAGMA defer_foreign_keys = ON")
+            store._rows("UPDATE agents SET project_id = 99")
+
+    with pytest.raises(DatabaseError, match="FOREIGN KEY"):
+        break_a_reference_and_commit()
+    with store.writing():
+        store.register("B", 2)
+    assert [agent.name for agent in store.agents()] == ["B"]
 
 
 def test_the_log_is_written_back_though_nobody_ever_pauses(store: SQLiteStore) -> None:
@@ -226,3 +234,37 @@ def test_what_is_durable_waits_for_the_disk_and_the_rest_does_not(store: SQLiteS
         assert level() == 1
     with store.writing():
         assert level() == 2
+
+
+def test_past_the_time_out_nothing_is_tried_again(store: SQLiteStore) -> None:
+    tried: list[str] = []
+    with writer(store.location, SECOND // 10) as late:
+        late._connection.set_trace_callback(tried.append)
+        with store.writing(), pytest.raises(DatabaseUnreachableError), late.writing():
+            pass
+    assert tried.count("BEGIN IMMEDIATE") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits to set")
+def test_of_a_disk_that_fails_one_is_told_to_look_at_it(store: SQLiteStore) -> None:
+    import resource
+
+    store.close()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(DatabaseError, match="disk I/O error") as refused:
+            writer(store.location)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert refused.value.hint == LOOK_AT_THE_DISK
+
+
+def test_of_a_damaged_table_one_is_told_where_it_belongs(store: SQLiteStore) -> None:
+    store.close()
+    with open(store.location, "r+b") as file:
+        file.seek(100)  # past the header
+        file.write(b"\xff" * (os.stat(store.location).st_size - 100))
+    with pytest.raises(DatabaseError, match="malformed") as refused:
+        writer(store.location)
+    assert refused.value.hint == WHERE_IT_BELONGS
