@@ -131,6 +131,17 @@ def test_a_refusal_names_both_patterns_the_holder_and_a_witness(table: Repo) -> 
         assert word in asked.err
 
 
+def test_a_refusal_is_in_the_log_with_twenty_of_those_it_met(table: Repo) -> None:
+    (held,) = table.reserve(THEM, "src/**")
+    assert table.agentlock("reserve", "a.py", "src/a.py", agent=ME).code == 1
+    event = table.agentlock("log", "--json").json[-1]
+    assert (event["kind"], event["agent"], event["pattern"]) == ("refused", ME, "/src/a.py")
+    assert event["detail"] == f"meets reservation {held['id']} of {THEM}"
+    table.reserve(THEM, *(f"docs/{number}.md" for number in range(21)))
+    assert table.agentlock("reserve", "docs/", agent=ME).code == 1
+    assert kinds(table).count("refused") == 1 + 20
+
+
 # All or nothing
 
 
@@ -393,6 +404,13 @@ def test_the_holder_of_what_a_text_means_here_is_named_before_ones_own_elsewhere
     assert refused.code == 1
     assert THEM in refused.err
     assert len(live(table)) == 2
+
+
+def test_the_holder_of_what_was_typed_so_elsewhere_is_named(table: Repo) -> None:
+    (held,) = table.reserve(THEM, "a.py", cwd=table.path / "src")
+    refused = table.agentlock("release", "a.py", agent=ME)
+    assert refused.code == 1
+    assert f"'a.py' is held by {THEM} (reservation {held['id']}), not by {ME}" in refused.err
 
 
 def test_one_of_several_who_share_releases_only_ones_own(table: Repo) -> None:
