@@ -25,7 +25,7 @@ class Store(Protocol):
     def reading(self) -> AbstractContextManager[None]: ...
 
     def writing(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """What is not ``durable`` survives a crash of any process, but may not outlive the power."""
+        """What is not ``durable`` survives any crash of a process, but maybe no power failure."""
 
     def now(self) -> int: ...
 
