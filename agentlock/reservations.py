@@ -10,6 +10,7 @@ from agentlock.errors import DatabaseError, PatternError, RefusedError, UsageErr
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.reason import check_reason, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
 SHORTEST_TTL = 60 * MICROSECONDS
-LONGEST_REASON = 1000
 SHORTEST_RETENTION = 3600 * MICROSECONDS
 MOST_CONFLICTS = 1_000
 MOST_PATTERNS = 5_000
@@ -77,20 +77,6 @@ def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
         )
 
 
-def check_reason(reason: str) -> str:
-    if len(reason) > LONGEST_REASON:
-        raise UsageError(
-            f"a reason of {len(reason)} characters is too long",
-            hint=f"{LONGEST_REASON} characters at most; an issue's number says it best",
-        )
-    return _storable(reason)
-
-
-def _storable(text: str) -> str:
-    """Text that a database takes: bytes of an argument that are not UTF-8 become ``?``."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     """Grant every pattern of the request or none, in one transaction.
 
@@ -118,7 +104,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
         check_lease(request.ttl, policy, request.ttl_text)
         conflicts = search.confirmed(now)
         _tidy(store, policy, now)
-        program, model = _storable(request.program), _storable(request.model)
+        program, model = storable(request.program), storable(request.model)
         store.register(request.agent, now, program=program, model=model)
         if conflicts:
             _log_refusal(store, request, conflicts, now)

@@ -13,7 +13,7 @@ import click
 from agentlock.cli.workspace import open_table
 from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
 from agentlock.git.repository import identify
-from agentlock.reservations import check_reason
+from agentlock.reason import check_reason
 from agentlock.store import connect
 
 if TYPE_CHECKING:

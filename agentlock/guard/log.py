@@ -9,6 +9,7 @@ import os
 
 from agentlock.errors import DatabaseError
 from agentlock.git.process import output
+from agentlock.reason import check_reason
 from agentlock.store import open_store
 
 TYPE_CHECKING = False
@@ -28,9 +29,9 @@ def skip(
     """Take the escape hatch, which is for people: "" where it is recorded, else what it lacks.
 
     It takes a reason, a policy that allows it and, where the project has one, the owner's key.
-    DatabaseError where it cannot be recorded.
+    UsageError where the reason is too long, DatabaseError where it cannot be recorded.
     """
-    reason = os.environ[SKIP]
+    reason = check_reason(os.environ[SKIP])
     if not reason.strip():
         return "a reason"
     if not verdict.policy.allow_skip:

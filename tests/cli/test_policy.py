@@ -331,6 +331,18 @@ def test_an_empty_reason_passes_nothing(project: Repo, reason: str) -> None:
     assert refused["detail"].startswith("commit, and a skip without a reason (1 of 1 paths")
 
 
+def test_a_reason_that_is_too_long_passes_nothing_and_is_told_the_limit(project: Repo) -> None:
+    change(project, "src/x.py")
+    shim = str(project.path / ".git" / "hooks" / "pre-commit")
+    refused = run(shim, cwd=project.path, agent=OTHER, env={SKIP: "r" * 1001})
+    assert refused.code == 3
+    assert "commit refused: a reason of 1001 characters is too long" in refused.err
+    assert "1000 characters at most" in refused.err
+    assert commit(project, "src/x.py", env={SKIP: "r" * 1001}).code == 1
+    assert events(project, "skipped") == []
+    assert commit(project, "src/x.py", env={SKIP: "r" * 1000}).code == 0
+
+
 def test_a_project_can_switch_the_hatch_off(project: Repo) -> None:
     set_policy(project, "allow_skip", "off")
     assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
