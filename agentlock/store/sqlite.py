@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from agentlock.store.turns import Turn
 
-_ATTEMPTS = 4  # the first and three retries
-_FIRST_PAUSE = 0.05
+_SLICE = 0.25  # seconds that SQLite may wait at a time, for while it does Python hears no ^C
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between two such waits; SQLite's own are as long
 _SMALLEST_PAGE = 512
 _CHECKPOINT_EVERY = 256  # turns: about what fills the 1,000 pages after which SQLite would do it
 _CHECKPOINT_REST = 16  # turns later
@@ -67,7 +67,7 @@ class SQLiteStore(Table):
         with _Translated(self):
             connection = driver.connect(
                 f"file:{_uri(self.location)}?mode={mode}",
-                timeout=self._patience,
+                timeout=min(self._patience, _SLICE),
                 isolation_level=None,
                 uri=True,
             )
@@ -93,39 +93,35 @@ class SQLiteStore(Table):
         return _Transaction(self, "BEGIN")
 
     def writing(self, *, durable: bool = True) -> _Transaction:
-        with _Translated(self):
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         return _Transaction(self, "BEGIN IMMEDIATE")
 
     def begin(self, statement: str) -> None:
         """Start a transaction, a writing one in its turn, within what is left of the time-out."""
-        started = time.monotonic()
         try:
             if statement != "BEGIN":
                 self._take_turn()
-            self._begin(statement, started + self._patience)
+            self._execute(statement)
         except BaseException:
             self._give_up_turn()
             raise
-        finally:
-            self._patience = max(self._patience - (time.monotonic() - started), 0.0)
 
-    def _begin(self, statement: str, deadline: float) -> None:
-        """Start a transaction before the deadline, trying again when the table is locked."""
+    def _execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        """Run a statement, where the table is locked again and again while patience lasts."""
         pause = _FIRST_PAUSE
-        for attempt in range(1, _ATTEMPTS + 1):
-            remaining = max(deadline - time.monotonic(), 0.0)
-            self._connection.execute(f"PRAGMA busy_timeout = {int(remaining * 1000)}")
+        deadline = time.monotonic() + self._patience
+        while True:
             try:
-                self._connection.execute(statement)
+                return self._connection.execute(statement, parameters)
             except driver.OperationalError as error:
-                over = attempt == _ATTEMPTS or deadline - time.monotonic() <= pause
-                if over or not _is_busy(error):
+                left = deadline - time.monotonic()
+                if left <= 0 or not _is_busy(error):
                     raise
-                time.sleep(pause)
-                pause *= 2
-            else:
-                return
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            self._patience = max(deadline - time.monotonic(), 0.0)
+            wait = int(min(self._patience, _SLICE) * 1000)
+            self._connection.execute(f"PRAGMA busy_timeout = {wait}")
 
     def _take_turn(self) -> None:
         """Queue with the other writers; after half of the time ask SQLite without a turn."""
@@ -133,7 +129,9 @@ class SQLiteStore(Table):
 
         self._turn = Turn(self.location)
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        started = time.monotonic()
         self._turn.wait(self._patience / 2)
+        self._patience = max(self._patience - (time.monotonic() - started), 0.0)
 
     def _give_up_turn(self) -> None:
         if self._turn is not None:
@@ -199,7 +197,7 @@ class SQLiteStore(Table):
 
     def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):
-            rows: list[tuple[Any, ...]] = self._connection.execute(statement, parameters).fetchall()
+            rows: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
             return rows
 
     def _inserted(self, statement: str, parameters: tuple[Any, ...]) -> int:

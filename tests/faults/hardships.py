@@ -173,7 +173,7 @@ def _git_setting(world: World, text: str) -> None:
 
 def _signalled(world: World, number: signal.Signals) -> None:
     held_by_another(world)
-    world.environment["AGENTLOCK_TIMEOUT"] = "1"
+    world.environment["AGENTLOCK_TIMEOUT"] = "60"
     world.kill = (number, 0.4)
 
 

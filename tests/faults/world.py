@@ -29,6 +29,7 @@ HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
 HOLDER, OTHER = "BlueLake", "GreenHill"
 RESERVED, FREE = "src/x.py", "docs/free.md"
 NOBODY = 65534
+_MOST_PATIENCE = 30  # seconds until everything that was signalled is gone, in the slowest of runs
 PACKAGE = Path(__file__).resolve().parents[2] / "agentlock"
 
 
@@ -123,7 +124,7 @@ class World:
             number, seconds = kill
             timer = threading.Timer(seconds, os.killpg, (process.pid, number))
             timer.start()
-            out, err = process.communicate(stdin)
+            out, err = process.communicate(stdin, timeout=_MOST_PATIENCE)
             timer.cancel()
         return Result(process.returncode, out.decode(), err.decode())
 
