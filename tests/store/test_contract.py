@@ -335,6 +335,21 @@ def test_what_others_hold_is_live_exclusive_and_theirs(
     assert not store.others_hold("B", store.now())
 
 
+def test_what_nobody_released_is_found_over_or_not_of_one_agent_or_of_all(
+    database: Database, store: Store, grant: Callable[..., Reservation]
+) -> None:
+    released, over, held = grant(), grant(ttl=-SECOND), grant("B", b"/b")
+    with store.writing():
+        store.change(released, released=store.now())
+    other = database.open("other")
+    with other.writing():
+        other.register("A", 1)
+    assert store.unreleased(None) == [over, held]
+    assert store.unreleased("A") == [over]
+    assert other.unreleased(None) == other.unreleased("A") == []
+    other.close()
+
+
 def test_keys_are_read_of_what_is_live_in_this_project(
     database: Database, store: Store, grant: Callable[..., Reservation]
 ) -> None:
