@@ -335,18 +335,27 @@ def test_what_others_hold_is_live_exclusive_and_theirs(
     assert not store.others_hold("B", store.now())
 
 
-def test_what_nobody_released_is_found_over_or_not_of_one_agent_or_of_all(
+def test_reservations_are_found_by_whatever_they_are_asked_for_by(
     database: Database, store: Store, grant: Callable[..., Reservation]
 ) -> None:
-    released, over, held = grant(), grant(ttl=-SECOND), grant("B", b"/b")
+    released, over, held, theirs = grant(), grant(ttl=-SECOND), grant(), grant("B", b"/b")
     with store.writing():
         store.change(released, released=store.now())
+    ended = store.reservation(released.id)
+    now = store.now()
+    assert store.reservations() == [ended, over, held, theirs]
+    assert store.reservations(agent="A") == [ended, over, held]
+    assert store.reservations(live_at=now) == [held, theirs]
+    assert store.reservations(agent="A", live_at=now) == [held]
+    assert store.unreleased(None) == [over, held, theirs]
+    assert store.unreleased("A") == [over, held]
     other = database.open("other")
     with other.writing():
         other.register("A", 1)
-    assert store.unreleased(None) == [over, held]
-    assert store.unreleased("A") == [over]
-    assert other.unreleased(None) == other.unreleased("A") == []
+    for agent in (None, "A"):
+        assert other.reservations(agent=agent) == other.unreleased(agent) == []
+        assert other.reservations(agent=agent, live_at=now) == []
+    assert other.reservation(held.id) is None
     other.close()
 
 

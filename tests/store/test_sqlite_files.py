@@ -214,6 +214,15 @@ def test_the_log_is_written_back_though_nobody_ever_pauses(store: SQLiteStore) -
         assert other.execute("SELECT count(*) FROM events").fetchall() == [(1500,)]
 
 
+def test_few_of_the_turns_write_the_log_back(store: SQLiteStore) -> None:
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    for _ in range(300):
+        with store.writing(durable=False):
+            store.log("probe", store.now())
+    assert 1 < sum("wal_checkpoint" in one for one in asked) < 10
+
+
 def test_a_reader_that_stays_keeps_the_log_and_stops_nobody(store: SQLiteStore) -> None:
     with closing(sqlite3.connect(store.location, isolation_level=None)) as reader:
         reader.execute("BEGIN")
