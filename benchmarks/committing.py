@@ -78,8 +78,8 @@ def committing(folder: Path, rounds: int, sizes: Sequence[int]) -> Section:
     variants[f"agentlock, {THOUSAND:,} of them, refused"] = refusals(
         guarded(scratch, "refused", THOUSAND)
     )
-    for peer, install in PEERS.items():
-        repo = scratch.repository(f"peer {len(variants)}", FILES)
+    for at, (peer, install) in enumerate(PEERS.items()):
+        repo = scratch.repository(f"peer {at}", FILES)
         if install(repo):
             variants[peer] = commits(repo)
         else:
@@ -178,7 +178,7 @@ PHASES = (
     "the table is loaded and opened",
     "waiting for what is staged",
     "the verdict",
-    "the table is closed, sh notes what was cleared",
+    "the table is closed, Python and sh end",
     "git, to prepare-commit-msg",
     "prepare-commit-msg recognises what was cleared",
     "git makes the commit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -24,7 +25,8 @@ def guard(marks: str) -> int:
 
     from agentlock.guard.early import Asked
 
-    asked = Asked(["pre-commit"])
+    arguments = sys.argv[2:]  # after `hook`
+    asked = Asked(arguments)
     moments.append(time.time())
     from agentlock.guard import hooks
 
@@ -32,7 +34,7 @@ def guard(marks: str) -> int:
     for name in ("identify", "open_store", "judge"):
         setattr(hooks, name, noted(getattr(hooks, name)))
     hooks._HOOKS["pre-commit"] = noted(hooks._HOOKS["pre-commit"])  # noqa: SLF001 -- as above
-    code = hooks.main(["pre-commit"], asked)
+    code = hooks.main(arguments, asked)
     with open(marks, "w", encoding="ascii") as file:
         file.write(" ".join(map(str, moments)))
     return code

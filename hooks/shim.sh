@@ -7,23 +7,12 @@ beside=${0%/*}/@HOOK@.before-agentlock
 refs='' ran=''
 
 # prepare-commit-msg is not skipped by --no-verify, and judges again, unless the same git command
-# has just had the same index cleared by pre-commit: git's process and the content say so. So does
-# reference-transaction, of the commit that is then made from that index.
-cleared=${GIT_DIR:-.git}/agentlock-cleared
-index=${GIT_INDEX_FILE:-.git/index}
+# has just had the same index cleared by pre-commit: agentlock keeps it under git's process id
+# (agentlock/git/cleared.py). reference-transaction asks so about the commit that is then made.
 recognised() {
-    [ @HOOK@ = prepare-commit-msg ] && [ -s "$cleared" ] && read -r was <"$cleared" &&
-        : >"$cleared" && [ "$was" = "$PPID $(cksum <"$index") $index" ]
-}
-leave_word() {
-    case @HOOK@ in
-    pre-commit | pre-merge-commit) ;;
-    prepare-commit-msg) [ -x "${0%/*}/reference-transaction" ] || exit 0 ;;
-    *) exit 0 ;;
-    esac
-    printf '%s\n' "$PPID $(cksum <"$index") $index" >"$cleared"
-    exit 0
-}
+    [ @HOOK@ = prepare-commit-msg ] &&
+        [ "${GIT_INDEX_FILE:-.git/index}" -ef "${GIT_DIR:-.git}/agentlock-cleared-$PPID" ]
+} 2>/dev/null
 
 # `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing
 # gets through, whatever the guard says; only therefore may the hooks before ours be left out, and
@@ -66,7 +55,12 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@"
     exit
 fi
+recognised && exit 0
 # What git had changed before it asked can be taken back: its process says which command that was.
-[ @HOOK@ != prepare-commit-msg ] || set -- "$PPID"
-recognised || ask "$@" || exit 3
-leave_word
+case @HOOK@ in
+pre-commit | pre-merge-commit | prepare-commit-msg) set -- "$PPID" ;;
+esac
+if [ @HOOK@ = prepare-commit-msg ] && [ -x "${0%/*}/reference-transaction" ]; then
+    set -- "$@" --strict
+fi
+ask "$@"

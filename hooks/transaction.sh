@@ -53,8 +53,8 @@ found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $ba
 [ $? -ne 0 ] || [ -n "$found$probing" ] || exit 0
 
 # One new commit, on top of what was there, by the process that has just had its index cleared
-# (shim.sh): it is made from that index, as long as nothing has changed it since. Each word serves
-# once. That of --amend has another parent, and what it takes over was not looked at.
+# (agentlock/git/cleared.py): it is made from that index, as long as nothing has changed it since.
+# Each serves once. That of --amend has another parent, and what it takes over was not looked at.
 recognised() {
     case " $found " in
     *'
@@ -62,9 +62,17 @@ recognised() {
     "$new $old "*) ;;
     *) return 1 ;;
     esac
-    cleared=${GIT_DIR:-.git}/agentlock-cleared
-    [ -s "$cleared" ] && read -r process sum size index <"$cleared" && : >"$cleared" &&
-        [ "$process $sum $size" = "$PPID $(cksum <"$index")" ]
+    git_dir=${GIT_DIR:-.git}
+    index=${GIT_INDEX_FILE:-$git_dir/index}
+    cleared=$git_dir/agentlock-cleared-$PPID
+    # Where it commits from: as it is, with -a, and with -o PATHS (git-commit(1), prepare_index).
+    for index in "$index" "$index.lock" "$git_dir/next-index-$PPID.lock"; do
+        if [ "$index" -ef "$cleared" ]; then
+            rm -f "$cleared"
+            return
+        fi
+    done
+    return 1
 } 2>/dev/null
 [ -n "$probing" ] || ! recognised || exit 0
 

@@ -10,25 +10,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.git.cleared import Judged
     from agentlock.git.process import Running
 
+STRICT = "--strict"
+_BEFORE_THE_MESSAGE = ("pre-commit", "pre-merge-commit")
 _ABOUT_THE_INDEX = ("pre-commit", "prepare-commit-msg", "pre-applypatch")
 
 
 class Asked:
     """Commands that git is working on: the settings, and of a commit what is staged."""
 
-    __slots__ = ("settings", "staged")
+    __slots__ = ("index", "settings", "staged")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
         hold_standard_descriptors()
         self.settings = ask_settings()
+        self.index: Judged | None = None
+        if arguments and _is_asked_again(arguments[0], arguments[1:]):
+            from agentlock.git.cleared import Judged
+
+            self.index = Judged(arguments[1])
         self.staged: Running | None = None
         if arguments and arguments[0] in _ABOUT_THE_INDEX:
             from agentlock.git.changes import ask_staged
 
             self.staged = ask_staged()
+
+
+def _is_asked_again(hook: str, arguments: Sequence[str]) -> bool:
+    """Whether git runs another of our hooks on the same index: then its process is told first."""
+    if not (arguments and arguments[0].isdecimal()):
+        return False
+    return hook in _BEFORE_THE_MESSAGE or (hook == "prepare-commit-msg" and STRICT in arguments)
 
 
 def hold_standard_descriptors() -> None:

@@ -63,6 +63,8 @@ class Question(Value):
 def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
     """Run the guard of one git hook; the exit code, 0 only where everything is allowed."""
     code = _answer(name, arguments, asked)
+    if code == EXIT_OK and asked.index is not None:
+        asked.index.cleared()
     if code != EXIT_OK and name == _TRANSACTION:
         _tell_how_to_restore(*arguments[1:3])
     elif code != EXIT_OK and name == "prepare-commit-msg":
@@ -177,7 +179,7 @@ def _prepare_commit_msg(
 ) -> Question:
     """As pre-commit, for what goes round it: --no-verify, cherry-pick, revert, rebase.
 
-    ``_arguments`` is git's process (shim.sh).
+    ``_arguments`` begin with git's process (shim.sh).
     """
     return Question(git_changes.staged(repository, asked=asked.staged), _replay_of(repository))
 

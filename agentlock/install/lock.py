@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
+from agentlock.git import cleared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = b"agentlock.lock"
-_CLEARED = b"agentlock-cleared"  # hooks/shim.sh
 _SECONDS = 60
 
 
@@ -42,6 +42,7 @@ def remove_files(common_dir: bytes) -> None:
     if os.path.isdir(worktrees):
         folders += [os.path.join(worktrees, name) for name in os.listdir(worktrees)]
     for folder in folders:
-        for name in (_NAME, _CLEARED):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                os.unlink(os.path.join(folder, name))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            cleared.forget(folder)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(os.path.join(folder, _NAME))

@@ -109,6 +109,55 @@ def test_an_index_that_changed_after_pre_commit_is_judged_again(scene: Repo) -> 
     assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
 
 
+def clear_index(repo: Repo) -> Path:
+    """Leave what a commit leaves that was stopped after its index had been cleared."""
+    repo.write("docs/y.md", "harmless\n")
+    repo.must("add", "-A")
+    hook = repo.path / ".git" / "hooks" / "commit-msg"
+    hook.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    assert repo.git("commit", "-q", "-m", "stopped", agent=OTHER).code == 1
+    hook.unlink()
+    (link,) = (repo.path / ".git").glob("agentlock-cleared-*")
+    return link
+
+
+def test_a_cleared_index_is_for_the_process_that_was_told_so(scene: Repo) -> None:
+    """Neither another process nor another index, of the same content or not, is recognised."""
+    link = clear_index(scene)
+    index = scene.path / ".git" / "index"
+    assert link.samefile(index)
+    commit = "exec git commit -q -n -m x"
+    # exec keeps the shell's process for git, whose number the shell knows.
+    rename = f'mv "{link}" ".git/agentlock-cleared-$$"; '
+    scene.write("src/x.py", "evil\n")
+    scene.must("add", "-A")
+    assert not link.samefile(index)
+    refused = run("sh", "-c", rename + commit, cwd=scene.path, agent=OTHER)
+    assert_refused(refused, "src/x.py")
+    forged = 'ln .git/index ".git/agentlock-cleared-1"; '
+    assert_refused(run("sh", "-c", forged + commit, cwd=scene.path, agent=OTHER), "src/x.py")
+
+
+def test_where_the_index_is_reached_by_a_link_nothing_is_kept_of_it(scene: Repo) -> None:
+    """The same link leads to another index later."""
+    index = scene.path / ".git" / "index"
+    index.rename(scene.path / "elsewhere")
+    index.symlink_to(scene.path / "elsewhere")
+    scene.write("docs/y.md", "harmless\n")
+    scene.must("add", "docs/y.md")
+    assert scene.git("commit", "-q", "-m", "x", agent=OTHER).code == 0
+    assert not list((scene.path / ".git").glob("agentlock-cleared-*"))
+
+
+def test_a_commit_forgets_the_indexes_of_others_and_a_refused_one_clears_none(scene: Repo) -> None:
+    link = clear_index(scene)
+    scene.write("src/x.py", "evil\n")
+    assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
+    assert not link.exists()
+    assert not list((scene.path / ".git").glob("agentlock-cleared-*"))
+
+
 def test_a_cherry_pick_of_ones_own_work_into_a_reservation_is_refused(scene: Repo) -> None:
     scene.must("checkout", "-q", "-b", "side")
     scene.write("src/x.py", "mine\n")

@@ -388,20 +388,22 @@ def test_what_is_staged_after_an_index_was_cleared_is_judged(scene: Repo) -> Non
     assert scene.must("show", "--format=", "--name-only", "HEAD") == "docs/y.md"
 
 
+def cleared(repo: Repo) -> list[Path]:
+    return sorted((repo.path / ".git").glob("agentlock-cleared-*"))
+
+
 def test_the_word_about_a_cleared_index_is_for_the_same_process_and_used_up(scene: Repo) -> None:
-    cleared = scene.path / ".git" / "agentlock-cleared"
     scene.write("src/x.py", "evil\n")
     scene.must("add", "src/x.py")
     evil = scene.must("commit-tree", "-p", "HEAD", "-m", "x", scene.must("write-tree"))
-    summed = shell(scene, "cksum < .git/index").out.strip()
-    # exec keeps the shell's process for git, whose number the shell can write down.
-    word = f'echo "PID {summed} .git/index" > .git/agentlock-cleared; exec git '
+    # exec keeps the shell's process for git, whose number the shell knows.
+    word = "ln .git/index .git/agentlock-cleared-PID; exec git "
     moving = f"update-ref refs/heads/main {evil} {scene.head}"
     other = shell(scene, word.replace("PID", "1") + moving)
     assert REFUSED in other.err
     same = shell(scene, word.replace("PID", "$$") + moving)
     assert same.code == 0, same
-    assert cleared.read_text(encoding="utf-8") == ""
+    assert [path.name for path in cleared(scene)] == ["agentlock-cleared-1"]
     again = scene.must("commit-tree", "-p", evil, "-m", "again", f"{evil}~1^{{tree}}")
     assert REFUSED in shell(scene, f"exec git update-ref refs/heads/main {again} {evil}").err
 

@@ -1,0 +1,53 @@
+"""The index that a hook has cleared, so that the next hook of the same commit need not judge it.
+
+git writes an index beside the old one and renames it into place (lockfile.h): the same file is the
+same index. So a hard link keeps it, under a name that holds the process id of the git command, and
+the shells of hooks/ compare the two files (``-ef``) without starting anything. The link is made
+before git is asked what is staged, and gets its name once that was judged: what is staged in
+between is another file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+JUDGED = b"agentlock-judged-"
+CLEARED = b"agentlock-cleared-"
+
+
+class Judged:
+    """The index of the hook that runs now, in the current directory, for a git process."""
+
+    __slots__ = ("_folder", "_process")
+
+    def __init__(self, process: str) -> None:
+        """Keep hold of the index; forget those of other commits. Where no link can be: nothing."""
+        self._process = os.fsencode(process)
+        self._folder: bytes | None = os.environb.get(b"GIT_DIR") or b".git"
+        index = os.environb.get(b"GIT_INDEX_FILE") or os.path.join(self._folder, b"index")
+        try:
+            forget(self._folder)
+            os.link(index, self._path(JUDGED))
+            if not stat.S_ISREG(os.lstat(self._path(JUDGED)).st_mode):  # whatever it leads to
+                self._folder = None
+        except OSError:
+            self._folder = None
+
+    def cleared(self) -> None:
+        """Say that it may be committed."""
+        if self._folder is not None:
+            try:  # noqa: SIM105 -- contextlib would cost a hook an import
+                os.rename(self._path(JUDGED), self._path(CLEARED))
+            except OSError:  # then it is judged once more
+                pass
+
+    def _path(self, name: bytes) -> bytes:
+        return os.path.join(self._folder or b"", name + self._process)
+
+
+def forget(git_dir: bytes) -> None:
+    """Remove every link from git's folder of a worktree."""
+    for name in os.listdir(git_dir):
+        if name.startswith((JUDGED, CLEARED)):
+            os.unlink(os.path.join(git_dir, name))
