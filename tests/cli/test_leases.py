@@ -379,6 +379,14 @@ def test_the_stored_and_the_typed_text_both_name_a_reservation_from_anywhere(
     assert held["pattern"] == stored
 
 
+def test_of_those_that_have_run_out_a_text_means_the_newest(table: Repo) -> None:
+    for _ in range(2):
+        (newest,) = table.reserve(ME, "a.py")
+        table.expire()
+    released = table.agentlock("release", "--json", "a.py", agent=ME).json["released"]
+    assert [one["id"] for one in released] == [newest["id"]]
+
+
 def test_a_literal_with_glob_characters_is_named_by_both_texts(table: Repo) -> None:
     table.write("src/[id].tsx")
     (held,) = table.reserve(ME, "src/[id].tsx")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlock.reservations import _BITE
+from agentlock.reservations import _BITE, _LARGE_BITE
 
 if TYPE_CHECKING:
     from support import Repo
@@ -22,8 +23,8 @@ def age(repo: Repo) -> None:
     repo.sql("UPDATE file_reservations SET created_ts = id, released_ts = id, expires_ts = id")
 
 
-def log_old_events(repo: Repo, count: int) -> None:
-    rows = ", ".join(["(1, 1, 'old')"] * count)
+def log_old_events(repo: Repo, count: int, moment: int = 1) -> None:
+    rows = ", ".join([f"(1, {moment}, 'old')"] * count)
     repo.sql(f"INSERT INTO events (project_id, created_ts, kind) VALUES {rows}")  # noqa: S608
 
 
@@ -72,11 +73,11 @@ def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -
     asked = repo.agentlock("db", "prune")
     assert asked.code == 2
     assert "--older-than" in asked.err
-    log_old_events(repo, 3)
+    log_old_events(repo, _LARGE_BITE + 1)
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     assert repo.agentlock("policy", "show", "--json").json["retention"] == "90d"
     result = repo.agentlock("db", "prune")
-    assert result.out == "removed 3 events and 0 reservations\n"
+    assert result.out == f"removed {_LARGE_BITE + 1} events and 0 reservations\n"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,13 @@ def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
     assert old_events(repo) == 1, "less than a bite is not worth the event that tells of it"
     told = repo.sql("SELECT detail FROM events WHERE kind = 'pruned'")
     assert told == [(f"{_BITE} events and 0 reservations of more than 90d ago",)] * 3
+
+
+def test_with_a_retention_what_is_younger_stays(repo: Repo) -> None:
+    assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
+    log_old_events(repo, 2 * _BITE, time.time_ns() // 1000 - 89 * 24 * HOUR)
+    repo.reserve("A", "a.py")
+    assert old_events(repo) == 2 * _BITE
 
 
 def test_a_retention_can_be_switched_off_again(repo: Repo) -> None:

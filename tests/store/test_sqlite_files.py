@@ -44,6 +44,10 @@ def query(path: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
+def files_beside(path: str) -> set[str]:
+    return {name for name in os.listdir(os.path.dirname(path)) if not name.endswith(".lock")}
+
+
 def test_the_schema_version_is_the_number_of_migrations() -> None:
     assert [number for number, _ in migrate.steps()] == list(
         range(1, statements.SCHEMA_VERSION + 1)
@@ -56,8 +60,7 @@ def test_a_new_database_is_private_in_wal_mode_and_at_rest_one_file(path: str) -
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
-    names = {name for name in os.listdir(os.path.dirname(path)) if not name.endswith(".lock")}
-    assert names == {"agentlock.sqlite3"}
+    assert files_beside(path) == {"agentlock.sqlite3"}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,14 @@ def test_a_newer_schema_says_upgrade(path: str) -> None:
     with pytest.raises(SchemaError) as refused:
         opened(path, identifier)
     assert refused.value.hint == "upgrade agentlock"
+
+
+def test_a_table_that_is_refused_is_closed_and_its_log_goes_with_it(path: str) -> None:
+    migrate.create(path, Modes())
+    with pytest.raises(DatabaseError, match="another database") as refused:
+        SQLiteStore(path, "not its id", None, timeout=SECOND, read_only=False)
+    assert refused.tb is not None  # the store is still alive in it
+    assert files_beside(path) == {"agentlock.sqlite3"}
 
 
 def test_a_migration_leaves_another_database_alone(path: str) -> None:
