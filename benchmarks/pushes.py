@@ -34,6 +34,8 @@ INTERPRETER = "python"
 GIT_ALONE = "git alone"
 PUSHES = ((1, False), (100, False), (10_000, False), (10_000, True))
 STAGED = (1, 1_000, 50_000)
+# Seconds, in 2030: of commits that are older than their parents git would list too many.
+_AFTER_ALL = 1_900_000_000
 _FLAGS = "--no-renames --ignore-submodules=none"
 _PATHS = f"git diff-tree --stdin -r -c --root -z --no-commit-id --name-only {_FLAGS}"
 _STAGED = f"git diff-index --cached -z --name-only {_FLAGS} --ita-invisible-in-index HEAD --"
@@ -107,7 +109,7 @@ def _commands(commits: int, *, merges: bool) -> Iterator[str]:
 
 
 def _commit(mark: int, parent: str, files: str, second: str = "") -> str:
-    who = f"committer Bench <bench@example.invalid> {1_700_000_000 + mark} +0000"
+    who = f"committer Bench <bench@example.invalid> {_AFTER_ALL + mark} +0000"
     merge = f"merge {second}\n" if second else ""
     head = f"commit refs/heads/main\nmark :{mark}\n{who}\ndata 1\n.\nfrom {parent}\n{merge}"
     return head + files + "\n"

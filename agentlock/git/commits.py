@@ -16,7 +16,7 @@ from agentlock.git.changes import (
     cut_short,
     difference,
 )
-from agentlock.git.process import git, output
+from agentlock.git.process import Running, git, output
 from agentlock.model import MICROSECONDS, Value
 
 TYPE_CHECKING = False
@@ -44,8 +44,13 @@ class Commit(Value):
 
 def listed(revisions: Iterable[bytes], *options: str) -> list[bytes]:
     """What ``git rev-list OPTION… REVISION…`` lists: each commit as its oid and its parents'."""
+    return listing(revisions, *options).output().splitlines()
+
+
+def listing(revisions: Iterable[bytes], *options: str) -> Running:
+    """Begin what ``listed`` gives."""
     asked = b"".join(b"%b\n" % revision for revision in revisions)
-    return output("rev-list", "--parents", "--stdin", *options, stdin=asked).splitlines()
+    return Running("rev-list", "--parents", "--stdin", *options, stdin=asked)
 
 
 def in_range(revisions: str) -> list[bytes]:

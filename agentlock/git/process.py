@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # takes no lock that a commit might wait for.
 _ALWAYS = {b"GIT_NO_REPLACE_OBJECTS": b"1", b"GIT_GRAFT_FILE": b"", b"GIT_OPTIONAL_LOCKS": b"0"}
 _CHUNK = 1 << 20
+_FITS_A_PIPE = 4096  # bytes that every system lets one write before anybody reads (PIPE_BUF)
 _SIGTERM = 15  # the module `signal` costs an enum
 
 
@@ -79,6 +80,13 @@ class Running:
         except OSError as error:
             raise GitError(f"git cannot be started: {error.strerror}") from error
 
+    def output(self) -> bytes:
+        """Wait for the stdout of a command that must succeed; GitError where it does not."""
+        result = self.result()
+        if result.code != 0:
+            raise result.error()
+        return result.stdout
+
 
 def git(
     *arguments: str,
@@ -92,10 +100,7 @@ def git(
 
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
     """The stdout of a git command that must succeed; GitError where it does not."""
-    result = git(*arguments, stdin=stdin, cwd=cwd)
-    if result.code != 0:
-        raise result.error()
-    return result.stdout
+    return Running(*arguments, stdin=stdin, cwd=cwd).output()
 
 
 class _Subprocess:
@@ -132,6 +137,9 @@ class _Spawned:
             for _ in range(3):
                 pipes.extend(os.pipe())
             child_in, to_child, from_child, child_out, errors_from_child, child_errors = pipes
+            if len(stdin) <= _FITS_A_PIPE:  # then git need not wait until it is waited for
+                os.write(to_child, stdin)
+                self._stdin = b""
             actions = [
                 (os.POSIX_SPAWN_DUP2, child_in, 0),
                 (os.POSIX_SPAWN_DUP2, child_out, 1),
@@ -144,11 +152,15 @@ class _Spawned:
             raise
         for end in (child_in, child_out, child_errors):
             os.close(end)
-        self._pipes = [to_child, from_child, errors_from_child]
+        self._pipes = [from_child, errors_from_child]
+        if self._stdin:
+            self._pipes.append(to_child)
+        else:
+            os.close(to_child)
 
     def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
         try:
-            stdout, stderr = self._exchange(*self._pipes, timeout=timeout)
+            stdout, stderr = self._exchange(*self._pipes[:2], timeout=timeout)
         except TimeoutError:
             os.kill(self._pid, _SIGTERM)
             raise
@@ -160,9 +172,9 @@ class _Spawned:
         return os.waitstatus_to_exitcode(status), stdout, stderr
 
     def _exchange(
-        self, to_child: int, from_child: int, errors_from_child: int, *, timeout: float | None
+        self, from_child: int, errors_from_child: int, *, timeout: float | None
     ) -> tuple[bytes, bytes]:
-        """Feed stdin and collect both outputs, whichever is ready, so that no pipe fills up."""
+        """Feed the rest of stdin and collect both outputs, as each is ready: no pipe fills up."""
         import select
         import time
 
@@ -172,18 +184,18 @@ class _Spawned:
         for end in received:
             poll.register(end, select.POLLIN | select.POLLHUP)
         rest = memoryview(self._stdin)
-        if rest:
+        for to_child in self._pipes[2:]:
             os.set_blocking(to_child, False)
-        poll.register(to_child, select.POLLOUT)
+            poll.register(to_child, select.POLLOUT)
         while self._pipes:
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0) * 1000
             ready = poll.poll(left)
             if not ready:
                 raise TimeoutError
             for end, _ in ready:
-                if end == to_child:
+                if end not in received:
                     try:
-                        rest = rest[os.write(end, rest[:_CHUNK]) :] if rest else rest
+                        rest = rest[os.write(end, rest[:_CHUNK]) :]
                     except BrokenPipeError:  # git has ended; its exit code says why
                         rest = rest[:0]
                     if rest:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from agentlock.errors import GitError
-from agentlock.git.commits import listed
+from agentlock.git.commits import listed, listing
 from agentlock.git.process import Running, git, output
 from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_AT_ONCE = 8  # git commands: a mirror may push thousands of refs
 
 
 class RefUpdate(Value):
@@ -58,33 +60,49 @@ class Push(Value):
     told: tuple[bytes, ...] = ()
 
 
-def sent(remote: str, updates: Iterable[RefUpdate]) -> Push:
+def ask_remotes() -> Running:
+    """Start to ask git for the names of all remotes."""
+    return Running("remote")
+
+
+def sent(remote: str, updates: Iterable[RefUpdate], asked: Running | None = None) -> Push:
     """What a push brings to a remote that does not have it yet, and what a forced one drops.
 
     Complete as far as the remote-tracking refs of ``remote`` tell the truth. GitError where the
     remote holds a commit that is not here: what the push would drop cannot be known then.
+    ``asked`` is what ``ask_remotes`` began.
     """
     updates = [update for update in updates if not update.deletes]
     if not updates:
         return Push((), ())
     told = sorted({update.remote_oid for update in updates if not update.creates})
-    _require_known(told)
     tips = [update.local_oid for update in updates]
-    known = _known_to(remote)
-    brings = listed([*tips, *_excluded(told)], *known)
+    known = _known_to(remote, asked or ask_remotes())
+    bringing = listing([*tips, *_excluded(told)], *known)
+    try:
+        drops = dropped(updates)
+        brings = bringing.output().splitlines()
+    except GitError:
+        _require_known(told)
+        raise
     tracked: set[bytes] = set()
     if known:
         tracked = {oid for line in brings for oid in line.split()}.union(tips)
         tracked -= {*told, *map(_oid, brings)}
-    return Push(tuple(brings), dropped(updates), tuple(sorted(tracked)), tuple(told))
+    return Push(tuple(brings), drops, tuple(sorted(tracked)), tuple(told))
 
 
 def dropped(updates: Iterable[RefUpdate]) -> tuple[bytes, ...]:
     """The commits that forced pushes take away from a ref; a tag that moves takes none."""
+    moved = [
+        (update.remote_oid, b"^" + update.local_oid)
+        for update in updates
+        if not update.creates and not update.remote_ref.startswith(b"refs/tags/")
+    ]
     found: list[bytes] = []
-    for update in updates:
-        if not update.creates and not update.remote_ref.startswith(b"refs/tags/"):
-            found += listed([update.remote_oid, b"^" + update.local_oid])
+    for start in range(0, len(moved), _AT_ONCE):
+        for one in [listing(revisions) for revisions in moved[start : start + _AT_ONCE]]:
+            found += one.output().splitlines()
     return tuple(dict.fromkeys(found))
 
 
@@ -155,13 +173,13 @@ def _require_known(oids: Sequence[bytes]) -> None:
         )
 
 
-def _known_to(remote: str) -> list[str]:
+def _known_to(remote: str, asked: Running) -> list[str]:
     """Options that leave out what the remote-tracking refs say that a remote has.
 
     A push by URL gives the URL as the name; then nothing is known to be there already, as with a
     name that `--remotes` would read as a glob over others'. Those of `origin/b` are not `origin`'s.
     """
-    names = output("remote").decode("utf-8", "surrogateescape").splitlines()
+    names = asked.output().decode("utf-8", "surrogateescape").splitlines()
     if remote not in names or any(letter in remote for letter in "*?[\\"):
         return []
     below = [name[len(remote) :] for name in names if name.startswith(remote + "/")]

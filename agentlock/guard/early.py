@@ -1,4 +1,4 @@
-"""What every commit's guard asks git first: git answers while Python still loads the guard."""
+"""What the guard asks git first: git answers while Python still loads the guard."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ABOUT_THE_INDEX = ("pre-commit", "prepare-commit-msg", "pre-applypatch")
 
 
 class Asked:
-    """Commands that git is working on: the settings, and of a commit what is staged."""
+    """Commands that git is working on: the settings, and what is staged or which remotes are."""
 
-    __slots__ = ("index", "settings", "staged")
+    __slots__ = ("index", "remotes", "settings", "staged")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
@@ -37,6 +37,11 @@ class Asked:
             from agentlock.git.changes import ask_staged
 
             self.staged = ask_staged()
+        self.remotes: Running | None = None
+        if arguments and arguments[0] == "pre-push":
+            from agentlock.git.pushes import ask_remotes
+
+            self.remotes = ask_remotes()
 
 
 def _is_asked_again(hook: str, arguments: Sequence[str]) -> bool:

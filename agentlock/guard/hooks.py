@@ -200,7 +200,7 @@ def _pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: As
     return Question(git_changes.staged(repository, asked=asked.staged), excuse)
 
 
-def _pre_push(repository: Repository, arguments: Sequence[str], _asked: Asked) -> Question:
+def _pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     from agentlock.git.commits import changed_by
     from agentlock.git.pushes import Remote, sent
 
@@ -212,7 +212,7 @@ def _pre_push(repository: Repository, arguments: Sequence[str], _asked: Asked) -
     else:
         raise UsageError("pre-push needs the remote's name and its URL, as git gives them")
     remote = Remote(name, url, min(_timeout() / 1_000_000, _LONGEST_WAIT))
-    push = sent(name, updates)
+    push = sent(name, updates, asked.remotes)
 
     def doubt(store: Store, verdict: Verdict, agent: str | None) -> Verdict:
         from agentlock.guard.tracking import doubted
