@@ -531,6 +531,23 @@ def test_a_forced_push_is_judged_by_what_it_drops_too(scene: Repo, remote: Path)
     assert_passed(push(scene, "-f", "origin", "main", agent=HOLDER))
 
 
+@pytest.mark.parametrize("dirty", [0, 8, 18])
+def test_of_many_branches_that_are_forced_at_once_each_is_judged(
+    scene: Repo, remote: Path, dirty: int
+) -> None:
+    assert remote.exists()
+    names = [f"b{at:02}" for at in range(19)]
+    for at, name in enumerate(names):
+        scene.must("checkout", "-q", "-B", name, "main")
+        sneak(scene, "src/x.py" if at == dirty else "docs/y.md", f"{name}\n")
+    assert_passed(push(scene, "origin", *names, agent=HOLDER))
+    for name in names:
+        scene.must("update-ref", f"refs/heads/{name}", "main")
+    scene.must("checkout", "-q", "-f", "main")
+    assert_refused(push(scene, "-f", "origin", *names), "src/x.py", what="push")
+    assert_passed(push(scene, "-f", "origin", *(one for one in names if one != names[dirty])))
+
+
 def test_a_forced_push_that_drops_only_free_files_passes(scene: Repo, remote: Path) -> None:
     assert remote.exists()
     sneak(scene, "docs/y.md")
