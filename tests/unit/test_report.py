@@ -92,3 +92,29 @@ def test_a_long_reason_is_cut() -> None:
 )
 def test_the_command_for_the_rest_can_be_pasted(path: bytes, argument: str) -> None:
     assert f"git commit --only -- {argument}\n" in told([b"src/auth/x"], rest=[path])
+
+
+@pytest.mark.parametrize(
+    ("path", "argument"),
+    [
+        (b"src/x", "../src/x"),
+        (b"docs/-x", "./-x"),
+        (b"docs/!x", "'./!x'"),
+        (b"docs/[x]", "--literal '[x]'"),
+    ],
+)
+def test_the_command_that_reserves_what_is_not_covered_can_be_pasted(
+    path: bytes, argument: str
+) -> None:
+    verdict = Verdict(1, (), (path,), Policy(require_reservation=True))
+    text = verdict_text(verdict, NOW, what="commit", agent="GreenHill", folder=b"docs")
+    assert f"reserve them: agentlock reserve {argument}\n" in text
+
+
+def test_who_has_no_name_is_told_how_to_get_one_where_that_is_theirs_to_do() -> None:
+    verdict = Verdict(1, (PathConflict(b"src/auth/x", HELD),), (), Policy())
+    for on_server, hint in ((False, "export AGENTLOCK_AGENT="), (True, "ask whoever runs it")):
+        text = verdict_text(verdict, NOW, what="push", agent=None, on_server=on_server)
+        assert (hint in text, text.count("who are you?")) == (True, 1)
+    named = verdict_text(verdict, NOW, what="push", agent="GreenHill", on_server=True)
+    assert "who are you?" not in named
