@@ -33,6 +33,7 @@ class Folding(Value):
 
 
 EXACT = Folding()
+MANY = 1_000  # paths
 
 
 def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
@@ -69,7 +70,11 @@ def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
 
 
 def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """``path_keys`` of all these paths together: what they share is made once."""
+    """``path_keys`` of all these paths together: what they share is made once.
+
+    Of more than MANY paths there are no names, which means any: it would take as long to find out
+    that they are too many to ask for as everything else.
+    """
     prefixes = {b""}
     names = {b"*"}
     joined = b"\0".join(paths)  # no path holds a NUL
@@ -78,12 +83,14 @@ def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
             its_prefixes, its_names = path_keys(path)
             prefixes.update(its_prefixes)
             names.update(its_names)
-        return prefixes, names
+        return prefixes, (names if len(paths) <= MANY else set())
     keys = joined.lower().split(b"\0") if paths else []
     above = keys
     while above := list({key[: max(key.rfind(b"/"), 0)] for key in above} - prefixes):
         prefixes.update(above)
     prefixes.update(keys)
+    if len(paths) > MANY:
+        return prefixes, set()
     last = {key[key.rfind(b"/") + 1 :] for key in keys}
     names.update(last)
     names.update([b"*" + name[name.rfind(b".") :] for name in last if b"." in name])

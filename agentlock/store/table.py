@@ -380,8 +380,8 @@ def reservation_of(row: tuple[Any, ...]) -> Reservation:
 
 def few_names(names: Iterable[bytes]) -> list[bytes]:
     """The names that a search is narrowed by; none: any will do."""
-    few = sorted(set(names))
-    return [] if len(few) > _MOST_NAMES else few
+    few = set(names)
+    return [] if len(few) > _MOST_NAMES else sorted(few)
 
 
 def _id(held: Reservation) -> int:
