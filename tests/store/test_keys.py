@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentlock.errors import PatternError
-from agentlock.patterns.keys import keys_of
+from agentlock.patterns.keys import MANY, keys_of
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.wildmatch import escape, parse, render
@@ -133,3 +133,12 @@ def test_the_keys_of_many_paths_are_those_of_each(seed: int) -> None:
         prefixes.update(its_prefixes)
         names.update(its_names)
     assert keys_of(paths) == (prefixes, names)
+
+
+@pytest.mark.parametrize("name", [b"a.py", "\u00e9.py".encode()])
+def test_very_many_paths_have_any_name(name: bytes) -> None:
+    paths = [b"d%d/%b" % (at, name) for at in range(MANY + 1)]
+    prefixes, names = keys_of(paths)
+    assert names == set()
+    assert prefixes == {b"", *(key for path in paths for key in path_keys(path)[0])}
+    assert keys_of(paths[1:])[1] == set(path_keys(paths[1])[1])
