@@ -89,7 +89,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
 # Why a change that was drawn and lived is no gap of the tests.
 _TUNING = "how much at once: one more or less is as right"
 SURVIVORS = {
-    "guard/report.py: _hints: 0 → 1 (2)": "the width where there is no hint, and so nothing to align",
+    "guard/report.py: _hints: 0 → 1 (2)": "the width where there is no hint: nothing to align",
     "reservations.py: _LARGE_BITE: 1000 → 1001": _TUNING,
     "reservations.py: _BITE: 50 → 51": _TUNING,
     "reservations.py: _Search.__init__: 0 → 1 (3)": "`everything()` sets it before it is read",
