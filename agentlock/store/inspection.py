@@ -8,11 +8,12 @@ import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from agentlock.errors import DatabaseError
+from agentlock.store.sqlite import explained, require_database_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RESTORE = "from a backup: agentlock db restore FILE"
 INTEGRITY = "PRAGMA integrity_check(5)"
 FOREIGN_KEYS = "PRAGMA foreign_key_check"
 # Rows are written with the clock of the moment: one from the future means that it ran backwards.
@@ -44,6 +45,7 @@ def newest(path: str, *, timeout: int) -> int:
 
 @contextlib.contextmanager
 def _reading(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
+    require_database_file(path)
     try:
         with contextlib.closing(
             sqlite3.connect(
@@ -52,6 +54,4 @@ def _reading(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
         ) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise DatabaseError(
-            f"{path} cannot be read: {error}", hint="from a backup: agentlock db restore FILE"
-        ) from error
+        raise explained(error, path, timeout, remedy=_RESTORE) from error

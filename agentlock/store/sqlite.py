@@ -62,7 +62,7 @@ class SQLiteStore(Table):
             raise
 
     def _connect(self, *, read_only: bool) -> Any:
-        self._file = _require_database_file(self.location)
+        self._file = require_database_file(self.location)
         mode = "ro" if read_only else "rw"
         with _Translated(self):
             connection = driver.connect(
@@ -150,7 +150,7 @@ class SQLiteStore(Table):
         if turns and turns % _CHECKPOINT_EVERY == 0:
             self._checkpoint()
         # SQLite itself does not look. What was only read was there, whatever has become of it.
-        if self._turn is not None and _require_database_file(self.location) != self._file:
+        if self._turn is not None and require_database_file(self.location) != self._file:
             raise DatabaseError(
                 f"{self.location} was replaced while this command ran, and what it did is lost",
                 hint="try again",
@@ -177,23 +177,7 @@ class SQLiteStore(Table):
             self._give_up_turn()
 
     def translated(self, error: Exception) -> DatabaseError:
-        """What a driver's error means, in a sentence with a remedy."""
-        said = str(error)
-        if _is_busy(error):
-            seconds = self._timeout / 1_000_000
-            return DatabaseUnreachableError(
-                f"{self.location} stayed locked by another process for {seconds:g} s",
-                hint="try again; agentlock status shows whether it answers",
-            )
-        if "unable to open" in said or "readonly" in said or "authorization" in said:
-            return DatabaseError(
-                f"{self.location} cannot be opened as it must be: {said}",
-                hint=CHECK_PERMISSIONS,
-            )
-        if "full" in said:
-            return DatabaseError(f"{self.location}: {said}", hint="free space on that disk")
-        hint = LOOK_AT_THE_DISK if "I/O error" in said else WHERE_IT_BELONGS
-        return DatabaseError(f"{self.location} cannot be read or written: {said}", hint=hint)
+        return explained(error, self.location, self._timeout)
 
     def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):
@@ -252,6 +236,26 @@ class _Transaction:
             self._store.roll_back()
 
 
+def explained(
+    error: Exception, path: str, timeout: int, *, remedy: str = WHERE_IT_BELONGS
+) -> DatabaseError:
+    """What a driver's error means, in a sentence; ``remedy`` where nothing better is known."""
+    said = str(error)
+    if _is_busy(error):
+        return DatabaseUnreachableError(
+            f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
+            hint="try again; agentlock status shows whether it answers",
+        )
+    if "unable to open" in said or "readonly" in said or "authorization" in said:
+        return DatabaseError(
+            f"{path} cannot be opened as it must be: {said}", hint=CHECK_PERMISSIONS
+        )
+    if "full" in said:
+        return DatabaseError(f"{path}: {said}", hint="free space on that disk")
+    hint = LOOK_AT_THE_DISK if "I/O error" in said else remedy
+    return DatabaseError(f"{path} cannot be read or written: {said}", hint=hint)
+
+
 def _is_busy(error: Exception) -> bool:
     said = str(error)
     return "locked" in said or "busy" in said
@@ -264,7 +268,7 @@ def _uri(path: str) -> str:
     )
 
 
-def _require_database_file(path: str) -> tuple[int, int]:
+def require_database_file(path: str) -> tuple[int, int]:
     """What tells the file from others: its device and inode.
 
     Only `init` makes a database: what is missing or no file is an error, never made here.

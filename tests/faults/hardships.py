@@ -82,7 +82,7 @@ def attempt(world: World, command: Command) -> Outcome:
 
 def lifted(world: World) -> None:
     """End every hardship: afterwards the table must be whole."""
-    world.cleanup.close()
+    world.lifting.close()
     world.beforehand, world.redirections, world.kill = "", "", None
 
 
@@ -109,14 +109,16 @@ def _on_own_disk(world: World, size: str) -> Path:
     return folder
 
 
-def _fill(folder: Path) -> None:
-    with contextlib.suppress(OSError), open(folder / "filling", "wb", buffering=0) as file:
+def _fill(world: World, folder: Path) -> None:
+    filling = folder / "filling"
+    world.lifting.callback(filling.unlink)
+    with contextlib.suppress(OSError), open(filling, "wb", buffering=0) as file:
         while file.write(b"\0" * 4096):
             pass
 
 
 def _disk_full(world: World) -> None:
-    _fill(_on_own_disk(world, "1m"))
+    _fill(world, _on_own_disk(world, "1m"))
 
 
 def _disk_full_in_use(world: World) -> None:
@@ -125,12 +127,13 @@ def _disk_full_in_use(world: World) -> None:
     reader = sqlite3.connect(world.database, isolation_level=None)
     world.cleanup.callback(reader.close)
     reader.execute("SELECT count(*) FROM projects").fetchone()
-    _fill(folder)
+    _fill(world, folder)
 
 
 def _disk_read_only(world: World) -> None:
     folder = _on_own_disk(world, "1m")
     assert run("mount", "-o", "remount,ro", str(folder), cwd=world.folder).code == 0
+    world.lifting.callback(run, "mount", "-o", "remount,rw", str(folder), cwd=world.folder)
 
 
 def _temporary_disk_full(world: World) -> None:
@@ -138,7 +141,7 @@ def _temporary_disk_full(world: World) -> None:
     mount = ("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(folder))
     assert run(*mount, cwd=world.folder).code == 0
     world.cleanup.callback(run, "umount", "-l", str(folder), cwd=world.folder)
-    _fill(folder)
+    _fill(world, folder)
 
 
 def _limited(world: World, limit: str) -> None:
@@ -149,6 +152,8 @@ def _without_rights(world: World, mode: int) -> None:
     """Root, without what lets root pass by permissions."""
     world.as_user = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
     world.database.chmod(mode)
+    world.lifting.callback(world.database.chmod, 0o600)
+    world.lifting.callback(setattr, world, "as_user", ())
 
 
 def _clock(world: World, hours: int) -> None:
@@ -168,7 +173,9 @@ def _unset(world: World, *names: str) -> None:
 
 def _git_setting(world: World, text: str) -> None:
     path = world.folder / "home" / ".gitconfig"
-    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before + text, encoding="utf-8")
+    world.lifting.callback(path.write_text, before, encoding="utf-8")
 
 
 def _signalled(world: World, number: signal.Signals) -> None:

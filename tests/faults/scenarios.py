@@ -195,8 +195,8 @@ def held_by_another(world: World) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    world.cleanup.push(holder)
-    world.cleanup.callback(holder.kill)
+    world.lifting.push(holder)
+    world.lifting.callback(holder.kill)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
 

@@ -54,6 +54,8 @@ def test_nothing_reserved_gets_through_and_what_is_said_is_true(
             if outcome.result.code != 0 and not hardship.silent:
                 assert explains(outcome.result, hardship.says, starved=hardship.starved), outcome
         lifted(world)
+        checked = world.check()
+        assert checked.code == 0, checked
         with closing(sqlite3.connect(world.database)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -69,3 +71,7 @@ def test_what_cannot_be_decided_changes_nothing_and_says_why(fault: Fault, templ
             assert outcome.honest, (command, outcome)
             if outcome.result.code != 0 and not fault.silent:
                 assert explains(outcome.result, ""), outcome
+        checked = world.check()
+        assert checked.code in (1, 2, 3), checked
+        assert fault.silent or re.search(r"(?m)^(wrong|agentlock): .", checked.err), checked
+        assert "Traceback" not in checked.err

@@ -53,6 +53,7 @@ class World:
         self.killed_git = False
         self.push_lines: bytes | None = None
         self.push_arguments = ("origin", "../remote.git")
+        self.lifting = contextlib.ExitStack()  # what ends the trouble, and leaves the table
         self.cleanup = contextlib.ExitStack()
 
     @property
@@ -86,6 +87,10 @@ class World:
         words = {"list": (), "reserve": ("docs/",), "release": ("--all",)}[command]
         whole = self.in_shell(*AGENTLOCK, command, *words, redirections=self.redirections)
         return self.run(*whole, kill=self.kill)
+
+    def check(self) -> Result:
+        """What `db check` says of the table."""
+        return self.run(*self.in_shell(*AGENTLOCK, "db", "check", redirections=self.redirections))
 
     def hook(self, operation: Operation) -> Result:
         """Run the installed hook as git does, for a change of the reserved and the free path."""
@@ -273,7 +278,7 @@ def copied(template: Path, *, other_user: bool = False) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="agentlock-fault-", dir="/tmp") as folder:
         world = World(Path(folder) / "world")
         shutil.copytree(template, world.folder, symlinks=True)
-        with world.cleanup:
+        with world.cleanup, world.lifting:
             if other_user and os.geteuid() == 0:
                 _give_away(world, Path(folder), template)
             yield world
