@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.hardships import HARDSHIPS, Hardship, attempt  # noqa: E402
+from faults.hardships import HARDSHIPS, Hardship, attempt, lifted  # noqa: E402
 from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe  # noqa: E402
 from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied  # noqa: E402
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TABLE = ROOT / "docs" / "faults.md"
 WIDEST = 130
-COLUMNS = (*COMMANDS, *OPERATIONS)
+COLUMNS = (*COMMANDS, *OPERATIONS, "db check")
 INTRODUCTION = """\
 # Closed when in doubt
 
@@ -35,18 +35,22 @@ code of the command, or of the hook, which is asked about a path that another ag
 even Python or the shell could start. Made by `python benchmarks/fault_table.py` from the scenarios
 that `tests/faults` holds the code to: a command that ends with 0 has done what it says, any other
 has changed no reservation, but where its answer cannot be printed (it says so); no hook lets the
-reserved path through.
+reserved path through. How long they wait for a table that another process holds is told in
+[benchmarks/HELD.md](../benchmarks/HELD.md).
+
+`db check` is asked last: 0 the table is whole, 1 something in it is wrong, 2 or 3 it was not read.
 """
 DECIDED = """
 ## Nothing can be decided
 
-No ref moves and no byte of the table is changed.
+No ref moves and no byte of the table is changed. `db check`, asked under the fault too, never calls
+the table whole.
 """
 LIVED_THROUGH = """
 ## What must be lived through
 
-Where the table can still be read, the answer is the right one. Afterwards `PRAGMA integrity_check`
-finds nothing.
+Where the table can still be read, the answer is the right one. Afterwards, when it is over, the
+table is whole: `db check` and SQLite's own `PRAGMA integrity_check` find nothing.
 """
 LIMITS = """
 ## Published limits
@@ -93,6 +97,9 @@ def _fault_row(fault: Fault, template: Path, wrong: list[str]) -> str:
     if fault in COMMAND_FAULTS and not fault.other_user:
         with arranged(fault, template) as world:
             _attempt_all(fault.name, world, cells, wrong)
+            cells["db check"] = world.check()
+            if cells["db check"].code not in (1, 2, 3):
+                wrong.append(f"{fault.name}, db check: {cells['db check']}")
     return _row(fault.name, cells)
 
 
@@ -106,6 +113,10 @@ def _hardship_row(hardship: Hardship, template: Path, wrong: list[str]) -> str:
             if by_git.code == 0 or cells[operation].code == 0 or world.landed() != refs:
                 wrong.append(f"{hardship.name}, {operation}: {by_git} {cells[operation]}")
         _attempt_all(hardship.name, world, cells, wrong if hardship.printed else [])
+        lifted(world)
+        cells["db check"] = world.check()
+        if cells["db check"].code != 0:
+            wrong.append(f"{hardship.name}, db check: {cells['db check']}")
     return _row(hardship.name, cells)
 
 
@@ -118,7 +129,8 @@ def _attempt_all(name: str, world: World, cells: dict[str, Result], wrong: list[
 
 def _row(name: str, cells: dict[str, Result]) -> str:
     codes = [_code(cells[column]) if column in cells else "-" for column in COLUMNS]
-    said = {_told(result) for result in cells.values() if result.code not in (0, 1)}
+    told = [one for name, one in cells.items() if one.code not in (0, 1) or name == "db check"]
+    said = {_told(result) for result in told}
     return f"| {_escaped(name)} | {' | '.join(codes)} | {'; '.join(sorted(said - {''}))} |\n"
 
 
@@ -128,7 +140,7 @@ def _code(result: Result) -> str:
 
 def _told(result: Result) -> str:
     """The sentence that a refusal begins with; of an undecided one nothing else is needed."""
-    said = [line for line in result.err.splitlines() if line.startswith("agentlock: ")]
+    said = [line for line in result.err.splitlines() if line.startswith(("agentlock: ", "wrong: "))]
     line = re.sub(r"^agentlock: ((commit|push) )?(refused: )?", "", said[0]) if said else ""
     line = re.sub(r"[^\s(]*/agentlock-fault-\w+/world(/repo/\.git/agentlock)?", "…", line)
     for path in (ROOT, Path(sys.prefix)):

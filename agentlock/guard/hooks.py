@@ -156,7 +156,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
     )
     if verdict.allowed:
         return EXIT_OK
-    log.refusal(repository, identity, verdict, noted)
+    log.refusal(repository, identity, verdict, noted, timeout)
     return EXIT_REFUSED
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SKIP = "AGENTLOCK_SKIP"
 _OWNER_KEY_FILE = "AGENTLOCK_OWNER_KEY_FILE"
 _LOGGED_PATHS = 100
-_LOGGING_TIMEOUT = 2 * 1_000_000
+_LONGEST_WAIT = 2 * 1_000_000  # to log a refusal, which stands without it too
 
 
 def skip(
@@ -44,9 +44,11 @@ def skip(
     return ""
 
 
-def refusal(repository: Repository, identity: Identity, verdict: Verdict, what: str) -> None:
+def refusal(
+    repository: Repository, identity: Identity, verdict: Verdict, what: str, timeout: int
+) -> None:
     try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        _log(repository, identity, verdict, "refused", what, _LOGGING_TIMEOUT)
+        _log(repository, identity, verdict, "refused", what, min(timeout, _LONGEST_WAIT))
     except DatabaseError:
         pass  # the refusal stands without its line in the log
 

@@ -13,14 +13,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from faults.scenarios import bound, held_by_another
+from faults.scenarios import bound, held_by_another, hold
 from faults.world import OTHER, Command, World
 from support import Result, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -83,7 +83,7 @@ def attempt(world: World, command: Command) -> Outcome:
 def lifted(world: World) -> None:
     """End every hardship: afterwards the table must be whole."""
     world.lifting.close()
-    world.beforehand, world.redirections, world.kill = "", "", None
+    world.beforehand, world.redirections, world.meanwhile = "", "", None
 
 
 # The hardships, each a function that arranges one
@@ -181,7 +181,49 @@ def _git_setting(world: World, text: str) -> None:
 def _signalled(world: World, number: signal.Signals) -> None:
     held_by_another(world)
     world.environment["AGENTLOCK_TIMEOUT"] = "60"
-    world.kill = (number, 0.4)
+    world.meanwhile = lambda group: os.killpg(group, number)
+
+
+def _taken(world: World, mode: Literal["EXCLUSIVE", "NORMAL"]) -> None:
+    """The table's folder is removed under whoever waits for the table, and put back later."""
+    _while_it_waits(world, mode, lambda: shutil.rmtree(world.database.parent))
+
+
+def _replaced(world: World, mode: Literal["EXCLUSIVE", "NORMAL"]) -> None:
+    """Another table is moved over the one that somebody waits for; the first comes back later."""
+    draft = world.database.with_name("draft")
+    other = world.other_table()
+
+    def replace() -> None:
+        shutil.copyfile(other, draft)
+        draft.replace(world.database)
+
+    _while_it_waits(world, mode, replace)
+
+
+def _while_it_waits(
+    world: World, mode: Literal["EXCLUSIVE", "NORMAL"], change: Callable[[], object]
+) -> None:
+    holders: list[subprocess.Popen[bytes]] = []
+    folder, kept = world.database.parent, world.folder / "kept"
+
+    @contextlib.contextmanager
+    def around() -> Iterator[None]:
+        with hold(world, mode) as holder:
+            holders.append(holder)
+            shutil.copytree(folder, kept)
+            try:
+                yield
+            finally:
+                holder.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        kept.rename(folder)
+
+    def meanwhile(_group: int) -> None:
+        change()
+        holders[-1].kill()
+
+    world.around, world.meanwhile = around, meanwhile
 
 
 def _closed(world: World, redirections: str) -> None:
@@ -219,6 +261,8 @@ def _grant_into_log(world: World) -> None:
     assert os.path.getsize(f"{world.database}-wal")
 
 
+# What was taken away meanwhile is missing, or SQLite fails to open what belongs to it.
+_LOST = "is missing|was replaced|is another|cannot be opened|disk I/O"
 LIMIT_FILES = (4, 8, 12)
 HARDSHIPS: tuple[Hardship, ...] = (
     Hardship("disk full", _disk_full, "full|disk I/O", root_only=True),
@@ -258,6 +302,10 @@ HARDSHIPS: tuple[Hardship, ...] = (
         Hardship(f"{number.name} while the table is held", bound(_signalled, number))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
     ),
+    Hardship("its folder removed under who waits to write", bound(_taken, "NORMAL"), _LOST),
+    Hardship("its folder removed under who waits to read", bound(_taken, "EXCLUSIVE"), _LOST),
+    Hardship("replaced under who waits to write", bound(_replaced, "NORMAL"), _LOST),
+    Hardship("replaced under who waits to read", bound(_replaced, "EXCLUSIVE"), _LOST),
     Hardship("stdin closed", bound(_closed, "<&-")),
     Hardship("stdout closed", bound(_closed, ">&-")),
     Hardship("stderr closed", bound(_closed, "2>&-"), silent=True),

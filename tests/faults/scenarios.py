@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from faults.world import FREE, OPERATIONS, RESERVED, Operation, World, copied
 from support import Repo, Result
@@ -180,25 +180,31 @@ def _garbled_pattern_type(world: World) -> None:
 
 def held_by_another(world: World) -> None:
     """A second process has the table for itself and does not let go."""
+    world.environment["AGENTLOCK_TIMEOUT"] = str(TIMEOUT)
+    holder = hold(world, "EXCLUSIVE")
+    world.lifting.push(holder)
+    world.lifting.callback(holder.kill)
+
+
+def hold(world: World, mode: Literal["EXCLUSIVE", "NORMAL"]) -> subprocess.Popen[bytes]:
+    """A process that has the table, from readers too or from writers alone, until it ends."""
     script = (
-        "import sqlite3, sys, time\n"
+        "import sqlite3, sys\n"
         "table = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "table.execute('PRAGMA locking_mode = EXCLUSIVE')\n"
+        "table.execute('PRAGMA locking_mode = ' + sys.argv[2])\n"
         "table.execute('BEGIN IMMEDIATE')\n"
         "table.execute('UPDATE projects SET last_fence = last_fence')\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    world.environment["AGENTLOCK_TIMEOUT"] = str(TIMEOUT)
     holder = subprocess.Popen(
-        (sys.executable, "-c", script, world.database),
+        (sys.executable, "-c", script, world.database, mode),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    world.lifting.push(holder)
-    world.lifting.callback(holder.kill)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
+    return holder
 
 
 def _unreadable(world: World) -> None:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal
 from support import AGENTLOCK, Repo, Result, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 Operation = Literal["commit", "push"]
 Command = Literal["list", "reserve", "release"]
@@ -29,7 +30,8 @@ HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
 HOLDER, OTHER = "BlueLake", "GreenHill"
 RESERVED, FREE = "src/x.py", "docs/free.md"
 NOBODY = 65534
-_MOST_PATIENCE = 30  # seconds until everything that was signalled is gone, in the slowest of runs
+_A_MOMENT = 0.4  # seconds: by then a process waits for the table
+_MOST_PATIENCE = 30  # seconds until it is gone after what happened to it, in the slowest of runs
 PACKAGE = Path(__file__).resolve().parents[2] / "agentlock"
 
 
@@ -49,7 +51,9 @@ class World:
         self.before_git: tuple[str, ...] = ()
         self.beforehand = ""  # what a shell does before it becomes the command
         self.redirections = ""
-        self.kill: tuple[int, float] | None = None  # a signal, and after how many seconds it comes
+        # what happens to each process a moment after its start, told its group, and around each
+        self.meanwhile: Callable[[int], object] | None = None
+        self.around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self.killed_git = False
         self.push_lines: bytes | None = None
         self.push_arguments = ("origin", "../remote.git")
@@ -80,13 +84,13 @@ class World:
             "push": ("push", "-q", "origin", f"{branch}:refs/heads/main"),
         }[operation]
         whole = self.in_shell("git", *self.before_git, *arguments)
-        return self.run(*whole, kill=self.kill)
+        return self.run(*whole)
 
     def command(self, command: Command) -> Result:
         """Run a command of OTHER's, who holds notes/ and asks for docs/."""
         words = {"list": (), "reserve": ("docs/",), "release": ("--all",)}[command]
         whole = self.in_shell(*AGENTLOCK, command, *words, redirections=self.redirections)
-        return self.run(*whole, kill=self.kill)
+        return self.run(*whole)
 
     def check(self) -> Result:
         """What `db check` says of the table."""
@@ -101,36 +105,37 @@ class World:
             arguments = self.push_arguments
             lines = self.push_lines if self.push_lines is not None else self.update("both")
         command = self.in_shell(path, *arguments, redirections=self.redirections)
-        return self.run(*command, stdin=lines, kill=self.kill)
+        return self.run(*command, stdin=lines)
 
     def in_shell(self, *command: str, redirections: str = "") -> tuple[str, ...]:
         if not (self.beforehand or redirections):
             return command
         return ("sh", "-c", f'{self.beforehand} exec "$@" {redirections}', "sh", *command)
 
-    def run(
-        self, *command: str, stdin: bytes = b"", kill: tuple[int, float] | None = None
-    ) -> Result:
+    def run(self, *command: str, stdin: bytes = b"") -> Result:
         if self.killed_git:
             return self._run_killing_git(command, stdin)
         whole = (*self.as_user, *command)
-        if kill is None:
+        if self.meanwhile is None:
             return run(*whole, cwd=self.repo.path, env=self.variables(), stdin=stdin)
-        with subprocess.Popen(
-            whole,
-            cwd=self.repo.path,
-            env={**os.environ, **self.variables()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no thread of ours runs yet
-        ) as process:
-            number, seconds = kill
-            timer = threading.Timer(seconds, os.killpg, (process.pid, number))
+        with (
+            self.around(),
+            subprocess.Popen(
+                whole,
+                cwd=self.repo.path,
+                env={**os.environ, **self.variables()},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no thread of ours runs yet
+            ) as process,
+        ):
+            timer = threading.Timer(_A_MOMENT, self.meanwhile, (process.pid,))
             timer.start()
             out, err = process.communicate(stdin, timeout=_MOST_PATIENCE)
             timer.cancel()
+            timer.join()
         return Result(process.returncode, out.decode(), err.decode())
 
     def update(self, branch: str) -> bytes:
