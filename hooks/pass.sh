@@ -5,8 +5,8 @@ theirs=@FORMER@
 later=${0%/*}/@HOOK@.before-agentlock
 if [ -x "$later" ] && [ -x "$theirs" ]; then
     input=$(cat && printf x) || exit
-    printf %s "${input%x}" | "$theirs" "$@" || exit
-    printf %s "${input%x}" | "$later" "$@"
+    printf %s "${input%x}" 2>/dev/null | "$theirs" "$@" || exit
+    printf %s "${input%x}" 2>/dev/null | "$later" "$@"
     exit
 fi
 [ -x "$theirs" ] || theirs=$later

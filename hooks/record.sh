@@ -37,7 +37,7 @@ for before in @FORMER@ "$beside"; do
     if [ @HOOK@ = post-commit ]; then
         "$before" "$@" || status=$?
     else
-        printf %s "${lines%x}" | "$before" "$@" || status=$?
+        printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || status=$?
     fi
 done
 [ -n "$python" ] || exit $status

@@ -31,10 +31,11 @@ for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
     ran=yes
     if [ @HOOK@ = pre-push ] || [ @HOOK@ = pre-receive ]; then
-        # All must read the same refs; the x keeps the last newline through the substitution.
+        # All must read the same refs; the x keeps the last newline through the substitution. Who
+        # reads none of them breaks the pipe, which is nobody's business.
         [ -n "$refs" ] || refs=$(cat && printf x) ||
             refuse "what git pushes cannot be read from stdin" "git push again"
-        printf %s "${refs%x}" | "$before" "$@" || exit
+        printf %s "${refs%x}" 2>/dev/null | "$before" "$@" || exit
     else
         "$before" "$@" || exit
     fi

@@ -10,7 +10,7 @@ if [ -z "$probing" ]; then
     for before in @FORMER@ "$beside"; do
         [ -x "$before" ] || continue
         [ -n "$lines" ] || lines=$(cat && printf x) || exit
-        printf %s "${lines%x}" | "$before" "$@" || exit
+        printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || exit
     done
 fi
 [ "$1" = prepared ] || exit 0
