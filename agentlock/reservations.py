@@ -319,7 +319,7 @@ def _stored(theirs: Reservation, folding: Folding) -> Pattern:
     except PatternError as error:
         raise DatabaseError(
             f"reservation {theirs.id} holds a pattern that cannot be read: {theirs.pattern!r}",
-            hint=f"agentlock show {theirs.id}",
+            hint="agentlock db check",
         ) from error
 
 

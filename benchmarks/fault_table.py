@@ -39,6 +39,10 @@ reserved path through. How long they wait for a table that another process holds
 [benchmarks/HELD.md](../benchmarks/HELD.md).
 
 `db check` is asked last: 0 the table is whole, 1 something in it is wrong, 2 or 3 it was not read.
+
+Where a pattern is garbled, `list` shows the row as it stands, and `release` gives up one's own:
+neither decides anything by it. What would (`list --path`, `reserve`, the hooks near it) refuses,
+and names `db check`, which tells the row and the command that ends it.
 """
 DECIDED = """
 ## Nothing can be decided

@@ -103,6 +103,8 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
         say(
             "mend it: agentlock db restore FILE, or without a backup: agentlock init --new-database"
         )
+    elif wrong:
+        say("mend it: agentlock db check --repair")
     if not wrong and not as_json:
         put(f"whole: {held} live reservation{'' if held == 1 else 's'}")
     return EXIT_REFUSED if wrong else EXIT_OK

@@ -27,7 +27,8 @@ from agentlock.cli.workspace import (
     timeout_option,
 )
 from agentlock.errors import UsageError
-from agentlock.patterns.matching import PatternIndex, compile_pattern
+from agentlock.guard.verdict import index_of
+from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.syntax import read_patterns
 
@@ -110,13 +111,16 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
 
 
 def covering(workspace: Workspace, path: str, found: list[Reservation]) -> list[Reservation]:
-    """Those of ``found`` that match a path, or that meet something below a folder."""
+    """Those of ``found`` that match a path, or that meet something below a folder.
+
+    DatabaseError where one of them cannot be read.
+    """
     (reading,) = read_patterns(
         [os.fsencode(path)], workspace.tree, force="literal", whole_repository=True
     )
     wanted = compile_pattern(reading.pattern, workspace.folding)
+    index = index_of(found, workspace.folding)
     if wanted.kind == "literal":
-        index = PatternIndex([held.pattern for held in found], workspace.folding)
         return [found[position] for position in index.matching(wanted.prefix)]
     compiled = [compile_pattern(held.pattern, workspace.folding) for held in found]
     return [held for held, theirs in zip(found, compiled, strict=True) if overlap(wanted, theirs)]

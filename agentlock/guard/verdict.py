@@ -32,7 +32,7 @@ def decide(
     theirs = [held for held in reservations if held.exclusive and held.agent != agent]
     conflicts: list[PathConflict] = []
     if theirs:
-        index = _index(theirs, folding)
+        index = index_of(theirs, folding)
         conflicts = [
             PathConflict(path, theirs[position])
             for path in paths
@@ -40,7 +40,7 @@ def decide(
         ]
     uncovered: list[bytes] = []
     if policy.require_reservation:
-        mine = _index([held for held in reservations if held.agent == agent], folding)
+        mine = index_of([held for held in reservations if held.agent == agent], folding)
         blocked = {conflict.path for conflict in conflicts}
         uncovered = [
             path
@@ -51,14 +51,15 @@ def decide(
     return Verdict(len(paths), tuple(conflicts), tuple(uncovered), policy)
 
 
-def _index(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
+def index_of(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
+    """DatabaseError where one of their patterns cannot be read."""
     from agentlock.patterns.matching import PatternIndex  # no other commit needs it
 
     try:
         return PatternIndex([held.pattern for held in reservations], folding)
     except PatternError as error:
         raise DatabaseError(
-            f"the table holds a pattern that cannot be read: {error}", hint="agentlock list"
+            f"the table holds a pattern that cannot be read: {error}", hint="agentlock db check"
         ) from error
 
 

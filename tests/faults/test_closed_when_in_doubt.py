@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from faults.scenarios import FAULTS, TIMEOUT, arranged, observe
 from faults.world import FREE, HOOK_OF, OPERATIONS, RESERVED, copied
-from support import Repo
+from support import AGENTLOCK, Repo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,12 @@ def test_a_garbled_reservation_far_from_the_path_refuses_only_what_comes_near(
     for operation in OPERATIONS:
         assert "a pattern that cannot be read" in world.git(operation, RESERVED).err
         assert world.git(operation, FREE).code == 0
+    assert world.run(*AGENTLOCK, "list").code == 0
+    for path in ("src/", RESERVED):
+        listed = world.run(*AGENTLOCK, "list", "--path", path)
+        assert listed.code == 3, listed
+        assert "mend it: agentlock db check\n" in listed.err
+    assert "mend it: agentlock db check --repair\n" in world.check().err
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.name.startswith("package with __main")])
