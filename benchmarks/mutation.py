@@ -266,7 +266,7 @@ def _variants(node: ast.AST, *, sql: bool) -> Iterator[tuple[str, object]]:
             yield "test", ast.UnaryOp(ast.Not(), test)
         case ast.Expr(value=ast.Call()):
             yield "value", ast.Constant(value=...)
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
             yield "value", ast.Constant(value=None)
         case ast.Constant(value=bool(value)):
             yield "value", not value
