@@ -153,6 +153,32 @@ def test_a_migration_leaves_another_database_alone(path: str) -> None:
     assert query(path, "PRAGMA user_version") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        ("nothing", "is missing"),
+        ("a directory", "is a directory, not a database"),
+        ("a pipe", "is no regular file, not a database"),
+        (b"", "is empty, not a database"),
+        (b"x" * 511, "is cut short"),
+        (b"x" * 512, "not a database"),
+    ],
+    ids=["nothing", "directory", "pipe", "empty", "cut short", "no database"],
+)
+def test_what_is_no_database_is_called_what_it_is(
+    tmp_path: Path, there: str | bytes, says: str
+) -> None:
+    path = tmp_path / "t.sqlite3"
+    if there == "a directory":
+        path.mkdir()
+    elif there == "a pipe":
+        os.mkfifo(path)
+    elif isinstance(there, bytes):
+        path.write_bytes(there)
+    with pytest.raises(DatabaseError, match=says):
+        opened(str(path), None)
+
+
 def test_names_that_mean_something_in_a_uri_are_names(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/a ?mode=rwc&x#y%41\xff/t.sqlite3")
     identifier = migrate.create(path, Modes())
