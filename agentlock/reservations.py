@@ -6,10 +6,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration
-from agentlock.errors import DatabaseError, PatternError, RefusedError, UsageError
+from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.patterns.pattern import compile_stored
 from agentlock.reason import check_reason, storable
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ class _Search:
             return
         compiled = self._compiled.get(theirs.pattern)
         if compiled is None:
-            compiled = self._compiled[theirs.pattern] = _stored(theirs, self._folding)
+            compiled = self._compiled[theirs.pattern] = compile_stored(theirs, self._folding)
         witness = overlap(pattern, compiled)
         if witness is not None:
             yield Conflict(pattern.text, witness, theirs)
@@ -311,16 +312,6 @@ class _Search:
 def _has_below(pattern: Pattern) -> bool:
     """Whether what lies below its prefix can meet it; a file has nothing below it."""
     return pattern.kind != "literal"
-
-
-def _stored(theirs: Reservation, folding: Folding) -> Pattern:
-    try:
-        return compile_pattern(theirs.pattern, folding)
-    except PatternError as error:
-        raise DatabaseError(
-            f"reservation {theirs.id} holds a pattern that cannot be read: {theirs.pattern!r}",
-            hint="agentlock db check",
-        ) from error
 
 
 def _grant(

@@ -19,6 +19,7 @@ from agentlock.cli.workspace import (
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.patterns.pattern import compile_stored
 from agentlock.patterns.syntax import read_pattern, read_patterns
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _explained(workspace: Workspace, reading: Reading, asked: Sequence[bytes]) -
         now = store.now()
         for held in store.live_near(pattern.keys, now, below=pattern.kind != "literal"):
             if held.agent != workspace.identity.name:
-                witness = overlap(pattern, compile_pattern(held.pattern, folding))
+                witness = overlap(pattern, compile_stored(held, folding))
                 if witness is not None:
                     meets.append(Meeting(held, witness))
     return Explanation(

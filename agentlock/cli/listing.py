@@ -30,6 +30,7 @@ from agentlock.errors import UsageError
 from agentlock.guard.verdict import index_of
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.patterns.pattern import compile_stored
 from agentlock.patterns.syntax import read_patterns
 
 if TYPE_CHECKING:
@@ -122,5 +123,5 @@ def covering(workspace: Workspace, path: str, found: list[Reservation]) -> list[
     index = index_of(found, workspace.folding)
     if wanted.kind == "literal":
         return [found[position] for position in index.matching(wanted.prefix)]
-    compiled = [compile_pattern(held.pattern, workspace.folding) for held in found]
+    compiled = [compile_stored(held, workspace.folding) for held in found]
     return [held for held, theirs in zip(found, compiled, strict=True) if overlap(wanted, theirs)]

@@ -18,6 +18,7 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
+from agentlock.errors import PatternError
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.syntax import read_patterns
@@ -88,4 +89,7 @@ def _concerns(event: Event, pattern: Pattern | None, workspace: Workspace) -> bo
         return True
     if event.pattern is None:
         return False
-    return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
+    try:
+        return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
+    except PatternError:  # of a damaged row: it may concern any path
+        return True

@@ -42,8 +42,8 @@ def meeting_directories(
     store: Store, directories: Sequence[bytes], agent: str | None, folding: Folding
 ) -> list[PathConflict]:
     """What would refuse some change below each directory; the path is a witness."""
-    from agentlock.patterns.matching import compile_pattern
     from agentlock.patterns.overlap import overlap
+    from agentlock.patterns.pattern import compile_pattern, compile_stored
 
     conflicts = []
     now = store.now()
@@ -52,7 +52,7 @@ def meeting_directories(
         for held in store.live_near(pattern.keys, now, below=True):
             if not held.exclusive or held.agent == agent:
                 continue
-            witness = overlap(pattern, compile_pattern(held.pattern, folding))
+            witness = overlap(pattern, compile_stored(held, folding))
             if witness is not None:
                 conflicts.append(PathConflict(witness, held))
     return conflicts

@@ -8,6 +8,7 @@ beyond its own package.
 
 from __future__ import annotations
 
+from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import Keys
 from agentlock.patterns.keys import EXACT, Folding, extension_key, fold_key
 from agentlock.patterns.wildmatch import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
+    from agentlock.model import Reservation
     from agentlock.patterns.wildmatch import Segment, WrittenSegment
 
     Kind = Literal["literal", "directory", "glob"]
@@ -144,6 +146,17 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
     if all(isinstance(segment, bytes) for segment in segments[: len(written)]):
         kind = "directory" if below else "literal"
     return Pattern(text, kind, prefix, segments, folding)
+
+
+def compile_stored(held: Reservation, folding: Folding) -> Pattern:
+    """A reservation's pattern; DatabaseError where its row is damaged."""
+    try:
+        return compile_pattern(held.pattern, folding)
+    except PatternError as error:
+        raise DatabaseError(
+            f"reservation {held.id} holds a pattern that cannot be read: {held.pattern!r}",
+            hint="agentlock db check",
+        ) from error
 
 
 def _literal_prefix(written: Sequence[WrittenSegment]) -> bytes:

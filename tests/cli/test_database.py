@@ -312,3 +312,27 @@ def test_outside_a_repository_with_a_table_each_says_what_to_do(
         done = run(*AGENTLOCK, "db", *command, cwd=plain.path)
         assert done.code == 3, done
         assert "agentlock init" in done.err
+
+
+@pytest.mark.parametrize(
+    "command", [("explain", "src/**"), ("check", "src/"), ("list", "--path", "src/")]
+)
+def test_a_pattern_that_cannot_be_read_is_no_fault_of_what_was_typed(
+    repo: Repo, command: tuple[str, ...]
+) -> None:
+    repo.write("src/x.py")
+    repo.reserve("Holder", "src/x.py")
+    repo.sql("UPDATE file_reservations SET path_pattern = '/src/['")
+    told = repo.agentlock(*command, agent="Other")
+    assert told.code == 3, told
+    assert "reservation 1 holds a pattern that cannot be read" in told.err or (
+        "the table holds a pattern that cannot be read" in told.err
+    )
+    assert "agentlock db check" in told.err
+
+
+def test_the_log_shows_an_event_whose_pattern_cannot_be_read(repo: Repo) -> None:
+    repo.reserve("Holder", "src/x.py")
+    repo.sql("DROP TRIGGER events_are_not_rewritten")
+    repo.sql("UPDATE events SET path_pattern = '/src/['")
+    assert "granted" in repo.agentlock("log", "--path", "docs/y.md").out
