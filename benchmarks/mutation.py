@@ -102,7 +102,7 @@ SURVIVORS = {
         "the SQLite of this machine takes every name for a URI (`USE_URI`); not all do"
     ),
     "store/sqlite.py: SQLiteStore._execute: 1000 → 1001": (
-        "SQLite waits a thousandth longer at a time, and no longer in all"
+        "SQLite waits a quarter of a millisecond longer at a time"
     ),
 }
 
