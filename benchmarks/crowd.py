@@ -33,6 +33,7 @@ from agentlock.store.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 HERE = Path(__file__).resolve().parent
 COUNTS = (1, 10, 100, 500, 1000)
@@ -41,7 +42,12 @@ TIMEOUT = 60 * MICROSECONDS
 
 
 class Plain(SQLiteStore):
-    """The same store without turns."""
+    """The same store without turns: SQLite's busy handler waits, for all of the time-out."""
+
+    def _connect(self, *, read_only: bool) -> Any:
+        connection = super()._connect(read_only=read_only)
+        connection.execute(f"PRAGMA busy_timeout = {TIMEOUT // 1000}")
+        return connection
 
     def _take_turn(self) -> None:
         pass

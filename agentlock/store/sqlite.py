@@ -138,14 +138,14 @@ class SQLiteStore(Table):
             self._turn.give_up()
 
     def commit(self) -> None:
+        turns = 0 if self._turn is None else self._turn.number
         try:
             self._connection.execute("COMMIT")
+            if turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
+                self._checkpoint()
         except BaseException:
             self.roll_back()
             raise
-        turns = 0 if self._turn is None else self._turn.number
-        if turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
-            self._checkpoint()
         self._give_up_turn()
         if turns and turns % _CHECKPOINT_EVERY == 0:
             self._checkpoint()
