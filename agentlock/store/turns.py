@@ -28,6 +28,7 @@ else:
         fcntl = None
 
 SUFFIX = ".turn"
+_MOST_TRIES = 10_000  # more than ever come in the same moment
 _MOST_NUMBERS = 1 << 20  # then the file starts again: a megabyte, and once a writer who overtakes
 
 
@@ -85,7 +86,7 @@ def _take_number(descriptor: int) -> int:
     next finds it locked, or done. A byte that is written was somebody's, who may have gone since.
     """
     number = os.lseek(descriptor, 0, os.SEEK_END)
-    while True:
+    for _ in range(_MOST_TRIES):
         if not _lock(descriptor, fcntl.LOCK_EX, number):
             number += 1
         elif not os.pread(descriptor, 1, number).strip(b"\0"):
@@ -94,6 +95,7 @@ def _take_number(descriptor: int) -> int:
         else:
             fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, number)
             number = max(number + 1, os.lseek(descriptor, 0, os.SEEK_END))
+    raise OSError("somebody keeps the whole file locked")
 
 
 def _lock(descriptor: int, kind: int, number: int) -> bool:

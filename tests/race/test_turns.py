@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from support import Repo
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no lockf")
+fcntl = pytest.importorskip("fcntl")
 
 SECOND = 1_000_000
 TAKE_A_TURN = """
@@ -191,6 +191,12 @@ def test_a_file_that_is_unlinked_while_it_is_waited_for_lets_nobody_fail(repo: R
         reserve_all(repo)
         first.give_up()
         assert second.says() == "come"
+
+
+def test_a_file_that_somebody_keeps_locked_as_a_whole_lets_nobody_fail(repo: Repo) -> None:
+    with turn_file(repo).open("wb") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        reserve_all(repo)
 
 
 def test_the_file_of_turns_is_for_whoever_may_use_the_database(tmp_path: Path) -> None:
