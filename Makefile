@@ -65,7 +65,7 @@ test-all: ## every test on every CPython this machine has, each in its own .venv
 soak: dev ## ten minutes of agents who work and die at one table
 	$(PY) benchmarks/soak.py $(SOAK_ARGS)
 
-bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (an hour or more)
+bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (about twenty minutes)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'
 	$(PY) benchmarks/run.py
 

@@ -1,6 +1,6 @@
 """Everything that RESULTS.md says, measured anew: `make bench`, or `make bench-quick`.
 
-    python benchmarks/run.py            (an hour or more: a million rows, 10 million events)
+    python benchmarks/run.py            (about twenty minutes: a million rows, 10 million events)
     python benchmarks/run.py --quick    (about two minutes; RESULTS.md stays as it is)
 
 Each script can be run by itself and replaces its sections. Last comes the chart of the README.
