@@ -7,11 +7,15 @@ beside=${0%/*}/@HOOK@.before-agentlock
 refs='' ran=''
 
 # prepare-commit-msg is not skipped by --no-verify, and judges again, unless the same git command
-# has just had the same index cleared by pre-commit: agentlock keeps it under git's process id
-# (agentlock/git/cleared.py). reference-transaction asks so about the commit that is then made.
+# has just had the same index cleared by pre-commit: agentlock keeps that index under git's process
+# id, and a word says whose turn it is to pass (agentlock/git/cleared.py). Then it is that of
+# reference-transaction, for the commit that is made.
 recognised() {
-    [ @HOOK@ = prepare-commit-msg ] &&
-        [ "${GIT_INDEX_FILE:-.git/index}" -ef "${GIT_DIR:-.git}/agentlock-cleared-$PPID" ]
+    [ @HOOK@ = prepare-commit-msg ] || return 1
+    git_dir=${GIT_DIR:-.git}
+    read -r word <"$git_dir/agentlock-cleared" && [ "$word" = "$PPID prepare-commit-msg" ] &&
+        echo "$PPID reference-transaction" >"$git_dir/agentlock-cleared" &&
+        [ "${GIT_INDEX_FILE:-.git/index}" -ef "$git_dir/agentlock-cleared-$PPID" ]
 } 2>/dev/null
 
 # `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing

@@ -53,8 +53,9 @@ found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $ba
 [ $? -ne 0 ] || [ -n "$found$probing" ] || exit 0
 
 # One new commit, on top of what was there, by the process that has just had its index cleared
-# (agentlock/git/cleared.py): it is made from that index, as long as nothing has changed it since.
-# Each serves once. That of --amend has another parent, and what it takes over was not looked at.
+# (agentlock/git/cleared.py), and the commit is that index: git wrote its tree before
+# prepare-commit-msg, which judges the index as it is then. Each clearance serves once. That of
+# --amend has another parent, and what it takes over was not looked at.
 recognised() {
     case " $found " in
     *'
@@ -64,11 +65,13 @@ recognised() {
     esac
     git_dir=${GIT_DIR:-.git}
     index=${GIT_INDEX_FILE:-$git_dir/index}
-    cleared=$git_dir/agentlock-cleared-$PPID
+    read -r word <"$git_dir/agentlock-cleared" &&
+        [ "$word" = "$PPID reference-transaction" ] && : >"$git_dir/agentlock-cleared" || return 1
     # Where it commits from: as it is, with -a, and with -o PATHS (git-commit(1), prepare_index).
     for index in "$index" "$index.lock" "$git_dir/next-index-$PPID.lock"; do
-        if [ "$index" -ef "$cleared" ]; then
-            rm -f "$cleared"
+        if [ "$index" -ef "$git_dir/agentlock-cleared-$PPID" ]; then
+            GIT_INDEX_FILE=$index git diff-index --cached --quiet --ignore-submodules=none \
+                --ita-invisible-in-index $new --
             return
         fi
     done

@@ -4,7 +4,8 @@ git writes an index beside the old one and renames it into place (lockfile.h): t
 same index. So a hard link keeps it, under a name that holds the process id of the git command, and
 the shells of hooks/ compare the two files (``-ef``) without starting anything. The link is made
 before git is asked what is staged, and gets its name once that was judged: what is staged in
-between is another file.
+between is another file. A word beside it says which hook of that process may pass, once: each
+writes the next one, or nothing, over it, so that no process with the same number finds it later.
 """
 
 from __future__ import annotations
@@ -12,42 +13,50 @@ from __future__ import annotations
 import os
 import stat
 
-JUDGED = b"agentlock-judged-"
-CLEARED = b"agentlock-cleared-"
+_JUDGED = b"agentlock-judged-"
+_CLEARED = b"agentlock-cleared-"
+_WORD = b"agentlock-cleared"
+_NEXT = {"prepare-commit-msg": b"reference-transaction"}  # after the others comes prepare-…
 
 
 class Judged:
     """The index of the hook that runs now, in the current directory, for a git process."""
 
-    __slots__ = ("_folder", "_process")
+    __slots__ = ("_folder", "_next", "_process")
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, hook: str, process: str) -> None:
         """Keep hold of the index; forget those of other commits. Where no link can be: nothing."""
         self._process = os.fsencode(process)
+        self._next = _NEXT.get(hook, b"prepare-commit-msg")
         self._folder: bytes | None = os.environb.get(b"GIT_DIR") or b".git"
         index = os.environb.get(b"GIT_INDEX_FILE") or os.path.join(self._folder, b"index")
         try:
             forget(self._folder)
-            os.link(index, self._path(JUDGED))
-            if not stat.S_ISREG(os.lstat(self._path(JUDGED)).st_mode):  # whatever it leads to
+            os.link(index, self._path(_JUDGED))
+            if not stat.S_ISREG(os.lstat(self._path(_JUDGED)).st_mode):  # whatever it leads to
                 self._folder = None
         except OSError:
             self._folder = None
 
     def cleared(self) -> None:
         """Say that it may be committed."""
-        if self._folder is not None:
-            try:  # noqa: SIM105 -- contextlib would cost a hook an import
-                os.rename(self._path(JUDGED), self._path(CLEARED))
-            except OSError:  # then it is judged once more
-                pass
+        if self._folder is None:
+            return
+        try:
+            os.rename(self._path(_JUDGED), self._path(_CLEARED))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            word = os.open(os.path.join(self._folder, _WORD), flags, 0o600)
+            os.write(word, b"%b %b\n" % (self._process, self._next))
+            os.close(word)
+        except OSError:  # then it is judged once more
+            pass
 
     def _path(self, name: bytes) -> bytes:
         return os.path.join(self._folder or b"", name + self._process)
 
 
 def forget(git_dir: bytes) -> None:
-    """Remove every link from git's folder of a worktree."""
+    """Remove what is kept here from git's folder of a worktree."""
     for name in os.listdir(git_dir):
-        if name.startswith((JUDGED, CLEARED)):
+        if name == _WORD or name.startswith((_JUDGED, _CLEARED)):
             os.unlink(os.path.join(git_dir, name))

@@ -31,7 +31,7 @@ class Asked:
         if arguments and _is_asked_again(arguments[0], arguments[1:]):
             from agentlock.git.cleared import Judged
 
-            self.index = Judged(arguments[1])
+            self.index = Judged(*arguments[:2])
         self.staged: Running | None = None
         if arguments and arguments[0] in _ABOUT_THE_INDEX:
             from agentlock.git.changes import ask_staged

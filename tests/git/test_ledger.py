@@ -129,14 +129,25 @@ def test_a_cleared_index_is_for_the_process_that_was_told_so(scene: Repo) -> Non
     assert link.samefile(index)
     commit = "exec git commit -q -n -m x"
     # exec keeps the shell's process for git, whose number the shell knows.
-    rename = f'mv "{link}" ".git/agentlock-cleared-$$"; '
+    word = 'echo "$$ prepare-commit-msg" > .git/agentlock-cleared; '
+    rename = f'mv "{link}" ".git/agentlock-cleared-$$"; {word}'
     scene.write("src/x.py", "evil\n")
     scene.must("add", "-A")
     assert not link.samefile(index)
     refused = run("sh", "-c", rename + commit, cwd=scene.path, agent=OTHER)
     assert_refused(refused, "src/x.py")
-    forged = 'ln .git/index ".git/agentlock-cleared-1"; '
+    forged = f'ln .git/index ".git/agentlock-cleared-1"; {word}'
     assert_refused(run("sh", "-c", forged + commit, cwd=scene.path, agent=OTHER), "src/x.py")
+
+
+def test_a_clearance_is_used_up_by_the_commit_that_was_stopped(scene: Repo) -> None:
+    """In a new container the next commit may have the same process id."""
+    link = clear_index(scene)
+    assert link.samefile(scene.path / ".git" / "index")
+    scene.reserve(HOLDER, "docs/")
+    again = f'mv "{link}" ".git/agentlock-cleared-$$"; '
+    again += 'sed -i "s/[0-9]*/$$/" .git/agentlock-cleared; exec git commit -q -n -m x'
+    assert_refused(run("sh", "-c", again, cwd=scene.path, agent=OTHER), "docs/y.md")
 
 
 def test_where_the_index_is_reached_by_a_link_nothing_is_kept_of_it(scene: Repo) -> None:

@@ -388,24 +388,38 @@ def test_what_is_staged_after_an_index_was_cleared_is_judged(scene: Repo) -> Non
     assert scene.must("show", "--format=", "--name-only", "HEAD") == "docs/y.md"
 
 
-def cleared(repo: Repo) -> list[Path]:
-    return sorted((repo.path / ".git").glob("agentlock-cleared-*"))
-
-
 def test_the_word_about_a_cleared_index_is_for_the_same_process_and_used_up(scene: Repo) -> None:
     scene.write("src/x.py", "evil\n")
     scene.must("add", "src/x.py")
     evil = scene.must("commit-tree", "-p", "HEAD", "-m", "x", scene.must("write-tree"))
     # exec keeps the shell's process for git, whose number the shell knows.
-    word = "ln .git/index .git/agentlock-cleared-PID; exec git "
+    word = "ln .git/index .git/agentlock-cleared-PID; echo PID reference-transaction > "
+    word += ".git/agentlock-cleared; exec git "
     moving = f"update-ref refs/heads/main {evil} {scene.head}"
     other = shell(scene, word.replace("PID", "1") + moving)
     assert REFUSED in other.err
     same = shell(scene, word.replace("PID", "$$") + moving)
     assert same.code == 0, same
-    assert [path.name for path in cleared(scene)] == ["agentlock-cleared-1"]
+    assert (scene.path / ".git" / "agentlock-cleared").read_text(encoding="utf-8") == ""
     again = scene.must("commit-tree", "-p", evil, "-m", "again", f"{evil}~1^{{tree}}")
     assert REFUSED in shell(scene, f"exec git update-ref refs/heads/main {again} {evil}").err
+
+
+@pytest.mark.parametrize("options", ["", "-n"])
+def test_a_commit_that_is_not_the_index_that_was_cleared_is_judged(
+    scene: Repo, options: str
+) -> None:
+    """The tree is written before prepare-commit-msg, which judges the index as it is then."""
+    scene.write("src/x.py", "evil\n")
+    scene.write("docs/y.md", "mine\n")
+    scene.must("add", "-A")
+    resetting = scene.path / ".git" / "hooks" / "prepare-commit-msg.before-agentlock"
+    resetting.write_text("#!/bin/sh\ngit reset -q src/x.py\n", encoding="utf-8")
+    resetting.chmod(0o755)
+    before = scene.head
+    refused = shell(scene, f"git commit -q -m x {options}")
+    assert "refused" in refused.err, refused
+    assert scene.head == before
 
 
 def test_a_linked_worktree_is_guarded_and_gone_back_in(scene: Repo) -> None:
