@@ -243,8 +243,8 @@ class _Search:
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """Theirs that may meet it; for a file only those that match, found without parsing all."""
-        near = self._store.live_near(pattern.keys, self._at, below=_has_below(pattern))
-        if pattern.kind != "literal":
+        near = self._store.live_near(pattern.keys, self._at, below=pattern.has_below)
+        if pattern.has_below:
             return near
         try:
             index = PatternIndex([theirs.pattern for theirs in near], self._folding)
@@ -259,7 +259,7 @@ class _Search:
         else:
             # A lease that was over for us may have been renewed at its last moment by a
             # transaction that was committed only after we had looked.
-            near = [(pattern.keys, _has_below(pattern)) for pattern in self._patterns]
+            near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
             new = [
                 *self._store.live_since(self._fence, now, near),
                 *self._store.extended_since(self._event, now, near),
@@ -307,11 +307,6 @@ class _Search:
         witness = overlap(pattern, compiled)
         if witness is not None:
             yield Conflict(pattern.text, witness, theirs)
-
-
-def _has_below(pattern: Pattern) -> bool:
-    """Whether what lies below its prefix can meet it; a file has nothing below it."""
-    return pattern.kind != "literal"
 
 
 def _grant(

@@ -15,7 +15,7 @@ recognised() {
     git_dir=${GIT_DIR:-.git}
     read -r word <"$git_dir/agentlock-cleared" && [ "$word" = "$PPID prepare-commit-msg" ] &&
         echo "$PPID reference-transaction" >"$git_dir/agentlock-cleared" &&
-        [ "${GIT_INDEX_FILE:-.git/index}" -ef "$git_dir/agentlock-cleared-$PPID" ]
+        [ "${GIT_INDEX_FILE:-$git_dir/index}" -ef "$git_dir/agentlock-cleared-$PPID" ]
 } 2>/dev/null
 
 # `agentlock doctor` asks whether this hook fires and refuses. While the variable is set nothing

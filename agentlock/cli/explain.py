@@ -110,7 +110,7 @@ def _explained(workspace: Workspace, reading: Reading, asked: Sequence[bytes]) -
     meets = []
     with workspace.store(read_only=True) as store:
         now = store.now()
-        for held in store.live_near(pattern.keys, now, below=pattern.kind != "literal"):
+        for held in store.live_near(pattern.keys, now, below=pattern.has_below):
             if held.agent != workspace.identity.name:
                 witness = overlap(pattern, compile_stored(held, folding))
                 if witness is not None:

@@ -16,7 +16,11 @@ import stat
 _JUDGED = b"agentlock-judged-"
 _CLEARED = b"agentlock-cleared-"
 _WORD = b"agentlock-cleared"
-_NEXT = {"prepare-commit-msg": b"reference-transaction"}  # after the others comes prepare-…
+_NEXT = {
+    "pre-commit": b"prepare-commit-msg",
+    "pre-merge-commit": b"prepare-commit-msg",
+    "prepare-commit-msg": b"reference-transaction",
+}
 
 
 class Judged:
@@ -27,7 +31,7 @@ class Judged:
     def __init__(self, hook: str, process: str) -> None:
         """Keep hold of the index; forget those of other commits. Where no link can be: nothing."""
         self._process = os.fsencode(process)
-        self._next = _NEXT.get(hook, b"prepare-commit-msg")
+        self._next = _NEXT[hook]
         self._folder: bytes | None = os.environb.get(b"GIT_DIR") or b".git"
         index = os.environb.get(b"GIT_INDEX_FILE") or os.path.join(self._folder, b"index")
         try:

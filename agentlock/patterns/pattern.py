@@ -67,6 +67,11 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
     @property
+    def has_below(self) -> bool:
+        """Whether what lies below its prefix can meet it: a file has nothing below it."""
+        return self.kind != "literal"
+
+    @property
     def keys(self) -> Keys:
         """What the table finds it by; see ``path_keys``."""
         prefix = fold_key(self.prefix)

@@ -13,7 +13,7 @@ from agentlock.store import statements as sql
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -140,16 +140,22 @@ class Table:
     def live_since(
         self, fence: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
     ) -> list[Reservation]:
-        conditions, parameters = _near_one_of(near)
-        statement = sql.live_since(conditions)
-        return self._reservations(statement, (self._project_id, now, fence, *parameters))
+        return self._newer(sql.live_since, fence, now, near)
 
     def extended_since(
         self, event: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
     ) -> list[Reservation]:
+        return self._newer(sql.extended_since, event, now, near)
+
+    def _newer(
+        self,
+        statement: Callable[[list[str]], str],
+        mark: int,
+        now: int,
+        near: Sequence[tuple[Keys, bool]],
+    ) -> list[Reservation]:
         conditions, parameters = _near_one_of(near)
-        statement = sql.extended_since(conditions)
-        return self._reservations(statement, (self._project_id, now, event, *parameters))
+        return self._reservations(statement(conditions), (self._project_id, now, mark, *parameters))
 
     def last_event(self) -> int:
         return int(self._one(sql.READ_LAST_EVENT)[0])
