@@ -11,19 +11,26 @@ EXIT_INTERRUPTED = 130
 
 
 class AgentlockError(Exception):
-    """Anything a user can cause: one sentence, and the one thing that mends it.
+    """Anything a user can cause: one sentence, and one next step.
 
-    ``kind`` is the stable word of the JSON shape ``{"error": {"kind": …}}``; ``hint`` is a
-    command or a short instruction, or empty where nothing helps.
+    ``fix`` is a command, or a short instruction, that repairs it; ``see`` is a command that shows
+    more. Neither is given if nothing helps. ``kind`` is the stable word of the JSON shape
+    ``{"error": {"kind": …}}``.
     """
 
     exit_code = EXIT_UNDECIDED
     kind = "error"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, fix: str = "", see: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.fix = fix
+        self.see = see
+
+    @property
+    def hint(self) -> str:
+        """The next step, whichever kind it is: the JSON key ``hint``."""
+        return self.fix or self.see
 
 
 class RefusedError(AgentlockError):

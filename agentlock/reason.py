@@ -12,7 +12,7 @@ def check_reason(reason: str) -> str:
     if len(reason) > _LONGEST:
         raise UsageError(
             f"a reason of {len(reason)} characters is too long",
-            hint=f"{_LONGEST} characters at most; an issue's number says it best",
+            fix=f"{_LONGEST} characters at most; an issue's number says it best",
         )
     return storable(reason)
 

@@ -69,12 +69,12 @@ def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
     """UsageError, in the words ``typed``, for a TTL under a minute or over the project's limit."""
     shown = typed or format_duration(ttl)
     if ttl < SHORTEST_TTL:
-        raise UsageError(f"a TTL of {shown} is too short", hint="60s is the shortest")
+        raise UsageError(f"a TTL of {shown} is too short", fix="60s is the shortest")
     if ttl > policy.max_ttl:
         limit = format_duration(policy.max_ttl)
         raise UsageError(
             f"a TTL of {shown} is more than this project allows",
-            hint=f"the policy's max_ttl is {limit}: --ttl {limit}",
+            fix=f"the policy's max_ttl is {limit}: --ttl {limit}",
         )
 
 
@@ -93,7 +93,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     if len(request.readings) > MOST_PATTERNS:
         raise UsageError(
             f"{len(request.readings):,} patterns are too many for one call",
-            hint=f"{MOST_PATTERNS:,} at most; a folder or a glob is one pattern",
+            fix=f"{MOST_PATTERNS:,} at most; a folder or a glob is one pattern",
         )
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = _Search(store, request, [pattern for _, pattern in wanted], folding)
@@ -127,14 +127,14 @@ def renew(
         if selection.all:
             chosen = store.reservations(agent=agent, live_at=now)
             if not chosen:
-                raise RefusedError(f"{agent} holds nothing", hint="agentlock reserve PATTERN")
+                raise RefusedError(f"{agent} holds nothing", fix="agentlock reserve PATTERN")
         else:
             chosen = _choose(store, agent, selection, now, foreign=False)
         for held in chosen:
             if not held.is_live(now):
                 raise RefusedError(
                     f"reservation {held.id} ({_shown(held)}) has ended and cannot be renewed",
-                    hint="reserve it again: somebody may have changed those files meanwhile",
+                    fix="reserve it again: somebody may have changed those files meanwhile",
                 )
         store.register(agent, now)
         renewed = [store.change(held, expires=max(held.expires_ts, now + ttl)) for held in chosen]
@@ -171,7 +171,7 @@ def release(
 def check_retention(retention: int, typed: str) -> int:
     """The retention, which must outlive every command that is under way."""
     if retention < SHORTEST_RETENTION:
-        raise UsageError(f"{typed} is too short a time to keep things", hint="1h is the shortest")
+        raise UsageError(f"{typed} is too short a time to keep things", fix="1h is the shortest")
     return retention
 
 
@@ -371,11 +371,11 @@ def _choose(
 def _by_id(store: Store, agent: str, number: int, *, foreign: bool) -> Reservation:
     held = store.reservation(number)
     if held is None:
-        raise UsageError(f"there is no reservation {number}", hint="agentlock list")
+        raise UsageError(f"there is no reservation {number}", see="agentlock list")
     if held.agent != agent and not foreign:
         raise RefusedError(
             f"reservation {number} ({_shown(held)}) is held by {held.agent}, not by {agent}",
-            hint=f"agentlock show {number}",
+            see=f"agentlock show {number}",
         )
     return held
 
@@ -397,7 +397,7 @@ def _by_pattern(
         if not chosen:
             _refuse_foreign([held for held in live if held.typed == typed], agent, typed)
             raise RefusedError(
-                f"{agent} holds no reservation of {_text(typed)!r}", hint="agentlock list --mine"
+                f"{agent} holds no reservation of {_text(typed)!r}", see="agentlock list --mine"
             )
     live = [held for held in chosen if held.is_live(now)]
     return live or chosen[-1:]  # of those that have run out, only the newest can be meant
@@ -407,7 +407,7 @@ def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> N
     for held in found:
         raise RefusedError(
             f"{_text(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
-            hint=f"agentlock show {held.id}",
+            see=f"agentlock show {held.id}",
         )
 
 

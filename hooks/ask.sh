@@ -12,7 +12,7 @@ use() {
 refuse() {
     echo "agentlock: refused: $1" >&2
     [ @HOOK@ != pre-receive ] || set -- "$1" "on the server: $2"
-    echo "  mend it: $2" >&2
+    echo "  fix: $2" >&2
     exit 3
 }
 again='install agentlock again, then run: agentlock hooks install'
@@ -35,7 +35,7 @@ except Exception as error:
     if sys.stderr is not None:
         why = f"{type(error).__name__}: {error}"
         print(f"agentlock: refused: the installation is damaged ({why})", file=sys.stderr)
-        print("  mend it: install agentlock again, then try once more", file=sys.stderr, flush=True)
+        print("  fix: install agentlock again, then try once more", file=sys.stderr, flush=True)
     code = 3
 os._exit({0: 100, 1: 101}.get(code, code))
 '

@@ -38,7 +38,7 @@ def wrong(result: Result) -> list[str]:
 
 def pasted(repo: Repo, result: Result) -> None:
     """Run, once each, every command that doctor printed."""
-    shown = (line.rpartition("; mend it: ") for line in wrong(result))
+    shown = (line.rpartition("; fix: ") for line in wrong(result))
     for command in dict.fromkeys(command for _, separator, command in shown if separator):
         done = run("sh", "-c", command, cwd=repo.path)
         assert done.code == 0, (command, done)

@@ -80,7 +80,7 @@ def check(
     if sum(ways) > 1:
         raise UsageError(
             "paths, --stdin, --staged, --range and --since exclude each other",
-            hint="give one of them",
+            fix="give one of them",
         )
     workspace = Workspace(agent, timeout)
     if revisions is not None or since is not None:
@@ -170,7 +170,7 @@ def _from_stdin() -> list[bytes]:
     if len(given) > _MOST_BYTES or given.count(b"\0") > _MOST_PATHS:
         raise UsageError(
             "more paths on stdin than one check takes",
-            hint=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
+            fix=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
         )
     return [path for path in given.split(b"\0") if path]
 

@@ -100,11 +100,9 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     for sentence in wrong:
         say(f"wrong: {sentence}")
     if damage:
-        say(
-            "mend it: agentlock db restore FILE, or without a backup: agentlock init --new-database"
-        )
+        say("fix: agentlock db restore FILE, or without a backup: agentlock init --new-database")
     elif wrong:
-        say("mend it: agentlock db check --repair")
+        say("fix: agentlock db check --repair")
     if not wrong and not as_json:
         put(f"whole: {held} live reservation{'' if held == 1 else 's'}")
     return EXIT_REFUSED if wrong else EXIT_OK
@@ -225,7 +223,7 @@ def prune(
     with workspace.store() as store:
         age = age or store.policy().retention
         if age is None:
-            raise UsageError("say what is to go", hint="agentlock db prune --older-than 90d")
+            raise UsageError("say what is to go", fix="agentlock db prune --older-than 90d")
         owner.require(workspace.repository, "db prune", timeout=workspace.timeout)
         events, reservations = prune_table(store, workspace.identity.name or "", age)
     if as_json:
@@ -292,10 +290,10 @@ def copy_project(
     workspace = Workspace(timeout=timeout)
     key = project or workspace.repository.project
     if key is None:
-        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init, or give --project KEY")
+        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init, or give --project KEY")
     old, new = place(source), place(target)
     if old == new:
-        raise UsageError(f"{target} is the database itself", hint="agentlock db copy FROM TO")
+        raise UsageError(f"{target} is the database itself", fix="agentlock db copy FROM TO")
     owner.require(workspace.repository, "db copy", timeout=workspace.timeout)
     migrate.verify(old, None, timeout=workspace.timeout)
     migrate.make(new, Modes(), timeout=workspace.timeout)
@@ -356,7 +354,7 @@ def _file(workspace: Workspace) -> str:
     location, _ = _recorded(workspace)
     if "://" in location:
         raise UsageError(
-            "this database is a server's", hint="use its own tools: pg_dump, pg_restore, VACUUM"
+            "this database is a server's", fix="use its own tools: pg_dump, pg_restore, VACUUM"
         )
     return location
 
@@ -364,6 +362,6 @@ def _file(workspace: Workspace) -> str:
 def _recorded(workspace: Workspace) -> tuple[str, str]:
     location, identifier = workspace.repository.database, workspace.repository.database_id
     if location is None or identifier is None:
-        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
+        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
     refuse_unsupported(location)
     return location, identifier

@@ -72,7 +72,7 @@ def _step(
     if (done.returncode != 0) != refused:
         raise AgentlockError(
             f"the demo's step {command!r} ended with {done.returncode}, which is not as it should",
-            hint="please report it, with your git version",
+            fix="please report it, with your git version",
         )
 
 

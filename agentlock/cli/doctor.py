@@ -56,7 +56,7 @@ def _line(finding: Finding) -> str:
     if finding.worktree is not None:
         where += f" in {os.fsdecode(finding.worktree)}"
     remedy = finding.mend or finding.advice
-    tail = f"; mend it: {remedy}" if remedy else ""
+    tail = f"; fix: {remedy}" if remedy else ""
     return f"{_WORDS[finding.level]:8} {where}: {finding.message}{tail}"
 
 

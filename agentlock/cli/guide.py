@@ -86,7 +86,7 @@ def _with_block(text: str, block: str, file: str) -> str:
         return before + block + after.removeprefix("\r").removeprefix("\n")
     if _BEGIN in text or _END in text:
         raise UsageError(
-            f"{file} has markers of agentlock that do not pair", hint=f"one {_BEGIN}, one {_END}"
+            f"{file} has markers of agentlock that do not pair", fix=f"one {_BEGIN}, one {_END}"
         )
     if not text:
         return block

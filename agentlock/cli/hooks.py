@@ -104,7 +104,7 @@ def status(as_json: bool) -> int:
         one for one in found if one.beside or not (one.guards or installation.is_guarded(found))
     ]
     for mend in dict.fromkeys(one.mend for one in wrong):
-        say(f"agentlock: mend it: {mend}")
+        say(f"agentlock: fix: {mend}")
     return EXIT_OK if installation.is_guarded(found) else EXIT_REFUSED
 
 

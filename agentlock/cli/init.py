@@ -157,7 +157,7 @@ def _put_server(repository: Repository, outcome: Outcome) -> None:
             "agentlock: nobody who pushes here has a name: every exclusive reservation is "
             "somebody else's"
         )
-        say("  mend it: agentlock init --server --identity-variable NAME")
+        say("  fix: agentlock init --server --identity-variable NAME")
     if outcome.new_project:
         location, key = shlex.quote(outcome.database), shlex.quote(outcome.project)
         say(

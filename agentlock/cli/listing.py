@@ -60,7 +60,7 @@ def list_reservations(
       agentlock list --mine --json
     """
     if mine and agent is not None:
-        raise UsageError("--mine and --agent exclude each other", hint="give one of them")
+        raise UsageError("--mine and --agent exclude each other", fix="give one of them")
     workspace = Workspace(timeout=timeout)
     wanted = workspace.agent if mine else named_agent(agent)
     with workspace.store(read_only=True) as store:
@@ -91,7 +91,7 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
         events = [] if held is None else store.events(reservation=identifier)
         now = store.now()
     if held is None:
-        raise UsageError(f"there is no reservation {identifier}", hint="agentlock list --all")
+        raise UsageError(f"there is no reservation {identifier}", see="agentlock list --all")
     if as_json:
         history = [
             {"ts": rfc3339(one.created_ts), "kind": one.kind, "agent": one.agent,

@@ -31,7 +31,7 @@ class Owner:
     def __init__(self, file: str | None, descriptor: int | None) -> None:
         if descriptor is not None and file is not None:
             raise UsageError(
-                "--owner-key-file and --owner-key-fd exclude each other", hint="give one of them"
+                "--owner-key-file and --owner-key-fd exclude each other", fix="give one of them"
             )
         named = file or os.environ.get(_FILE) or None
         self._source = named if descriptor is None else descriptor
@@ -67,10 +67,10 @@ class Owner:
         if given is None:
             raise OwnerKeyError(
                 f"{doing} is for the owner of this project, and needs their key",
-                hint="ask them; they type it at a terminal, or give --owner-key-file FILE",
+                fix="ask them; they type it at a terminal, or give --owner-key-file FILE",
             )
         raise OwnerKeyError(
-            f"{doing}: this is not the owner's key", hint="ask whoever runs this project"
+            f"{doing}: this is not the owner's key", fix="ask whoever runs this project"
         )
 
     def _key(self) -> str | None:
@@ -106,7 +106,7 @@ def reason_for(what: str, reason: str) -> str:
     if not reason.strip() and _at_a_terminal():
         reason = click.prompt("Why", err=True)
     if not reason.strip():
-        raise UsageError(f"{what} needs a reason, which every agent sees", hint="--reason 'why'")
+        raise UsageError(f"{what} needs a reason, which every agent sees", fix="--reason 'why'")
     return check_reason(reason)
 
 
@@ -140,10 +140,10 @@ def _read(source: str | int) -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"the owner's key cannot be read from {source}: {why}", hint="name a file that holds it"
+            f"the owner's key cannot be read from {source}: {why}", fix="name a file that holds it"
         ) from None
     if not key:
-        raise UsageError(f"{source} holds no key", hint="one line, the key alone")
+        raise UsageError(f"{source} holds no key", fix="one line, the key alone")
     return key
 
 

@@ -102,7 +102,7 @@ def _pairs(settings: Sequence[str]) -> list[tuple[str, list[str]]]:
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
-            raise UsageError(f"{setting!r} is no NAME=VALUE", hint="agentlock policy set --help")
+            raise UsageError(f"{setting!r} is no NAME=VALUE", fix="agentlock policy set --help")
         pairs.append((name, value.split() if name == "exempt" else [value]))
     return pairs
 
@@ -114,25 +114,25 @@ def _parsed(name: str, values: list[str]) -> tuple[str, Any]:
         return name, tuple(values)
     if name not in Policy._fields:
         known = ", ".join(Policy._fields)
-        raise UsageError(f"there is no setting {name!r}", hint=f"one of: {known}")
+        raise UsageError(f"there is no setting {name!r}", fix=f"one of: {known}")
     if len(values) != 1:
-        raise UsageError(f"{name} takes one value", hint="agentlock policy set --help")
+        raise UsageError(f"{name} takes one value", fix="agentlock policy set --help")
     (value,) = values
     if name == "enforcement":
         if value not in ("block", "warn"):
-            raise UsageError(f"enforcement cannot be {value!r}", hint="block or warn")
+            raise UsageError(f"enforcement cannot be {value!r}", fix="block or warn")
         return name, value
     if name == "max_ttl":
         duration = parse_duration(value)
         if duration < SHORTEST_TTL:
-            raise UsageError(f"a max_ttl of {value!r} is too short", hint="60s is the shortest")
+            raise UsageError(f"a max_ttl of {value!r} is too short", fix="60s is the shortest")
         return name, duration
     if name == "retention":
         if value.lower() == "off":
             return name, None
         return name, check_retention(parse_duration(value), value)
     if value.lower() not in _SWITCHES:
-        raise UsageError(f"{name} cannot be {value!r}", hint="on or off")
+        raise UsageError(f"{name} cannot be {value!r}", fix="on or off")
     return name, _SWITCHES[value.lower()]
 
 

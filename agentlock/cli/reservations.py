@@ -83,7 +83,7 @@ def reserve(
       agentlock reserve README.md docs/ --shared
     """
     if not patterns:
-        raise UsageError("say what to reserve", hint="agentlock reserve 'src/auth/**'")
+        raise UsageError("say what to reserve", fix="agentlock reserve 'src/auth/**'")
     workspace = Workspace(agent, timeout)
     name = workspace.agent
     lease = parse_duration(ttl)
@@ -195,7 +195,7 @@ def _selection(
         problem = "no way" if not any(ways) else "more than one way"
         raise UsageError(
             f"{problem} of saying which reservations is given",
-            hint="give patterns, or --id N, or --all",
+            fix="give patterns, or --id N, or --all",
         )
     named = tuple(_accepted(workspace, os.fsencode(pattern)) for pattern in patterns)
     return Selection(patterns=named, ids=tuple(ids), all=everything)
@@ -245,5 +245,5 @@ def _warn_unguarded(workspace: Workspace) -> None:
     missing = ", ".join(hook.hook for hook in hooks if not hook.guards and not hook.beside)
     say(
         f"agentlock: warning: git does not ask agentlock in {missing} here, so not everything is "
-        "stopped; mend it: agentlock hooks install"
+        "stopped; fix: agentlock hooks install"
     )

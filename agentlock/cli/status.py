@@ -100,7 +100,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
 def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
     lacking = [hook for hook in hooks if not hook.guards and not hook.beside]
     what = ", ".join(f"{hook.hook} is {hook.state}" for hook in lacking)
-    mend = "mend it: agentlock hooks install"
+    mend = "fix: agentlock hooks install"
     if is_guarded(list(hooks)):
         merges = f" for commits and pushes, not for merges: {what}; {mend}"
         strict = ", strict" if any(hook.hook == TRANSACTION for hook in hooks) else ""
@@ -110,7 +110,7 @@ def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
             put(f"          not all hooks of yours run; {mend}")
         for hook in hooks:
             if hook.state == "not configured":
-                put(f"          {hook.hook} is {hook.state}: {hook.detail}; mend it: {hook.mend}")
+                put(f"          {hook.hook} is {hook.state}: {hook.detail}; fix: {hook.mend}")
     else:
         put(f"guard     NOT in place: {what}; {mend}")
     if policy.enforcement == "warn":

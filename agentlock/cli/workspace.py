@@ -58,7 +58,7 @@ class Workspace:
         if self.repository.is_bare and self.repository.database is None and not unguarded_bare:
             raise NotARepositoryError(
                 "this is a bare repository, not a worktree",
-                hint="cd into a worktree; to guard the pushes to it: agentlock init --server",
+                fix="cd into a worktree; to guard the pushes to it: agentlock init --server",
             )
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
@@ -116,14 +116,14 @@ def moment_of(text: str, now: int) -> int:
         return int(moment.timestamp() * 1_000_000)
     except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
         raise UsageError(
-            f"{text!r} is neither a duration nor a time", hint="2h, or 2026-01-31T12:00:00Z"
+            f"{text!r} is neither a duration nor a time", fix="2h, or 2026-01-31T12:00:00Z"
         ) from None
 
 
 def named_agent(name: str | None) -> str | None:
     """A name to look for, which need not be known; IdentityError where none could be called so."""
     if name is not None and not is_agent_name(name):
-        raise IdentityError(f"{name!r} is no agent name", hint=f"a name is {NAME_RULE}")
+        raise IdentityError(f"{name!r} is no agent name", fix=f"a name is {NAME_RULE}")
     return name
 
 
@@ -147,7 +147,7 @@ def reading_options(function: Function) -> Function:
 def forced_reading(*, literal: bool, glob: bool) -> Literal["literal", "glob"] | None:
     """Which reading of a pattern was asked for; None: literal first."""
     if literal and glob:
-        raise UsageError("--literal and --glob exclude each other", hint="give one of them")
+        raise UsageError("--literal and --glob exclude each other", fix="give one of them")
     return "literal" if literal else "glob" if glob else None
 
 

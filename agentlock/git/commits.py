@@ -58,7 +58,7 @@ def in_range(revisions: str) -> list[bytes]:
 
     UsageError for what is no such range; GitError where a shallow clone cuts it off.
     """
-    mistake = UsageError(f"{revisions!r} is no range of commits here", hint="write it as A..B")
+    mistake = UsageError(f"{revisions!r} is no range of commits here", fix="write it as A..B")
     if revisions.startswith("-"):
         raise mistake
     resolved = git("rev-parse", "--revs-only", "--end-of-options", revisions, "--")
@@ -108,7 +108,7 @@ def _is_shallow() -> bool:
 def _cut_off(why: str) -> GitError:
     return GitError(
         f"this clone has only a part of the history: {why}",
-        hint="git fetch --unshallow (in CI: fetch-depth: 0, GIT_DEPTH: 0)",
+        fix="git fetch --unshallow (in CI: fetch-depth: 0, GIT_DEPTH: 0)",
     )
 
 

@@ -76,7 +76,7 @@ class Running:
                 raise self._failed
             return Result(self._arguments, *self._process.wait(timeout))
         except TimeoutError as error:
-            raise GitError("git gave no answer in time", hint="try again") from error
+            raise GitError("git gave no answer in time", fix="try again") from error
         except OSError as error:
             raise GitError(f"git cannot be started: {error.strerror}") from error
 

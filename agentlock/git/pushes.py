@@ -136,7 +136,7 @@ def heads_at(remote: Remote) -> list[bytes]:
     if os.fsdecode(asked.stdout) != url + "\n":
         raise GitError(
             f"git's settings lead questions to {remote.name} elsewhere than pushes",
-            hint="git config --get-regexp '^(url|remote)'",
+            fix="git config --get-regexp '^(url|remote)'",
         )
     asking = Running(itself, "ls-remote", "--quiet", "--", url, environment=environment)
     answer = asking.result(remote.timeout)
@@ -144,7 +144,7 @@ def heads_at(remote: Remote) -> list[bytes]:
         raise GitError(
             f"{remote.name} does not say what it has, and only refs/remotes/ here says that it has "
             f"commits of this push ({answer.error().message})",
-            hint=f"git ls-remote {remote.name}, then push again",
+            fix=f"git ls-remote {remote.name}, then push again",
         )
     oids = sorted({line.partition(b"\t")[0] for line in answer.stdout.splitlines()})
     missing = set(_missing(oids))
@@ -169,7 +169,7 @@ def _require_known(oids: Sequence[bytes]) -> None:
         raise GitError(
             f"the remote is at {missing[0].decode()[:12]}, which this repository does not have: "
             "what the push would drop there cannot be known",
-            hint="git fetch, then push again",
+            fix="git fetch, then push again",
         )
 
 

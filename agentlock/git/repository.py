@@ -85,7 +85,7 @@ class Repository(Value):
         if self.is_bare:
             raise NotARepositoryError(
                 f"{os.fsdecode(self.root)} is a bare repository, and has no files",
-                hint="cd into a worktree of the repository",
+                fix="cd into a worktree of the repository",
             )
 
     @property
@@ -110,7 +110,7 @@ class Repository(Value):
         raise ConfigurationError(
             f"git's setting {name.decode()} is {value.decode('utf-8', 'backslashreplace')!r}, "
             "which is neither true nor false",
-            hint=f"git config {name.decode()} false",
+            fix=f"git config {name.decode()} false",
         )
 
 
@@ -181,7 +181,7 @@ def _directories() -> list[bytes]:
         answers = [output("rev-parse", "--path-format=absolute", one)[:-1] for one in questions]
     if not all(os.path.isabs(answer) for answer in answers):
         version = output("version").decode("utf-8", "replace").strip()
-        raise GitError(f"git 2.31 or newer is needed, this is {version}", hint="upgrade git")
+        raise GitError(f"git 2.31 or newer is needed, this is {version}", fix="upgrade git")
     return answers
 
 
@@ -202,15 +202,15 @@ def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
     if "work tree" in said:
         return NotARepositoryError(
             "this is git's own folder, not a worktree",
-            hint="cd into a worktree of the repository",
+            fix="cd into a worktree of the repository",
         )
     if "not a git repository" in said:
         try:
             here = os.getcwd()
         except OSError:
-            return NotARepositoryError("the current directory no longer exists", hint="cd")
+            return NotARepositoryError("the current directory no longer exists", fix="cd")
         return NotARepositoryError(
-            f"{here} is not in a git repository", hint="cd into one, or make one with git init"
+            f"{here} is not in a git repository", fix="cd into one, or make one with git init"
         )
     return GitError(f"git cannot read this repository: {said or 'it said nothing'}")
 
@@ -259,7 +259,7 @@ class Identity(Value):
             raise IdentityError(
                 "no agent is named, and only a named agent can hold reservations",
                 # Not `git config`: all worktrees would share the name, and so their reservations.
-                hint="export AGENTLOCK_AGENT=YourName, with a name that nobody else has",
+                fix="export AGENTLOCK_AGENT=YourName, with a name that nobody else has",
             )
         return self.name
 
@@ -282,7 +282,7 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
             continue
         if not is_agent_name(name):
             raise IdentityError(
-                f"{name!r} ({source}) is no agent name", hint=f"a name is {NAME_RULE}"
+                f"{name!r} ({source}) is no agent name", fix=f"a name is {NAME_RULE}"
             )
         return Identity(name, source)
     return Identity(None, "")
@@ -301,7 +301,7 @@ def identify_pusher(repository: Repository) -> Identity:
         if not is_agent_name(name):
             raise IdentityError(
                 f"{name!r} ({variable}, as this server sets it) is no agent name",
-                hint=f"a name is {NAME_RULE}",
+                fix=f"a name is {NAME_RULE}",
             )
         return Identity(name, variable)
     return Identity(None, "")

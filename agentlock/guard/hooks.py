@@ -77,13 +77,14 @@ def _answer(name: str, arguments: Sequence[str], asked: Asked) -> int:
     try:
         return _guarded(name, arguments, what, asked)
     except AgentlockError as error:
-        error.hint = error.hint or _SEE_GIT
+        if not error.hint:
+            error.fix = _SEE_GIT
         if name == _SERVER:
-            error.hint = f"on the server: {error.hint}"
+            error.fix = f"on the server: {error.hint}"
         _tell(error, what)
         return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED
     except (ImportError, SyntaxError) as error:  # half a package: no bug, and no answer either
-        damaged = UndecidedError(f"the installation is damaged ({error})", hint=_INSTALL_AGAIN)
+        damaged = UndecidedError(f"the installation is damaged ({error})", fix=_INSTALL_AGAIN)
         _tell(damaged, what)
         return EXIT_UNDECIDED
     except KeyboardInterrupt:
@@ -100,7 +101,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
     if name in _RECORDING:
         return _record(name, arguments, discover(asked.settings))
     if name not in _HOOKS:
-        raise UsageError(f"there is no guard for a hook {name!r}", hint=f"one of: {_NAMES}")
+        raise UsageError(f"there is no guard for a hook {name!r}", fix=f"one of: {_NAMES}")
     repository = discover(asked.settings)
     identity = identify_pusher(repository) if name == _SERVER else identify(repository)
     timeout = _timeout()
@@ -232,13 +233,13 @@ def _pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Ask
     if "GIT_NAMESPACE" in os.environ:
         raise GitError(
             "GIT_NAMESPACE is set, and which branches are known in a namespace is not",
-            hint="serve this repository without GIT_NAMESPACE",
+            fix="serve this repository without GIT_NAMESPACE",
         )
     updates = [_received_update(line) for line in _stdin().splitlines()]
     if not updates:
         raise GitError(
             "pre-receive was given no ref update",
-            hint="a hook that runs before must pass its lines on",
+            fix="a hook that runs before must pass its lines on",
         )
     push = received(updates)
     history = changed_by(push.brings, push.drops)
@@ -336,7 +337,7 @@ def _update(line: bytes) -> RefUpdate:
     if len(fields) != 4 or not all(_is_oid(fields[at]) for at in (1, 3)):
         raise GitError(
             f"pre-push was given a line that is no ref update: {line[:60]!r}",
-            hint="push with git itself; a hook that runs before must pass its lines on",
+            fix="push with git itself; a hook that runs before must pass its lines on",
         )
     return RefUpdate(*fields)
 
@@ -349,7 +350,7 @@ def _received_update(line: bytes) -> RefUpdate:
     if len(fields) != 3 or not all(_is_oid(oid) for oid in fields[:2]):
         raise GitError(
             f"pre-receive was given a line that is no ref update: {line[:60]!r}",
-            hint="a hook that runs before must pass its lines on",
+            fix="a hook that runs before must pass its lines on",
         )
     old, new, ref = fields
     return RefUpdate(b"", new, ref, old)
@@ -368,10 +369,10 @@ def _stdin() -> bytes:
             room -= len(chunk)
             if room < 0:
                 most = f"{_MOST_STDIN >> 20} MiB"
-                raise GitError(f"git names more than {most} of refs", hint="push fewer at once")
+                raise GitError(f"git names more than {most} of refs", fix="push fewer at once")
     except OSError as error:
         raise GitError(
-            f"what git pushes cannot be read from stdin: {error.strerror}", hint="git push again"
+            f"what git pushes cannot be read from stdin: {error.strerror}", fix="git push again"
         ) from error
     return b"".join(chunks)
 
@@ -389,7 +390,7 @@ def _framework_push() -> tuple[str, str, list[RefUpdate]]:
     if not remote or not local_ref:
         raise GitError(
             "the pre-commit framework did not say what is pushed",
-            hint="use this hook at the stage pre-push alone",
+            fix="use this hook at the stage pre-push alone",
         )
     oid = output("rev-parse", "--verify", "--end-of-options", local_ref).strip()
     zero = b"0" * len(oid)
@@ -406,7 +407,7 @@ def _timeout() -> int:
     try:
         return parse_timeout(text)
     except UsageError as error:
-        raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", hint=error.hint) from error
+        raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", fix=error.hint) from error
 
 
 _FRAMEWORK_VARIABLES = ("REMOTE_NAME", "REMOTE_URL", "LOCAL_BRANCH", "REMOTE_BRANCH")

@@ -33,7 +33,7 @@ def answer(hook: str, store: Store, changes: Changes, agent: str | None, folding
         return EXIT_REFUSED
     tell(
         "agentlock: refused: AGENTLOCK_PROBE is set, and only for agentlock doctor\n"
-        "  mend it: unset AGENTLOCK_PROBE\n"
+        "  fix: unset AGENTLOCK_PROBE\n"
     )
     return EXIT_UNDECIDED
 

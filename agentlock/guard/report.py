@@ -56,9 +56,11 @@ def tell(text: str) -> None:
 
 
 def error_text(error: AgentlockError, subject: str = "") -> str:
-    """One sentence and one remedy."""
+    """The error's sentence, and its next step on a line of its own."""
     text = f"agentlock: {subject}{printable(error.message)}\n"
-    return f"{text}  mend it: {printable(error.hint)}\n" if error.hint else text
+    if not error.hint:
+        return text
+    return f"{text}  {'fix' if error.fix else 'see'}: {printable(error.hint)}\n"
 
 
 def verdict_text(

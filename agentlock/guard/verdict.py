@@ -59,7 +59,7 @@ def index_of(reservations: Sequence[Reservation], folding: Folding) -> PatternIn
         return PatternIndex([held.pattern for held in reservations], folding)
     except PatternError as error:
         raise DatabaseError(
-            f"the table holds a pattern that cannot be read: {error}", hint="agentlock db check"
+            f"the table holds a pattern that cannot be read: {error}", see="agentlock db check"
         ) from error
 
 

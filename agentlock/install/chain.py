@@ -28,7 +28,7 @@ def put(path: str, script: bytes) -> None:
         if os.path.lexists(path + SUFFIX) and not _supersedes(path, path + SUFFIX):
             raise ConfigurationError(
                 f"{path} and {path + SUFFIX} are both hooks of somebody else's",
-                hint="merge them into one file, remove the other, then: agentlock hooks install",
+                fix="merge them into one file, remove the other, then: agentlock hooks install",
             )
         os.replace(path, path + SUFFIX)
     elif _is_exactly(path, script):

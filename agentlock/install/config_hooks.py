@@ -32,7 +32,7 @@ _COMMAND = (
     'if [ -f "$common/commondir" ]; then read -r up <"$common/commondir"; '
     "case $up in /*) common=$up ;; *) common=$common/$up ;; esac; fi; "
     '[ -f "$common/agentlock/configured/stand-in" ] || '
-    "{{ echo 'agentlock: refused: its hooks are gone; mend it: agentlock hooks install' >&2; "
+    "{{ echo 'agentlock: refused: its hooks are gone; fix: agentlock hooks install' >&2; "
     'exit 3; }}; . "$common/agentlock/configured/stand-in"'
 )
 

@@ -87,22 +87,22 @@ def _require_role(repository: Repository, *, server: bool) -> None:
     if server and not repository.is_bare:
         raise UsageError(
             "this repository has a worktree: --server is for the bare one that agents push to",
-            hint="cd into the bare repository; here: agentlock init",
+            fix="cd into the bare repository; here: agentlock init",
         )
     if repository.is_bare and not server:
         raise NotARepositoryError(
             "this is a bare repository, not a worktree: nobody commits here, agents push to it",
-            hint="agentlock init --server --database X, with the table that the agents use",
+            fix="agentlock init --server --database X, with the table that the agents use",
         )
 
 
 def _require_variables(names: Sequence[str], *, server: bool) -> None:
     if names and not server:
-        raise UsageError("--identity-variable is for a server", hint="agentlock init --server ...")
+        raise UsageError("--identity-variable is for a server", fix="agentlock init --server ...")
     for name in names:
         if not (name.isascii() and name.isidentifier()):
             raise UsageError(
-                f"{name!r} is no name of a variable", hint="for example REMOTE_USER, GL_USERNAME"
+                f"{name!r} is no name of a variable", fix="for example REMOTE_USER, GL_USERNAME"
             )
 
 
@@ -148,7 +148,7 @@ def use(
     """
     key = repository.project
     if key is None:
-        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
+        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
     with exclusively(repository.common_dir):
         location = place(database)
         identifier = migrate.join(location, timeout=timeout)
@@ -181,7 +181,7 @@ def _project_of_server(repository: Repository, location: str, identifier: str, t
     if known and by_path not in known:
         raise UsageError(
             f"the table serves several projects: {', '.join(known)}",
-            hint="name the one that is pushed here: --project KEY",
+            fix="name the one that is pushed here: --project KEY",
         )
     return by_path
 
@@ -240,7 +240,7 @@ def _location(repository: Repository, database: str | None) -> str:
         if recorded is None and repository.is_bare:
             raise UsageError(
                 "a server has no table by default: it must be the one that the agents use",
-                hint="agentlock init --server --database X",
+                fix="agentlock init --server --database X",
             )
         return recorded or default
     return place(database)
@@ -251,12 +251,12 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     if recorded is not None and place(recorded) != place(location):
         raise UsageError(
             f"this repository uses {recorded} already, not {location}",
-            hint="agentlock init (without --database) keeps to the one it uses",
+            fix="agentlock init (without --database) keeps to the one it uses",
         )
     if not (is_url(location) or os.path.lexists(location)):
         raise DatabaseError(
             f"{location}, the table of this repository, is gone, and every reservation with it",
-            hint="bring it back, or start afresh without them: agentlock init --new-database",
+            fix="bring it back, or start afresh without them: agentlock init --new-database",
         )
     migrate.verify(location, repository.database_id, timeout=timeout)
 

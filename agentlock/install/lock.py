@@ -31,7 +31,7 @@ def exclusively(common_dir: bytes) -> Iterator[None]:
     except Timeout as error:
         raise UndecidedError(
             f"another process has been setting up this repository for {_SECONDS} s",
-            hint="try again",
+            fix="try again",
         ) from error
 
 

@@ -73,13 +73,13 @@ def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
         raise ConfigurationError(
             f"core.hooksPath is set to {setting.value!r} for this worktree alone, and that counts "
             "more than what is set for the repository",
-            hint="git config --worktree --unset core.hooksPath, then: agentlock hooks install",
+            fix="git config --worktree --unset core.hooksPath, then: agentlock hooks install",
         )
     if setting.scope == "command":
         raise ConfigurationError(
             f"core.hooksPath is set to {setting.value!r} for one command (git -c or "
             "GIT_CONFIG_COUNT), and that counts more than what is set for the repository",
-            hint="take it out of the environment, then: agentlock hooks install",
+            fix="take it out of the environment, then: agentlock hooks install",
         )
     return True
 
@@ -95,7 +95,7 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
     if len(local) > 1:
         raise ConfigurationError(
             "core.hooksPath is set more than once in the repository's own configuration",
-            hint=f"git config --local --replace-all core.hooksPath {shlex.quote(local[-1])}, "
+            fix=f"git config --local --replace-all core.hooksPath {shlex.quote(local[-1])}, "
             "then: agentlock hooks install",
         )
     os.makedirs(folder, exist_ok=True)
@@ -192,5 +192,5 @@ def _require_effect(root: bytes, folder: str) -> None:
     source = configuration.hooks_path_source(root).removeprefix("file:")
     raise ConfigurationError(
         f"{source} sets core.hooksPath after the repository's own configuration does",
-        hint=f"take core.hooksPath out of {source}, then: agentlock hooks install",
+        fix=f"take core.hooksPath out of {source}, then: agentlock hooks install",
     )

@@ -94,4 +94,4 @@ def _template(name: str) -> str:
         path = os.path.join(folder, "hooks", name)
         if os.path.isfile(path):
             return path
-    raise UndecidedError("agentlock's installation lacks its hook scripts", hint="install it again")
+    raise UndecidedError("agentlock's installation lacks its hook scripts", fix="install it again")

@@ -160,7 +160,7 @@ def compile_stored(held: Reservation, folding: Folding) -> Pattern:
     except PatternError as error:
         raise DatabaseError(
             f"reservation {held.id} holds a pattern that cannot be read: {held.pattern!r}",
-            hint="agentlock db check",
+            see="agentlock db check",
         ) from error
 
 

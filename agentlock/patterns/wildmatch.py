@@ -62,7 +62,7 @@ def shown(text: bytes) -> str:
 
 
 def refuse(typed: bytes, reason: str, hint: str = "") -> NoReturn:
-    raise PatternError(f"pattern {shown(typed)} {reason}", hint=hint)
+    raise PatternError(f"pattern {shown(typed)} {reason}", fix=hint)
 
 
 class ByteClass:

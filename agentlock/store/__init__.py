@@ -27,7 +27,7 @@ def open_store(
     its kinds) where the database is not the recorded one or cannot be used.
     """
     if not location or not database_id or not project:
-        raise ConfigurationError(NOT_INITIALISED, hint="agentlock init")
+        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
     refuse_unsupported(location)
     return connect(location, database_id, project, timeout=timeout, read_only=read_only)
 
@@ -64,7 +64,7 @@ def refuse_unsupported(location: str) -> None:
     if separator and scheme not in ("postgresql", "postgres"):
         raise UsageError(
             f"databases of kind {scheme}:// are not supported",
-            hint="give a path, or postgresql://host/database",
+            fix="give a path, or postgresql://host/database",
         )
     address, _, query = rest.partition("?")
     keys = [pair.partition("=")[0] for pair in query.split("&")]
@@ -73,6 +73,6 @@ def refuse_unsupported(location: str) -> None:
     ):
         raise UsageError(
             "the URL of a database must not hold a password: it is kept in the settings",
-            hint="leave it out, and keep it in ~/.pgpass (chmod 600), in the file that PGPASSFILE "
+            fix="leave it out, and keep it in ~/.pgpass (chmod 600), in the file that PGPASSFILE "
             "names, or in a service file",
         )

@@ -42,7 +42,7 @@ def back_up(path: str, target: str, *, timeout: int) -> int:
     before it gets its name; a file of that name is never replaced.
     """
     if os.path.lexists(target):
-        raise UsageError(f"{target} is there already", hint="name a file that is not there yet")
+        raise UsageError(f"{target} is there already", fix="name a file that is not there yet")
     draft = f"{target}.new-{os.getpid()}"
     try:
         _copy(path, draft, timeout)
@@ -50,9 +50,7 @@ def back_up(path: str, target: str, *, timeout: int) -> int:
         os.link(draft, target)  # unlike rename, it replaces nothing
     except OSError as error:
         why = error.strerror or str(error)
-        raise DatabaseError(
-            f"{target} cannot be written: {why}", hint="check the folder"
-        ) from error
+        raise DatabaseError(f"{target} cannot be written: {why}", fix="check the folder") from error
     finally:
         _remove(draft)
     return os.path.getsize(target)
@@ -69,15 +67,15 @@ def restore(
     all of it can.
     """
     if not os.path.isfile(source):
-        raise UsageError(f"{source} is no file", hint="agentlock db restore FILE")
+        raise UsageError(f"{source} is no file", fix="agentlock db restore FILE")
     if os.path.exists(path) and os.path.samefile(source, path):
-        raise UsageError(f"{source} is the database itself", hint="agentlock db restore FILE")
+        raise UsageError(f"{source} is the database itself", fix="agentlock db restore FILE")
     found = _identity(source, timeout)
     if found != database_id and not force:
         raise DatabaseError(
             f"{source} is a backup of another database (id {found}) than the one recorded for this "
             f"repository (id {database_id})",
-            hint="if it is the one that you want: agentlock db restore FILE --force",
+            fix="if it is the one that you want: agentlock db restore FILE --force",
         )
     kept = f"{path}.old-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     draft = f"{path}.new-{os.getpid()}"
@@ -101,7 +99,7 @@ def restore(
             os.rename(draft, path)
     except OSError as error:
         why = error.strerror or str(error)
-        raise DatabaseError(f"{path} cannot be written: {why}", hint="check the folder") from error
+        raise DatabaseError(f"{path} cannot be written: {why}", fix="check the folder") from error
     finally:
         _remove(draft)
         _remove(f"{draft}.lock")
@@ -151,12 +149,12 @@ def _identity(path: str, timeout: int) -> str:
     with _opened(path, timeout, mode="ro") as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != sql.APPLICATION_ID:
-            raise DatabaseError(f"{path} is not an agentlock database", hint="agentlock db path")
+            raise DatabaseError(f"{path} is not an agentlock database", see="agentlock db path")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > sql.SCHEMA_VERSION:
             raise SchemaError(
                 f"{path} has the newer schema {version}, this program knows {sql.SCHEMA_VERSION}",
-                hint="upgrade agentlock",
+                fix="upgrade agentlock",
             )
         (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
         return str(found)
@@ -165,7 +163,7 @@ def _identity(path: str, timeout: int) -> str:
 def _require_whole(path: str, timeout: int) -> None:
     wrong = faults(path, timeout=timeout)
     if wrong:
-        raise DatabaseError(f"what was copied is damaged: {wrong[0]}", hint="agentlock db check")
+        raise DatabaseError(f"what was copied is damaged: {wrong[0]}", see="agentlock db check")
 
 
 def _remove(draft: str) -> None:
@@ -189,5 +187,5 @@ def _opened(path: str, timeout: int, mode: str = "rw") -> Iterator[sqlite3.Conne
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(
-            f"{path} cannot be read or written: {error}", hint="agentlock db check"
+            f"{path} cannot be read or written: {error}", see="agentlock db check"
         ) from error

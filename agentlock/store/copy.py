@@ -65,9 +65,9 @@ def copy(source: str, target: str, project: str, *, timeout: int) -> dict[str, i
     with _opened(source, timeout) as old, _opened(target, timeout) as new:
         number = old.find(project)
         if number is None:
-            raise UsageError(f"{source} knows no project {project!r}", hint="agentlock status")
+            raise UsageError(f"{source} knows no project {project!r}", see="agentlock status")
         if new.find(project) is not None:
-            raise UsageError(f"{target} holds {project!r} already", hint="copy to an empty one")
+            raise UsageError(f"{target} holds {project!r} already", fix="copy to an empty one")
         counts = {}
         for table in TABLES:
             theirs = new.columns(table)
@@ -85,7 +85,7 @@ def _copy_table(old: _Side, new: _Side, table: str, columns: list[str], project:
         new.insert(table, columns, wanted)
         written = new.rows(table, columns, project, after)
         if written != wanted:
-            raise DatabaseError(f"{table}: what was written is not what was read", hint="try again")
+            raise DatabaseError(f"{table}: what was written is not what was read", fix="try again")
         count += len(rows)
         after = rows[-1][key]
     return count

@@ -57,7 +57,7 @@ def refuse_unsafe_filesystem(path: str) -> None:
     if kind in _UNSAFE:
         raise DatabaseError(
             f"{path} lies on {kind}, where SQLite cannot keep two machines from both granting",
-            hint="keep it on a local disk: agentlock init --database /a/local/path.sqlite3 "
+            fix="keep it on a local disk: agentlock init --database /a/local/path.sqlite3 "
             "(agents on several machines need PostgreSQL)",
         )
 

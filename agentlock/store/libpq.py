@@ -305,7 +305,7 @@ def _found() -> ctypes.CDLL:
             pass
     raise ConfigurationError(
         "PostgreSQL's client library is not installed for this Python",
-        hint=f"{sys.executable} {INSTALL}",
+        fix=f"{sys.executable} {INSTALL}",
     )
 
 

@@ -75,7 +75,7 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
         refuse_unsafe_filesystem(path)
         with _locked(path, timeout):
             if os.path.lexists(path):
-                raise DatabaseError(f"{path} is there already", hint="agentlock init")
+                raise DatabaseError(f"{path} is there already", fix="agentlock init")
             draft = f"{path}.new-{os.getpid()}"
             try:
                 identifier = _draft(draft, modes, timeout)
@@ -86,7 +86,7 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
                         os.unlink(draft + suffix)
     except OSError as error:
         raise DatabaseError(
-            f"{path} cannot be made: {error.strerror or error}", hint="check the folder"
+            f"{path} cannot be made: {error.strerror or error}", fix="check the folder"
         ) from error
     return identifier
 
@@ -183,5 +183,5 @@ def _locked(path: str, timeout: int) -> Iterator[None]:
             yield
     except Timeout as error:
         raise DatabaseUnreachableError(
-            f"another process is making or migrating {path}", hint="try again"
+            f"another process is making or migrating {path}", fix="try again"
         ) from error

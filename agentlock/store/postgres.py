@@ -57,11 +57,11 @@ class PostgresStore(Server, Table):
     def _verify(self, database_id: str | None, project: str | None) -> None:
         rows = self._ask(sql.POSTGRES_OPEN, (project or "",))
         if not rows:
-            raise DatabaseError(f"{self.location} misses its own identity", hint=_AFRESH)
+            raise DatabaseError(f"{self.location} misses its own identity", fix=_AFRESH)
         version, found, project_id, standby = rows[0]
         if standby:  # what it shows may be older than the newest grant
             raise DatabaseError(
-                f"{self.location} is a standby, which follows another server", hint=PRIMARY
+                f"{self.location} is a standby, which follows another server", fix=PRIMARY
             )
         self._require_schema(version)
         self._require_identity(found, database_id)
@@ -103,7 +103,7 @@ class PostgresStore(Server, Table):
         connection, self._moment = self._connection, None
         if not connection.is_intact:
             self.roll_back()
-            raise DatabaseError(f"{self.location}: the transaction had failed", hint="try again")
+            raise DatabaseError(f"{self.location}: the transaction had failed", fix="try again")
         spare = self._left / 4  # to ask again
         self._left -= spare
         try:
@@ -139,7 +139,7 @@ class PostgresStore(Server, Table):
             pause = min(2 * pause, LONGEST_PAUSE)
         raise OutcomeUnknownError(
             f"{self.location} was lost while it committed: whether this was done is not known",
-            hint="once it answers again: agentlock list --mine",
+            fix="once it answers again: agentlock list --mine",
         ) from error
 
     def _status(self) -> str:
@@ -172,7 +172,7 @@ class PostgresStore(Server, Table):
         arrays = [_array(prefixes)] + ([_array(few)] if few else [])
         rows = self._ask(statement, (self._project_id, *arrays))
         if not rows:
-            raise DatabaseError(f"{self.location} misses a row of its own", hint=_AFRESH)
+            raise DatabaseError(f"{self.location} misses a row of its own", fix=_AFRESH)
         now, *policy = rows[0][:7]
         live = [reservation_of(row[7:]) for row in rows if row[7] is not None]
         return now, policy_of(tuple(policy)), live

@@ -71,12 +71,12 @@ class _Schema(Server):
         if version < _OLDEST_SERVER:
             raise DatabaseError(
                 f"{self.location} is PostgreSQL {version // 10000}, and 13 or newer is needed",
-                hint="upgrade the server",
+                fix="upgrade the server",
             )
         if encoding != "UTF8":
             raise DatabaseError(
                 f"{self.location} keeps its text in {encoding}, and UTF8 is needed",
-                hint="createdb --encoding=UTF8 --template=template0",
+                fix="createdb --encoding=UTF8 --template=template0",
             )
         return table is not None
 

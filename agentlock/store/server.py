@@ -122,7 +122,7 @@ class Server:
         hint = "try again once it answers; whoever runs the server can say why"
         if error.state.startswith("28"):
             hint = "the password belongs in ~/.pgpass, the file that PGPASSFILE names, or a service"
-        return DatabaseUnreachableError(f"{self.location} cannot be reached: {error}", hint=hint)
+        return DatabaseUnreachableError(f"{self.location} cannot be reached: {error}", fix=hint)
 
     def translated(self, error: PostgresError) -> DatabaseError:
         """What an error means, in a sentence with a remedy."""
@@ -135,10 +135,10 @@ class Server:
         else:
             kind, sentence, hint = _OTHER
         facts = {"at": self.location, "said": error, "seconds": f"{self._timeout:g} s"}
-        return kind(sentence.format(**facts), hint=hint.format(**facts))
+        return kind(sentence.format(**facts), fix=hint.format(**facts))
 
     def _silent(self) -> DatabaseUnreachableError:
         return DatabaseUnreachableError(
             f"{self.location} did not answer for {self._timeout:g} s",
-            hint="try again; agentlock status shows whether it answers",
+            fix="try again; agentlock status shows whether it answers",
         )

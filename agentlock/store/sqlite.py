@@ -77,7 +77,7 @@ class SQLiteStore(Table):
     def _verify(self, database_id: str | None) -> None:
         if self._one("PRAGMA application_id") != (sql.APPLICATION_ID,):
             raise DatabaseError(
-                f"{self.location} is not an agentlock database", hint=WHERE_IT_BELONGS
+                f"{self.location} is not an agentlock database", fix=WHERE_IT_BELONGS
             )
         (version,) = self._one("PRAGMA user_version")
         self._require_schema(version)
@@ -153,7 +153,7 @@ class SQLiteStore(Table):
         if self._turn is not None and require_database_file(self.location) != self._file:
             raise DatabaseError(
                 f"{self.location} was replaced while this command ran, and what it did is lost",
-                hint="try again",
+                fix="try again",
             )
 
     def _checkpoint(self) -> None:
@@ -244,16 +244,16 @@ def explained(
     if _is_busy(error):
         return DatabaseUnreachableError(
             f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
-            hint="try again; agentlock status shows whether it answers",
+            fix="try again; agentlock status shows whether it answers",
         )
     if "unable to open" in said or "readonly" in said or "authorization" in said:
         return DatabaseError(
-            f"{path} cannot be opened as it must be: {said}", hint=CHECK_PERMISSIONS
+            f"{path} cannot be opened as it must be: {said}", fix=CHECK_PERMISSIONS
         )
     if "full" in said:
-        return DatabaseError(f"{path}: {said}", hint="free space on that disk")
+        return DatabaseError(f"{path}: {said}", fix="free space on that disk")
     hint = LOOK_AT_THE_DISK if "I/O error" in said else remedy
-    return DatabaseError(f"{path} cannot be read or written: {said}", hint=hint)
+    return DatabaseError(f"{path} cannot be read or written: {said}", fix=hint)
 
 
 def _is_busy(error: Exception) -> bool:
@@ -276,22 +276,22 @@ def require_database_file(path: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        raise DatabaseError(f"{path} is missing", hint=WHERE_IT_BELONGS) from None
+        raise DatabaseError(f"{path} is missing", fix=WHERE_IT_BELONGS) from None
     except PermissionError as error:
         raise DatabaseError(
-            f"{path} cannot be reached: permission denied", hint=CHECK_PERMISSIONS
+            f"{path} cannot be reached: permission denied", fix=CHECK_PERMISSIONS
         ) from error
     except OSError as error:
         raise DatabaseError(
-            f"{path} cannot be reached: {error.strerror}", hint=WHERE_IT_BELONGS
+            f"{path} cannot be reached: {error.strerror}", fix=WHERE_IT_BELONGS
         ) from error
     except ValueError as error:  # a NUL in the recorded path
-        raise DatabaseError(f"{path!r} is no path", hint=WHERE_IT_BELONGS) from error
+        raise DatabaseError(f"{path!r} is no path", fix=WHERE_IT_BELONGS) from error
     if not stat.S_ISREG(found.st_mode):
         what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise DatabaseError(f"{path} is {what}, not a database", hint=WHERE_IT_BELONGS)
+        raise DatabaseError(f"{path} is {what}, not a database", fix=WHERE_IT_BELONGS)
     if found.st_size == 0:
-        raise DatabaseError(f"{path} is empty, not a database", hint=WHERE_IT_BELONGS)
+        raise DatabaseError(f"{path} is empty, not a database", fix=WHERE_IT_BELONGS)
     if found.st_size % _SMALLEST_PAGE:  # SQLite itself takes a short last page for zeros
-        raise DatabaseError(f"{path} is cut short", hint=WHERE_IT_BELONGS)
+        raise DatabaseError(f"{path} is cut short", fix=WHERE_IT_BELONGS)
     return found.st_dev, found.st_ino

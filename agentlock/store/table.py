@@ -52,7 +52,7 @@ class Table:
     def _one(self, statement: str, parameters: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         rows = self._rows(statement, parameters)
         if not rows:
-            raise DatabaseError(f"{self.location} misses a row of its own", hint=WHERE_IT_BELONGS)
+            raise DatabaseError(f"{self.location} misses a row of its own", fix=WHERE_IT_BELONGS)
         return rows[0]
 
     # What opening checks
@@ -62,13 +62,13 @@ class Table:
             raise OlderSchemaError(
                 f"{self.location} has the older schema {version}, this program needs "
                 f"{sql.SCHEMA_VERSION}",
-                hint="agentlock db migrate",
+                fix="agentlock db migrate",
             )
         if version > sql.SCHEMA_VERSION:
             raise SchemaError(
                 f"{self.location} has the newer schema {version}, this program knows "
                 f"{sql.SCHEMA_VERSION}",
-                hint="upgrade agentlock",
+                fix="upgrade agentlock",
             )
 
     def _require_identity(self, found: str, recorded: str | None) -> None:
@@ -76,13 +76,13 @@ class Table:
             raise DatabaseError(
                 f"{self.location} is another database (id {found}) than the one recorded for this "
                 f"repository (id {recorded})",
-                hint=WHERE_IT_BELONGS,
+                fix=WHERE_IT_BELONGS,
             )
 
     def _find_project(self, project: str, rows: list[tuple[Any, ...]]) -> None:
         if not rows:
             raise DatabaseError(
-                f"{self.location} knows no project {project!r}", hint="agentlock init"
+                f"{self.location} knows no project {project!r}", fix="agentlock init"
             )
         self._project_id = int(rows[0][0])
 
@@ -250,7 +250,7 @@ class Table:
             if not (isinstance(row[5], int) and isinstance(row[6], int)):
                 raise DatabaseError(
                     f"{self.location}: the times of reservation {row[0]} are garbled",
-                    hint="restore the table from a backup, or ask whoever runs this project",
+                    fix="restore the table from a backup, or ask whoever runs this project",
                 )
         return [reservation_of(row) for row in rows]
 

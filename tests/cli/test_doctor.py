@@ -255,7 +255,7 @@ def test_a_git_that_is_too_old_decides_nothing(repo: Repo, tmp_path: Path) -> No
     result = doctor(repo)
     assert result.code == 3
     assert wrong(result) == [
-        "PROBLEM  git: git 2.31 or newer is needed, this is 2.30; mend it: upgrade git"
+        "PROBLEM  git: git 2.31 or newer is needed, this is 2.30; fix: upgrade git"
     ]
 
 
@@ -294,5 +294,5 @@ def test_status_says_in_its_line_what_doctor_says(pair: Repo) -> None:
     assert "guard     in place (agentlock doctor proves it)" in pair.agentlock("status").out
     hook_file(pair, "pre-merge-commit").unlink()
     told = pair.agentlock("status").out
-    assert "not for merges: pre-merge-commit is missing; mend it: agentlock hooks install" in told
+    assert "not for merges: pre-merge-commit is missing; fix: agentlock hooks install" in told
     assert doctor(pair).code == 1

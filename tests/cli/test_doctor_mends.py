@@ -198,7 +198,7 @@ def test_nobody_named_is_mended_in_the_shell_that_asks(
     monkeypatch.delenv("AGENTLOCK_AGENT")
     (line,) = wrong(doctor(pair))
     assert "nobody is named" in line
-    mend = line.rpartition("; mend it: ")[2]
+    mend = line.rpartition("; fix: ")[2]
     after = run("sh", "-c", f"{mend}\nagentlock doctor", cwd=pair.path)
     assert after.code == 0
     assert not wrong(after)

@@ -323,7 +323,7 @@ def test_a_new_key_replaces_the_old_one_in_every_clone(owned: Owned, tmp_path: P
     first = here.agentlock("init", "--owner-key", "--json").json["owner_key"]
     assert there.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 1
     doctor = there.agentlock("doctor")
-    assert "the table's owner's key is not the one recorded here; mend it: agentlock init" in (
+    assert "the table's owner's key is not the one recorded here; fix: agentlock init" in (
         doctor.out
     )
     given = ("--owner-key-fd", "0")

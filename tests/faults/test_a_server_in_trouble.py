@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from faults.server_scenes import Fault, Scene
 
-REFUSAL = r"agentlock: (?:\w+ refused: )?(?P<sentence>[^\n]+)\n  mend it: [^\n]+\n"
+REFUSAL = r"agentlock: (?:\w+ refused: )?(?P<sentence>[^\n]+)\n  (?:fix|see): [^\n]+\n"
 
 
 @pytest.fixture(scope="module")

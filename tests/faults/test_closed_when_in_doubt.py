@@ -25,7 +25,7 @@ CELLS = [
 ]
 # A shell that cannot start an interpreter, or sees it killed, says so before we can.
 SHELL = r"(?:[^\n]*(?:Exec format error|Killed[^\n]*)\n)"
-REFUSAL = r"agentlock: (?:%s )?refused: (?P<sentence>[^\n]+)\n  mend it: [^\n]+\n"
+REFUSAL = r"agentlock: (?:%s )?refused: (?P<sentence>[^\n]+)\n  (?:fix|see): [^\n]+\n"
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_a_garbled_reservation_far_from_the_path_refuses_only_what_comes_near(
     for path in ("src/", RESERVED):
         listed = world.run(*AGENTLOCK, "list", "--path", path)
         assert listed.code == 3, listed
-        assert "mend it: agentlock db check\n" in listed.err
-    assert "mend it: agentlock db check --repair\n" in world.check().err
+        assert "see: agentlock db check\n" in listed.err
+    assert "fix: agentlock db check --repair\n" in world.check().err
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.name.startswith("package with __main")])

@@ -122,7 +122,7 @@ def test_what_keeps_git_from_running_ours_is_named_and_mended(
     assert key in detail
     assert repo.agentlock("status", "--json").json["guarded"]
     assert f"pre-push is not configured: {key}" in repo.agentlock("status").out
-    assert "mend it: " in repo.agentlock("hooks", "status").err
+    assert "fix: " in repo.agentlock("hooks", "status").err
     result = doctor(repo)
     assert result.code == 0
     assert any(key in line for line in wrong(result)), result

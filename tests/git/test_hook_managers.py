@@ -77,10 +77,10 @@ def assert_both_run(repo: Repo, manager: Manager, tools: Tools) -> None:
 def assert_noticed_and_mended(repo: Repo) -> None:
     status = repo.agentlock("hooks", "status")
     assert status.code == 1, status
-    assert "mend it: agentlock hooks install" in status.err
+    assert "fix: agentlock hooks install" in status.err
     assert not repo.agentlock("status", "--json").json["guarded"]
     reserved = repo.agentlock("reserve", "src/x.py", agent=HOLDER)
-    assert "mend it: agentlock hooks install" in reserved.err
+    assert "fix: agentlock hooks install" in reserved.err
     mended = repo.agentlock("hooks", "install")
     assert mended.code == 0, mended
     assert repo.agentlock("hooks", "status").code == 0

@@ -175,7 +175,7 @@ def test_what_takes_ours_away_is_noticed_and_mended(plain: Repo, how: str) -> No
     assert "agentlock hooks install" in plain.agentlock("hooks", "status").err
     assert not plain.agentlock("status", "--json").json["guarded"]
     reserved = plain.agentlock("reserve", "src/x.py", agent=HOLDER)
-    assert "mend it: agentlock hooks install" in reserved.err
+    assert "fix: agentlock hooks install" in reserved.err
     assert plain.agentlock("hooks", "install").code == 0
     assert plain.agentlock("hooks", "status").code == 0
     plain.write("src/x.py", "changed\n")

@@ -331,7 +331,7 @@ def test_a_server_that_cannot_decide_refuses(hub: Hub) -> None:
     assert result.code == 1
     assert "remote: agentlock: push refused: " in result.err
     assert "is missing" in result.err
-    assert "mend it: on the server: " in result.err
+    assert "fix: on the server: " in result.err
     os.rename(hub.table.with_suffix(".away"), hub.table)
     hook = hub.server.path / "hooks" / "pre-receive"
     text = hook.read_text(encoding="utf-8")

@@ -293,7 +293,7 @@ def test_strict_stays_until_it_is_taken_back(repo: Repo) -> None:
         assert listed(repo)[TRANSACTION] == "missing"
         doctor = repo.agentlock("doctor", agent=HOLDER)
         assert doctor.code == 1, doctor
-        assert f"hooks {TRANSACTION} in {repo.path}: missing; mend it: " in doctor.out
+        assert f"hooks {TRANSACTION} in {repo.path}: missing; fix: " in doctor.out
         assert repo.agentlock(*again).code == 0
         assert listed(repo)[TRANSACTION] == "installed"
     assert "guard     in place, strict (" in repo.agentlock("status").out
