@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs agentlock from the checkout this file lies in, or takes it away again.
-# docs/install.md says what it puts where.
+# docs/how-to/install.md says what it puts where.
 set -eu
 
 usage() {

@@ -2,7 +2,8 @@
 
     python benchmarks/config_hooks.py [ROUNDS]
 
-Prints the table of docs/adr/0010-configuration-hooks.md; the rounds are interleaved as in run.py.
+Prints the table of docs/explanation/adr/0010-configuration-hooks.md; the rounds are interleaved as
+in run.py.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ OTHERS = (
     ),
     (
         "the merge button and the web editor of a forge",
-        "the [server](server.md), where the forge runs `pre-receive` for them",
+        "the [server](how-to/server.md), where the forge runs `pre-receive` for them",
     ),
 )
 LATER = {"pre-commit": "the commit", "pre-push": "the push", "pre-receive": "the server"}

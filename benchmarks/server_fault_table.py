@@ -23,10 +23,10 @@ WIDEST = 130
 INTRODUCTION = """\
 # A server that cannot be asked
 
-The table is on a PostgreSQL server ([how](scaling.md)), each fault is made for real, with a
-time-out of one second. A cell shows the exit code of the command (git says 1) and the first line
-that it prints; no ref is changed, and no row. Made by `python benchmarks/server_fault_table.py`
-from the scenarios that `tests/faults` holds the code to.
+The table is on a PostgreSQL server ([how](how-to/postgresql.md)), each fault is made for real,
+with a time-out of one second. A cell shows the exit code of the command (git says 1) and the first
+line that it prints; no ref is changed, and no row. Made by `python
+benchmarks/server_fault_table.py` from the scenarios that `tests/faults` holds the code to.
 
 | fault | commit | push | reserve | release |
 |---|---|---|---|---|

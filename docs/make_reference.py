@@ -1,6 +1,6 @@
-"""Print the reference of all commands, made from their own help: docs/reference.md.
+"""Print the reference of all commands, made from their own help: docs/reference/commands.md.
 
-python docs/make_reference.py > docs/reference.md
+python docs/make_reference.py > docs/reference/commands.md
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a clean verdict on a push did not see, because a remote-tracking ref says it is known.
 
 Anybody can move such a ref. Before one hides a conflict, the remote itself is asked what it has
-(docs/adr/0011-ask-the-remote.md).
+(docs/explanation/adr/0011-ask-the-remote.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hooks of git's configuration (git 2.54 and newer), for where git looks into another hooks folder.
 
 Each stands in for the hook of ours that the folder lacks, and leaves everything to it where it is
-there: docs/adr/0010-configuration-hooks.md. An older git takes no notice of them.
+there: docs/explanation/adr/0010-configuration-hooks.md. An older git takes no notice of them.
 """
 
 from __future__ import annotations

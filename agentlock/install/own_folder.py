@@ -2,7 +2,8 @@
 
 A relative one means another folder in every worktree, and a global one is every repository's. So
 core.hooksPath is set, locally and absolutely, to a folder in the common directory whose scripts run
-what the former setting named. docs/adr/0006-own-hooks-folder.md says why, and what it costs.
+what the former setting named. docs/explanation/adr/0006-own-hooks-folder.md says why, and what it
+costs.
 """
 
 from __future__ import annotations

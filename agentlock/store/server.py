@@ -40,7 +40,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "42501": (  # insufficient_privilege
         DatabaseError,
         "{at}: {said}",
-        "whoever runs the server grants what the role needs: docs/scaling.md",
+        "whoever runs the server grants what the role needs: docs/how-to/postgresql.md",
     ),
     "25006": (  # read_only_sql_transaction
         DatabaseError,

@@ -185,8 +185,8 @@ def test_a_folder_is_covered_where_all_that_is_in_it_is(scene: Repo) -> None:
 
 
 def recipe(language: str) -> str:
-    """The commands of a recipe in docs/ci.md, as the shell of a runner gets them."""
-    text = (DOCS / "ci.md").read_text(encoding="utf-8")
+    """The commands of a recipe in docs/how-to/ci.md, as the shell of a runner gets them."""
+    text = (DOCS / "how-to" / "ci.md").read_text(encoding="utf-8")
     block = text.partition(f"## {language}\n")[2].partition("```yaml\n")[2].partition("```")[0]
     lines = [line.strip().removeprefix("- ") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("agentlock check ", "git config "))]

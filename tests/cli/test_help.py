@@ -160,7 +160,7 @@ def test_git_agentlock_works_in_a_subdirectory_and_with_git_c(repo: Repo, tmp_pa
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_documented_script_of_each_shell_is_printed(tmp_path: Path, shell: str) -> None:
     documented = f"_AGENTLOCK_COMPLETE={shell}_source agentlock >"
-    assert documented in (ROOT / "docs" / "completion.md").read_text(encoding="utf-8")
+    assert documented in (ROOT / "docs" / "how-to" / "completion.md").read_text(encoding="utf-8")
     environment = {"_AGENTLOCK_COMPLETE": f"{shell}_source"}
     script = run("agentlock", cwd=tmp_path, env=environment)
     assert script.code == 0
@@ -199,7 +199,7 @@ def test_the_program_completes_commands_and_options(
 def test_bash_completes_git_agentlock_with_the_function_of_the_documentation(
     tmp_path: Path,
 ) -> None:
-    document = (ROOT / "docs" / "completion.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "how-to" / "completion.md").read_text(encoding="utf-8")
     function = document.partition("```bash\n")[2].partition("```")[0]
     script = f"""{function}
 COMP_WORDS=(git agentlock re); COMP_CWORD=2

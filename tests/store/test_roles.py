@@ -1,4 +1,4 @@
-"""The rights that docs/scaling.md grants are enough for each role, and no more."""
+"""The rights that docs/how-to/postgresql.md grants are enough for each role, and no more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support import Repo, Result
 
 pytestmark = pytest.mark.xdist_group("roles")  # they are those of a whole server
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "postgresql.md"
 ROLES = ("agentlock_owner", "agentlock_writer", "agentlock_reader")
 
 
@@ -123,7 +123,7 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
     refused = repo.agentlock("reserve", "x.md", agent="GreenHill")
     assert refused.code == 3
     assert "permission denied" in refused.err
-    assert "docs/scaling.md" in refused.err
+    assert "docs/how-to/postgresql.md" in refused.err
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
