@@ -63,7 +63,7 @@ test-all: ## every test on every CPython this machine has, each in its own .venv
 	  [ "$$failed" -eq 0 ]; }
 
 soak: dev ## ten minutes of agents who work and die at one table
-	$(PY) benchmarks/soak.py $(SOAK_ARGS)
+	$(PY) trials/soak.py $(SOAK_ARGS)
 
 bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (about twenty minutes)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'

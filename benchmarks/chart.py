@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from pages import RESULTS
+from benchmarks.pages import RESULTS
 
 CHART = Path(__file__).resolve().parent.parent / "docs" / "commit.svg"
 SECTION = "## A guarded commit"

@@ -20,15 +20,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import RESULTS, Page, Section
-from scratch import Scratch, reserve_by_others
-from timing import added, commits, interleaved, ratio, refusals, spread
+from benchmarks.pages import RESULTS, Page, Section
+from benchmarks.scratch import Scratch, reserve_by_others
+from benchmarks.timing import added, commits, interleaved, ratio, refusals, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scratch import Repository
-    from timing import Sample
+    from benchmarks.scratch import Repository
+    from benchmarks.timing import Sample
 
 HERE = Path(__file__).resolve().parent
 SIZES = (10, 1_000, 100_000, 1_000_000)

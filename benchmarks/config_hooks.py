@@ -14,18 +14,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import Section, machine
-from scratch import Scratch
-from timing import commits, interleaved, ratio, timed
-
 from agentlock.install.config_hooks import EVENTS
 from agentlock.install.shims import RECEIVING
+from benchmarks.pages import Section, machine
+from benchmarks.scratch import Scratch
+from benchmarks.timing import commits, interleaved, ratio, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scratch import Repository
-    from timing import Sample
+    from benchmarks.scratch import Repository
+    from benchmarks.timing import Sample
 
 ROUNDS = 100
 

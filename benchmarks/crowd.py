@@ -20,8 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pages import Page, Section, short
-
 from agentlock.errors import AgentlockError
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.keys import Folding, keys_of
@@ -30,6 +28,7 @@ from agentlock.reservations import Request, Selection, release, reserve
 from agentlock.store import migrate
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from benchmarks.pages import Page, Section, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

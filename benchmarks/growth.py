@@ -17,8 +17,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pages import Page, Section, short
-
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.keys import Folding, keys_of
 from agentlock.patterns.syntax import Reading
@@ -26,6 +24,7 @@ from agentlock.reservations import Request, Selection, release, renew, reserve
 from agentlock.store import migrate, statements
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from benchmarks.pages import Page, Section, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,11 +8,10 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from pages import Section, short
-
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.wildmatch import parse, render
+from benchmarks.pages import Section, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

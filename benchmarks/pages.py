@@ -16,8 +16,10 @@ from agentlock import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ROOT = Path(__file__).resolve().parents[1]
+EVIDENCE = ROOT / "docs" / "evidence"
 PAGE_VARIABLE = "AGENTLOCK_BENCHMARK_PAGE"
-RESULTS = Path(os.environ.get(PAGE_VARIABLE) or Path(__file__).resolve().parent / "RESULTS.md")
+RESULTS = Path(os.environ.get(PAGE_VARIABLE) or ROOT / "benchmarks" / "RESULTS.md")
 
 
 class Section(NamedTuple):

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pathspec
-from meeting import hostile, meeting
-from pages import Page, Section, short
-from reserving import reserve_among_many
 
 from agentlock.patterns.matching import PatternIndex
+from benchmarks.meeting import hostile, meeting
+from benchmarks.pages import Page, Section, short
+from benchmarks.reserving import reserve_among_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

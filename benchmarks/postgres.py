@@ -18,10 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
 from postgresql import OwnServer, binaries, running
-from scratch import Repository, Scratch
 from wire import wire_to
 
 from agentlock import audit
@@ -31,6 +28,7 @@ from agentlock.reservations import Request, reserve
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 from agentlock.store.libpq import Connection, PostgresError
+from benchmarks.scratch import Repository, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,14 +18,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pages import RESULTS, Page, Section
-from scratch import Scratch, reserve_by_others
-from timing import added, interleaved
+from benchmarks.pages import RESULTS, Page, Section
+from benchmarks.scratch import Scratch, reserve_by_others
+from benchmarks.timing import added, interleaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scratch import Repository
+    from benchmarks.scratch import Repository
 
 FILES = 5_000
 MERGED = 10  # one commit in so many is a merge, where there are merges

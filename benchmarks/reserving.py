@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pages import Section
-
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
@@ -23,6 +21,7 @@ from agentlock.reservations import Request, reserve
 from agentlock.store import migrate, statements
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from benchmarks.pages import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

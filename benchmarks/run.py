@@ -14,8 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import chart
-from pages import PAGE_VARIABLE
+from benchmarks import chart
+from benchmarks.pages import PAGE_VARIABLE
 
 HERE = Path(__file__).resolve().parent
 WHOLE = (

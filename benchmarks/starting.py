@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import Page, Section, short
-from scratch import Scratch
-from timing import interleaved, ratio, timed
+from benchmarks.pages import Page, Section, short
+from benchmarks.scratch import Scratch
+from benchmarks.timing import interleaved, ratio, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

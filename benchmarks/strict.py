@@ -17,14 +17,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pages import Page, Section
-from scratch import Scratch
-from timing import Sample, interleaved, ratio, spread, timed
+from benchmarks.pages import Page, Section
+from benchmarks.scratch import Scratch
+from benchmarks.timing import Sample, interleaved, ratio, spread, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scratch import Repository
+    from benchmarks.scratch import Repository
 
 COMMITS = 50
 REFS = 500

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from scratch import Repository
+    from benchmarks.scratch import Repository
 
 AnySample = TypeVar("AnySample")
 

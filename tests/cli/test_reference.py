@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_reference_is_what_the_commands_say_of_themselves() -> None:
-    script = ROOT / "docs" / "make_reference.py"
+    script = ROOT / "docs" / "generate" / "reference.py"
     made = subprocess.run((sys.executable, script), check=True, capture_output=True, text=True)
     written = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     # words, not layout: releases of click wrap lines differently

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from operations.operations import Operation
     from operations.world import Mode
 
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "evidence" / "operations.md"
 OPERATIONS = [operation for group in GROUPS for operation in group.operations]
 
 

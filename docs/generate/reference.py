@@ -1,6 +1,6 @@
 """Print the reference of all commands, made from their own help: docs/reference/commands.md.
 
-python docs/make_reference.py > docs/reference/commands.md
+python docs/generate/reference.py > docs/reference/commands.md
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEADER = """\
 # Reference
 
-Made from the commands' own help by `python docs/make_reference.py`; a test keeps it current.
+Made from the commands' own help by `python docs/generate/reference.py`; a test keeps it current.
 `agentlock` and `git agentlock` are the same program. Exit codes: 0 yes; 1 refused; 2 wrong usage
 or input; 3 could not decide and therefore refused; 70 a bug, with a log to attach; 130
 interrupted.

@@ -1,6 +1,6 @@
 """One bit of the table is flipped, at every byte in turn: which flips change a verdict unnoticed?
 
-python benchmarks/bitflips.py
+python trials/bit_flips.py
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from faults.flips import OUTCOMES, Flips
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.flips import OUTCOMES, Flips  # noqa: E402
-from pages import origin  # noqa: E402
+from benchmarks.pages import EVIDENCE, origin
 
-PAGE = Path(__file__).with_name("BITFLIPS.md")
+PAGE = EVIDENCE / "bit-flips.md"
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
-"""Write docs/faults.md: what every fault of the tests comes to, for each command and hook.
+"""Write docs/evidence/faults.md: what every fault of the tests comes to, for each command and hook.
 
-python benchmarks/fault_table.py
+python docs/generate/fault_table.py
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from faults.hardships import HARDSHIPS, Hardship, attempt, lifted
+from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe
+from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.hardships import HARDSHIPS, Hardship, attempt, lifted  # noqa: E402
-from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe  # noqa: E402
-from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied  # noqa: E402
+from benchmarks.pages import EVIDENCE, ROOT
 
 if TYPE_CHECKING:
     from support import Result
 
-TABLE = ROOT / "docs" / "faults.md"
+TABLE = EVIDENCE / "faults.md"
 WIDEST = 130
 COLUMNS = (*COMMANDS, *OPERATIONS, "db check")
 INTRODUCTION = """\
@@ -32,11 +31,11 @@ INTRODUCTION = """\
 What agentlock does when something is broken, each fault arranged for real. A cell shows the exit
 code of the command, or of the hook, which is asked about a path that another agent holds: 0 yes,
 1 refused, 3 could not decide and therefore refused, `signal` ended by it, other codes where not
-even Python or the shell could start. Made by `python benchmarks/fault_table.py` from the scenarios
-that `tests/faults` holds the code to: a command that ends with 0 has done what it says, any other
-has changed no reservation, but where its answer cannot be printed (it says so); no hook lets the
-reserved path through. How long they wait for a table that another process holds is told in
-[benchmarks/HELD.md](../benchmarks/HELD.md).
+even Python or the shell could start. Made by `python docs/generate/fault_table.py` from the
+scenarios that `tests/faults` holds the code to: a command that ends with 0 has done what it says,
+any other has changed no reservation, but where its answer cannot be printed (it says so); no hook
+lets the reserved path through. How long they wait for a table that another process holds is told in
+[held.md](held.md).
 
 `db check` is asked last: 0 the table is whole, 1 something in it is wrong, 2 or 3 it was not read.
 

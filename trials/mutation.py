@@ -1,9 +1,9 @@
 """Change single words of the program at random, one at a time: does a test turn red?
 
-python benchmarks/mutation.py [--each N] [--seed N] [--log FILE]
+python trials/mutation.py [--each N] [--seed N] [--log FILE]
 
 Of each group of modules N places are drawn. Where no test finds the change it stands in the table
-of survivors, with the reason from SURVIVORS. Writes benchmarks/MUTATION.md; takes about half an
+of survivors, with the reason from SURVIVORS. Writes docs/evidence/mutation.md; takes about half an
 hour.
 """
 
@@ -27,13 +27,13 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from checkout import ROOT, copied, replaced
-from pages import origin
+from benchmarks.pages import EVIDENCE, origin
+from trials.checkout import ROOT, copied, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-PAGE = Path(__file__).with_name("MUTATION.md")
+PAGE = EVIDENCE / "mutation.md"
 # As ever the same examples, and nothing that is kept between two runs.
 _ALWAYS = ("--hypothesis-seed=0", "-p", "no:cacheprovider")
 _NONE = "none"
@@ -380,7 +380,7 @@ def _page(chosen: Mapping[str, Sequence[Change]], found: dict[str, str]) -> str:
             "Single words of the program are changed at random, one at a time: a comparison, a",
             "number, a condition, a result, a call left out, a word of SQL. The tests that should",
             "find it are those of its module, the quick ones first. Left out are the modules that",
-            "only git's own hooks or a server run: `benchmarks/planted.py` tries some of those.",
+            "only git's own hooks or a server run: `trials/planted.py` tries some of those.",
             "",
             *rows,
             "",

@@ -1,6 +1,6 @@
 """How long does everything wait for a table that another process holds, and how does it end?
 
-python benchmarks/held_table.py
+python trials/held.py
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from faults.scenarios import hold
+from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.scenarios import hold  # noqa: E402
-from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied  # noqa: E402
-from pages import origin  # noqa: E402
+from benchmarks.pages import EVIDENCE, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     from faults.world import World
 
-PAGE = Path(__file__).with_name("HELD.md")
+PAGE = EVIDENCE / "held.md"
 TIMEOUTS = (0.5, 1.0, 2.0)  # seconds
 MOST_OVER = 1.0  # seconds that an answer may come after the time-out
 HOLDERS: dict[str, tuple[Literal["EXCLUSIVE", "NORMAL"], bool]] = {

@@ -1,8 +1,8 @@
 """Plant mistakes in a copy of the program, one at a time: does a test turn red?
 
-python benchmarks/planted.py
+python trials/planted.py
 
-Each is tried with the tests that should find it; writes benchmarks/PLANTED.md.
+Each is tried with the tests that should find it; writes docs/evidence/planted.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from checkout import copied, replaced
-from pages import origin
+from benchmarks.pages import EVIDENCE, origin
+from trials.checkout import copied, replaced
 
-PAGE = Path(__file__).with_name("PLANTED.md")
+PAGE = EVIDENCE / "planted.md"
 
 
 class Mistake(NamedTuple):

@@ -1,6 +1,6 @@
 """Many processes reserve the same file at once: is exactly one granted, each time?
 
-python benchmarks/race.py --processes 100 --rounds 20
+python trials/race.py --processes 100 --rounds 20
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
 from racing import Call, start_together
-from scratch import Scratch
+
+from benchmarks.scratch import Scratch
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
-"""Write docs/server-faults.md: what every fault of a PostgreSQL server comes to.
+"""Write docs/evidence/server-faults.md: what every fault of a PostgreSQL server comes to.
 
-python benchmarks/server_fault_table.py
+python docs/generate/server_fault_table.py
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from faults.server_scenes import FAULTS, OPERATIONS, Fault, guarded
+from postgresql import OwnServer, running
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from faults.server_scenes import FAULTS, OPERATIONS, Fault, guarded  # noqa: E402
-from postgresql import OwnServer, running  # noqa: E402
+from benchmarks.pages import EVIDENCE
 
-TABLE = ROOT / "docs" / "server-faults.md"
+TABLE = EVIDENCE / "server-faults.md"
 WIDEST = 130
 INTRODUCTION = """\
 # A server that cannot be asked
 
-The table is on a PostgreSQL server ([how](how-to/postgresql.md)), each fault is made for real,
+The table is on a PostgreSQL server ([how](../how-to/postgresql.md)), each fault is made for real,
 with a time-out of one second. A cell shows the exit code of the command (git says 1) and the first
 line that it prints; no ref is changed, and no row. Made by `python
-benchmarks/server_fault_table.py` from the scenarios that `tests/faults` holds the code to.
+docs/generate/server_fault_table.py` from the scenarios that `tests/faults` holds the code to.
 
 | fault | commit | push | reserve | release |
 |---|---|---|---|---|

@@ -1,8 +1,8 @@
 """Agents who work and die at one table for minutes: does every answer stay true?
 
-python benchmarks/soak.py --minutes 10
+python trials/soak.py --minutes 10
 
-Prints the figures of the run, and writes them to benchmarks/SOAK.md where --write is given.
+Prints the figures of the run, and writes them to docs/evidence/soak.md where --write is given.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from glob_oracle import seeded
+from histories.stage import Stage, build, explained, faults, look
+from histories.upgrade import age, kill_while_upgrading
+from support import Repo
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from glob_oracle import seeded  # noqa: E402
-from histories.stage import Stage, build, explained, faults, look  # noqa: E402
-from histories.upgrade import age, kill_while_upgrading  # noqa: E402
-from pages import origin  # noqa: E402
-from support import Repo  # noqa: E402
+from benchmarks.pages import EVIDENCE, origin
 
-PAGE = Path(__file__).with_name("SOAK.md")
+PAGE = EVIDENCE / "soak.md"
 HISTORIES = 5  # in one repository
 UPGRADES = 10
 ROWS = (

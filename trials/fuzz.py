@@ -1,8 +1,8 @@
 """Every place where a text comes in, given all kinds of them: does each end in good order?
 
-python benchmarks/fuzz.py --examples 1000
+python trials/fuzz.py --examples 1000
 
-Writes how many were tried to benchmarks/FUZZ.md.
+Writes how many were tried to docs/evidence/fuzz.md.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from fuzzing.inputs import KINDS, Target, fuzz
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from fuzzing.inputs import KINDS, Target, fuzz  # noqa: E402
-from pages import origin  # noqa: E402
+from benchmarks.pages import EVIDENCE, origin
 
-PAGE = Path(__file__).with_name("FUZZ.md")
+PAGE = EVIDENCE / "fuzz.md"
 
 
 def main() -> int:

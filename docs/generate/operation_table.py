@@ -1,6 +1,6 @@
-"""Write docs/operations.md: what comes of every operation of git, and which gate catches it.
+"""Write docs/evidence/operations.md: what each operation of git does, and which gate catches it.
 
-python benchmarks/operation_table.py [--git DIR]...    DIR: the folder of another git to try as well
+python docs/generate/operation_table.py [--git DIR]...
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import sealed_environment
+from operations.operations import GROUPS
+from operations.world import MODES, PATHS, build, copied, missing, observe, stopped_by
+from support import run
 
-from conftest import sealed_environment  # noqa: E402 -- the tests are found only now
-from operations.operations import GROUPS  # noqa: E402
-from operations.world import MODES, PATHS, build, copied, missing, observe, stopped_by  # noqa: E402
-from support import run  # noqa: E402
+from benchmarks.pages import EVIDENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from operations.operations import Operation
     from operations.world import Mode, Outcome
 
-TABLE = ROOT / "docs" / "operations.md"
+TABLE = EVIDENCE / "operations.md"
 INTRODUCTION = """\
 # Every operation of git, and the gate that stops it
 
@@ -44,7 +43,7 @@ by an agent, once on a path that is reserved by another and once on a path that 
 A merge that git settles by itself touches nothing, and a fast-forward makes no commit: what came
 in by them is judged commit by commit at the push.
 
-Made by `python benchmarks/operation_table.py` from the operations to which `tests/operations`
+Made by `python docs/generate/operation_table.py` from the operations to which `tests/operations`
 holds the code.
 """
 # Roads that cannot be tried here.
@@ -55,7 +54,7 @@ OTHERS = (
     ),
     (
         "the merge button and the web editor of a forge",
-        "the [server](how-to/server.md), where the forge runs `pre-receive` for them",
+        "the [server](../how-to/server.md), where the forge runs `pre-receive` for them",
     ),
 )
 LATER = {"pre-commit": "the commit", "pre-push": "the push", "pre-receive": "the server"}
@@ -65,8 +64,10 @@ Cells = tuple[str, ...]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--git", action="append", default=[], metavar="DIR")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--git", action="append", default=[], metavar="DIR", help="another git, too"
+    )
     folders = ["", *parser.parse_args().git]
     path = os.environ["PATH"]
     tables: dict[str, dict[str, Cells]] = {}

@@ -1,12 +1,12 @@
 """Does the engine match what git matches? Millions of random pairs, as many as asked for.
 
-    python benchmarks/differential.py --pairs 10000000
-    python benchmarks/differential.py --pairs 600000 --seed 4711
-    PATH=/opt/git-next/bin:$PATH python benchmarks/differential.py --record
+    python trials/differential.py --pairs 10000000
+    python trials/differential.py --pairs 600000 --seed 4711
+    PATH=/opt/git-next/bin:$PATH python trials/differential.py --record
 
 The oracle is the `git` found first on PATH: `git ls-files ':(glob,top)…'` over an index of random
 names, and the same with `icase`. Prints every mismatch; the exit code is 1 where there is one.
-`--record` writes what was tried into benchmarks/PATTERNS.md.
+`--record` writes what was tried into docs/evidence/differential.md.
 """
 
 from __future__ import annotations
@@ -23,10 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pages import Page, Section
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
 from glob_oracle import (
     IndexedRepository,
     compiled,
@@ -38,8 +34,9 @@ from glob_oracle import (
 
 from agentlock.errors import PatternError
 from agentlock.patterns.matching import Folding
+from benchmarks.pages import EVIDENCE, Page, Section
 
-PAGE = Path(__file__).resolve().parent / "PATTERNS.md"
+PAGE = EVIDENCE / "differential.md"
 GLOBS = 500
 PATHS = 600
 CONSTRUCTS = {
@@ -111,7 +108,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1000, metavar="N", help="the first one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--exact-case", action="store_true", help="no seeds that fold case")
-    parser.add_argument("--record", action="store_true", help="write it into PATTERNS.md")
+    parser.add_argument("--record", action="store_true", help="write it into differential.md")
     options = parser.parse_args()
     started = time.perf_counter()
     total = Tally(0, 0, 0, [], Counter(), "")
@@ -124,7 +121,7 @@ def main() -> int:
     section = report(total, seeds, time.perf_counter() - started)
     print(section.markdown())
     if options.record:
-        Page(PAGE, "What patterns cost").replace(section)
+        Page(PAGE, "Patterns compared with git").replace(section)
     return 1 if total.mismatches else 0
 
 

@@ -1,6 +1,6 @@
-"""Write docs/setups.md: what became of every set-up of the tests, made for real.
+"""Write docs/evidence/setups.md: what became of every set-up of the tests, made for real.
 
-python benchmarks/setup_table.py        (needs npm, and a registry for it)
+python docs/generate/setup_table.py        (needs npm, and a registry for it)
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from conftest import make_home, sealed_environment
+from setups.environments import ENVIRONMENTS
+from setups.managers import MANAGERS, fetched
+from setups.paths import SET_UPS
+from setups.proof import ALL_HOLDS, Place, prove, start
+from support import run
 
-from conftest import make_home, sealed_environment  # noqa: E402 -- the tests are found only now
-from setups.environments import ENVIRONMENTS  # noqa: E402
-from setups.managers import MANAGERS, fetched  # noqa: E402
-from setups.paths import SET_UPS  # noqa: E402
-from setups.proof import ALL_HOLDS, Place, prove, start  # noqa: E402
-from support import run  # noqa: E402
+from benchmarks.pages import EVIDENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TABLE = ROOT / "docs" / "setups.md"
+TABLE = EVIDENCE / "setups.md"
 INTRODUCTION = """\
 # Every set-up
 
@@ -32,7 +31,7 @@ Each was made for real, with hooks of somebody's in it, and then: `agentlock ini
 commit and a push over somebody's reservation, the holder's commit, `agentlock hooks uninstall`.
 *Refused*: the commit and the push, each once, and not the holder's commit. *Restored*: every hook
 and the repository's and the user's configuration, to the byte. Made with {git} by
-`python benchmarks/setup_table.py` from the set-ups that the tests hold the code to.
+`python docs/generate/setup_table.py` from the set-ups that the tests hold the code to.
 
 What a manager's own command takes away again (`pre-commit install -f`, `lefthook install`,
 `git lfs update --force`, `npm install`) is noticed by `agentlock hooks status`, `status` and
