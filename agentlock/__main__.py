@@ -18,7 +18,7 @@ def main() -> int:
         from agentlock.guard.early import Asked
 
         asked = Asked(arguments[1:])  # first: git works while the rest is loaded
-        from agentlock.guard.hooks import main as hook
+        from agentlock.guard.run import main as hook
 
         return hook(arguments[1:], asked)
     from agentlock.cli.main import main as command_line

@@ -28,13 +28,13 @@ def guard(marks: str) -> int:
     arguments = sys.argv[2:]  # after `hook`
     asked = Asked(arguments)
     moments.append(time.time())
-    from agentlock.guard import hooks
+    from agentlock.guard import run
 
     moments.append(time.time())
     for name in ("identify", "open_store", "judge"):
-        setattr(hooks, name, noted(getattr(hooks, name)))
-    hooks._HOOKS["pre-commit"] = noted(hooks._HOOKS["pre-commit"])  # noqa: SLF001 -- as above
-    code = hooks.main(arguments, asked)
+        setattr(run, name, noted(getattr(run, name)))
+    run._HOOKS["pre-commit"] = noted(run._HOOKS["pre-commit"])  # noqa: SLF001 -- as above
+    code = run.main(arguments, asked)
     with open(marks, "w", encoding="ascii") as file:
         file.write(" ".join(map(str, moments)))
     return code

@@ -8,7 +8,7 @@ refs='' ran=''
 
 # prepare-commit-msg is not skipped by --no-verify, and judges again, unless the same git command
 # has just had the same index cleared by pre-commit: agentlock keeps that index under git's process
-# id, and a word says whose turn it is to pass (agentlock/git/cleared.py). Then it is that of
+# id, and a word says whose turn it is to pass (agentlock/guard/clearance.py). Then it is that of
 # reference-transaction, for the commit that is made.
 recognised() {
     [ @HOOK@ = prepare-commit-msg ] || return 1

@@ -53,7 +53,7 @@ found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $ba
 [ $? -ne 0 ] || [ -n "$found$probing" ] || exit 0
 
 # One new commit, on top of what was there, by the process that has just had its index cleared
-# (agentlock/git/cleared.py), and the commit is that index: git wrote its tree before
+# (agentlock/guard/clearance.py), and the commit is that index: git wrote its tree before
 # prepare-commit-msg, which judges the index as it is then. Each clearance serves once. That of
 # --amend has another parent, and what it takes over was not looked at.
 recognised() {

@@ -47,7 +47,7 @@ MISTAKES = (
     ),
     Mistake(
         "an error in the guard lets git go on",
-        "guard/hooks.py",
+        "guard/run.py",
         "return EXIT_REFUSED if error.exit_code == EXIT_REFUSED else EXIT_UNDECIDED",
         "return EXIT_OK",
         ("tests/faults/test_closed_when_in_doubt.py", "-k", "missing"),

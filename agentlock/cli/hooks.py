@@ -12,7 +12,7 @@ from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, timeout_of
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
 from agentlock.git.repository import at, discover
-from agentlock.guard import hooks as guard
+from agentlock.guard import run as guard
 from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
 from agentlock.install import registry

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 
-_FILE = "AGENTLOCK_OWNER_KEY_FILE"  # as agentlock.guard.log
+_FILE = "AGENTLOCK_OWNER_KEY_FILE"  # as agentlock.guard.record
 
 
 class Owner:

@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.git.cleared import Judged
     from agentlock.git.process import Running
+    from agentlock.guard.clearance import Judged
 
 STRICT = "--strict"
 _BEFORE_THE_MESSAGE = ("pre-commit", "pre-merge-commit")
@@ -29,7 +29,7 @@ class Asked:
         self.settings = ask_settings()
         self.index: Judged | None = None
         if arguments and _is_asked_again(arguments[0], arguments[1:]):
-            from agentlock.git.cleared import Judged
+            from agentlock.guard.clearance import Judged
 
             self.index = Judged(*arguments[:2])
         self.staged: Running | None = None

@@ -65,7 +65,7 @@ def _without(maker: str | None, verdict: Verdict) -> Verdict:
     )
 
 
-def record(store: Store, agent: str, made: Sequence[tuple[str, str]]) -> None:
+def enter(store: Store, agent: str, made: Sequence[tuple[str, str]]) -> None:
     """Enter commits, each with the one that it was made from ("": none).
 
     A commit is the agent's own, unless it changes just what the former one changed: then it stays

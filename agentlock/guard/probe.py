@@ -11,7 +11,7 @@ import os
 import sys
 
 from agentlock.errors import EXIT_REFUSED, EXIT_UNDECIDED
-from agentlock.git.probe import VARIABLE, path_of, sentence
+from agentlock.git.rehearsal import VARIABLE, path_of, sentence
 from agentlock.guard.judge import judge
 from agentlock.guard.report import tell
 from agentlock.model import PathConflict, Reservation

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from agentlock.git import configuration
+from agentlock.git import config
 from agentlock.install import chain, shims
 from agentlock.install.findings import INSTALL, quoted
 from agentlock.model import Value
 
 if TYPE_CHECKING:
-    from agentlock.git.configuration import HookSetting
+    from agentlock.git.config import HookSetting
 
 # prepare-commit-msg comes after pre-commit and pre-merge-commit in every command that runs them.
 # reference-transaction is not among them: a shell more for each would cost what the hook costs.
@@ -57,23 +57,23 @@ def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims
     chain.put(os.path.join(folder, STAND_IN), shims.standing_in())
     for event in events:
         chain.put(os.path.join(folder, event), shims.guarding(event, "", pins))
-    there = configuration.local_hook_settings(root)
+    there = config.local_hook_settings(root)
     for event in events:
         wanted = {"command": [_COMMAND.format(event)], "event": [event]}
         for key in _KEYS:
             values = [one.value for one in there if (one.name, one.key) == (_name(event), key)]
             if values != wanted.get(key, []):
-                configuration.set_hook(root, _name(event), key, *wanted.get(key, []))
+                config.set_hook(root, _name(event), key, *wanted.get(key, []))
 
 
 def remove(cwd: bytes, common_dir: bytes) -> list[str]:
     """Take the settings out, and then the scripts; the events that there were any of."""
-    there = {(one.name, one.key) for one in configuration.local_hook_settings(cwd)}
+    there = {(one.name, one.key) for one in config.local_hook_settings(cwd)}
     removed = [event for event in EVENTS if (_name(event), "command") in there]
     for event in EVENTS:
         for key in reversed(_KEYS):
             if (_name(event), key) in there:
-                configuration.set_hook(cwd, _name(event), key)
+                config.set_hook(cwd, _name(event), key)
     folder = folder_of(common_dir)
     if os.path.isdir(folder):
         for name in (STAND_IN, *EVENTS):
@@ -85,7 +85,7 @@ def remove(cwd: bytes, common_dir: bytes) -> list[str]:
 
 def faults(cwd: bytes, common_dir: bytes, hooks: tuple[str, ...]) -> list[Fault]:
     """Of these hooks, those that git 2.54 and newer would not run from its configuration."""
-    settings = configuration.hook_settings(cwd)
+    settings = config.hook_settings(cwd)
     found = [
         _fault(cwd, event, settings) or _fault_of_files(event, common_dir)
         for event in EVENTS
@@ -107,7 +107,7 @@ def _fault(cwd: bytes, event: str, settings: list[HookSetting]) -> Fault | None:
         return _overridden(cwd, event, events[-1], "takes it away")
     for name in (_name(event), event):
         switches = [one for one in settings if (one.name, one.key) == (name, "enabled")]
-        if switches and configuration.is_false(switches[-1].value):
+        if switches and config.is_false(switches[-1].value):
             return _overridden(cwd, event, switches[-1], "switches it off")
     return None
 

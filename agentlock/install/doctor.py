@@ -1,7 +1,7 @@
 """`agentlock doctor`: prove, in every worktree, that git runs our hooks and that they refuse.
 
 Looking at a hook shows that it is there; only git shows that it runs. So git itself is made to run
-each one on a change that exists nowhere (``git.probe``), and has to be refused with the sentence
+each one on a change that exists nowhere (``git.rehearsal``) and has to be refused with the sentence
 that the guard says for this probe alone. A hook that is not ours is never run.
 
 What it does not show: that a program which wants to deceive could not say that sentence too.
@@ -17,9 +17,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from agentlock.errors import AgentlockError, IdentityError
-from agentlock.git import probe
-from agentlock.git.probe import Rehearsal
 from agentlock.git.process import output
+from agentlock.git.rehearsal import (
+    CONFIGURED_SINCE,
+    NO_FOLDER,
+    PROVABLE,
+    VARIABLE,
+    Rehearsal,
+    local_variables,
+    sentence,
+)
 from agentlock.git.repository import discover, identify
 from agentlock.install import config_hooks, hooks, shims
 from agentlock.install.findings import INSTALL, Finding, quoted
@@ -42,7 +49,7 @@ _UNLESS_PUSHED = {
 }
 _INIT = "agentlock init"
 _OF_THE_CLIENT = ("AGENTLOCK_AGENT", "AGENT_NAME", "HTTP_")
-_KNOWS_PROBES = probe.VARIABLE.encode()
+_KNOWS_PROBES = VARIABLE.encode()
 
 
 class Worktree:
@@ -146,7 +153,7 @@ def _pushers(repository: Repository) -> Finding:
 @contextmanager
 def _by_itself() -> Iterator[None]:
     """Without what leads git to one repository or changes its settings for one command."""
-    kept = {name: os.environb.get(name) for name in probe.local_variables()}
+    kept = {name: os.environb.get(name) for name in local_variables()}
     for name in kept:
         os.environb.pop(name, None)
     try:
@@ -179,7 +186,7 @@ def _worktree(tree: Worktree, version: tuple[int, ...], *, prove: bool) -> list[
                 return _hooks(repository, None)
             with _rehearsal(repository, version) as rehearsal:
                 found = _hooks(repository, rehearsal)
-                if version >= probe.CONFIGURED_SINCE:
+                if version >= CONFIGURED_SINCE:
                     found += _configured(repository, rehearsal)
                 return found
     except (AgentlockError, OSError) as error:
@@ -208,7 +215,7 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
             found += _recording(repository, one)
         elif not _is_ours(one) or not one.guards:
             found += _looked_at(repository, one, present, rehearsal)
-        elif one.hook not in probe.PROVABLE:
+        elif one.hook not in PROVABLE:
             message = "in place; looked at, not proven"
             found.append(Finding("ok", "hooks", message, worktree=repository.root, hook=one.hook))
         elif rehearsal is None:
@@ -234,12 +241,12 @@ def _configured(repository: Repository, rehearsal: Rehearsal) -> list[Finding]:
     root = repository.root
     expected = hooks.expected(repository)
     faulty = {fault.event for fault in config_hooks.faults(root, repository.common_dir, expected)}
-    provable = probe.PROVABLE.intersection(expected) - faulty
+    provable = PROVABLE.intersection(expected) - faulty
     asked = [event for event in config_hooks.EVENTS if event in provable]
     proven = []
     for event in asked:
-        said = rehearsal.run(event, "", *probe.NO_FOLDER).stderr.decode("utf-8", "replace")
-        if probe.sentence(rehearsal.nonce, event) in said.splitlines():
+        said = rehearsal.run(event, "", *NO_FOLDER).stderr.decode("utf-8", "replace")
+        if sentence(rehearsal.nonce, event) in said.splitlines():
             proven.append(event)
     found = [
         Finding(
@@ -369,7 +376,7 @@ def _proof(repository: Repository, one: HookStatus, rehearsal: Rehearsal) -> Fin
         return wrong.replace(
             message="git went on: the hook did not refuse what it must", lets_through=True
         )
-    if probe.sentence(rehearsal.nonce, one.hook) in said.splitlines():
+    if sentence(rehearsal.nonce, one.hook) in said.splitlines():
         return None
     return wrong.replace(message=f"it could not be proven: {_last_words(result, said)}")
 

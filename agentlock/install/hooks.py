@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from agentlock.git import configuration
+from agentlock.git import config
 from agentlock.install import chain, config_hooks, own_folder, shims
 from agentlock.install.findings import INSTALL
 from agentlock.install.lock import exclusively
@@ -67,7 +67,7 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
         if strict is False:
             _loosen(common_dir)
         elif strict:
-            configuration.record(common_dir, _STRICT, "true")
+            config.record(common_dir, _STRICT, "true")
         setting = own_folder.configured(root, common_dir)
         pins = _pins(common_dir)
         wanted = _wanted(repository)
@@ -92,14 +92,14 @@ def uninstall(common_dir: bytes) -> list[str]:
         removed += own_folder.remove(common_dir, common_dir)
         for folder in _folders(common_dir):
             removed += _take_out(folder)
-        configuration.forget_one(common_dir, _STRICT)
+        config.forget_one(common_dir, _STRICT)
     return [hook for hook in _ALL if hook in removed]
 
 
 def status(repository: Repository) -> list[HookStatus]:
     """What git would run in this worktree, hook by hook, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir
-    folder = os.fsdecode(configuration.hooks_folder(root))
+    folder = os.fsdecode(config.hooks_folder(root))
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
     if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
         down = [status.hook for status in found if not status.guards]
@@ -142,7 +142,7 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
 def expected(repository: Repository) -> tuple[str, ...]:
     """The hooks of ours that belong into a worktree, or onto a server."""
-    strict = configuration.recorded(repository.common_dir, _STRICT) == "true"
+    strict = config.recorded(repository.common_dir, _STRICT) == "true"
     usual = shims.RECEIVING if repository.is_bare else HOOKS
     return (*usual, shims.TRANSACTION) if strict else usual
 
@@ -171,7 +171,7 @@ def _loosen(common_dir: bytes) -> None:
     """Take reference-transaction out; the setting goes last, so that nothing weakens unseen."""
     for folder in _folders(common_dir):
         chain.take_out(os.path.join(folder, shims.TRANSACTION))
-    configuration.forget_one(common_dir, _STRICT)
+    config.forget_one(common_dir, _STRICT)
 
 
 def _folders(common_dir: bytes) -> list[str]:

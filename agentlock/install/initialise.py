@@ -15,7 +15,7 @@ from agentlock.errors import (
     NotARepositoryError,
     UsageError,
 )
-from agentlock.git.configuration import forget, record
+from agentlock.git.config import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
 from agentlock.install import hooks, registry

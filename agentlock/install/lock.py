@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
-from agentlock.git import cleared
+from agentlock.guard import clearance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,6 @@ def remove_files(common_dir: bytes) -> None:
         folders += [os.path.join(worktrees, name) for name in os.listdir(worktrees)]
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
-            cleared.forget(folder)
+            clearance.forget(folder)
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(folder, _NAME))

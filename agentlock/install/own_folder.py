@@ -12,7 +12,7 @@ import os
 import shlex
 
 from agentlock.errors import ConfigurationError
-from agentlock.git import configuration
+from agentlock.git import config
 from agentlock.install import chain, shims
 from agentlock.model import Value
 
@@ -53,11 +53,11 @@ def configured(cwd: bytes, common_dir: bytes) -> Setting | None:
     """The ``core.hooksPath`` that git would follow if ours had never been set."""
     found = None
     own = _own_values(cwd, common_dir)
-    for scope, value in configuration.hooks_path_settings(cwd):
+    for scope, value in config.hooks_path_settings(cwd):
         if scope != "local" or not _is_own(cwd, common_dir, value, own):
             found = Setting(scope, value)
-        elif configuration.recorded(cwd, "formerHooksPathLocal") == "true":
-            found = Setting(scope, configuration.recorded(cwd, "formerHooksPath") or "")
+        elif config.recorded(cwd, "formerHooksPathLocal") == "true":
+            found = Setting(scope, config.recorded(cwd, "formerHooksPath") or "")
     return found
 
 
@@ -92,7 +92,7 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
     """
     folder = folder_of(common_dir)
     former = in_sh(root, setting.value)
-    local = configuration.local_hooks_paths(root)
+    local = config.local_hooks_paths(root)
     if len(local) > 1:
         raise ConfigurationError(
             "core.hooksPath is set more than once in the repository's own configuration",
@@ -109,23 +109,23 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
             chain.put(path, shims.passing(hook, former))
     is_local = bool(local)
     if local and _is_own(root, common_dir, local[0], _own_values(root, common_dir)):
-        is_local = configuration.recorded(root, "formerHooksPathLocal") == "true"
+        is_local = config.recorded(root, "formerHooksPathLocal") == "true"
     _remember(root, (folder, setting.value, "true" if is_local else "false"))
     if local != [folder]:
-        configuration.set_hooks_path(root, folder)
+        config.set_hooks_path(root, folder)
     _require_effect(root, folder)
 
 
 def remove(cwd: bytes, common_dir: bytes) -> list[str]:
     """Have git follow the former setting again, and take our scripts away; the hooks' names."""
-    local = configuration.local_hooks_paths(cwd)
+    local = config.local_hooks_paths(cwd)
     if len(local) == 1 and _is_own(cwd, common_dir, local[0], _own_values(cwd, common_dir)):
-        was_local = configuration.recorded(cwd, "formerHooksPathLocal") == "true"
-        former = configuration.recorded(cwd, "formerHooksPath") or ""
-        configuration.set_hooks_path(cwd, former if was_local else None)
+        was_local = config.recorded(cwd, "formerHooksPathLocal") == "true"
+        former = config.recorded(cwd, "formerHooksPath") or ""
+        config.set_hooks_path(cwd, former if was_local else None)
     for name in _MEMORY:
-        if configuration.recorded(cwd, name) is not None:
-            configuration.forget_one(cwd, name)
+        if config.recorded(cwd, name) is not None:
+            config.forget_one(cwd, name)
     folder = folder_of(common_dir)
     if not os.path.isdir(folder):
         return []
@@ -155,7 +155,7 @@ def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> l
 
 def _hooks_in(root: bytes, value: str) -> set[str]:
     """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
-    folder = os.path.join(os.fsdecode(root), configuration.expanded_path(root, value))
+    folder = os.path.join(os.fsdecode(root), config.expanded_path(root, value))
     return {hook for hook in _KNOWN if os.access(os.path.join(folder, hook), os.X_OK)}
 
 
@@ -164,13 +164,13 @@ def in_sh(root: bytes, value: str) -> str:
     if value == "~" or value.startswith("~/"):
         return f'"$HOME"{shims.quoted(value[1:])}'
     if value.startswith(("~", "%(prefix)/")):
-        value = configuration.expanded_path(root, value)
+        value = config.expanded_path(root, value)
     return shims.quoted(value)
 
 
 def _own_values(cwd: bytes, common_dir: bytes) -> tuple[str, ...]:
     """What ours is called, here and where the repository was when it was set."""
-    return folder_of(common_dir), configuration.recorded(cwd, "hooksPath") or ""
+    return folder_of(common_dir), config.recorded(cwd, "hooksPath") or ""
 
 
 def _is_own(cwd: bytes, common_dir: bytes, value: str, own: tuple[str, ...]) -> bool:
@@ -182,15 +182,15 @@ def _is_own(cwd: bytes, common_dir: bytes, value: str, own: tuple[str, ...]) -> 
 
 def _remember(cwd: bytes, values: tuple[str, str, str]) -> None:
     for name, value in zip(_MEMORY, values, strict=True):
-        if configuration.recorded(cwd, name) != value:
-            configuration.record(cwd, name, value)
+        if config.recorded(cwd, name) != value:
+            config.record(cwd, name, value)
 
 
 def _require_effect(root: bytes, folder: str) -> None:
-    settings = configuration.hooks_path_settings(root)
+    settings = config.hooks_path_settings(root)
     if settings and settings[-1][1] == folder:
         return
-    source = configuration.hooks_path_source(root).removeprefix("file:")
+    source = config.hooks_path_source(root).removeprefix("file:")
     raise ConfigurationError(
         f"{source} sets core.hooksPath after the repository's own configuration does",
         fix=f"take core.hooksPath out of {source}, then: agentlock hooks install",

@@ -13,7 +13,7 @@ import pytest
 from doctoring import doctor, hook_file, wrong
 from support import Repo, run
 
-from agentlock.git.probe import PROVABLE, Rehearsal
+from agentlock.git.rehearsal import PROVABLE, Rehearsal
 from agentlock.install import shims
 from agentlock.install.hooks import HOOKS
 from agentlock.install.shims import JUDGING

@@ -421,7 +421,7 @@ PROGRAM_FAULTS: tuple[Fault, ...] = (
     Fault("package without its exceptions", bound(_package_lacks, "errors.py"), _DAMAGED),
     *(
         Fault(f"package with {name} {state}", bound(arrange, name), _DAMAGED)
-        for name in ("__main__.py", "guard/hooks.py")
+        for name in ("__main__.py", "guard/run.py")
         for state, arrange in (("of zero bytes", _package_has_empty), ("cut in half", _package_cut))
     ),
 )

@@ -13,7 +13,7 @@ import pytest
 from doctoring import doctor, pasted, prepare, wrong
 from support import NO_HOOKS, Repo, run
 
-from agentlock.git.probe import CONFIGURED_SINCE
+from agentlock.git.rehearsal import CONFIGURED_SINCE
 from agentlock.install.config_hooks import EVENTS
 from agentlock.install.shims import RECEIVING
 

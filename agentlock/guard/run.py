@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Doubt = Callable[[Store, Verdict, str | None], Verdict]
 
 FRAMEWORK = "--framework"
-_PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.probe, which no ordinary hook loads
+_PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.rehearsal, which no ordinary hook loads
 _MOST_STDIN = 64 << 20
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
@@ -130,11 +130,11 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
         store.close()
     if verdict.clean:
         return EXIT_OK
-    from agentlock.guard import log
+    from agentlock.guard import record
 
     noted = what
-    if not verdict.allowed and name != _SERVER and log.SKIP in os.environ:
-        lacking = log.skip(repository, identity, verdict, what, timeout)
+    if not verdict.allowed and name != _SERVER and record.SKIP in os.environ:
+        lacking = record.skip(repository, identity, verdict, what, timeout)
         if not lacking:
             return EXIT_OK
         noted = f"{what}, and a skip without {lacking}"
@@ -157,7 +157,7 @@ def _guarded(name: str, arguments: Sequence[str], what: str, asked: Asked) -> in
     )
     if verdict.allowed:
         return EXIT_OK
-    log.refusal(repository, identity, verdict, noted, timeout)
+    record.refusal(repository, identity, verdict, noted, timeout)
     return EXIT_REFUSED
 
 
@@ -268,27 +268,27 @@ def _reference_transaction(
 
     ``arguments`` are git's state, git's process and the last of the new oids (transaction.sh).
     """
-    from agentlock.git import transaction
+    from agentlock.git import ref_updates
     from agentlock.git.commits import changed_by
 
-    moved = transaction.moves(_stdin())
+    moved = ref_updates.moves(_stdin())
 
     def excuse(store: Store, verdict: Verdict) -> Verdict:
         from agentlock.guard.ledger import excuse_commits
 
-        touched = changed_by(transaction.made_here(repository, moved, arguments[1])).touched
+        touched = changed_by(ref_updates.made_here(repository, moved, arguments[1])).touched
         verdict = verdict.replace(
             conflicts=tuple(one for one in verdict.conflicts if one.path in touched),
             uncovered=tuple(path for path in verdict.uncovered if path in touched),
         )
         return excuse_commits(store, verdict, touched)
 
-    return Question(changed_by(transaction.brought(moved)).changes, excuse)
+    return Question(changed_by(ref_updates.brought(moved)).changes, excuse)
 
 
 def _tell_how_to_restore(process: str = "", new: str = "") -> None:
     """Git changes index and worktree before it asks where it fast-forwards, picks or rebases."""
-    from agentlock.git.transaction import restoring
+    from agentlock.git.ref_updates import restoring
     from agentlock.guard.report import tell
 
     command = restoring(process, new) if process else ""
@@ -310,7 +310,7 @@ def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
 
     Nobody waits for it and nothing hangs on it: a commit in no ledger is its pusher's.
     """
-    from agentlock.guard.ledger import record
+    from agentlock.guard.ledger import enter
 
     identity = identify(repository)
     if identity.name is None:
@@ -323,7 +323,7 @@ def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
     location, database_id = repository.database, repository.database_id
     store = open_store(location, database_id, repository.project, timeout=_timeout())
     try:
-        record(store, identity.name, made)
+        enter(store, identity.name, made)
     finally:
         store.close()
     return EXIT_OK
