@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 SOAK_ARGS ?=
 
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+NEW_PIP := pip>=25.1# the first that knows --group; Python 3.10 to 3.13 bring older ones
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
@@ -30,14 +32,17 @@ $(STAMP): pyproject.toml
 	[ -n "$$python" ] || python=$$(./install.sh --print-python); \
 	echo "making $(VENV) with $$python"; \
 	"$$python" -m venv --clear $(VENV); \
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test]'; \
+	$(PIP) --upgrade '$(NEW_PIP)'; \
+	$(PIP) --editable . --group test; \
 	{ pwd -P; echo "$$python"; } > $@
 
-lint: dev ## ruff, its formatter, mypy and the layers
+lint: dev ## ruff, its formatter, mypy, the layers, shellcheck and codespell
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/shellcheck install.sh .ci/run hooks/*.sh
+	$(VENV)/bin/codespell
 
 pytest: dev ## the tests alone: make pytest PYTEST_ARGS='-k renew'
 	$(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
@@ -66,7 +71,7 @@ soak: dev ## ten minutes of agents who work and die at one table
 	$(PY) trials/soak.py $(SOAK_ARGS)
 
 bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (about twenty minutes)
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench,test]'
+	$(PIP) --group bench
 	$(PY) benchmarks/run.py
 
 bench-quick: dev ## the most important of it, in two minutes
@@ -77,7 +82,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --gene
 READ_BUILD := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
 
 lock: dev ## requirements.lock and build.lock anew: what install.sh installs, with SHA-256
-	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(PIP) uv
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(PY) -c '$(READ_BUILD)' | $(LOCK) - --output-file build.lock
 

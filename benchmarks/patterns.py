@@ -1,6 +1,6 @@
 """How fast are patterns? Matching, overlap, hostile patterns, and `reserve` among many.
 
-    pip install -e '.[bench]'                   (google-re2, to compare with)
+    pip install --group bench                   (google-re2, to compare with)
     python benchmarks/patterns.py               (about half an hour)
     python benchmarks/patterns.py --quick       (some minutes, noisier)
     python benchmarks/patterns.py --only reserve

@@ -49,8 +49,8 @@ fi
 export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=''
 unset GIT_SHALLOW_FILE
 # shellcheck disable=SC2086
-found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1)
-[ $? -ne 0 ] || [ -n "$found$probing" ] || exit 0
+found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1) &&
+    [ -z "$found$probing" ] && exit 0
 
 # One new commit, on top of what was there, by the process that has just had its index cleared
 # (agentlock/guard/clearance.py), and the commit is that index: git wrote its tree before
@@ -70,6 +70,7 @@ recognised() {
     # Where it commits from: as it is, with -a, and with -o PATHS (git-commit(1), prepare_index).
     for index in "$index" "$index.lock" "$git_dir/next-index-$PPID.lock"; do
         if [ "$index" -ef "$git_dir/agentlock-cleared-$PPID" ]; then
+            # shellcheck disable=SC2086  # $new begins with a space
             GIT_INDEX_FILE=$index git diff-index --cached --quiet --ignore-submodules=none \
                 --ita-invisible-in-index $new --
             return
