@@ -24,7 +24,9 @@ from agentlock.errors import AgentlockError
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.keys import Folding, keys_of
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, Selection, release, reserve
+from agentlock.reservations.ending import release
+from agentlock.reservations.granting import Request, reserve
+from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.keys import Folding, keys_of
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, Selection, release, renew, reserve
+from agentlock.reservations.ending import release
+from agentlock.reservations.granting import Request, renew, reserve
+from agentlock.reservations.naming import Selection
 from agentlock.store import migrate, statements
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore

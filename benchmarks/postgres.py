@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 from postgresql import OwnServer, binaries, running
 from wire import wire_to
 
-from agentlock import audit
 from agentlock.patterns.matching import Folding
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, reserve
+from agentlock.reservations import audit
+from agentlock.reservations.granting import Request, reserve
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 from agentlock.store.libpq import Connection, PostgresError

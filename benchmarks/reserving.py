@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, reserve
+from agentlock.reservations.granting import Request, reserve
 from agentlock.store import migrate, statements
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore

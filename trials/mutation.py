@@ -68,7 +68,11 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "guard/report.py": (_REPORT, _POLICY, _OUTPUT),
     },
     "reservations": {
-        "reservations.py": (_CONFIRMING, _MODEL, _SIZES, _PRUNE, _POLICY, _LEASES),
+        "reservations/granting.py": (_CONFIRMING, _MODEL, _SIZES, _POLICY, _LEASES),
+        "reservations/search.py": (_CONFIRMING, _MODEL, _SIZES, _LEASES),
+        "reservations/ending.py": (_MODEL, _LEASES),
+        "reservations/naming.py": (_MODEL, _LEASES),
+        "reservations/retention.py": (_PRUNE, _POLICY),
     },
     "patterns": {
         "patterns/exempt.py": (_VERDICT, _POLICY),
@@ -92,10 +96,13 @@ SURVIVORS = {
     "guard/report.py: _hints: 0 → 1 (2)": "the width where there is no hint: nothing to align",
     "patterns/pattern.py: compile_pattern: not glob.isascii() and folding.compose_uni… → not "
     "glob.isascii() or folding.compose_uni…": "`compose()` itself leaves both kinds as they are",
-    "reservations.py: _LARGE_BITE: 1000 → 1001": _TUNING,
-    "reservations.py: _BITE: 50 → 51": _TUNING,
-    "reservations.py: _Search.__init__: 0 → 1 (3)": "`everything()` sets it before it is read",
-    "reservations.py: reserve: check_lease(request.ttl, store.policy(), request.ttl_text) → ...": (
+    "reservations/retention.py: LARGE_BITE: 1000 → 1001": _TUNING,
+    "reservations/retention.py: BITE: 50 → 51": _TUNING,
+    "reservations/search.py: Search.__init__: 0 → 1 (3)": (
+        "`everything()` sets it before it is read"
+    ),
+    "reservations/granting.py: reserve: check_lease(request.ttl, store.policy(), "
+    "request.ttl_text) → ...": (
         "it is checked again in the transaction; here it only saves the search"
     ),
     "store/sqlite.py: SQLiteStore._connect: True → False": (

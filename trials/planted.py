@@ -68,7 +68,7 @@ MISTAKES = (
     ),
     Mistake(
         "what was granted meanwhile is not looked for",
-        "reservations.py",
+        "reservations/granting.py",
         "search.confirmed(now)",
         "tuple(search._found)",
         ("tests/histories/test_histories.py", "tests/race/test_reserve_race.py"),

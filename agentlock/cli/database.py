@@ -81,7 +81,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
       agentlock db check
       agentlock db check --repair
     """
-    from agentlock import audit
+    from agentlock.reservations import audit
     from agentlock.store.inspection import faults
 
     workspace = Workspace(timeout=timeout)
@@ -215,8 +215,8 @@ def prune(
       agentlock db prune --older-than 90d
     """
     from agentlock.duration import parse_duration
-    from agentlock.reservations import check_retention
-    from agentlock.reservations import prune as prune_table
+    from agentlock.reservations.retention import check_retention
+    from agentlock.reservations.retention import prune as prune_table
 
     workspace = Workspace(agent, timeout)
     age = None if older_than is None else check_retention(parse_duration(older_than), older_than)

@@ -143,7 +143,7 @@ def _require(owner: Owner, workspace: Workspace, database: str | None, doing: st
 
 def _drawn() -> tuple[str, str]:
     """A new owner's key, and its hash."""
-    from agentlock import owner_key  # loads as much as the rest of a command
+    from agentlock.rules import owner_key  # loads as much as the rest of a command
 
     key = owner_key.make()
     return key, owner_key.hashed(key)

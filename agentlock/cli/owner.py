@@ -58,7 +58,7 @@ class Owner:
     def _prove(self, kept: str | None, repository: Repository, doing: str, timeout: int) -> None:
         if kept is None:
             return
-        from agentlock import owner_key  # loads as much as the rest of a command
+        from agentlock.rules import owner_key  # loads as much as the rest of a command
 
         given = self._key()
         if given is not None and owner_key.is_key(given, kept):
@@ -133,7 +133,7 @@ def _at_a_terminal() -> bool:
 
 
 def _read(source: str | int) -> str:
-    from agentlock import owner_key
+    from agentlock.rules import owner_key
 
     try:
         key = owner_key.read(source)

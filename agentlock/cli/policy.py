@@ -13,7 +13,8 @@ from agentlock.duration import format_duration, parse_duration
 from agentlock.errors import UsageError
 from agentlock.model import Policy
 from agentlock.patterns.exempt import ExemptList
-from agentlock.reservations import SHORTEST_TTL, check_retention
+from agentlock.reservations.granting import SHORTEST_TTL
+from agentlock.reservations.retention import check_retention
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,10 +31,11 @@ from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
 from agentlock.patterns.matching import displayed
 from agentlock.patterns.syntax import read_patterns
-from agentlock.reservations import Request, Selection
-from agentlock.reservations import release as release_reservations
-from agentlock.reservations import renew as renew_reservations
-from agentlock.reservations import reserve as reserve_patterns
+from agentlock.reservations.ending import release as release_reservations
+from agentlock.reservations.granting import Request
+from agentlock.reservations.granting import renew as renew_reservations
+from agentlock.reservations.granting import reserve as reserve_patterns
+from agentlock.reservations.naming import Selection
 from agentlock.store import is_url
 from agentlock.store.filesystem import refuse_unsafe_filesystem
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.model import Reservation
-    from agentlock.reservations import Answer
+    from agentlock.reservations.granting import Answer
 
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
 IDS = click.option("--id", "ids", multiple=True, type=IDENTIFIER, metavar="N", help="By number.")

@@ -63,7 +63,7 @@ def _owner_agrees(repository: Repository, timeout: int) -> bool:
         store.close()
     if kept is None:
         return True
-    from agentlock import owner_key
+    from agentlock.rules import owner_key
 
     try:
         return owner_key.is_key(owner_key.read(os.environ.get(_OWNER_KEY_FILE, "")), kept)

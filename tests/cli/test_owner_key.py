@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import AGENTLOCK, Repo, Result, run
 
-from agentlock.owner_key import hashed
+from agentlock.rules.owner_key import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

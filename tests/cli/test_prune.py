@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlock.reservations import _BITE, _LARGE_BITE
+from agentlock.reservations.retention import BITE, LARGE_BITE
 
 if TYPE_CHECKING:
     from support import Repo
@@ -73,11 +73,11 @@ def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -
     asked = repo.agentlock("db", "prune")
     assert asked.code == 2
     assert "--older-than" in asked.err
-    log_old_events(repo, _LARGE_BITE + 1)
+    log_old_events(repo, LARGE_BITE + 1)
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     assert repo.agentlock("policy", "show", "--json").json["retention"] == "90d"
     result = repo.agentlock("db", "prune")
-    assert result.out == f"removed {_LARGE_BITE + 1} events and 0 reservations\n"
+    assert result.out == f"removed {LARGE_BITE + 1} events and 0 reservations\n"
 
 
 @pytest.mark.parametrize(
@@ -95,37 +95,37 @@ def test_a_retention_that_commands_under_way_could_outlive_is_refused(
 
 
 def test_without_a_retention_nothing_is_ever_removed(repo: Repo) -> None:
-    log_old_events(repo, 2 * _BITE)
+    log_old_events(repo, 2 * BITE)
     repo.reserve("A", "a.py")
-    assert old_events(repo) == 2 * _BITE
+    assert old_events(repo) == 2 * BITE
 
 
 def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
-    log_old_events(repo, 3 * _BITE + 1)
+    log_old_events(repo, 3 * BITE + 1)
     repo.reserve("A", "a.py")
-    assert old_events(repo) == 2 * _BITE + 1
+    assert old_events(repo) == 2 * BITE + 1
     assert repo.agentlock("renew", "--all", agent="A").code == 0
-    assert old_events(repo) == _BITE + 1
+    assert old_events(repo) == BITE + 1
     assert repo.agentlock("release", "--all", agent="A").code == 0
     assert old_events(repo) == 1
     repo.reserve("A", "b.py")
     assert old_events(repo) == 1, "less than a bite is not worth the event that tells of it"
     told = repo.sql("SELECT detail FROM events WHERE kind = 'pruned'")
-    assert told == [(f"{_BITE} events and 0 reservations of more than 90d ago",)] * 3
+    assert told == [(f"{BITE} events and 0 reservations of more than 90d ago",)] * 3
 
 
 def test_with_a_retention_what_is_younger_stays(repo: Repo) -> None:
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
-    log_old_events(repo, 2 * _BITE, time.time_ns() // 1000 - 89 * 24 * HOUR)
+    log_old_events(repo, 2 * BITE, time.time_ns() // 1000 - 89 * 24 * HOUR)
     repo.reserve("A", "a.py")
-    assert old_events(repo) == 2 * _BITE
+    assert old_events(repo) == 2 * BITE
 
 
 def test_a_retention_can_be_switched_off_again(repo: Repo) -> None:
     for value in ("90d", "off"):
         assert repo.agentlock("policy", "set", "retention", value, *WHY).code == 0
     assert repo.agentlock("policy", "show", "--json").json["retention"] is None
-    log_old_events(repo, 2 * _BITE)
+    log_old_events(repo, 2 * BITE)
     repo.reserve("A", "a.py")
-    assert old_events(repo) == 2 * _BITE
+    assert old_events(repo) == 2 * BITE

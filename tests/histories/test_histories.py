@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MISTAKES = (
     Mistake(
         "does not look again inside the transaction",
-        "reservations.py",
+        "reservations/granting.py",
         "search.confirmed(now)",
         "tuple(search._found)",
     ),

@@ -9,15 +9,10 @@ import pytest
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import (
-    MOST_CONFLICTS,
-    Request,
-    Selection,
-    _Search,
-    release,
-    renew,
-    reserve,
-)
+from agentlock.reservations.ending import release
+from agentlock.reservations.granting import Request, renew, reserve
+from agentlock.reservations.naming import Selection
+from agentlock.reservations.search import MOST_CONFLICTS, Search
 from agentlock.store import migrate, open_store
 from agentlock.store.filesystem import Modes
 
@@ -48,7 +43,7 @@ def wanted(agent: str, *patterns: bytes) -> Request:
 @pytest.mark.parametrize("ended", [0, 1, 150, MANY - 1, MANY])
 def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, ended: int) -> None:
     theirs = reserve(store, wanted("A", *(b"/src/%d" % at for at in range(MANY))), Folding())
-    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    search = Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
     with store.reading():
         search.everything()
     ids = tuple(held.id for held in theirs.granted)
@@ -62,7 +57,7 @@ def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, e
 def test_what_was_not_looked_for_refuses_when_all_that_was_found_has_ended(store: Store) -> None:
     count = MOST_CONFLICTS + 1
     theirs = reserve(store, wanted("A", *(b"/src/%d" % at for at in range(count))), Folding())
-    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    search = Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
     with store.reading():
         search.everything()
     assert search.is_cut_short
@@ -91,7 +86,7 @@ def test_a_lease_that_was_extended_at_its_last_moment_while_another_asked_stands
     monkeypatch.setattr(store, "now", clock)
     (held,) = reserve(store, wanted("A", b"/src/"), Folding()).granted
     now = start + HOUR + 1
-    search = _Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    search = Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
     with store.reading():
         search.everything()
     # A's transaction read the clock before, and is committed after B had looked.

@@ -16,7 +16,9 @@ import pytest
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
-from agentlock.reservations import Request, Selection, release, renew, reserve
+from agentlock.reservations.ending import release
+from agentlock.reservations.granting import Request, renew, reserve
+from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
 from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore

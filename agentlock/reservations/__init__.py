@@ -1,0 +1,1 @@
+"""Who holds what: granting, looking for conflicts, ending, naming, retention and audit."""

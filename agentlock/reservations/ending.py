@@ -1,0 +1,38 @@
+"""Release one's own reservations, or end another's by force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.reason import check_reason
+from agentlock.reservations.naming import Selection, choose, shown
+from agentlock.reservations.retention import tidy
+
+if TYPE_CHECKING:
+    from agentlock.model import Reservation
+    from agentlock.store.protocol import Store
+
+
+def release(
+    store: Store, agent: str, selection: Selection, *, force: bool = False, reason: str = ""
+) -> list[Reservation]:
+    """Give up one's own; with ``force`` (and a reason) end another's, who is told."""
+    reason = check_reason(reason)
+    with store.writing(durable=force):  # a release that is lost leaves the lease to run out
+        now = store.now()
+        tidy(store, store.policy(), now)
+        store.register(agent, now)
+        chosen = choose(store, agent, selection, now, foreign=force)
+        released = []
+        for held in chosen:
+            if held.released_ts is not None:
+                continue
+            ended = store.change(held, released=now)
+            released.append(ended)
+            if held.agent == agent:
+                store.log("released", now, agent=agent, reservation=held, detail=reason)
+                continue
+            store.log("force-released", now, agent=agent, reservation=held, detail=reason)
+            subject = f"{agent} ended your reservation {held.id} ({shown(held)})"
+            store.send(agent, held.agent, subject, reason, now)
+    return released

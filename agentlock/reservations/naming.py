@@ -1,0 +1,93 @@
+"""Which reservations a command means: by number, by pattern, or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.errors import RefusedError, UsageError
+from agentlock.model import Reservation, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.store.protocol import Store
+
+
+class Selection(Value):
+    """Which reservations `renew` and `release` mean: exactly one of the three ways.
+
+    Each of ``patterns`` is the typed text with every stored text that it can stand for.
+    """
+
+    patterns: tuple[tuple[bytes, frozenset[bytes]], ...] = ()
+    ids: tuple[int, ...] = ()
+    all: bool = False
+
+
+def choose(
+    store: Store, agent: str, selection: Selection, now: int, *, foreign: bool
+) -> list[Reservation]:
+    if selection.all:
+        return store.unreleased(None if foreign else agent)
+    if selection.ids:
+        chosen = [_by_id(store, agent, number, foreign=foreign) for number in selection.ids]
+    else:
+        whose = None if foreign else agent
+        live = store.reservations(agent=whose, live_at=now)
+        chosen = []
+        for typed, texts in selection.patterns:
+            meant = [held for held in live if held.pattern in texts]
+            chosen += meant or _by_pattern(store, agent, store.unreleased(whose), typed, texts, now)
+    unique = {held.id: held for held in chosen}
+    return list(unique.values())
+
+
+def _by_id(store: Store, agent: str, number: int, *, foreign: bool) -> Reservation:
+    held = store.reservation(number)
+    if held is None:
+        raise UsageError(f"there is no reservation {number}", see="agentlock list")
+    if held.agent != agent and not foreign:
+        raise RefusedError(
+            f"reservation {number} ({shown(held)}) is held by {held.agent}, not by {agent}",
+            see=f"agentlock show {number}",
+        )
+    return held
+
+
+def _by_pattern(
+    store: Store,
+    agent: str,
+    candidates: Sequence[Reservation],
+    typed: bytes,
+    texts: frozenset[bytes],
+    now: int,
+) -> list[Reservation]:
+    """What the text means here; only where nothing is called so, what was typed so elsewhere."""
+    chosen = [held for held in candidates if held.pattern in texts]
+    if not chosen:
+        live = store.reservations(live_at=now)
+        _refuse_foreign([held for held in live if held.pattern in texts], agent, typed)
+        chosen = [held for held in candidates if held.typed == typed]
+        if not chosen:
+            _refuse_foreign([held for held in live if held.typed == typed], agent, typed)
+            raise RefusedError(
+                f"{agent} holds no reservation of {_text(typed)!r}", see="agentlock list --mine"
+            )
+    live = [held for held in chosen if held.is_live(now)]
+    return live or chosen[-1:]  # of those that have run out, only the newest can be meant
+
+
+def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> None:
+    for held in found:
+        raise RefusedError(
+            f"{_text(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
+            see=f"agentlock show {held.id}",
+        )
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+def shown(held: Reservation) -> str:
+    return _text(held.pattern)

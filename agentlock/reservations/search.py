@@ -1,0 +1,122 @@
+"""What a request conflicts with: looked for outside the write transaction, confirmed inside."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from agentlock.errors import PatternError
+from agentlock.model import Conflict, Reservation
+from agentlock.patterns.matching import Folding, Pattern, PatternIndex
+from agentlock.patterns.overlap import overlap
+from agentlock.patterns.pattern import compile_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentlock.reservations.granting import Request
+    from agentlock.store.protocol import Store
+
+MOST_CONFLICTS = 1_000
+_ASKED_AGAIN = 100
+
+
+class Search:
+    """Looks for what a request conflicts with, most of it before the write transaction."""
+
+    def __init__(
+        self, store: Store, request: Request, patterns: Sequence[Pattern], folding: Folding
+    ) -> None:
+        self._store = store
+        self._request = request
+        self._patterns = patterns
+        self._folding = folding
+        self._compiled: dict[bytes, Pattern] = {}
+        self._found: list[Conflict] = []
+        self._fence = 0
+        self._event = 0
+        self._at = 0
+
+    @property
+    def is_cut_short(self) -> bool:
+        return len(self._found) >= MOST_CONFLICTS
+
+    def everything(self) -> None:
+        """Test what can matter, in a snapshot of the table, up to MOST_CONFLICTS that conflict."""
+        self._at = self._store.now()
+        self._fence = self._store.last_fence()
+        self._event = self._store.last_event()
+        conflicts = (
+            conflict
+            for pattern in self._patterns
+            for theirs in self._near(pattern)
+            for conflict in self._tested(pattern, theirs)
+        )
+        self._found = list(islice(conflicts, MOST_CONFLICTS))
+
+    def _near(self, pattern: Pattern) -> list[Reservation]:
+        """Theirs that may meet it; for a file only those that match, found without parsing all."""
+        near = self._store.live_near(pattern.keys, self._at, below=pattern.has_below)
+        if pattern.has_below:
+            return near
+        try:
+            index = PatternIndex([theirs.pattern for theirs in near], self._folding)
+            return [near[position] for position in index.matching(pattern.prefix)]
+        except PatternError:
+            return near  # the test of each names the one that cannot be read
+
+    def confirmed(self, now: int) -> tuple[Conflict, ...]:
+        """The conflicts that there are at ``now``, inside the write transaction."""
+        if now < self._at:  # a clock that was set back revives leases that were over
+            self.everything()
+        else:
+            # A lease that was over for us may have been renewed at its last moment by a
+            # transaction that was committed only after we had looked.
+            near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
+            new = [
+                *self._store.live_since(self._fence, now, near),
+                *self._store.extended_since(self._event, now, near),
+            ]
+            again = [
+                conflict
+                for pattern in self._patterns
+                for theirs in new
+                for conflict in self._tested(pattern, theirs)
+            ]
+            again = list({(one.pattern, one.reservation.id): one for one in again}.values())
+            changed = {one.reservation.id for one in again}
+            cut_short = self.is_cut_short
+            self._found = [
+                *(one for one in self._standing(now) if one.reservation.id not in changed),
+                *again,
+            ]
+            if cut_short and not self._found:  # all have ended, and the others were not looked for
+                self.everything()
+        return tuple(self._found)
+
+    def _standing(self, now: int) -> list[Conflict]:
+        """What was found and still holds; of very many, one that does speaks for those not asked.
+
+        Everybody waits while this asks, and one conflict refuses as well as a million.
+        """
+        first, rest = self._found[:_ASKED_AGAIN], self._found[_ASKED_AGAIN:]
+        standing = [one for one in first if self._stands(one.reservation, now)]
+        if standing:
+            return standing + rest
+        return [one for one in rest if self._stands(one.reservation, now)]
+
+    def _stands(self, theirs: Reservation, now: int) -> bool:
+        current = self._store.reservation(theirs.id)
+        return current is not None and current.is_live(now)
+
+    def _tested(self, pattern: Pattern, theirs: Reservation) -> Iterable[Conflict]:
+        if theirs.agent == self._request.agent:
+            return
+        if not (theirs.exclusive or self._request.exclusive):
+            return
+        compiled = self._compiled.get(theirs.pattern)
+        if compiled is None:
+            compiled = self._compiled[theirs.pattern] = compile_stored(theirs, self._folding)
+        witness = overlap(pattern, compiled)
+        if witness is not None:
+            yield Conflict(pattern.text, witness, theirs)

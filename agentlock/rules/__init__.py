@@ -1,0 +1,1 @@
+"""What weakens or changes the guard: the project's policy and the owner's key."""
