@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postgresql import OwnServer, binaries, running
-from wire import wire_to
+from support.postgresql import OwnServer, binaries, running
+from support.wire import wire_to
 
 from agentlock.patterns.matching import Folding
 from agentlock.patterns.syntax import Reading

@@ -1,4 +1,4 @@
-"""A sealed environment: no test sees this machine's home, its git configuration or its agents."""
+"""Every test runs in a sealed environment, and makes its repositories in it."""
 
 from __future__ import annotations
 
@@ -9,45 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
-from support import Repo, search_path
+from support import Repo
+from support.environment import make_home, sealed_environment
+from support.postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_OURS = ("GIT_", "PG", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
-_KEPT = ("GIT_SSL_CAINFO",)
-
-
-def sealed_environment(home: Path) -> dict[str, str]:
-    """What a process sees of the outside: the tools on PATH, and how to reach a registry."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in _KEPT or not (name.startswith(_OURS) or name == "AGENT_NAME")
-    }
-    moment = "2026-01-31T12:00:00+00:00"
-    return kept | {
-        "PATH": search_path(),
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
-        "GIT_AUTHOR_NAME": "A U Thor",
-        "GIT_AUTHOR_EMAIL": "author@example.invalid",
-        "GIT_AUTHOR_DATE": moment,
-        "GIT_COMMITTER_NAME": "C O Mitter",
-        "GIT_COMMITTER_EMAIL": "committer@example.invalid",
-        "GIT_COMMITTER_DATE": moment,
-        "LC_ALL": "C.UTF-8",
-    }
-
-
-def make_home(home: Path) -> None:
-    home.mkdir()
-    settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
-    (home / ".gitconfig").write_text(settings, encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from conftest import sealed_environment
 from faults.flips import OUTCOMES, Flips
+from support.environment import sealed_environment
 
 from benchmarks.pages import EVIDENCE, origin
 

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from glob_oracle import (
+from support.glob_oracle import (
     IndexedRepository,
     compiled,
     named_by,

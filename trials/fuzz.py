@@ -14,8 +14,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from conftest import sealed_environment
 from fuzzing.inputs import KINDS, Target, fuzz
+from support.environment import sealed_environment
 
 from benchmarks.pages import EVIDENCE, origin
 

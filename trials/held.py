@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from conftest import sealed_environment
 from faults.scenarios import hold
 from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied
+from support.environment import sealed_environment
 
 from benchmarks.pages import EVIDENCE, origin
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from racing import Call, start_together
+from support.racing import Call, start_together
 
 from benchmarks.scratch import Scratch
 

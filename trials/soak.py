@@ -17,11 +17,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from conftest import sealed_environment
-from glob_oracle import seeded
 from histories.stage import Stage, build, explained, faults, look
 from histories.upgrade import age, kill_while_upgrading
 from support import Repo
+from support.environment import sealed_environment
+from support.glob_oracle import seeded
 
 from benchmarks.pages import EVIDENCE, origin
 

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import sealed_environment
 from faults.hardships import HARDSHIPS, Hardship, attempt, lifted
 from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe
 from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied
+from support.environment import sealed_environment
 
 from benchmarks.pages import EVIDENCE, ROOT
 

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import sealed_environment
 from operations.operations import GROUPS
 from operations.world import MODES, PATHS, build, copied, missing, observe, stopped_by
 from support import run
+from support.environment import sealed_environment
 
 from benchmarks.pages import EVIDENCE, ROOT
 

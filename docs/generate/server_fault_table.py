@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conftest import sealed_environment
 from faults.server_scenes import FAULTS, OPERATIONS, Fault, guarded
-from postgresql import OwnServer, running
+from support.environment import sealed_environment
+from support.postgresql import OwnServer, running
 
 from benchmarks.pages import EVIDENCE
 

@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conftest import make_home, sealed_environment
 from setups.environments import ENVIRONMENTS
 from setups.managers import MANAGERS, fetched
 from setups.paths import SET_UPS
 from setups.proof import ALL_HOLDS, Place, prove, start
 from support import run
+from support.environment import make_home, sealed_environment
 
 from benchmarks.pages import EVIDENCE, ROOT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from doctoring import prepare
+from support.doctoring import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from doctoring import doctor, hook_file, wrong
 from support import Repo, run
+from support.doctoring import doctor, hook_file, wrong
 
 from agentlock.git.rehearsal import PROVABLE, Rehearsal
 from agentlock.install import shims

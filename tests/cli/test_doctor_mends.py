@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from doctoring import doctor, hook_file, pasted, wrong
 from support import Repo, run
+from support.doctoring import doctor, hook_file, pasted, wrong
 
 from agentlock.install.hooks import HOOKS
 from agentlock.store.migrate import steps

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from postgresql import Server
+    from support.postgresql import Server
 
 SECRET = "correct-horse-battery"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from postgresql import Server
+    from support.postgresql import Server
 
 HOLDER, OTHER = "BlueLake", "GreenHill"
 WHY = ("--reason", "because")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from postgresql import Server
     from support import Result
+    from support.postgresql import Server
 
 HOLDER = "BlueLake"
 NAMED = ("--identity-variable", "REMOTE_USER")

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from support import Repo, Result
-from wire import Wire, wire_to
+from support.wire import Wire, wire_to
 
 from agentlock.store.statements import APPLICATION_ID
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from postgresql import OwnServer
+    from support.postgresql import OwnServer
 
 HOLDER, OTHER = "BlueLake", "GreenHill"
 SECRET = "correct-horse-battery"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from faults.server_scenes import FAULTS, HOLDER, OTHER, SECRET, WRITERS_LOCK, guarded
-from postgresql import OwnServer, running
 from support import run
+from support.postgresql import OwnServer, running
 
 from agentlock.errors import DatabaseUnreachableError
 from agentlock.store import open_store

@@ -10,8 +10,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from doctoring import doctor, pasted, prepare, wrong
 from support import NO_HOOKS, Repo, run
+from support.doctoring import doctor, pasted, prepare, wrong
 
 from agentlock.git.rehearsal import CONFIGURED_SINCE
 from agentlock.install.config_hooks import EVENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from glob_oracle import (
+from support.glob_oracle import (
     IndexedRepository,
     comparable,
     compiled,
@@ -14,7 +14,7 @@ from glob_oracle import (
     random_paths,
     seeded,
 )
-from wildmatch_table import TABLE, UNMATCHABLE
+from support.wildmatch_table import TABLE, UNMATCHABLE
 
 from agentlock.errors import PatternError
 from agentlock.patterns.matching import Folding, PatternIndex

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
-import serving
-from support import Repo, Result, run
+from support import Repo, Result, run, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from postgresql import OwnServer
 from support import AGENTLOCK, Result, run
+from support.postgresql import OwnServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

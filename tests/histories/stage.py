@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from glob_oracle import seeded
 from histories.checker import Event, order_of
 from histories.model import FILES, PATTERNS, Answer, Call, Kind, Row, Table, apply
 from histories.workers import Worker
 from support import Repo
+from support.glob_oracle import seeded
 
 if TYPE_CHECKING:
     import random

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from glob_oracle import seeded
 from histories.checker import Event, order_of
 from histories.model import PATTERNS, Answer, Call, Kind, Table, apply
+from support.glob_oracle import seeded
 
 BLUE, GREEN = "BlueLake", "GreenHill"
 Moment = tuple[Call, int, int, "Answer | None"]

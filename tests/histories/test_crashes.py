@@ -9,11 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from glob_oracle import seeded
 from histories.stage import Stage, build, explained, faults
 from histories.upgrade import age, kill_while_upgrading
-from racing import Call, at_the_gate, signal_once_it_writes
 from support import Repo
+from support.glob_oracle import seeded
+from support.racing import Call, at_the_gate, signal_once_it_writes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from postgresql import Server
-from racing import Call, at_the_gate, signal_once_it_writes, start_together
 from support import Repo, Result, run
+from support.postgresql import Server
+from support.racing import Call, at_the_gate, signal_once_it_writes, start_together
 
 import agentlock
 from agentlock.store.statements import APPLICATION_ID

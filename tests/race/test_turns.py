@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from racing import Call, start_together
+from support.racing import Call, start_together
 
 from agentlock.store import migrate
 from agentlock.store.filesystem import Modes

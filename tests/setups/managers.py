@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
-from support import Repo, Result, run, search_path
+from support import Repo, Result, run
+from support.environment import search_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from postgresql import Server
     from support import Repo
+    from support.postgresql import Server
 
 # More than are copied at a time.
 MANY_COMMITS = """

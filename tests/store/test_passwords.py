@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from postgresql import OwnServer, running
+from support.postgresql import OwnServer, running
 
 from agentlock.store.statements import APPLICATION_ID
 

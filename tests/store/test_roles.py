@@ -12,8 +12,8 @@ from agentlock.store.libpq import PostgresError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from postgresql import Server
     from support import Repo, Result
+    from support.postgresql import Server
 
 pytestmark = pytest.mark.xdist_group("roles")  # they are those of a whole server
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "postgresql.md"

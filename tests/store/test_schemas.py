@@ -15,7 +15,7 @@ from agentlock.store.filesystem import Modes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from postgresql import Server
+    from support.postgresql import Server
 
 # What SQLite keeps outside its tables: the schema's version is a pragma, a row's place is its own.
 ONLY_POSTGRESQL = {("database_identity", "schema_version"), ("commits", "rowid")}

@@ -9,7 +9,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wildmatch_table import TABLE, UNMATCHABLE
+from support.wildmatch_table import TABLE, UNMATCHABLE
 
 from agentlock.errors import PatternError
 from agentlock.patterns.matching import (

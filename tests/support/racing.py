@@ -10,7 +10,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import Result
+from support.repositories import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from support import AGENTLOCK, Repo, Result, run
+from support.repositories import AGENTLOCK, Repo, Result, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,8 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from postgresql import Server
-
 from agentlock.install.config_hooks import EVENTS
+from support.postgresql import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +23,6 @@ NO_HOOKS = (
     *("-c", "core.hooksPath=/dev/null"),
     *(word for event in EVENTS for word in ("-c", f"hook.agentlock-{event}.enabled=false")),
 )
-
-
-def search_path() -> str:
-    """PATH, with the folder of another git before it where AGENTLOCK_TEST_GIT names one."""
-    newer = os.environ.get("AGENTLOCK_TEST_GIT")
-    return f"{newer}{os.pathsep}{os.environ['PATH']}" if newer else os.environ["PATH"]
 
 
 class Result(NamedTuple):
