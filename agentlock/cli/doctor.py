@@ -9,13 +9,13 @@ import click
 
 from agentlock.cli.output import print_json, put
 from agentlock.cli.workspace import agent_option, json_option, timeout_of, timeout_option
+from agentlock.doctor.examine import examine
+from agentlock.doctor.findings import exit_code
 from agentlock.errors import EXIT_OK, EXIT_REFUSED
 from agentlock.git.repository import discover
-from agentlock.install.doctor import examine
-from agentlock.install.findings import exit_code
 
 if TYPE_CHECKING:
-    from agentlock.install.findings import Finding
+    from agentlock.doctor.findings import Finding
 
 _WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 

@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from agentlock.duration import format_remaining
-from agentlock.guard.report import error_text, printable, tell
+from agentlock.guard.report import error_text, tell
 from agentlock.patterns.matching import displayed
+from agentlock.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,8 +13,8 @@ import click
 from agentlock.cli.workspace import open_table
 from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
 from agentlock.git.repository import identify
-from agentlock.reason import check_reason
 from agentlock.store import connect
+from agentlock.text import check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

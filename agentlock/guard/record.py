@@ -9,8 +9,8 @@ import os
 
 from agentlock.errors import DatabaseError
 from agentlock.git.process import output
-from agentlock.reason import check_reason
 from agentlock.store import open_store
+from agentlock.text import check_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import os
 from agentlock.duration import format_remaining
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
+from agentlock.text import and_more, count, printable, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,25 +25,6 @@ _REST = 12
 _WIDEST = 60
 _NOBODY = "export AGENTLOCK_AGENT=YourName (nobody is named here)"
 _NO_PUSHER = "this server has no name for who pushes: ask whoever runs it"
-_SAFE_IN_SHELL = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,"
-)
-
-
-def printable(text: str | bytes) -> str:
-    """Text for a terminal: control characters, lone surrogates and the like are escaped."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "surrogateescape")
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
-
-
-def _escaped(letter: str) -> str:
-    code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape carries it
-        return f"\\x{code - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def tell(text: str) -> None:
@@ -91,7 +73,7 @@ def verdict_text(
     lines += _aligned(rows)
     more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
     if more:
-        lines.append(f"  and {more} more")
+        lines.append(f" {and_more(more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get("GIT_PREFIX", ""))
     nobody = "" if agent is not None else _NO_PUSHER if on_server else _NOBODY
@@ -104,12 +86,12 @@ def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> st
 
     ``more``: not all conflicts were looked for.
     """
-    many = f"{len(conflicts)} conflicts" if len(conflicts) > 1 else "1 conflict"
+    many = count(len(conflicts), "conflict")
     many = f"at least {many}" if more else many
     lines = [f"agentlock: reserve refused: {many}, nothing was reserved", ""]
     lines += _aligned([_conflict_row(conflict, now) for conflict in conflicts[:_ROWS]])
     if len(conflicts) > _ROWS:
-        lines.append(f"  and {len(conflicts) - _ROWS} more")
+        lines.append(f" {and_more(len(conflicts) - _ROWS)}")
     number = conflicts[0].reservation.id
     lines += ["", f"  look closer: agentlock show {number}"]
     return "\n".join(lines) + "\n"
@@ -129,15 +111,11 @@ def _headline(verdict: Verdict, deletes: bytes | None) -> str:
     parts = []
     held = len({conflict.path for conflict in verdict.conflicts})
     if held:
-        parts.append(f"{held} of {_count(verdict.checked)} {_is(held)} reserved by others")
+        parts.append(f"{held} of {count(verdict.checked, 'path')} {_is(held)} reserved by others")
     if verdict.uncovered:
         bare = len(verdict.uncovered)
-        parts.append(f"{bare} of {_count(verdict.checked)} {_is(bare)} not reserved by you")
+        parts.append(f"{bare} of {count(verdict.checked, 'path')} {_is(bare)} not reserved by you")
     return ", ".join(parts)
-
-
-def _count(number: int) -> str:
-    return "1 path" if number == 1 else f"{number} paths"
 
 
 def _is(number: int) -> str:
@@ -196,28 +174,14 @@ def _arguments(paths: Sequence[bytes], folder: bytes) -> str:
     names = [os.path.relpath(b"/" + path, b"/" + folder) for path in paths]
     plain = [b"./" + name if name[:1] in (b"-", b"!") else name for name in names]
     literal = "--literal " if any(one in name for name in names for one in b"*?[\\{") else ""
-    return literal + " ".join(_quoted(os.fsdecode(name)) for name in plain)
+    return literal + " ".join(shell_word(name) for name in plain)
 
 
 def _pathspecs(paths: Sequence[bytes], folder: bytes) -> str:
     """Paths for a git command typed where `git commit` was: git's hooks run at the root."""
     magic = ":(top,literal)" if folder else ""
-    return " ".join(_quoted((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
+    return " ".join(shell_word((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
 
 
 def _literal(path: bytes) -> str:
     return ":(literal)" if path[:1] == b":" or any(one in path for one in b"*?[\\") else ""
-
-
-def _quoted(text: str) -> str:
-    if _SAFE_IN_SHELL.issuperset(text):
-        return text
-    if not text.isprintable():
-        return "$'" + "".join(_ansi_c(byte) for byte in os.fsencode(text)) + "'"
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def _ansi_c(byte: int) -> str:
-    if 32 <= byte < 127 and byte not in b"'\\":
-        return chr(byte)
-    return f"\\x{byte:02x}"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from agentlock.git import config
 from agentlock.install import chain, shims
-from agentlock.install.findings import INSTALL, quoted
+from agentlock.install.shims import INSTALL
 from agentlock.model import Value
+from agentlock.text import shell_word
 
 if TYPE_CHECKING:
     from agentlock.git.config import HookSetting
@@ -119,7 +120,7 @@ def _overridden(cwd: bytes, event: str, setting: HookSetting, does: str) -> Faul
         return Fault(event, f"{key} {does}", mend)
     if setting.scope == "command":  # git -c, GIT_CONFIG_COUNT
         return Fault(event, f"{key} {does}, for one command", "unset GIT_CONFIG_COUNT")
-    where = f" -C {quoted(cwd)}" if setting.scope == "worktree" else ""
+    where = f" -C {shell_word(cwd)}" if setting.scope == "worktree" else ""
     mend = f"git{where} config --{setting.scope} --unset-all {key}"
     return Fault(event, f"{key} {does} (git config --{setting.scope})", mend)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from agentlock.git import config
 from agentlock.install import chain, config_hooks, own_folder, shims
-from agentlock.install.findings import INSTALL
 from agentlock.install.lock import exclusively
+from agentlock.install.shims import INSTALL
 from agentlock.model import Value
 
 if TYPE_CHECKING:

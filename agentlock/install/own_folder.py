@@ -9,12 +9,12 @@ costs.
 from __future__ import annotations
 
 import os
-import shlex
 
 from agentlock.errors import ConfigurationError
 from agentlock.git import config
 from agentlock.install import chain, shims
 from agentlock.model import Value
+from agentlock.text import shell_word, single_quoted
 
 # Hooks that agentlock does not use. A script that finds nothing to pass on to changes nothing.
 PASSED_ON = (
@@ -96,7 +96,7 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
     if len(local) > 1:
         raise ConfigurationError(
             "core.hooksPath is set more than once in the repository's own configuration",
-            fix=f"git config --local --replace-all core.hooksPath {shlex.quote(local[-1])}, "
+            fix=f"git config --local --replace-all core.hooksPath {shell_word(local[-1])}, "
             "then: agentlock hooks install",
         )
     os.makedirs(folder, exist_ok=True)
@@ -162,10 +162,10 @@ def _hooks_in(root: bytes, value: str) -> set[str]:
 def in_sh(root: bytes, value: str) -> str:
     """The former folder as a hook names it: from where git runs it, and from its HOME."""
     if value == "~" or value.startswith("~/"):
-        return f'"$HOME"{shims.quoted(value[1:])}'
+        return f'"$HOME"{single_quoted(value[1:])}'
     if value.startswith(("~", "%(prefix)/")):
         value = config.expanded_path(root, value)
-    return shims.quoted(value)
+    return single_quoted(value)
 
 
 def _own_values(cwd: bytes, common_dir: bytes) -> tuple[str, ...]:

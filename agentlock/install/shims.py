@@ -7,7 +7,9 @@ import shlex
 import sys
 
 from agentlock.errors import UndecidedError
+from agentlock.text import single_quoted
 
+INSTALL = "agentlock hooks install"
 MARK = b"# agentlock hook: "
 JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
 RECORDING = ("post-commit", "post-rewrite")
@@ -26,7 +28,9 @@ def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
 
     ``former`` is the folder whose hook runs first, as sh would read it; "" where there is none.
     """
-    lines = "\n".join(f"use {quoted(python)} {quoted(program)}" for python, program in pins)
+    lines = "\n".join(
+        f"use {single_quoted(python)} {single_quoted(program)}" for python, program in pins
+    )
     chained = f"{former}/{hook}" if former else ""
     return _filled(_TEMPLATES.get(hook, "shim.sh"), HOOK=hook, FORMER=chained, PINS=lines)
 
@@ -65,11 +69,6 @@ def with_current(known: list[Pin]) -> list[Pin]:
 def is_usable(pin: Pin) -> bool:
     """Whether the script would take it (``use`` in ask.sh)."""
     return os.access(pin[0], os.X_OK) and os.path.isfile(pin[1])
-
-
-def quoted(text: str) -> str:
-    """A word of sh, always within quotes, so that a line of pins is known by its beginning."""
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _filled(template: str, **values: str) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlock.reason import check_reason
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
+from agentlock.text import check_reason
 
 if TYPE_CHECKING:
     from agentlock.model import Reservation

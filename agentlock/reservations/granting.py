@@ -8,10 +8,10 @@ from agentlock.duration import format_duration
 from agentlock.errors import RefusedError, UsageError
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
-from agentlock.reason import check_reason, storable
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.reservations.search import Search
+from agentlock.text import check_reason, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentlock.guard.report import printable, verdict_text
+from agentlock.guard.report import verdict_text
 from agentlock.model import PathConflict, Policy, Reservation, Verdict
+from agentlock.text import printable
 
 NOW = 1_000_000_000
 HELD = Reservation(

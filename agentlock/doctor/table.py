@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from agentlock.doctor.findings import Finding
 from agentlock.duration import format_remaining
 from agentlock.errors import (
     AgentlockError,
@@ -15,12 +16,12 @@ from agentlock.errors import (
     PatternError,
     SchemaError,
 )
-from agentlock.install.findings import Finding, quoted
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.store import NOT_INITIALISED, is_url, open_store
 from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.inspection import faults, newest
+from agentlock.text import shell_word
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
@@ -73,8 +74,8 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
     found += [*_owner(repository, store), *_skips(store)]
     if repository.is_bare and not store.agents():
         message = f"no agent has used the project {repository.project} yet: nothing is held in it"
-        key = quoted(repository.project or "")
-        advice = f"in each clone: agentlock init --database {quoted(path)} --project {key}"
+        key = shell_word(repository.project or "")
+        advice = f"in each clone: agentlock init --database {shell_word(path)} --project {key}"
         found.append(Finding("warning", "project", message, advice=advice))
     return found
 
@@ -107,7 +108,10 @@ def _file_problem(path: str) -> Finding | None:
     folder = os.path.dirname(path)
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
         return Finding(
-            "problem", "table", f"{folder} cannot be entered", mend=f"chmod u+rwx {quoted(folder)}"
+            "problem",
+            "table",
+            f"{folder} cannot be entered",
+            mend=f"chmod u+rwx {shell_word(folder)}",
         )
     try:
         found = os.stat(path)
@@ -120,7 +124,7 @@ def _file_problem(path: str) -> Finding | None:
         return Finding("problem", "table", f"{path} is {what}, not a database", mend=AFRESH)
     if not os.access(path, os.R_OK | os.W_OK) or found.st_mode & 0o600 != 0o600:
         message = f"{path} cannot be read and written ({stat.filemode(found.st_mode)})"
-        return Finding("problem", "table", message, mend=f"chmod u+rw {quoted(path)}")
+        return Finding("problem", "table", message, mend=f"chmod u+rw {shell_word(path)}")
     return None
 
 
@@ -170,7 +174,7 @@ def _modes(repository: Repository, path: str) -> list[Finding]:
             writable = bool(more & 0o022)
             doing = "write" if writable else "read"
             message = f"others can {doing} {name} (mode {present:o} instead of {mode:o})"
-            mend = f"chmod {mode:o} {quoted(name)}"
+            mend = f"chmod {mode:o} {shell_word(name)}"
             level = "problem" if writable else "warning"
             found.append(
                 Finding(level, "modes", message, mend=mend, lets_through=writable)  # type: ignore[arg-type]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from typing import TYPE_CHECKING, Literal
 
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, EXIT_UNDECIDED
@@ -11,8 +9,6 @@ from agentlock.model import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-INSTALL = "agentlock hooks install"
 
 
 class Finding(Value):
@@ -38,8 +34,3 @@ def exit_code(findings: Iterable[Finding]) -> int:
     if any(finding.lets_through for finding in problems):
         return EXIT_REFUSED
     return EXIT_UNDECIDED if problems else EXIT_OK
-
-
-def quoted(path: str | bytes) -> str:
-    """A path as a word of a command to paste."""
-    return shlex.quote(os.fsdecode(path))

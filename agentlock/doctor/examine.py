@@ -16,6 +16,8 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agentlock.doctor.findings import Finding
+from agentlock.doctor.table import examine_table
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git.process import output
 from agentlock.git.rehearsal import (
@@ -29,8 +31,8 @@ from agentlock.git.rehearsal import (
 )
 from agentlock.git.repository import discover, identify
 from agentlock.install import config_hooks, hooks, shims
-from agentlock.install.findings import INSTALL, Finding, quoted
-from agentlock.install.table_check import examine_table
+from agentlock.install.shims import INSTALL
+from agentlock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -313,7 +315,7 @@ def _looked_at(
 
 def _mend(repository: Repository) -> str:
     if repository.settings.get(b"agentlock hooks scope") == b"worktree":
-        unset = f"git -C {quoted(repository.root)} config --worktree --unset core.hooksPath"
+        unset = f"git -C {shell_word(repository.root)} config --worktree --unset core.hooksPath"
         return f"{unset} && {INSTALL}"
     return INSTALL
 

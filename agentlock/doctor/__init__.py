@@ -1,0 +1,1 @@
+"""`agentlock doctor`: is every worktree guarded, and is the table whole?"""

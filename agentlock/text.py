@@ -1,0 +1,80 @@
+"""What text needs on its way to a shell, a terminal, the database or a sentence."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import UsageError
+
+_LONGEST_REASON = 1000
+_SAFE_IN_SHELL = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,:"
+)
+
+
+def shell_word(text: str | bytes) -> str:
+    """``text`` as one word of a command to paste into a shell.
+
+    A path with control characters becomes ``$'...'``, which bash, zsh and ksh read, so that
+    nothing but printable letters reaches the terminal.
+    """
+    text = os.fsdecode(text)
+    if text and _SAFE_IN_SHELL.issuperset(text):
+        return text
+    if not text.isprintable():
+        return "$'" + "".join(_ansi_c(byte) for byte in os.fsencode(text)) + "'"
+    return single_quoted(text)
+
+
+def single_quoted(text: str) -> str:
+    """``text`` as one word of a script in plain sh, always within single quotes."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _ansi_c(byte: int) -> str:
+    if 32 <= byte < 127 and byte not in b"'\\":
+        return chr(byte)
+    return f"\\x{byte:02x}"
+
+
+def printable(text: str | bytes) -> str:
+    """``text`` for a terminal: control characters, lone surrogates and the like are escaped."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape carries it
+        return f"\\x{code - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """``1 path``, ``3 paths``; ``plural`` is for a noun that takes more than an s."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def and_more(number: int) -> str:
+    """``" and 3 more"`` for the end of a list that was cut short; "" if all of it is shown."""
+    return f" and {number} more" if number > 0 else ""
+
+
+def check_reason(reason: str) -> str:
+    """The reason as the database takes it; UsageError if it is too long."""
+    if len(reason) > _LONGEST_REASON:
+        raise UsageError(
+            f"a reason of {len(reason)} characters is too long",
+            fix=f"{_LONGEST_REASON} characters at most; an issue's number says it best",
+        )
+    return storable(reason)
+
+
+def storable(text: str | bytes) -> str:
+    r"""``text`` as the database takes it: what is not UTF-8 becomes ``\udcff`` or ``\xff``."""
+    if isinstance(text, bytes):
+        return text.decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace").decode()
