@@ -28,8 +28,8 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
-from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Page, Section, short
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate, statements
-from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Page, Section, short
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from agentlock.patterns.syntax import Reading
 from agentlock.reservations import audit
 from agentlock.reservations.granting import Request, reserve
 from agentlock.store import migrate, open_store
-from agentlock.store.filesystem import Modes
-from agentlock.store.libpq import Connection, PostgresError
+from agentlock.store.postgres.libpq import Connection, PostgresError
+from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.scratch import Repository, Scratch
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ sys.path.insert(0, sys.argv[1])
 from postgres import work
 work(*sys.argv[2:])
 """
-_LIBPQ = "from agentlock.store.libpq import library; library()"
+_LIBPQ = "from agentlock.store.postgres.libpq import library; library()"
 _LAYER = """
 import sys
 from importlib.util import find_spec

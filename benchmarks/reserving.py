@@ -19,8 +19,8 @@ from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, 
 from agentlock.patterns.syntax import Reading
 from agentlock.reservations.granting import Request, reserve
 from agentlock.store import migrate, statements
-from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Section
 
 if TYPE_CHECKING:

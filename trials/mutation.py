@@ -85,7 +85,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "store": {
         "store/table.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS),
-        "store/sqlite.py": (_CONTRACT, _FILES, "tests/race/test_turns.py"),
+        "store/sqlite/__init__.py": (_CONTRACT, _FILES, "tests/race/test_turns.py"),
         "store/statements.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS, "tests/store/test_copy.py"),
     },
 }
@@ -105,10 +105,10 @@ SURVIVORS = {
     "request.ttl_text) → ...": (
         "it is checked again in the transaction; here it only saves the search"
     ),
-    "store/sqlite.py: SQLiteStore._connect: True → False": (
+    "store/sqlite/__init__.py: SQLiteStore._connect: True → False": (
         "the SQLite of this machine takes every name for a URI (`USE_URI`); not all do"
     ),
-    "store/sqlite.py: SQLiteStore._execute: 1000 → 1001": (
+    "store/sqlite/__init__.py: SQLiteStore._execute: 1000 → 1001": (
         "SQLite waits a quarter of a millisecond longer at a time"
     ),
 }

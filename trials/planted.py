@@ -33,14 +33,14 @@ class Mistake(NamedTuple):
 MISTAKES = (
     Mistake(
         "no transaction that writes from its first statement",
-        "store/sqlite.py",
+        "store/sqlite/__init__.py",
         '_Transaction(self, "BEGIN IMMEDIATE")',
         '_Transaction(self, "BEGIN")',
         ("tests/histories/test_histories.py", "tests/race/test_reserve_race.py"),
     ),
     Mistake(
         "the database's id is not checked",
-        "store/sqlite.py",
+        "store/sqlite/__init__.py",
         "self._require_identity(found, database_id)",
         "pass",
         ("tests/faults/test_closed_when_in_doubt.py", "-k", "another"),
@@ -75,7 +75,7 @@ MISTAKES = (
     ),
     Mistake(
         "a grant may go into a table that was replaced",
-        "store/sqlite.py",
+        "store/sqlite/__init__.py",
         "!= self._file:",
         "is None:",
         ("tests/histories/test_crashes.py", "-k", "gone"),

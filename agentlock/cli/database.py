@@ -82,7 +82,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
       agentlock db check --repair
     """
     from agentlock.reservations import audit
-    from agentlock.store.inspection import faults
+    from agentlock.store.sqlite.inspection import faults
 
     workspace = Workspace(timeout=timeout)
     location, _ = _recorded(workspace)
@@ -119,7 +119,7 @@ def backup(file: str, as_json: bool, timeout: str | None) -> None:
     Example:
       agentlock db backup ~/backups/agentlock-monday.sqlite3
     """
-    from agentlock.store.backup import back_up
+    from agentlock.store.sqlite.backup import back_up
 
     workspace = Workspace(timeout=timeout)
     location = _file(workspace)
@@ -148,7 +148,7 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
     Example:
       agentlock db restore ~/backups/agentlock-monday.sqlite3
     """
-    from agentlock.store import backup as backups
+    from agentlock.store.sqlite import backup as backups
 
     workspace = Workspace(timeout=timeout)
     location = _file(workspace)
@@ -186,7 +186,7 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
     Example:
       agentlock db vacuum
     """
-    from agentlock.store.backup import vacuum as compact
+    from agentlock.store.sqlite.backup import vacuum as compact
 
     workspace = Workspace(timeout=timeout)
     location = _file(workspace)
@@ -285,7 +285,7 @@ def copy_project(
     """
     from agentlock.install.initialise import place
     from agentlock.store.copy import copy
-    from agentlock.store.filesystem import Modes
+    from agentlock.store.sqlite.filesystem import Modes
 
     workspace = Workspace(timeout=timeout)
     key = project or workspace.repository.project

@@ -37,7 +37,7 @@ from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
 from agentlock.reservations.naming import Selection
 from agentlock.store import is_url
-from agentlock.store.filesystem import refuse_unsafe_filesystem
+from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from agentlock.errors import (
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.store import NOT_INITIALISED, is_url, open_store
-from agentlock.store.filesystem import modes_for, refuse_unsafe_filesystem
-from agentlock.store.inspection import faults, newest
+from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
+from agentlock.store.sqlite.inspection import faults, newest
 from agentlock.text import shell_word
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from agentlock.store import (
     open_store,
     refuse_unsupported,
 )
-from agentlock.store.filesystem import modes_for
+from agentlock.store.sqlite.filesystem import modes_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

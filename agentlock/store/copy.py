@@ -15,7 +15,7 @@ from agentlock.model import Keys
 from agentlock.store import is_url
 from agentlock.store import statements as sql
 from agentlock.store.postgres import fitting
-from agentlock.store.server import Server
+from agentlock.store.postgres.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Make a database, and bring an old one up to date: numbered .sql files, run by one at a time.
 
 In SQLite under a file lock, each step committed together with its record (``PRAGMA user_version``);
-in PostgreSQL see ``postgres_schema``. A step that was interrupted has not happened. The guard never
+in PostgreSQL see ``postgres.schema``. A step that was interrupted has not happened. The guard never
 comes here.
 """
 
@@ -21,9 +21,10 @@ from agentlock.errors import (
     DatabaseUnreachableError,
     OlderSchemaError,
 )
-from agentlock.store import DEFAULT_TIMEOUT, connect, is_url, postgres_schema
+from agentlock.store import DEFAULT_TIMEOUT, connect, is_url
 from agentlock.store import statements as sql
-from agentlock.store.filesystem import Modes, refuse_unsafe_filesystem
+from agentlock.store.postgres import schema
+from agentlock.store.sqlite.filesystem import Modes, refuse_unsafe_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def steps(dialect: Literal["sqlite", "postgres"] = "sqlite") -> list[tuple[int, 
 def migrate(path: str, database_id: str, *, timeout: int = DEFAULT_TIMEOUT) -> tuple[int, int]:
     """Run what is due; (schema before, schema after). Only the recorded database is touched."""
     if is_url(path):
-        return postgres_schema.migrate(path, database_id, steps("postgres"), timeout=timeout)
+        return schema.migrate(path, database_id, steps("postgres"), timeout=timeout)
     with _locked(path, timeout), _connection(path, timeout) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (before,) = connection.execute("PRAGMA user_version").fetchone()
@@ -97,7 +98,7 @@ def make(location: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> tupl
     Others may be making it at the same moment. On a server the database itself has to be there.
     """
     if is_url(location):
-        return postgres_schema.prepare(location, steps("postgres"), timeout=timeout)
+        return schema.prepare(location, steps("postgres"), timeout=timeout)
     if not os.path.lexists(location):
         try:
             return create(location, modes, timeout=timeout), True
@@ -124,7 +125,7 @@ def join(path: str, *, timeout: int = DEFAULT_TIMEOUT) -> str:
 
 def _identity(path: str, timeout: int) -> str:
     if is_url(path):
-        return postgres_schema.identity(path, timeout=timeout)
+        return schema.identity(path, timeout=timeout)
     with _connection(path, timeout) as connection:
         (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
         return str(found)
@@ -135,7 +136,7 @@ def add_project(path: str, key: str, *, timeout: int = DEFAULT_TIMEOUT) -> bool:
     words = "".join(letter if letter.isalnum() else " " for letter in key.lower()).split()
     slug = "-".join(words[-3:])
     if is_url(path):
-        return postgres_schema.add_project(path, key, slug, timeout=timeout)
+        return schema.add_project(path, key, slug, timeout=timeout)
     with _connection(path, timeout) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute(sql.READ_PROJECT, (key,)).fetchone() is not None:

@@ -416,7 +416,7 @@ PROGRAM_FAULTS: tuple[Fault, ...] = (
     ),
     Fault("package gone", _package_gone, "is gone"),
     Fault("package without its guard", bound(_package_lacks, "guard"), _DAMAGED),
-    Fault("package without its store", bound(_package_lacks, "store/sqlite.py"), _DAMAGED),
+    Fault("package without its store", bound(_package_lacks, "store/sqlite"), _DAMAGED),
     Fault("package without its matcher", bound(_package_lacks, "patterns"), _DAMAGED),
     Fault("package without its exceptions", bound(_package_lacks, "errors.py"), _DAMAGED),
     *(

@@ -20,7 +20,7 @@ MISTAKES = (
     ),
     Mistake(
         "says yes and forgets it, now and then",
-        "store/sqlite.py",
+        "store/sqlite/__init__.py",
         'execute("COMMIT")',
         'execute("COMMIT" if time.time_ns() % 8 else "ROLLBACK")',
     ),

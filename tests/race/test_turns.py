@@ -16,9 +16,9 @@ import pytest
 from support.racing import Call, start_together
 
 from agentlock.store import migrate
-from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
-from agentlock.store.turns import SUFFIX, Turn
+from agentlock.store.sqlite.filesystem import Modes
+from agentlock.store.sqlite.turns import SUFFIX, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ fcntl = pytest.importorskip("fcntl")
 SECOND = 1_000_000
 TAKE_A_TURN = """
 import sys
-from agentlock.store.turns import Turn
+from agentlock.store.sqlite.turns import Turn
 turn = Turn(sys.argv[1])
 print("queued", flush=True)
 turn.wait(60)
@@ -43,7 +43,7 @@ sys.stdin.readline()
 
 TAKE_MANY_TURNS = """
 import os, sys
-from agentlock.store.turns import Turn
+from agentlock.store.sqlite.turns import Turn
 database, alone = sys.argv[1:]
 sys.stdin.readline()
 met = 0

@@ -14,7 +14,7 @@ from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.reservations.search import MOST_CONFLICTS, Search
 from agentlock.store import migrate, open_store
-from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from agentlock.model import Policy
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
-from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.table import _MANY_KEYS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlock.store.libpq import PostgresError
+from agentlock.store.postgres.libpq import PostgresError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import pytest
 
 from agentlock.store import migrate
 from agentlock.store import statements as sql
-from agentlock.store.filesystem import Modes
+from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,13 @@ from agentlock.errors import (
     SchemaError,
 )
 from agentlock.store import migrate, statements
-from agentlock.store.filesystem import Modes, filesystem_of, modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore
+from agentlock.store.sqlite.filesystem import (
+    Modes,
+    filesystem_of,
+    modes_for,
+    refuse_unsafe_filesystem,
+)
 from agentlock.store.table import WHERE_IT_BELONGS
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
-from agentlock.store.filesystem import Modes
 from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

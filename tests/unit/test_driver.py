@@ -18,7 +18,7 @@ def output(code: str) -> str:
 
 def test_a_bare_interpreter_never_loads_functools_for_it() -> None:
     code = (
-        "from agentlock.store.driver import driver\n"
+        "from agentlock.store.sqlite.driver import driver\n"
         "connection = driver.connect(':memory:')\n"
         "print([connection.execute('SELECT ?', (n,)).fetchone() for n in range(3)])\n"
         "print('functools' in sys.modules)"
@@ -28,7 +28,7 @@ def test_a_bare_interpreter_never_loads_functools_for_it() -> None:
 
 def test_who_imports_functools_afterwards_gets_the_real_one() -> None:
     code = (
-        "from agentlock.store.driver import driver\n"
+        "from agentlock.store.sqlite.driver import driver\n"
         "import functools\n"
         "print(functools.reduce(lambda a, b: a + b, [1, 2, 3]))\n"
         "import sqlite3\n"
@@ -40,7 +40,7 @@ def test_who_imports_functools_afterwards_gets_the_real_one() -> None:
 def test_where_functools_is_loaded_already_statements_are_cached_as_ever() -> None:
     code = (
         "import functools\n"
-        "from agentlock.store.driver import driver\n"
+        "from agentlock.store.sqlite.driver import driver\n"
         "print(sys.modules['functools'] is functools, driver.connect(':memory:').total_changes)"
     )
     assert output(code) == "True 0\n"

@@ -10,8 +10,8 @@ import time
 
 from agentlock.errors import DatabaseError, OutcomeUnknownError
 from agentlock.store import statements as sql
-from agentlock.store.libpq import PostgresError
-from agentlock.store.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
+from agentlock.store.postgres.libpq import PostgresError
+from agentlock.store.postgres.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
 from agentlock.store.table import Table, few_names, policy_of, reservation_of
 
 TYPE_CHECKING = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import DatabaseError
 from agentlock.store import statements as sql
-from agentlock.store.server import Server
+from agentlock.store.postgres.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

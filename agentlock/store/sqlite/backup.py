@@ -12,8 +12,8 @@ from urllib.parse import quote
 from agentlock.errors import DatabaseError, SchemaError, UsageError
 from agentlock.store import migrate
 from agentlock.store import statements as sql
-from agentlock.store.filesystem import Modes
-from agentlock.store.inspection import faults
+from agentlock.store.sqlite.filesystem import Modes
+from agentlock.store.sqlite.inspection import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

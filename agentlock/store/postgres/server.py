@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from agentlock.errors import DatabaseError, DatabaseUnreachableError
-from agentlock.store.libpq import Connection, PostgresError, TimeoutExpiredError
+from agentlock.store.postgres.libpq import Connection, PostgresError, TimeoutExpiredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from agentlock.errors import (
     DatabaseUnreachableError,
 )
 from agentlock.store import statements as sql
-from agentlock.store.driver import driver
+from agentlock.store.sqlite.driver import driver
 from agentlock.store.table import WHERE_IT_BELONGS, Table
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from agentlock.store.turns import Turn
+    from agentlock.store.sqlite.turns import Turn
 
 _SLICE = 0.25  # seconds that SQLite may wait at a time, for while it does Python hears no ^C
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between two such waits; SQLite's own are as long
@@ -125,7 +125,7 @@ class SQLiteStore(Table):
 
     def _take_turn(self) -> None:
         """Queue with the other writers; after half of the time ask SQLite without a turn."""
-        from agentlock.store.turns import Turn  # a hook that only reads needs none of it
+        from agentlock.store.sqlite.turns import Turn  # a hook that only reads needs none of it
 
         self._turn = Turn(self.location)
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

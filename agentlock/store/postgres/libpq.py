@@ -288,7 +288,7 @@ def library() -> ctypes.CDLL:
 
 
 def _found() -> ctypes.CDLL:
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    package = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
     environment = os.path.dirname(os.path.dirname(sys.executable))
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     beside = os.path.join(environment, "lib", version, "site-packages")
