@@ -14,7 +14,7 @@ NEW_PIP := pip>=25.1# the first that knows --group; Python 3.10 to 3.13 bring ol
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-slow test-all soak bench bench-quick lock clean
+.PHONY: help dev lint pytest test test-slow test-all soak bench bench-quick docs lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,10 @@ bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (about twenty 
 
 bench-quick: dev ## the most important of it, in two minutes
 	$(PY) benchmarks/run.py --quick
+
+docs: dev ## the pages of docs/ that are written from the code: the commands, the tree of modules
+	$(PY) docs/generate/reference.py > docs/reference/commands.md
+	$(PY) docs/generate/house.py
 
 LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
