@@ -53,9 +53,14 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def count(number: int, singular: str, plural: str = "") -> str:
-    """``1 path``, ``3 paths``; ``plural`` is for a noun that takes more than an s."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+def plural(number: int, one: str, many: str = "") -> str:
+    """The word ``one``, or for another number ``many``, which is ``one`` with an s by default."""
+    return one if number == 1 else many or f"{one}s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 path``, ``3 paths``."""
+    return f"{number} {plural(number, one, many)}"
 
 
 def and_more(number: int) -> str:

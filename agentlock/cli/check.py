@@ -31,6 +31,7 @@ from agentlock.guard.judge import judge, meeting_directories
 from agentlock.guard.report import tell, verdict_text
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.syntax import read_pattern
+from agentlock.text import and_more, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,9 +128,8 @@ def _line(commit: RefusedCommit) -> str:
     """The oid, who made it, its subject and the paths that are not free, as far as they fit."""
     paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
     paths += [path for path in commit.uncovered if path not in paths]
-    shown = ", ".join(text_of(path) for path in paths[:_SHOWN])
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}{more}"
+    shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)
+    return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}"
 
 
 def _tell(workspace: Workspace, verdict: Verdict, now: int) -> None:
@@ -142,7 +142,7 @@ def _tell(workspace: Workspace, verdict: Verdict, now: int) -> None:
 
 def _ended(verdict: Verdict, *, as_json: bool) -> int:
     if verdict.clean and not as_json:
-        put(f"allow: {verdict.checked} path{'' if verdict.checked == 1 else 's'} checked")
+        put(f"allow: {count(verdict.checked, 'path')} checked")
     return EXIT_OK if verdict.allowed else EXIT_REFUSED
 
 

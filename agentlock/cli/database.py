@@ -15,6 +15,7 @@ from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
 from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
+from agentlock.text import count, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +105,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     elif wrong:
         say("fix: agentlock db check --repair")
     if not wrong and not as_json:
-        put(f"whole: {held} live reservation{'' if held == 1 else 's'}")
+        put(f"whole: {count(held, 'live reservation')}")
     return EXIT_REFUSED if wrong else EXIT_OK
 
 
@@ -168,12 +169,11 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
         now = store.now()
         held = len(store.reservations(live_at=now))
         detail = f"from {source}; the former database is kept as {kept}"
-        detail = detail.encode("utf-8", "backslashreplace").decode()
-        store.log("restored", now, agent=workspace.identity.name or "", detail=detail)
+        store.log("restored", now, agent=workspace.identity.name or "", detail=storable(detail))
     if as_json:
         print_json({"database": location, "kept": kept, "live": held})
         return
-    put(f"{location}: {held} live reservations; the former database is kept as {kept}")
+    put(f"{location}: {count(held, 'live reservation')}; the former database is kept as {kept}")
 
 
 @db.command()
@@ -301,8 +301,8 @@ def copy_project(
     if as_json:
         print_json({"from": old, "to": new, "project": key, "rows": counts})
         return
-    for table, count in counts.items():
-        put(f"{count:>9,}  {table}")
+    for table, rows in counts.items():
+        put(f"{rows:>9,}  {table}")
     say(f"now let every clone go over: agentlock db use {target}")
 
 

@@ -10,6 +10,7 @@ import tempfile
 import click
 
 from agentlock.errors import AgentlockError
+from agentlock.text import single_quoted
 
 _EDIT = "echo '# mine' >> src/auth/login.py; echo more >> docs/guide.md"
 # explanation, agent, command
@@ -87,7 +88,7 @@ def _environment(agent: str | None, scratch: str) -> dict[str, str]:
     program = os.path.join(os.path.dirname(scratch), "bin", "agentlock")
     os.makedirs(os.path.dirname(program), exist_ok=True)
     with open(program, "w", encoding="utf-8") as file:
-        file.write(f'#!/bin/sh\nexec {_quoted(sys.executable)} -m agentlock "$@"\n')
+        file.write(f'#!/bin/sh\nexec {single_quoted(sys.executable)} -m agentlock "$@"\n')
     os.chmod(program, 0o700)
     people = agent or "Demo"
     kept |= {
@@ -102,7 +103,3 @@ def _environment(agent: str | None, scratch: str) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": f"{people}@example.invalid",
     }
     return kept | ({"AGENTLOCK_AGENT": agent} if agent else {})
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

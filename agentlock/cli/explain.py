@@ -21,6 +21,7 @@ from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import compile_stored
 from agentlock.patterns.syntax import read_pattern, read_patterns
+from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,7 @@ def _put(one: Explanation, asked: Sequence[bytes], now: int) -> None:
     put(f"  stored as  {text_of(one.reading.pattern)}")
     first = ", ".join(text_of(path) for path in one.covers[:_SHOWN])
     more = ", ..." if len(one.covers) > _SHOWN else ""
-    files = "1 tracked file" if len(one.covers) == 1 else f"{len(one.covers)} tracked files"
+    files = count(len(one.covers), "tracked file")
     put(f"  covers     {files}{': ' if first else ''}{first}{more}")
     for path in asked:
         put(f"  {'matches ' if path in one.matches else 'not     '}   {text_of(path)}")

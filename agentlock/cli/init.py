@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from agentlock.errors import UsageError
 from agentlock.git.repository import discover
 from agentlock.install.hooks import install, status
 from agentlock.install.initialise import initialise, place
+from agentlock.text import shell_word
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
@@ -159,7 +159,7 @@ def _put_server(repository: Repository, outcome: Outcome) -> None:
         )
         say("  fix: agentlock init --server --identity-variable NAME")
     if outcome.new_project:
-        location, key = shlex.quote(outcome.database), shlex.quote(outcome.project)
+        location, key = shell_word(outcome.database), shell_word(outcome.project)
         say(
             "agentlock: no agent has used this project yet, and only what is reserved in it is "
             "guarded here"

@@ -15,6 +15,7 @@ from agentlock.model import Policy
 from agentlock.patterns.exempt import ExemptList
 from agentlock.reservations.granting import SHORTEST_TTL
 from agentlock.reservations.retention import check_retention
+from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def set_policy(
         store.set_policy(changed)
         who = workspace.identity.name or ""
         told = ", ".join(f"{name}={_shown(getattr(changed, name), name)}" for name, _ in changes)
-        detail = f"{told} ({reason})".encode("utf-8", "backslashreplace").decode()
+        detail = storable(f"{told} ({reason})")
         store.log("policy", store.now(), agent=who, detail=detail)
     _print(changed, as_json=as_json)
 

@@ -25,6 +25,7 @@ from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
 from agentlock.install.shims import TRANSACTION
 from agentlock.patterns.matching import displayed
+from agentlock.text import and_more, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +91,8 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
         _put_blocks(verdict.conflicts, verdict.checked)
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
-        more = f" and {len(verdict.uncovered) - _SHOWN} more" if verdict.uncovered[_SHOWN:] else ""
-        put(f"uncovered {shown}{more}: the policy wants a reservation of yours for each")
+        shown += and_more(len(verdict.uncovered) - _SHOWN)
+        put(f"uncovered {shown}: the policy wants a reservation of yours for each")
     for _, sender, subject, body in messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
     _put_interventions(interventions)
@@ -118,21 +119,21 @@ def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
 
 
 def _put_holds(holds: Sequence[Reservation], now: int) -> None:
-    put(f"holds     {len(holds)} reservation{'' if len(holds) == 1 else 's'}")
+    put(f"holds     {count(len(holds), 'reservation')}")
     for held in holds[:_SHOWN]:
         put(f"          {held.id}  {displayed(held.pattern)}  {lease_text(held, now)}")
     if len(holds) > _SHOWN:
-        put(f"          and {len(holds) - _SHOWN} more: agentlock list --mine")
+        put(f"         {and_more(len(holds) - _SHOWN)}: agentlock list --mine")
 
 
 def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
-    put(f"blocked   {len(conflicts)} of {checked} uncommitted paths")
+    put(f"blocked   {len(conflicts)} of {count(checked, 'uncommitted path')}")
     for conflict in conflicts[:_SHOWN]:
         held = conflict.reservation
         path = os.fsdecode(conflict.path)
         put(f"          {path}  {held.agent}  {displayed(held.pattern)}  (id {held.id})")
     if len(conflicts) > _SHOWN:
-        put(f"          and {len(conflicts) - _SHOWN} more")
+        put(f"         {and_more(len(conflicts) - _SHOWN)}")
 
 
 def _put_interventions(events: Sequence[Event]) -> None:
@@ -140,4 +141,4 @@ def _put_interventions(events: Sequence[Event]) -> None:
     for event in events[-_SHOWN:]:
         put(f"changed   {event_line(event)}")
     if len(events) > _SHOWN:
-        put(f"          and {len(events) - _SHOWN} more: agentlock log --since 24h")
+        put(f"         {and_more(len(events) - _SHOWN)}: agentlock log --since 24h")

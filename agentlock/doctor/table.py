@@ -21,7 +21,7 @@ from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.store import NOT_INITIALISED, is_url, open_store
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
-from agentlock.text import shell_word
+from agentlock.text import count, plural, shell_word
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
@@ -98,7 +98,7 @@ def _skips(store: Store) -> list[Finding]:
     skips = [event for event in store.interventions(store.now() - _DAY) if event.kind == "skipped"]
     if not skips:
         return []
-    many = f"{len(skips)} commands were" if len(skips) > 1 else "1 command was"
+    many = f"{count(len(skips), 'command')} {plural(len(skips), 'was', 'were')}"
     message = f"{many} let pass in the last 24 h, the last one a {skips[-1].detail}"
     return [Finding("warning", "skips", message, advice="agentlock log --since 24h")]
 

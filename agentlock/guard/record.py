@@ -10,7 +10,7 @@ import os
 from agentlock.errors import DatabaseError
 from agentlock.git.process import output
 from agentlock.store import open_store
-from agentlock.text import check_reason
+from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def _log(
 ) -> None:
     paths = dict.fromkeys([conflict.path for conflict in verdict.conflicts])
     paths.update(dict.fromkeys(verdict.uncovered))
-    shown = b" ".join(list(paths)[:_LOGGED_PATHS]).decode("utf-8", "backslashreplace")
-    detail = f"{detail} ({len(paths)} of {verdict.checked} paths: {shown})"
-    detail = detail.encode("utf-8", "backslashreplace").decode()
+    shown = b" ".join(list(paths)[:_LOGGED_PATHS])
+    of = f"{len(paths)} of {count(verdict.checked, 'path')}"
+    detail = storable(f"{detail} ({of}: {storable(shown)})")
     location, database_id = repository.database, repository.database_id
     store = open_store(location, database_id, repository.project, timeout=timeout)
     try:

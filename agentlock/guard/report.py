@@ -11,7 +11,7 @@ import os
 from agentlock.duration import format_remaining
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
-from agentlock.text import and_more, count, printable, shell_word
+from agentlock.text import and_more, count, plural, printable, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,18 +108,14 @@ def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
 def _headline(verdict: Verdict, deletes: bytes | None) -> str:
     if deletes is not None and any(one.path == deletes for one in verdict.conflicts):
         return f"{printable(deletes)} is the default branch, and stays while anything is held"
-    parts = []
+    parts, total = [], count(verdict.checked, "path")
     held = len({conflict.path for conflict in verdict.conflicts})
     if held:
-        parts.append(f"{held} of {count(verdict.checked, 'path')} {_is(held)} reserved by others")
+        parts.append(f"{held} of {total} {plural(held, 'is', 'are')} reserved by others")
     if verdict.uncovered:
         bare = len(verdict.uncovered)
-        parts.append(f"{bare} of {count(verdict.checked, 'path')} {_is(bare)} not reserved by you")
+        parts.append(f"{bare} of {total} {plural(bare, 'is', 'are')} not reserved by you")
     return ", ".join(parts)
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from agentlock.git.commits import changed_by
 from agentlock.git.pushes import heads_at, vouched_for
 from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.ledger import excuse_commits
+from agentlock.text import and_more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def doubted(
     if not lacking or (found := judged(lacking)).clean:
         return verdict
     first = lacking[0].partition(b" ")[0].decode()[:12]
-    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
     return found.replace(
-        doubt=f"{remote.name} does not show that it has {first}{more}; "
+        doubt=f"{remote.name} does not show that it has {first}{and_more(len(lacking) - 1)}; "
         f"if it has moved on: git fetch {remote.name}"
     )

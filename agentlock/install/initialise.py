@@ -30,6 +30,7 @@ from agentlock.store import (
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
+from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,8 +129,7 @@ def _initialise(
     key = project or repository.project
     if key is None and repository.is_bare:
         key = _project_of_server(repository, location, identifier, timeout)
-    key = key or default_project(repository)
-    key = key.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
+    key = storable(key or default_project(repository))  # a path need not be UTF-8
     new_project = migrate.add_project(location, key, timeout=timeout)
     happened = ("started-afresh", lost) if lost else ("initialised", "") if created else None
     with closing(open_store(location, identifier, key, timeout=timeout)) as store:

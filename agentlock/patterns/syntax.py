@@ -28,6 +28,7 @@ from agentlock.patterns.wildmatch import (
     render,
     shown,
 )
+from agentlock.text import and_more, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -376,11 +377,9 @@ def _directory_note(pattern: bytes, directories: list[bytes], *, at_root: bool) 
         """As it reads from the current directory."""
         return shown(displayed(text).encode("utf-8", "surrogateescape") if at_root else text)
 
-    names = ", ".join(map(shown, directories[:3]))
-    if len(directories) > 3:
-        names += f" and {len(directories) - 3} more"
+    names = ", ".join(map(shown, directories[:3])) + and_more(len(directories) - 3)
     covering = spelled(pattern + b"/")
     if pattern.endswith(b"/*"):
         covering += f" or {spelled(pattern + b'*')}"
-    noun = "directory" if len(directories) == 1 else "directories"
+    noun = plural(len(directories), "directory", "directories")
     return f"{spelled(pattern)} names the {noun} {names} but nothing below; {covering} does that"

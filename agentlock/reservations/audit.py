@@ -12,6 +12,7 @@ from agentlock.errors import PatternError
 from agentlock.model import Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,6 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
                 continue
             witness = overlap(pattern, readable[near.id][1])
             if witness is not None:
-                where = witness.decode("utf-8", "backslashreplace")
+                where = storable(witness)
                 sentence = f"reservations {held.id} and {near.id} both hold {where}"
                 yield Fault(sentence, near, ends=True)

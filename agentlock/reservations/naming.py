@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import RefusedError, UsageError
 from agentlock.model import Reservation, Value
+from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def _by_pattern(
         if not chosen:
             _refuse_foreign([held for held in live if held.typed == typed], agent, typed)
             raise RefusedError(
-                f"{agent} holds no reservation of {_text(typed)!r}", see="agentlock list --mine"
+                f"{agent} holds no reservation of {storable(typed)!r}", see="agentlock list --mine"
             )
     live = [held for held in chosen if held.is_live(now)]
     return live or chosen[-1:]  # of those that have run out, only the newest can be meant
@@ -80,14 +81,10 @@ def _by_pattern(
 def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> None:
     for held in found:
         raise RefusedError(
-            f"{_text(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
+            f"{storable(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
             see=f"agentlock show {held.id}",
         )
 
 
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
-
-
 def shown(held: Reservation) -> str:
-    return _text(held.pattern)
+    return storable(held.pattern)

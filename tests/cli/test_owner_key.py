@@ -376,7 +376,7 @@ def test_the_escape_hatch_opens_with_the_key_alone(owned: Owned, tmp_path: Path)
     told = events(owned.repo, "refused")
     assert len(told) == 4
     assert set(told) == {
-        "commit, and a skip without the owner's key (1 of 1 paths: src/x.py)",
+        "commit, and a skip without the owner's key (1 of 1 path: src/x.py)",
     }
     passed = skipping(owned, **{FILE: str(owned.key_file)})
     assert passed.code == 0, passed

@@ -328,7 +328,7 @@ def test_an_empty_reason_passes_nothing(project: Repo, reason: str) -> None:
     assert commit(project, "src/x.py", env={SKIP: reason}).code == 1
     assert events(project, "skipped") == []
     (refused,) = events(project, "refused")
-    assert refused["detail"].startswith("commit, and a skip without a reason (1 of 1 paths")
+    assert refused["detail"].startswith("commit, and a skip without a reason (1 of 1 path")
 
 
 def test_a_reason_that_is_too_long_passes_nothing_and_is_told_the_limit(project: Repo) -> None:
