@@ -28,12 +28,13 @@ def guard(marks: str) -> int:
     arguments = sys.argv[2:]  # after `hook`
     asked = Asked(arguments)
     moments.append(time.time())
-    from agentlock.guard import run
+    from agentlock.guard import questions, run
 
     moments.append(time.time())
-    for name in ("identify", "open_store", "judge"):
+    for name in ("identify", "open_table", "judge"):
         setattr(run, name, noted(getattr(run, name)))
-    run._HOOKS["pre-commit"] = noted(run._HOOKS["pre-commit"])  # noqa: SLF001 -- as above
+    asking = questions.QUESTIONS
+    asking["pre-commit"] = noted(asking["pre-commit"])
     code = run.main(arguments, asked)
     with open(marks, "w", encoding="ascii") as file:
         file.write(" ".join(map(str, moments)))

@@ -13,27 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agentlock.git.hook_input import RefUpdate
+
 _AT_ONCE = 8  # git commands: a mirror may push thousands of refs
-
-
-class RefUpdate(Value):
-    """One line that git gives a pre-push hook; an oid of zeros means "none".
-
-    Of pre-receive, ``remote_ref`` is a ref of this repository, and ``local_ref`` is not known.
-    """
-
-    local_ref: bytes
-    local_oid: bytes
-    remote_ref: bytes
-    remote_oid: bytes
-
-    @property
-    def deletes(self) -> bool:
-        return not self.local_oid.strip(b"0")
-
-    @property
-    def creates(self) -> bool:
-        return not self.remote_oid.strip(b"0")
 
 
 class Remote(Value):

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agentlock.git.pushes import RefUpdate
+    from agentlock.git.hook_input import RefUpdate
 
 _BRANCHES = b"refs/heads/"
 _REF = "--format=%(objectname) %(refname) %(symref)"

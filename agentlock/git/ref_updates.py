@@ -42,10 +42,10 @@ class Move(Value):
     ref: bytes
 
 
-def moves(lines: bytes) -> list[Move]:
+def moves(lines: Iterable[bytes]) -> list[Move]:
     """Of all that a transaction moves, what makes a commit known. GitError on an odd line."""
     found = []
-    for line in lines.splitlines():
+    for line in lines:
         old, _, rest = line.partition(b" ")
         new, _, ref = rest.partition(b" ")
         if ref != b"HEAD" and not ref.startswith(_BRANCHES):
@@ -118,7 +118,7 @@ def command_of(process: str) -> list[str]:
     return rest if name == "git" else []
 
 
-def restoring(process: str, new: str) -> str:
+def restoring(process: str, new: str = "") -> str:
     """The command that restores what git had changed before it asked; "" where that is nothing.
 
     ``new`` is the commit that would have come to HEAD, "" while it is still to be made. Then only

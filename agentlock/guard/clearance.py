@@ -16,11 +16,6 @@ import stat
 _JUDGED = b"agentlock-judged-"
 _CLEARED = b"agentlock-cleared-"
 _WORD = b"agentlock-cleared"
-_NEXT = {
-    "pre-commit": b"prepare-commit-msg",
-    "pre-merge-commit": b"prepare-commit-msg",
-    "prepare-commit-msg": b"reference-transaction",
-}
 
 
 class Judged:
@@ -28,10 +23,13 @@ class Judged:
 
     __slots__ = ("_folder", "_next", "_process")
 
-    def __init__(self, hook: str, process: str) -> None:
-        """Keep hold of the index; forget those of other commits. Where no link can be: nothing."""
+    def __init__(self, later: str, process: str) -> None:
+        """Keep hold of the index, and forget those of other commits.
+
+        ``later`` is the hook that need not judge it again. If no link can be made, nothing is kept.
+        """
         self._process = os.fsencode(process)
-        self._next = _NEXT[hook]
+        self._next = os.fsencode(later)
         self._folder: bytes | None = os.environb.get(b"GIT_DIR") or b".git"
         index = os.environb.get(b"GIT_INDEX_FILE") or os.path.join(self._folder, b"index")
         try:

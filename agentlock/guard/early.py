@@ -1,10 +1,11 @@
-"""What the guard asks git first: git answers while Python still loads the guard."""
+"""What the guard asks git first: git answers while Python still loads the rest of the guard."""
 
 from __future__ import annotations
 
 import os
 
 from agentlock.git.repository import ask_settings
+from agentlock.hook_kinds import INDEX, KINDS, MOVES_REFS, REMOTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
     from agentlock.git.process import Running
     from agentlock.guard.clearance import Judged
+    from agentlock.hook_kinds import HookKind
 
-STRICT = "--strict"
-_BEFORE_THE_MESSAGE = ("pre-commit", "pre-merge-commit")
-_ABOUT_THE_INDEX = ("pre-commit", "prepare-commit-msg", "pre-applypatch")
+STRICT = "--strict"  # hooks/shim.sh adds it if a reference-transaction hook will run as well
 
 
 class Asked:
@@ -28,27 +28,33 @@ class Asked:
         hold_standard_descriptors()
         self.settings = ask_settings()
         self.index: Judged | None = None
-        if arguments and _is_asked_again(arguments[0], arguments[1:]):
+        self.staged: Running | None = None
+        self.remotes: Running | None = None
+        kind = KINDS.get(arguments[0]) if arguments else None
+        if kind is None:
+            return
+        if _is_asked_again(kind, arguments[1:]):
             from agentlock.guard.clearance import Judged
 
-            self.index = Judged(*arguments[:2])
-        self.staged: Running | None = None
-        if arguments and arguments[0] in _ABOUT_THE_INDEX:
+            self.index = Judged(kind.clears, arguments[1])
+        if kind.asks == INDEX:
             from agentlock.git.changes import ask_staged
 
             self.staged = ask_staged()
-        self.remotes: Running | None = None
-        if arguments and arguments[0] == "pre-push":
+        elif kind.asks == REMOTES:
             from agentlock.git.pushes import ask_remotes
 
             self.remotes = ask_remotes()
 
 
-def _is_asked_again(hook: str, arguments: Sequence[str]) -> bool:
-    """Whether git runs another of our hooks on the same index: then its process is told first."""
-    if not (arguments and arguments[0].isdecimal()):
+def _is_asked_again(kind: HookKind, arguments: Sequence[str]) -> bool:
+    """Whether the same git process runs another of our hooks on this index.
+
+    Then the script of the hook gives the id of that process first.
+    """
+    if not kind.clears or not (arguments and arguments[0].isdecimal()):
         return False
-    return hook in _BEFORE_THE_MESSAGE or (hook == "prepare-commit-msg" and STRICT in arguments)
+    return KINDS[kind.clears].role != MOVES_REFS or STRICT in arguments
 
 
 def hold_standard_descriptors() -> None:

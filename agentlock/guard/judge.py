@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentlock.guard.verdict import decide
 from agentlock.model import PathConflict, Verdict
 from agentlock.patterns.keys import Folding, keys_of
+from agentlock.store import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.model import Reservation
     from agentlock.store.protocol import Store
+
+
+def open_table(repository: Repository, timeout: int, *, read_only: bool = False) -> Store:
+    """The table that `init` recorded for this repository (``store.open_store``)."""
+    return open_store(
+        repository.database,
+        repository.database_id,
+        repository.project,
+        timeout=timeout,
+        read_only=read_only,
+    )
 
 
 def folding_of(repository: Repository) -> Folding:

@@ -9,7 +9,7 @@ import os
 
 from agentlock.errors import DatabaseError
 from agentlock.git.process import output
-from agentlock.store import open_store
+from agentlock.guard.judge import open_table
 from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
@@ -55,8 +55,7 @@ def refusal(
 
 def _owner_agrees(repository: Repository, timeout: int) -> bool:
     """Whether the owner's key lies in the file that is named, or the project has none."""
-    location, database_id = repository.database, repository.database_id
-    store = open_store(location, database_id, repository.project, timeout=timeout, read_only=True)
+    store = open_table(repository, timeout, read_only=True)
     try:
         kept = store.owner_key() or repository.owner_key
     finally:
@@ -84,8 +83,7 @@ def _log(
     shown = b" ".join(list(paths)[:_LOGGED_PATHS])
     of = f"{len(paths)} of {count(verdict.checked, 'path')}"
     detail = storable(f"{detail} ({of}: {storable(shown)})")
-    location, database_id = repository.database, repository.database_id
-    store = open_store(location, database_id, repository.project, timeout=timeout)
+    store = open_table(repository, timeout)
     try:
         with store.writing(durable=kind == "skipped"):
             first = verdict.conflicts[0].reservation if verdict.conflicts else None
