@@ -1,24 +1,25 @@
 #!/bin/sh
-# Installs agentlock from the checkout this file lies in, or takes it away again.
-# docs/how-to/install.md says what it puts where.
+# Installs agentlock from the checkout that this file is in, or uninstalls it.
+# docs/how-to/install.md says where it puts what.
 set -eu
 
 usage() {
 	cat <<'USAGE'
-usage: ./install.sh [--demo] [--repo DIR]...
+usage: ./install.sh [--postgres] [--demo] [--repo DIR]...
        ./install.sh --uninstall
 
 Installs agentlock for this user from this checkout: a private Python environment under
 ${XDG_DATA_HOME:-~/.local/share}/agentlock, and two links in ~/.local/bin.
 
+  --postgres     also installs PostgreSQL's client library; a later ./install.sh keeps it
   --demo         then shows two agents and one refused commit, in a scratch repository
   --repo DIR     then runs 'agentlock init' in DIR; may be given several times
-  --uninstall    takes the hooks out of every repository, then removes every trace
+  --uninstall    removes the hooks from every repository, then everything that was installed
   --help         prints this
 
 For the Makefile:
-  --print-python     the interpreter an installation would use
-  --print-pythons    one for each suitable version of Python: "3.12 /path/to/python3.12"
+  --print-python     prints the interpreter that an installation would use
+  --print-pythons    prints one for each suitable version: "3.12 /path/to/python3.12"
 
 Example: ./install.sh --demo --repo ~/src/project
 USAGE
@@ -41,10 +42,10 @@ misuse() {
 names="python3 python3.19 python3.18 python3.17 python3.16 python3.15 python3.14 python3.13
 	python3.12 python3.11 python3.10 python"
 
-# Prints "VERSION LACKING PATH" and is the only judge of a candidate. It is run, not looked at:
-# a pyenv shim may stand for any version, or for none. An active virtual environment gives way
-# to the interpreter below it, which outlives it.
-# shellcheck disable=SC2016  # Python's text, not the shell's
+# Prints "VERSION LACKING PATH"; nothing else decides whether a candidate is good. Each candidate
+# is run, because a pyenv shim may stand for any version, or for none. Of an active virtual
+# environment the base interpreter is taken: it stays when the environment is deleted.
+# shellcheck disable=SC2016  # this is Python, not sh
 probe='
 import sys
 if sys.implementation.name != "cpython" or sys.version_info < (3, 10):
@@ -59,15 +60,15 @@ executable = getattr(sys, "_base_executable", None) or sys.executable
 print("%d.%d" % sys.version_info[:2], ",".join(lacking) or "-", executable)
 '
 
-# Candidates, best first, one a line: each name everywhere on PATH, because a shim that fails may
-# hide a good interpreter further on; then pyenv's own, where it is in use.
+# Prints the candidates, best first, one a line: each name in every folder of PATH, because a shim
+# that fails may hide a good interpreter further on; then pyenv's own, if pyenv is in use.
 candidates() {
 	for name in $names; do
 		rest="${PATH-}:"
 		while [ -n "$rest" ]; do
 			folder=${rest%%:*}
 			rest=${rest#*:}
-			# An empty or relative entry means the current directory: nothing there is trusted.
+			# An empty or relative entry depends on the current directory, which is not trusted.
 			case $folder in /*) ;; *) continue ;; esac
 			[ -f "$folder/$name" ] && [ -x "$folder/$name" ] && printf '%s\n' "$folder/$name"
 		done
@@ -84,7 +85,7 @@ candidates() {
 	return 0
 }
 
-# Sets $python and $version; says why not and stops otherwise.
+# Sets $python and $version, or says what is missing and stops.
 find_python() {
 	python='' version='' lame='' lame_version='' lame_lacks=''
 	while IFS= read -r candidate; do
@@ -104,7 +105,7 @@ CANDIDATES
 	case ",$lame_lacks," in
 	,,) die "CPython 3.10 or newer is needed, and none was found on PATH." ;;
 	*,ensurepip,* | *,venv,*)
-		die "$lame (Python $lame_version) cannot make virtual environments; on Debian and Ubuntu 'apt install python3-venv' mends that."
+		die "$lame (Python $lame_version) cannot make virtual environments; on Debian and Ubuntu, 'apt install python3-venv' adds what is missing."
 		;;
 	*) die "$lame (Python $lame_version) was built without $lame_lacks; install a complete CPython 3.10 or newer." ;;
 	esac
@@ -115,7 +116,7 @@ read_answer() {
 	lacks=${1#* }
 	executable=${lacks#* }
 	lacks=${lacks%% *}
-	# A shim that prints something of its own has not answered.
+	# Some shims print a message of their own and exit 0: that is not an answer.
 	case $version in 3.[0-9]*) ;; *) return 1 ;; esac
 	[ -x "$executable" ]
 }
@@ -134,7 +135,7 @@ print_pythons() {
 
 # ---------------------------------------------------------------- where things are
 
-# The folder of this file, through symbolic links and from any current directory.
+# Sets $checkout to the folder of this file, through symbolic links and from any directory.
 find_checkout() {
 	self=$0
 	while [ -L "$self" ]; do
@@ -146,7 +147,7 @@ find_checkout() {
 	done
 	checkout=$(cd -- "$(dirname -- "$self")" && pwd -P)
 	grep -q '^name = "git-agentlock"' "$checkout/pyproject.toml" 2>/dev/null ||
-		die "this script runs from a checkout of its repository, and $checkout is none."
+		die "this script must be run from a checkout of agentlock, and $checkout is not one."
 }
 
 find_folders() {
@@ -162,6 +163,7 @@ find_folders() {
 	bin=$HOME/.local/bin
 	data=${XDG_DATA_HOME:-$HOME/.local/share}/agentlock
 	venv=$data/venv
+	postgres_mark='with-postgres'
 	new=$data/venv.new.$$
 	builders=$data/builders.$$
 	log=$data/install.log.$$
@@ -169,7 +171,8 @@ find_folders() {
 	made=$data/made-folders
 }
 
-# Makes a folder and remembers each one that was not there, so that --uninstall leaves no trace.
+# Makes a folder and its parents, and remembers each that it made, so that --uninstall can remove
+# them.
 made_now=''
 make_folder() {
 	[ -d "$1" ] && return 0
@@ -179,7 +182,7 @@ make_folder() {
 $made_now"
 }
 
-# Removes those that are empty, of a list with the deepest first.
+# Removes the empty ones of these folders; the list has the deepest first.
 remove_folders() {
 	while IFS= read -r folder; do
 		[ -z "$folder" ] || rmdir -- "$folder" 2>/dev/null || :
@@ -192,7 +195,7 @@ link_is_ours() { [ -L "$bin/$1" ] && [ "$(readlink "$bin/$1")" = "$venv/bin/$1" 
 
 # ---------------------------------------------------------------- installing
 
-# Whatever ends this run: no half-made environment, and none of its folders if it failed.
+# However this run ends, it leaves no half-made environment, and no new folder if it failed.
 clean_up() {
 	status=$?
 	trap - EXIT
@@ -201,7 +204,7 @@ clean_up() {
 	exit "$status"
 }
 
-# What a killed run left, unless another one is at work on it now.
+# Removes what a killed run left, unless that run is still at work.
 sweep() {
 	for leftover in "$data"/venv.new.* "$data"/venv.old.* "$data"/builders.* \
 		"$data"/install.log.* "$data"/rustup.*; do
@@ -210,7 +213,7 @@ sweep() {
 	done
 }
 
-step() { # step WHAT COMMAND...: quiet, unless it fails
+step() { # step WHAT COMMAND...: prints the command's output only if it fails
 	what=$1
 	shift
 	"$@" >"$log" 2>&1 </dev/null && return 0
@@ -218,9 +221,9 @@ step() { # step WHAT COMMAND...: quiet, unless it fails
 	die "$what failed, as shown above; nothing was changed."
 }
 
-# A new environment is made beside the one in use and takes its place in one step when it is
-# proven. Its scripts are written for their final place; everything else in it may be moved.
-# shellcheck disable=SC2016  # Python's text, not the shell's
+# A new environment is made next to the one in use and takes its place in one step once it has
+# been run. Its scripts and pyvenv.cfg name their folder, so they are rewritten for the final one.
+# shellcheck disable=SC2016  # this is Python, not sh
 settle='
 import os, sys
 new, final, old = map(os.fsencode, sys.argv[1:])
@@ -251,7 +254,11 @@ locked() { pip_install --require-hashes --no-deps "$@"; }
 
 build() {
 	find_python
-	say "installing with Python $version ($python)"
+	# The mark lies inside the environment, so that both take effect in one step.
+	if [ -e "$venv/$postgres_mark" ]; then postgres=yes; fi
+	lock=requirements.lock with=''
+	[ -z "$postgres" ] || lock=requirements-postgres.lock with=" and PostgreSQL's client library"
+	say "installing with Python $version ($python)$with"
 	make_folder "$data"
 	sweep
 	trap clean_up EXIT
@@ -261,15 +268,17 @@ build() {
 	# pip asks rustc for its version, and rustup answers by making a folder in HOME.
 	[ -e "$HOME/.rustup" ] || export RUSTUP_HOME="${RUSTUP_HOME:-$rustup}"
 	step "making a virtual environment" "$python" -I -m venv --prompt agentlock "$new"
-	# Only files whose SHA-256 is written in the locks; what builds the program stays out of it.
+	# Only files whose SHA-256 is in a lock file are installed. The tools that build the program go
+	# to a folder of their own, which is deleted afterwards.
 	(
 		cd -- "$checkout"
-		step "pip" locked --compile --requirement requirements.lock
+		step "pip" locked --compile --requirement "$lock"
 		step "pip" locked --target "$builders" --requirement build.lock
 		export PYTHONPATH="$builders"
 		step "pip" pip_install --compile --no-index --no-deps --no-build-isolation .
 	)
-	step "the new program" "$new/bin/python" -I -m agentlock --version
+	[ -z "$postgres" ] || : >"$new/$postgres_mark"
+	step "a first run of the new program" "$new/bin/python" -I -m agentlock --version
 	step "putting the new environment in place" \
 		"$python" -I -c "$settle" "$new" "$venv" "$data/venv.old.$$"
 	rm -rf -- "$data/venv.old.$$" "$builders" "$log" "$rustup"
@@ -278,7 +287,7 @@ build() {
 install() {
 	for name in agentlock git-agentlock; do
 		link_is_ours "$name" || if [ -e "$bin/$name" ] || [ -L "$bin/$name" ]; then
-			die "$bin/$name is not ours and stays as it is; move it away, then run this again."
+			die "$bin/$name was not put there by this script and is left alone; move it away, then run this again."
 		fi
 	done
 	build
@@ -297,7 +306,7 @@ advise_path() {
 	*":$bin:"* | *":$bin/:"*)
 		first=$(command -v agentlock || :)
 		[ "$first" = "$bin/agentlock" ] || [ "$first" = "$bin//agentlock" ] ||
-			say "but '$first' comes before it on your PATH."
+			say "but your PATH finds '$first' first."
 		;;
 	*)
 		say "$bin is not on your PATH; add this line to your shell's start-up file:"
@@ -315,21 +324,21 @@ uninstall() {
 		if link_is_ours "$name"; then found=yes; fi
 	done
 	if [ -z "$found" ] && [ ! -d "$data" ]; then
-		say "nothing to remove: it is not installed here."
+		say "nothing to remove: agentlock is not installed here."
 		return 0
 	fi
 	if ! runs && grep -q '"' "$data/repositories" 2>/dev/null; then
-		say "the program is damaged; mending it first, because only it can take out the hooks"
+		say "the installed program is damaged; repairing it first, because it is needed to remove the hooks"
 		build
 	fi
 	if runs; then
 		"$venv/bin/agentlock" hooks uninstall --everywhere ||
-			die "some hooks could not be taken out, as shown above; the program stays, because without it they refuse every commit."
+			die "some hooks could not be removed, as shown above; the program stays, because without it these hooks would refuse every commit."
 	fi
 	for name in agentlock git-agentlock; do
 		if link_is_ours "$name"; then rm -- "$bin/$name"; fi
 	done
-	# Where the record is lost, the usual folders may be ours as well as anybody's: only if empty.
+	# If the list of folders is lost, the usual ones are removed, but only if they are empty.
 	folders=$(LC_ALL=C sort -ru -- "$made" 2>/dev/null) || folders="$bin
 $(dirname -- "$data")
 $HOME/.local"
@@ -337,26 +346,26 @@ $HOME/.local"
 	rm -rf -- "$venv"
 	rm -f -- "$made" "$data/repositories" "$data/repositories.lock" "$data"/repositories.new-*
 	if [ -d "$data" ] && ! rmdir -- "$data" 2>/dev/null; then
-		say "kept $data: it holds files that the installation did not put there."
+		say "kept $data: it holds files that this script did not put there."
 	fi
 	remove_folders "$folders"
-	say "removed."
+	say "uninstalled."
 }
 
 runs() { "$venv/bin/python" -I -m agentlock --version >/dev/null 2>&1 </dev/null; }
 
 # ---------------------------------------------------------------- the command line
 
-# These would send Python or pip elsewhere than into our own environment, or git elsewhere than
-# into the folder it is run in.
+# These variables would make Python or pip use another place than our own environment, or git
+# another repository than the one it is run in.
 unset CDPATH PYTHONHOME PYTHONPATH PYTHONPYCACHEPREFIX PYTHONDONTWRITEBYTECODE __PYVENV_LAUNCHER__
 unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER PIP_PYTHON PIP_REQUIRE_VIRTUALENV PIP_NO_DEPS PIP_LOG
 unset PIP_CONSTRAINT PIP_DRY_RUN PIP_REPORT PIP_NO_COMPILE PIP_NO_BUILD_ISOLATION PIP_REQUIRE_HASHES PIP_REQUIREMENT
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
-# The build environment's own pip does not see our command line.
+# pip starts itself again to build the program, and that run does not see our options.
 export PIP_NO_CACHE_DIR=1
 
-action=install demo='' options=''
+action=install demo='' postgres='' options=''
 given=$#
 while [ "$given" -gt 0 ]; do
 	option=$1
@@ -368,9 +377,10 @@ while [ "$given" -gt 0 ]; do
 		exit 0
 		;;
 	--demo) demo=yes options=yes ;;
+	--postgres) postgres=yes options=yes ;;
 	--repo)
 		[ "$given" -gt 0 ] || misuse "--repo needs a directory."
-		set -- "$@" "$1" # what follows the options becomes the list of repositories
+		set -- "$@" "$1" # after this loop, only the repositories are left in "$@"
 		shift
 		given=$((given - 1))
 		options=yes
@@ -385,7 +395,7 @@ while [ "$given" -gt 0 ]; do
 	*) misuse "unknown option '$option'." ;;
 	esac
 done
-[ "$action" = install ] || [ -z "$options" ] || misuse "--demo and --repo are for installing."
+[ "$action" = install ] || [ -z "$options" ] || misuse "--demo, --postgres and --repo are for installing."
 
 case $action in
 print_python)

@@ -307,6 +307,23 @@ def test_a_failed_reinstallation_keeps_the_program_and_an_uninstallation_mends_a
     assert (snapshot(machine.home), settings(machine.repository)) == before
 
 
+def test_postgresqls_library_comes_when_asked_for_and_stays_with_a_later_installation(
+    machine: Machine,
+) -> None:
+    machine.add_shim()
+    before = snapshot(machine.home)
+    assert machine.install("--postgres").code == 0
+    python = str(machine.data / "venv/bin/python")
+    has_library = (python, "-I", "-c", "import psycopg, psycopg_binary")
+    assert machine.run(*has_library).code == 0
+    shutil.rmtree(machine.data / "venv/lib")
+    again = machine.install()
+    assert again.code == 0, again
+    assert machine.run(*has_library).code == 0
+    assert machine.install("--uninstall").code == 0
+    assert snapshot(machine.home) == before
+
+
 def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
     machine: Machine,
 ) -> None:
@@ -320,7 +337,7 @@ def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
     before = snapshot(machine.home)
     done = machine.install("--uninstall")
     assert done.code == 1
-    assert "the program stays, because without it they refuse every commit" in done.stderr
+    assert "the program stays, because without it these hooks would refuse" in done.stderr
     assert snapshot(machine.home) == before
 
 
@@ -359,7 +376,7 @@ def test_a_foreign_file_of_the_same_name_is_never_overwritten(machine: Machine, 
         assert snapshot(machine.home) == before
         if not option:
             assert done.code == 1
-            assert f"{machine.bin / name} is not ours and stays as it is" in done.stderr
+            assert f"{machine.bin / name} was not put there by this script" in done.stderr
 
 
 def test_no_python_is_one_sentence_and_exit_1(machine: Machine) -> None:
@@ -426,7 +443,8 @@ def test_no_home_is_one_sentence_and_exit_1(machine: Machine, home: str | None) 
         (["--repo"], "--repo needs a directory"),
         (["--repo", "/no/such/place"], "/no/such/place: there is no such directory"),
         (["--repo", "."], "this is not a git repository"),
-        (["--uninstall", "--demo"], "--demo and --repo are for installing"),
+        (["--uninstall", "--demo"], "--demo, --postgres and --repo are for installing"),
+        (["--postgres", "--uninstall"], "--demo, --postgres and --repo are for installing"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_installed(
@@ -460,13 +478,24 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
     text = Path(CHECKOUT, "pyproject.toml").read_text()
     for table, key, lock in (
         ("project", "dependencies", "requirements.lock"),
+        ("project", "dependencies", "requirements-postgres.lock"),
+        ("project.optional-dependencies", "postgres", "requirements-postgres.lock"),
         ("build-system", "requires", "build.lock"),
     ):
         section = text.partition(f"[{table}]\n")[2]
-        listed = re.search(rf"(?ms)^{key} = \[(.*?)\]$", section)
+        listed = re.search(rf"(?ms)^{key} = \[(.*?)\](?: *#.*?)?$", section)
         assert listed
         wanted = re.findall(r'"([\w-]+)', listed[1])
         assert wanted
         locked = Path(CHECKOUT, lock).read_text()
         for name in wanted:
             assert re.search(rf"(?m)^{name}==.*\\\n *--hash=sha256:", locked), name
+
+
+def test_with_postgresql_the_same_versions_are_installed_as_without() -> None:
+    def versions(lock: str) -> set[str]:
+        return set(re.findall(r"(?m)^\S+==.*?(?= \\$)", Path(CHECKOUT, lock).read_text()))
+
+    plain = versions("requirements.lock")
+    assert plain
+    assert plain <= versions("requirements-postgres.lock")

@@ -39,7 +39,7 @@ _TEXTS = (25, 1043, 19)
 
 _NAMES = ("libpq.so.5", "libpq.5.dylib", "libpq.dll")
 _FOLDERS = ("psycopg_binary.libs", os.path.join("psycopg_binary", ".dylibs"))
-INSTALL = "-m pip install 'git-agentlock[postgres]'"
+INSTALL = "in a checkout of agentlock: ./install.sh --postgres"
 
 
 class PostgresError(Exception):
@@ -305,7 +305,7 @@ def _found() -> ctypes.CDLL:
             pass
     raise ConfigurationError(
         "PostgreSQL's client library is not installed for this Python",
-        fix=f"{sys.executable} {INSTALL}",
+        fix=INSTALL,
     )
 
 
