@@ -70,7 +70,7 @@ MISTAKES = (
         "what was granted meanwhile is not looked for",
         "reservations/granting.py",
         "search.confirmed(now)",
-        "tuple(search._found)",
+        "tuple(search.found)",
         ("tests/histories/test_histories.py", "tests/race/test_reserve_race.py"),
     ),
     Mistake(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration
-from agentlock.errors import RefusedError, UsageError
+from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
 from agentlock.reservations.naming import Selection, choose, shown
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SHORTEST_TTL = 60 * MICROSECONDS
 MOST_PATTERNS = 5_000
+_LONGEST_WAIT = 2 * MICROSECONDS  # to log a refusal
 
 
 class Request(Value):
@@ -69,9 +71,10 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     exclusive. Reserving what one holds already extends its lease, never shortens it, and can
     turn shared into exclusive.
 
-    Overlaps are looked for before the transaction. Inside it only what was granted meanwhile is
-    tested (a grant, and a new mode, has a new fence), and what was found is confirmed to be live:
-    others wait for as little as possible.
+    Looking for conflicts and granting are two steps, so that other writers wait as little as
+    possible. A request that meets a reservation is refused without the write lock. Otherwise the
+    write transaction tests only what was granted since the search: a grant, and a new mode, has a
+    new fence.
     """
     reason = check_reason(request.reason)
     if len(request.readings) > MOST_PATTERNS:
@@ -84,20 +87,57 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     with store.reading():
         check_lease(request.ttl, store.policy(), request.ttl_text)
         search.everything()
+    answer = _refused(store, search) or _granted(store, request, wanted, search, reason)
+    if answer.conflicts:
+        _log_refusal(store, request, answer)
+    return answer
+
+
+def _refused(store: Store, search: Search) -> Answer | None:
+    """The refusal, if something that the search found is still live now that it has ended."""
+    if not search.found:
+        return None
+    with store.reading():
+        now = store.now()
+        conflicts = search.confirmed(now)
+    return Answer((), conflicts, now, search.is_cut_short) if conflicts else None
+
+
+def _granted(
+    store: Store,
+    request: Request,
+    wanted: Sequence[tuple[Reading, Pattern]],
+    search: Search,
+    reason: str,
+) -> Answer:
+    """Everything granted in one transaction, or what another agent was granted a moment before."""
     with store.writing():
         now, policy = store.now(), store.policy()
         check_lease(request.ttl, policy, request.ttl_text)
         conflicts = search.confirmed(now)
-        tidy(store, policy, now)
-        program, model = storable(request.program), storable(request.model)
-        store.register(request.agent, now, program=program, model=model)
         if conflicts:
-            _log_refusal(store, request, conflicts, now)
             return Answer((), conflicts, now, search.is_cut_short)
-        granted = tuple(
-            _grant(store, request, reading, pattern, reason, now) for reading, pattern in wanted
-        )
-    return Answer(granted, (), now)
+        tidy(store, policy, now)
+        _register(store, request, now)
+        granted = [_grant(store, request, *one, reason, now) for one in wanted]
+    return Answer(tuple(granted), (), now)
+
+
+def _register(store: Store, request: Request, now: int) -> None:
+    program, model = storable(request.program), storable(request.model)
+    store.register(request.agent, now, program=program, model=model)
+
+
+def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
+    """Log a refusal in one line; if that cannot be written in time, the refusal stands anyway."""
+    first, *others = answer.conflicts
+    more = f" and {'at least ' if answer.more else ''}{len(others)} more" if others else ""
+    detail = f"meets reservation {first.reservation.id} of {first.reservation.agent}{more}"
+    store.limit_wait(_LONGEST_WAIT)
+    with suppress(DatabaseError), store.writing(durable=False):
+        now = store.now()
+        _register(store, request, now)
+        store.log("refused", now, agent=request.agent, pattern=first.pattern, detail=detail)
 
 
 def renew(
@@ -159,10 +199,3 @@ def _grant(
     kind = "extended" if extended.exclusive == held.exclusive else "made-exclusive"
     store.log(kind, now, agent=request.agent, reservation=extended, detail=reason)
     return extended
-
-
-def _log_refusal(store: Store, request: Request, conflicts: Sequence[Conflict], now: int) -> None:
-    for conflict in conflicts[:20]:
-        theirs = conflict.reservation
-        detail = f"meets reservation {theirs.id} of {theirs.agent}"
-        store.log("refused", now, agent=request.agent, pattern=conflict.pattern, detail=detail)

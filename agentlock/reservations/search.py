@@ -32,14 +32,14 @@ class Search:
         self._patterns = patterns
         self._folding = folding
         self._compiled: dict[bytes, Pattern] = {}
-        self._found: list[Conflict] = []
+        self.found: list[Conflict] = []
         self._fence = 0
         self._event = 0
         self._at = 0
 
     @property
     def is_cut_short(self) -> bool:
-        return len(self._found) >= MOST_CONFLICTS
+        return len(self.found) >= MOST_CONFLICTS
 
     def everything(self) -> None:
         """Test what can matter, in a snapshot of the table, up to MOST_CONFLICTS that conflict."""
@@ -52,7 +52,7 @@ class Search:
             for theirs in self._near(pattern)
             for conflict in self._tested(pattern, theirs)
         )
-        self._found = list(islice(conflicts, MOST_CONFLICTS))
+        self.found = list(islice(conflicts, MOST_CONFLICTS))
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """Theirs that may meet it; for a file only those that match, found without parsing all."""
@@ -66,7 +66,7 @@ class Search:
             return near  # the test of each names the one that cannot be read
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
-        """The conflicts that there are at ``now``, inside the write transaction."""
+        """The conflicts that there are at ``now``, tested in a short transaction of the caller."""
         if now < self._at:  # a clock that was set back revives leases that were over
             self.everything()
         else:
@@ -86,20 +86,21 @@ class Search:
             again = list({(one.pattern, one.reservation.id): one for one in again}.values())
             changed = {one.reservation.id for one in again}
             cut_short = self.is_cut_short
-            self._found = [
+            self.found = [
                 *(one for one in self._standing(now) if one.reservation.id not in changed),
                 *again,
             ]
-            if cut_short and not self._found:  # all have ended, and the others were not looked for
+            self._at = now
+            if cut_short and not self.found:  # all have ended, and the others were not looked for
                 self.everything()
-        return tuple(self._found)
+        return tuple(self.found)
 
     def _standing(self, now: int) -> list[Conflict]:
         """What was found and still holds; of very many, one that does speaks for those not asked.
 
         Everybody waits while this asks, and one conflict refuses as well as a million.
         """
-        first, rest = self._found[:_ASKED_AGAIN], self._found[_ASKED_AGAIN:]
+        first, rest = self.found[:_ASKED_AGAIN], self.found[_ASKED_AGAIN:]
         standing = [one for one in first if self._stands(one.reservation, now)]
         if standing:
             return standing + rest

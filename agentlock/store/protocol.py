@@ -27,6 +27,9 @@ class Store(Protocol):
     def writing(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """What is not ``durable`` survives any crash of a process, but maybe no power failure."""
 
+    def limit_wait(self, most: int) -> None:
+        """From here on wait at most this many microseconds for the table."""
+
     def now(self) -> int: ...
 
     # What is there

@@ -15,8 +15,8 @@ MISTAKES = (
     Mistake(
         "does not look again inside the transaction",
         "reservations/granting.py",
-        "search.confirmed(now)",
-        "tuple(search._found)",
+        "conflicts = search.confirmed(now)\n        if conflicts:",
+        "conflicts = tuple(search.found)\n        if conflicts:",
     ),
     Mistake(
         "says yes and forgets it, now and then",

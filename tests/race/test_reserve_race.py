@@ -127,6 +127,17 @@ def test_reserve_with_a_short_time_out_cannot_decide_while_the_write_lock_is_hel
     assert raced.agentlock("list", "--json").json == []
 
 
+def test_a_refusal_needs_no_write_lock(raced: Repo) -> None:
+    raced.reserve("Holder", "src/")
+    with write_lock_held(raced):
+        result = raced.agentlock("reserve", "src/app.py", agent="Other")
+    assert result.code == 1, result
+    assert "src/app.py meets src/  Holder  exclusive" in result.err
+    assert raced.sql("SELECT count(*) FROM events WHERE kind = 'refused'") == [(0,)]
+    assert raced.agentlock("reserve", "src/app.py", agent="Other").code == 1
+    assert raced.sql("SELECT count(*) FROM events WHERE kind = 'refused'") == [(1,)]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_process_killed_inside_its_transaction_leaves_a_usable_table(repo: Repo) -> None:
     patterns = [f"src/{at}.py" for at in range(400)]

@@ -98,3 +98,20 @@ def test_a_lease_that_was_extended_at_its_last_moment_while_another_asked_stands
     now = start + HOUR + 2
     with store.writing():
         assert [one.reservation.id for one in search.confirmed(now)] == [held.id]
+
+
+def test_a_lease_that_had_run_out_stands_again_when_the_clock_is_set_back_before_the_grant(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = now = store.now()
+    monkeypatch.setattr(store, "now", lambda: now)
+    (held,) = reserve(store, wanted("A", b"/src/"), Folding()).granted
+    search = Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    with store.reading():
+        search.everything()
+    now = start + HOUR
+    with store.reading():
+        assert search.confirmed(now) == ()
+    now = start + HOUR - 1
+    with store.writing():
+        assert [one.reservation.id for one in search.confirmed(now)] == [held.id]

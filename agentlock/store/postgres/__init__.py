@@ -77,6 +77,9 @@ class PostgresStore(Server, Table):
     def writing(self, *, durable: bool = True) -> _Transaction:  # noqa: ARG002 -- always is
         return _Transaction(self, self._begin_writing, self.commit)
 
+    def limit_wait(self, most: int) -> None:
+        self._left = min(self._left, most / 1_000_000)
+
     def _begin_reading(self) -> None:
         ((moment,),) = self._script(sql.POSTGRES_BEGIN_READING)
         self._moment = int(moment)

@@ -96,6 +96,9 @@ class SQLiteStore(Table):
         self._rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         return _Transaction(self, "BEGIN IMMEDIATE")
 
+    def limit_wait(self, most: int) -> None:
+        self._patience = min(self._patience, most / 1_000_000)
+
     def begin(self, statement: str) -> None:
         """Start a transaction, a writing one in its turn, within what is left of the time-out."""
         try:
