@@ -9,6 +9,7 @@ import tempfile
 
 import click
 
+from agentlock.environment import AGENT, AGENT_NAME
 from agentlock.errors import AgentlockError
 from agentlock.text import single_quoted
 
@@ -82,8 +83,7 @@ def _environment(agent: str | None, scratch: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_"))
-        and name != "AGENT_NAME"
+        if not name.startswith(("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_")) and name != AGENT_NAME
     }
     program = os.path.join(os.path.dirname(scratch), "bin", "agentlock")
     os.makedirs(os.path.dirname(program), exist_ok=True)
@@ -102,4 +102,4 @@ def _environment(agent: str | None, scratch: str) -> dict[str, str]:
         "GIT_COMMITTER_NAME": people,
         "GIT_COMMITTER_EMAIL": f"{people}@example.invalid",
     }
-    return kept | ({"AGENTLOCK_AGENT": agent} if agent else {})
+    return kept | ({AGENT: agent} if agent else {})

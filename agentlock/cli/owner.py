@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.workspace import open_table
+from agentlock.environment import OWNER_KEY_FILE
 from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
 from agentlock.git.repository import identify
 from agentlock.store import connect
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 
-_FILE = "AGENTLOCK_OWNER_KEY_FILE"  # as agentlock.guard.record
-
-
 class Owner:
     """How the owner's key is given to a command: in a file, a descriptor, or on a terminal."""
 
@@ -33,7 +31,7 @@ class Owner:
             raise UsageError(
                 "--owner-key-file and --owner-key-fd exclude each other", fix="give one of them"
             )
-        named = file or os.environ.get(_FILE) or None
+        named = file or os.environ.get(OWNER_KEY_FILE) or None
         self._source = named if descriptor is None else descriptor
         self._given: str | None = None
 

@@ -25,6 +25,7 @@ from agentlock.cli.workspace import (
     timeout_option,
 )
 from agentlock.duration import format_remaining, parse_duration
+from agentlock.environment import MODEL, PROGRAM
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, PatternError, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.install.hooks import is_guarded
@@ -57,8 +58,8 @@ TTL = click.option("--ttl", default="1h", metavar="DURATION", help="For how long
 @click.option("--reason", default="", metavar="TEXT", help="Why, for those who are refused.")
 @reading_options
 @click.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
-@click.option("--program", default="", envvar="AGENTLOCK_PROGRAM", help="What the agent runs on.")
-@click.option("--model", default="", envvar="AGENTLOCK_MODEL", help="The agent's model.")
+@click.option("--program", default="", envvar=PROGRAM, help="What the agent runs on.")
+@click.option("--model", default="", envvar=MODEL, help="The agent's model.")
 @agent_option
 @json_option
 @timeout_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from agentlock.duration import parse_duration, parse_timeout
+from agentlock.environment import TIMEOUT
 from agentlock.errors import IdentityError, NotARepositoryError, OlderSchemaError, UsageError
 from agentlock.git.repository import (
     NAME_RULE,
@@ -101,7 +102,7 @@ def open_table(repository: Repository, *, timeout: int, read_only: bool = False)
 
 def timeout_of(option: str | None) -> int:
     """Microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
-    text = option or os.environ.get("AGENTLOCK_TIMEOUT")
+    text = option or os.environ.get(TIMEOUT)
     return parse_timeout(text) if text else DEFAULT_TIMEOUT
 
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from agentlock.doctor.findings import Finding
 from agentlock.doctor.table import examine_table
+from agentlock.environment import AGENT, AGENT_NAME, NAME_YOURSELF, PROBE
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git.process import output
 from agentlock.git.rehearsal import (
     CONFIGURED_SINCE,
     NO_FOLDER,
     PROVABLE,
-    VARIABLE,
     Rehearsal,
     local_variables,
     sentence,
@@ -50,8 +50,8 @@ _UNLESS_PUSHED = {
     "pre-applypatch": "patches (git am)",
 }
 _INIT = "agentlock init"
-_OF_THE_CLIENT = ("AGENTLOCK_AGENT", "AGENT_NAME", "HTTP_")
-_KNOWS_PROBES = VARIABLE.encode()
+_OF_THE_CLIENT = (AGENT, AGENT_NAME, "HTTP_")
+_KNOWS_PROBES = PROBE.encode()
 
 
 class Worktree:
@@ -132,7 +132,7 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
         return [Finding("problem", "identity", error.message, advice=error.hint)]
     if identity.name is None:
         message = "nobody is named here: every exclusive reservation is somebody else's"
-        mend = "export AGENTLOCK_AGENT=YourName"
+        mend = NAME_YOURSELF
         return [Finding("warning", "identity", message, mend=mend)]
     return [Finding("ok", "identity", f"{identity.name} ({identity.source})")]
 

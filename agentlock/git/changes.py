@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import GIT_HEAD_PREFIX
 from agentlock.errors import GitError
 from agentlock.git.process import Running, git, output
 from agentlock.model import Value
@@ -103,7 +104,7 @@ def merged_heads() -> list[bytes]:
     git names each head in a variable GITHEAD_<oid> (builtin/merge.c). Who forges one more changes
     what is compared with; the push judges the commit by its real parents.
     """
-    prefix = b"GITHEAD_"
+    prefix = os.fsencode(GIT_HEAD_PREFIX)
     return [name[len(prefix) :] for name in os.environb if name.startswith(prefix)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import FRAMEWORK_PUSH
 from agentlock.errors import GitError, UsageError
 from agentlock.git.process import output
 from agentlock.hook_kinds import FRAMEWORK
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FRAMEWORK_VARIABLES = ("REMOTE_NAME", "REMOTE_URL", "LOCAL_BRANCH", "REMOTE_BRANCH")
 _MOST_STDIN = 64 << 20
 _LINES_TO_ALL = "a hook that runs earlier must pass its lines on"
 
@@ -98,7 +98,7 @@ def _pushed_by_framework() -> tuple[str, str, list[RefUpdate]]:
     It also sets PRE_COMMIT_FROM_REF and PRE_COMMIT_TO_REF, but not at a first push, so a caller
     could set those. What the remote has is asked elsewhere, and its old oid taken as none.
     """
-    variables = [os.environ.get(f"PRE_COMMIT_{name}", "") for name in _FRAMEWORK_VARIABLES]
+    variables = [os.environ.get(name, "") for name in FRAMEWORK_PUSH]
     remote, url, local_ref, remote_ref = variables
     if not remote or not local_ref:
         raise GitError(

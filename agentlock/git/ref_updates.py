@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import GIT_DIR
 from agentlock.errors import GitError
 from agentlock.git.commits import listed
 from agentlock.git.process import git
@@ -129,7 +130,7 @@ def restoring(process: str, new: str = "") -> str:
     as it came, and keeps what was not committed.
     """
     name, *options = command_of(process) or [""]
-    git_dir = os.environb.get(b"GIT_DIR", b".git")
+    git_dir = os.fsencode(os.environ.get(GIT_DIR, ".git"))
     if name == "am" and _rebase(git_dir):
         name = "rebase"
     if any(os.path.exists(os.path.join(git_dir, one)) for one in _UNDER_WAY.get(name, ())):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import PROBE
 from agentlock.git.changes import NOBODY
 from agentlock.git.process import Result, git, output
 
-VARIABLE = "AGENTLOCK_PROBE"
 HOOK_RUN_SINCE = (2, 36)
 CONFIGURED_SINCE = (2, 54)  # hooks of git's configuration
 _HOOK_STDIN_SINCE = (2, 41)  # hook run --to-stdin
@@ -65,7 +65,7 @@ class Rehearsal:
         self._environment = {
             **os.environb,
             **NOBODY,
-            os.fsencode(VARIABLE): os.fsencode(nonce),
+            os.fsencode(PROBE): os.fsencode(nonce),
             b"GIT_INDEX_FILE": os.path.join(folder, b"index"),
             b"GIT_OBJECT_DIRECTORY": os.path.join(folder, b"objects"),
             b"GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self._objects()),

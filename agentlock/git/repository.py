@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock import environment
 from agentlock.errors import (
     ConfigurationError,
     GitError,
@@ -28,10 +29,6 @@ _SETTINGS = (
 _LOCAL_ONLY = (
     *(b"agentlock.database", b"agentlock.databaseid", b"agentlock.project"),
     *(b"agentlock.identityvariable", b"agentlock.ownerkey"),
-)
-_MOVED_BY = (
-    *(b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", b"GIT_OBJECT_DIRECTORY"),
-    *(b"GIT_CEILING_DIRECTORIES", b"GIT_DISCOVERY_ACROSS_FILESYSTEM"),
 )
 # How names are compared is a fact about the files of a repository, not a choice of one command.
 _NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
@@ -147,7 +144,7 @@ def _directories_at_root() -> list[bytes] | None:
     That is how git starts a hook in a main worktree, and it saves the hook a git command. What is
     tested is what git tests (setup.c, is_git_directory); everything else is git's to answer.
     """
-    if any(name in os.environb for name in _MOVED_BY):
+    if any(name in os.environ for name in environment.FINDING_THE_REPOSITORY):
         return None
     try:
         root = os.getcwdb()
@@ -259,7 +256,7 @@ class Identity(Value):
             raise IdentityError(
                 "no agent is named, and only a named agent can hold reservations",
                 # Not `git config`: all worktrees would share the name, and so their reservations.
-                fix="export AGENTLOCK_AGENT=YourName, with a name that nobody else has",
+                fix=f"{environment.NAME_YOURSELF}, with a name that nobody else has",
             )
         return self.name
 
@@ -273,12 +270,12 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
     configured = repository.settings.get(b"agentlock.agent", b"")
     candidates = (
         ("--agent", option),
-        ("AGENTLOCK_AGENT", os.environ.get("AGENTLOCK_AGENT") or None),
-        ("AGENT_NAME", os.environ.get("AGENT_NAME")),
+        (environment.AGENT, os.environ.get(environment.AGENT) or None),
+        (environment.AGENT_NAME, os.environ.get(environment.AGENT_NAME)),
         ("git config agentlock.agent", os.fsdecode(configured) or None),
     )
     for source, name in candidates:
-        if name is None or (source == "AGENT_NAME" and not is_agent_name(name)):
+        if name is None or (source == environment.AGENT_NAME and not is_agent_name(name)):
             continue
         if not is_agent_name(name):
             raise IdentityError(

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import stat
 
+from agentlock.environment import GIT_DIR, GIT_INDEX_FILE
+
 _JUDGED = b"agentlock-judged-"
 _CLEARED = b"agentlock-cleared-"
 _WORD = b"agentlock-cleared"
@@ -30,8 +32,8 @@ class Judged:
         """
         self._process = os.fsencode(process)
         self._next = os.fsencode(later)
-        self._folder: bytes | None = os.environb.get(b"GIT_DIR") or b".git"
-        index = os.environb.get(b"GIT_INDEX_FILE") or os.path.join(self._folder, b"index")
+        self._folder: bytes | None = os.fsencode(os.environ.get(GIT_DIR) or ".git")
+        index = os.fsencode(os.environ.get(GIT_INDEX_FILE) or self._folder + b"/index")
         try:
             forget(self._folder)
             os.link(index, self._path(_JUDGED))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 
+from agentlock.environment import PROBE
 from agentlock.errors import EXIT_REFUSED, EXIT_UNDECIDED
-from agentlock.git.rehearsal import VARIABLE, path_of, sentence
+from agentlock.git.rehearsal import path_of, sentence
 from agentlock.guard.judge import judge
 from agentlock.guard.report import tell
 from agentlock.model import PathConflict, Reservation
@@ -27,7 +28,7 @@ _NOBODY = "agentlock doctor"  # with a space: no agent can be called so
 
 def answer(hook: str, store: Store, changes: Changes, agent: str | None, folding: Folding) -> int:
     """Tell whether the probe's path would have been refused; the exit code, never 0."""
-    nonce = os.environ[VARIABLE]
+    nonce = os.environ[PROBE]
     if nonce.isalnum() and _is_refused(path_of(nonce), store, changes, agent, folding):
         tell(f"{sentence(nonce, hook)}\n")
         return EXIT_REFUSED

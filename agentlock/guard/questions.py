@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import GIT_NAMESPACE, TIMEOUT
 from agentlock.errors import GitError, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.hook_kinds import FRAMEWORK
@@ -109,7 +110,7 @@ def pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Aske
     from agentlock.git.hook_input import received_refs
     from agentlock.git.receiving import deleted_default_branch, received
 
-    if "GIT_NAMESPACE" in os.environ:
+    if GIT_NAMESPACE in os.environ:
         raise GitError(
             "GIT_NAMESPACE is set, and which branches are known in a namespace is not",
             fix="serve this repository without GIT_NAMESPACE",
@@ -160,7 +161,7 @@ def post_rewrite(_arguments: Sequence[str]) -> Made:
 
 def timeout() -> int:
     """How long the table and a remote are waited for, in microseconds."""
-    text = os.environ.get("AGENTLOCK_TIMEOUT")
+    text = os.environ.get(TIMEOUT)
     if not text:
         return DEFAULT_TIMEOUT
     from agentlock.duration import parse_timeout
@@ -168,7 +169,7 @@ def timeout() -> int:
     try:
         return parse_timeout(text)
     except UsageError as error:
-        raise UsageError(f"AGENTLOCK_TIMEOUT: {error.message}", fix=error.hint) from error
+        raise UsageError(f"{TIMEOUT}: {error.message}", fix=error.hint) from error
 
 
 def how_to_restore(hook: str, arguments: Sequence[str]) -> str:

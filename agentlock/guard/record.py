@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import OWNER_KEY_FILE, SKIP
 from agentlock.errors import DatabaseError
 from agentlock.git.process import output
 from agentlock.guard.judge import open_table
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
     from agentlock.model import Verdict
 
-SKIP = "AGENTLOCK_SKIP"
-_OWNER_KEY_FILE = "AGENTLOCK_OWNER_KEY_FILE"
 _LOGGED_PATHS = 100
 _LONGEST_WAIT = 2 * 1_000_000  # to log a refusal, which stands without it too
 
@@ -65,7 +64,7 @@ def _owner_agrees(repository: Repository, timeout: int) -> bool:
     from agentlock.rules import owner_key
 
     try:
-        return owner_key.is_key(owner_key.read(os.environ.get(_OWNER_KEY_FILE, "")), kept)
+        return owner_key.is_key(owner_key.read(os.environ.get(OWNER_KEY_FILE, "")), kept)
     except (OSError, ValueError):
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.duration import format_remaining
+from agentlock.environment import GIT_PREFIX, NAME_YOURSELF
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, count, plural, printable, shell_word
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _REST = 12
 _WIDEST = 60
-_NOBODY = "export AGENTLOCK_AGENT=YourName (nobody is named here)"
+_NOBODY = f"{NAME_YOURSELF} (nobody is named here)"
 _NO_PUSHER = "this server has no name for who pushes: ask whoever runs it"
 
 
@@ -75,7 +76,7 @@ def verdict_text(
     if more:
         lines.append(f" {and_more(more)}")
     if folder is None:
-        folder = os.fsencode(os.environ.get("GIT_PREFIX", ""))
+        folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     nobody = "" if agent is not None else _NO_PUSHER if on_server else _NOBODY
     lines += ["", *_hints(verdict, nobody, rest, folder)]
     return "\n".join(lines) + "\n"

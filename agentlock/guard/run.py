@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import PROBE, SKIP
 from agentlock.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from agentlock.model import Verdict
     from agentlock.store.protocol import Store
 
-_PROBE = "AGENTLOCK_PROBE"  # as agentlock.git.rehearsal, which no ordinary hook loads
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
 
@@ -100,7 +100,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
     store = open_table(repository, timeout(), read_only=True)
     try:
         question = QUESTIONS[kind.name](repository, arguments, asked)
-        if _PROBE in os.environ:
+        if PROBE in os.environ:
             from agentlock.guard.probe import answer
 
             folding = folding_of(repository)
@@ -143,7 +143,7 @@ def _told(
     from agentlock.guard.report import tell, verdict_text
 
     noted = kind.word
-    if not verdict.allowed and kind.role != RECEIVES and record.SKIP in os.environ:
+    if not verdict.allowed and kind.role != RECEIVES and SKIP in os.environ:
         lacking = record.skip(repository, identity, verdict, kind.word, timeout())
         if not lacking:
             return EXIT_OK

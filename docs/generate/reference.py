@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock import environment
 from agentlock.cli.main import cli
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def reference() -> str:
     parts = [HEADER]
     for path, text in commands(cli, root):
         parts.append(f"\n## `{path}`\n\n```text\n{text}\n```\n")
+    parts.append("\n## Environment variables\n")
+    for named in (environment.OURS, environment.OTHERS):
+        rows = [f"| `{name}` | {line} |\n" for name, line in named.items()]
+        parts += ["\n| variable | what it is for |\n|---|---|\n", *rows]
     return "".join(parts)
 
 

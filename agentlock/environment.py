@@ -1,0 +1,61 @@
+"""Every environment variable that agentlock reads, with one line about each.
+
+docs/reference/commands.md lists them from here. Every git hook loads this module, so it holds
+strings and imports nothing.
+"""
+
+from __future__ import annotations
+
+AGENT = "AGENTLOCK_AGENT"
+AGENT_NAME = "AGENT_NAME"
+TIMEOUT = "AGENTLOCK_TIMEOUT"
+PROGRAM = "AGENTLOCK_PROGRAM"
+MODEL = "AGENTLOCK_MODEL"
+OWNER_KEY_FILE = "AGENTLOCK_OWNER_KEY_FILE"
+SKIP = "AGENTLOCK_SKIP"
+PROBE = "AGENTLOCK_PROBE"
+
+GIT_DIR = "GIT_DIR"
+GIT_INDEX_FILE = "GIT_INDEX_FILE"
+GIT_PREFIX = "GIT_PREFIX"
+GIT_NAMESPACE = "GIT_NAMESPACE"
+GIT_HEAD_PREFIX = "GITHEAD_"
+FINDING_THE_REPOSITORY = (
+    *(GIT_DIR, "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM"),
+)
+FRAMEWORK_PUSH = (
+    *("PRE_COMMIT_REMOTE_NAME", "PRE_COMMIT_REMOTE_URL"),
+    *("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_REMOTE_BRANCH"),
+)
+
+NAME_YOURSELF = f"export {AGENT}=YourName"
+
+OURS = {
+    AGENT: "The name of the agent that asks; `--agent` overrides it.",
+    AGENT_NAME: "The same, if AGENTLOCK_AGENT is not set; ignored if it is not a valid name, "
+    "because CI systems set it too.",
+    TIMEOUT: "How long a command or a hook waits for the table, like `10s`; `--timeout` overrides "
+    "it (default: 30s).",
+    PROGRAM: "The program the agent runs in, as `reserve --program` records it.",
+    MODEL: "The agent's model, as `reserve --model` records it.",
+    OWNER_KEY_FILE: "A file that holds the owner's key, for commands and hooks that need the key.",
+    SKIP: "A reason for letting one git command pass although it is refused. It is for people, is "
+    "recorded, and needs the owner's key if the project has one.",
+    PROBE: "Set by `agentlock doctor` while it tests a hook. A hook that sees it never lets "
+    "anything pass.",
+}
+
+OTHERS = {
+    f"{GIT_DIR}, {GIT_INDEX_FILE}": "Set by git for its hooks: the repository and the index of "
+    "the commit that is judged.",
+    GIT_PREFIX: "Set by git for its hooks: the folder the git command was typed in, for the "
+    "commands in a refusal.",
+    f"{GIT_HEAD_PREFIX}*": "Set by `git merge`: the commits that are being merged.",
+    GIT_NAMESPACE: "A push to a repository that is served with it is refused.",
+    ", ".join(FINDING_THE_REPOSITORY[1:]): "If one is set, git is asked where the repository is; "
+    "otherwise agentlock looks for itself.",
+    ", ".join(FRAMEWORK_PUSH): "Set by the pre-commit framework: what is pushed, and where to.",
+    "HOME, XDG_DATA_HOME": "Where the list of repositories is kept that agentlock was put into.",
+    "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
+}
