@@ -305,17 +305,33 @@ def _give_away(world: World, folder: Path, template: Path) -> None:
 
 
 def _public_interpreter(folder: Path) -> Path:
-    """A copy of this interpreter, as much as the guard needs, where every user reaches it."""
-    python = folder / "python" / "bin" / Path(sys.executable).resolve().name
-    if not python.exists():
+    """A program that starts a copy of this interpreter where every user reaches it.
+
+    The copy is as much as the guard needs, with its ``libpython`` if it has one: the place of that
+    is written into an interpreter that was built with --enable-shared, and is the original's.
+    """
+    root = folder / "python"
+    program = root / "start"
+    if not program.exists():
         library = Path(sysconfig.get_path("stdlib"))
-        copy = folder / "python" / sys.platlibdir / library.name
+        copy = root / sys.platlibdir / library.name
         for part in (".", "encodings", "collections", "lib-dynload"):
             (copy / part).mkdir(parents=True, exist_ok=True)
             for file in (library / part).iterdir():
                 if file.suffix in (".py", ".so"):
                     shutil.copy(file, copy / part)
+        python = root / "bin" / Path(sys.executable).resolve().name
         python.parent.mkdir()
         shutil.copy(Path(sys.executable).resolve(), python)
+        for shared in _shared_libraries():
+            shutil.copy(shared, copy)
         folder.chmod(0o755)
-    return python
+        program.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={copy} exec {python} "$@"\n')
+        program.chmod(0o755)
+    return program
+
+
+def _shared_libraries() -> set[str]:
+    """Every ``libpython`` that this process has loaded."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    return set(re.findall(r"(?m) (/\S*/libpython3[^/\s]*)$", maps))
