@@ -25,12 +25,10 @@ from agentlock.cli.workspace import (
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.git import commits as git_commits
-from agentlock.git.changes import Changes
+from agentlock.guard.check import Named, named
+from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import judge_as_made, judge_as_pushed
-from agentlock.guard.judge import judge, meeting_directories
 from agentlock.guard.report import tell, verdict_text
-from agentlock.patterns.matching import compile_pattern
-from agentlock.patterns.syntax import read_pattern
 from agentlock.text import and_more, count
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
     from agentlock.guard.history import RefusedCommit
     from agentlock.model import Verdict
-    from agentlock.store.protocol import Store
 
 _SHOWN = 5  # paths of a commit
 _MOST_BYTES = 64 << 20
@@ -86,16 +83,16 @@ def check(
     workspace = Workspace(agent, timeout)
     if revisions is not None or since is not None:
         return _check_commits(workspace, revisions, since, as_json=as_json)
-    directories: list[bytes] = []
+    repository = workspace.repository
     if paths or from_stdin:
         given = _from_stdin() if from_stdin else [os.fsencode(path) for path in paths]
-        changes, directories = _named(workspace, given)
+        asked = named(given, workspace.tree)
     else:
-        changes = git_changes.staged(workspace.repository)
+        asked = Named(git_changes.staged(repository))
     with workspace.store(read_only=True) as store:
-        verdict, now = judge(store, changes, workspace.identity.name, workspace.folding)
-        if directories:
-            verdict = _with_directories(workspace, store, verdict, directories)
+        verdict, now = verdict_on(
+            store, repository, asked, workspace.identity.name, workspace.folding
+        )
     _tell(workspace, verdict, now)
     if as_json:
         print_json(verdict_json(verdict))
@@ -146,24 +143,6 @@ def _ended(verdict: Verdict, *, as_json: bool) -> int:
     return EXIT_OK if verdict.allowed else EXIT_REFUSED
 
 
-def _with_directories(
-    workspace: Workspace, store: Store, verdict: Verdict, directories: Sequence[bytes]
-) -> Verdict:
-    """The verdict with these folders: who holds what may come there? Is what is there covered?"""
-    name, folding = workspace.identity.name, workspace.folding
-    met = meeting_directories(store, directories, name, folding)
-    uncovered = set(verdict.uncovered)
-    if verdict.policy.require_reservation:
-        folders = [compile_pattern(pattern).prefix for pattern in directories]
-        there = git_changes.below(workspace.repository, folders)
-        uncovered.update(judge(store, there, name, folding)[0].uncovered)
-    return verdict.replace(
-        checked=verdict.checked + len(directories),
-        conflicts=(*verdict.conflicts, *met),
-        uncovered=tuple(sorted(uncovered)),
-    )
-
-
 def _from_stdin() -> list[bytes]:
     """The paths on stdin, of which no more is read than the limit and a byte."""
     given = sys.stdin.buffer.read(_MOST_BYTES + 1)
@@ -173,22 +152,3 @@ def _from_stdin() -> list[bytes]:
             fix=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
         )
     return [path for path in given.split(b"\0") if path]
-
-
-def _named(workspace: Workspace, given: Sequence[bytes]) -> tuple[Changes, list[bytes]]:
-    """Paths as they were named from the current directory; folders apart, as patterns."""
-    tree = workspace.tree
-    paths: set[bytes] = set()
-    submodules: set[bytes] = set()
-    directories: list[bytes] = []
-    for text in given:
-        reading = read_pattern(text, tree, force="literal", whole_repository=True)
-        path = compile_pattern(reading.pattern).prefix
-        if reading.kind != "directory":
-            paths.add(path)
-        elif tree.lookup(path) == "submodule":
-            paths.add(path)
-            submodules.add(path)
-        else:
-            directories.append(reading.pattern)
-    return Changes(tuple(sorted(paths)), frozenset(submodules)), directories

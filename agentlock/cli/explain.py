@@ -16,18 +16,15 @@ from agentlock.cli.workspace import (
     reading_options,
     timeout_option,
 )
-from agentlock.model import Value
-from agentlock.patterns.matching import PatternIndex, compile_pattern
-from agentlock.patterns.overlap import overlap
-from agentlock.patterns.pattern import compile_stored
-from agentlock.patterns.syntax import read_pattern, read_patterns
+from agentlock.explain import explain as explain_reading
+from agentlock.patterns.syntax import read_patterns
+from agentlock.reservations.naming import path_named
 from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Reservation
-    from agentlock.patterns.syntax import Reading
+    from agentlock.explain import Explanation
 
 _SHOWN = 5
 _KINDS = {
@@ -35,22 +32,6 @@ _KINDS = {
     "directory": "the directory: its entry and all that lies below",
     "glob": "a glob, matched against whole paths",
 }
-
-
-class Meeting(Value):
-    """A live reservation that a pattern meets, and one path that both match."""
-
-    reservation: Reservation
-    witness: bytes
-
-
-class Explanation(Value):
-    """All there is to say of one pattern."""
-
-    reading: Reading
-    covers: tuple[bytes, ...]
-    matches: tuple[bytes, ...]
-    meets: tuple[Meeting, ...]
 
 
 @click.command()
@@ -79,52 +60,34 @@ def explain(
       agentlock explain 'src/**' src/auth/login.py
     """
     workspace = Workspace(agent, timeout)
+    tree = workspace.tree
     readings = read_patterns(
         [os.fsencode(pattern)],
-        workspace.tree,
+        tree,
         force=forced_reading(literal=literal, glob=glob),
         whole_repository=True,
     )
-    asked = [_path(workspace, path) for path in paths]
-    explained = [_explained(workspace, one, asked) for one in readings]
+    asked = [path_named(os.fsencode(path), tree, workspace.folding).prefix for path in paths]
+    with workspace.store(read_only=True) as store:
+        explained = [
+            explain_reading(
+                store,
+                reading,
+                tracked=tree.files(),
+                paths=asked,
+                agent=workspace.identity.name,
+                folding=workspace.folding,
+            )
+            for reading in readings
+        ]
     if as_json:
-        print_json([_json(one, asked) for one in explained])
+        print_json([_json(one) for one in explained])
         return
-    with workspace.store(read_only=True) as store:
-        now = store.now()
     for one in explained:
-        _put(one, asked, now)
+        _put(one)
 
 
-def _path(workspace: Workspace, path: str) -> bytes:
-    found = read_pattern(
-        os.fsencode(path), workspace.tree, force="literal", whole_repository=True
-    ).pattern
-    return compile_pattern(found).prefix
-
-
-def _explained(workspace: Workspace, reading: Reading, asked: Sequence[bytes]) -> Explanation:
-    folding = workspace.folding
-    pattern = compile_pattern(reading.pattern, folding)
-    index = PatternIndex([reading.pattern], folding)
-    tracked = sorted(workspace.tree.files())
-    meets = []
-    with workspace.store(read_only=True) as store:
-        now = store.now()
-        for held in store.live_near(pattern.keys, now, below=pattern.has_below):
-            if held.agent != workspace.identity.name:
-                witness = overlap(pattern, compile_stored(held, folding))
-                if witness is not None:
-                    meets.append(Meeting(held, witness))
-    return Explanation(
-        reading,
-        tuple(path for path in tracked if index.matching(path, submodule=True)),
-        tuple(path for path in asked if pattern.matches(path)),
-        tuple(meets),
-    )
-
-
-def _json(one: Explanation, asked: Sequence[bytes]) -> dict[str, Any]:
+def _json(one: Explanation) -> dict[str, Any]:
     return {
         "typed": text_of(one.reading.typed),
         "pattern": text_of(one.reading.pattern),
@@ -134,7 +97,7 @@ def _json(one: Explanation, asked: Sequence[bytes]) -> dict[str, Any]:
             "count": len(one.covers),
             "first": [text_of(path) for path in one.covers[:_SHOWN]],
         },
-        "paths": [{"path": text_of(path), "matches": path in one.matches} for path in asked],
+        "paths": [{"path": text_of(path), "matches": matches} for path, matches in one.paths],
         "meets": [
             {
                 "witness": text_of(meeting.witness),
@@ -145,17 +108,17 @@ def _json(one: Explanation, asked: Sequence[bytes]) -> dict[str, Any]:
     }
 
 
-def _put(one: Explanation, asked: Sequence[bytes], now: int) -> None:
+def _put(one: Explanation) -> None:
     put(f"{text_of(one.reading.typed)} is read as {_KINDS[one.reading.kind]}")
     put(f"  stored as  {text_of(one.reading.pattern)}")
     first = ", ".join(text_of(path) for path in one.covers[:_SHOWN])
     more = ", ..." if len(one.covers) > _SHOWN else ""
     files = count(len(one.covers), "tracked file")
     put(f"  covers     {files}{': ' if first else ''}{first}{more}")
-    for path in asked:
-        put(f"  {'matches ' if path in one.matches else 'not     '}   {text_of(path)}")
+    for path, matches in one.paths:
+        put(f"  {'matches ' if matches else 'not     '}   {text_of(path)}")
     for meeting in one.meets:
-        number, agent, mode, theirs, lease, _ = reservation_row(meeting.reservation, now)
+        number, agent, mode, theirs, lease, _ = reservation_row(meeting.reservation, one.now)
         where = text_of(meeting.witness)
         put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), at {where}")
     if not one.meets:

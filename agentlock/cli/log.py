@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,14 +16,7 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
-from agentlock.errors import PatternError
-from agentlock.patterns.matching import compile_pattern
-from agentlock.patterns.overlap import overlap
-from agentlock.patterns.syntax import read_patterns
-
-if TYPE_CHECKING:
-    from agentlock.model import Event
-    from agentlock.patterns.matching import Pattern
+from agentlock.reservations.history import events
 
 _PAUSE = 0.5
 
@@ -53,18 +44,17 @@ def log(
       agentlock log --follow
     """
     workspace = Workspace(timeout=timeout)
-    pattern = _pattern(workspace, path)
+    at = workspace.path_named(path)
     agent = named_agent(agent)
     after = 0
     while True:
         with workspace.store(read_only=True) as store:
             start = None if since is None else moment_of(since, store.now())
-            found = store.events(after=after, since=start, agent=agent)
-        after = max((event.id for event in found), default=after)
-        found = [event for event in found if _concerns(event, pattern, workspace)]
+            page = events(store, workspace.folding, after=after, since=start, agent=agent, path=at)
+        after = page.last
         if as_json and not follow:
-            print_json([event_json(event) for event in found])
-        for event in found:
+            print_json([event_json(event) for event in page.events])
+        for event in page.events:
             if as_json and follow:
                 print(json.dumps(event_json(event)))
             elif not as_json:
@@ -73,23 +63,3 @@ def log(
             return
         sys.stdout.flush()
         time.sleep(_PAUSE)
-
-
-def _pattern(workspace: Workspace, path: str | None) -> Pattern | None:
-    if path is None:
-        return None
-    (reading,) = read_patterns(
-        [os.fsencode(path)], workspace.tree, force="literal", whole_repository=True
-    )
-    return compile_pattern(reading.pattern, workspace.folding)
-
-
-def _concerns(event: Event, pattern: Pattern | None, workspace: Workspace) -> bool:
-    if pattern is None:
-        return True
-    if event.pattern is None:
-        return False
-    try:
-        return overlap(pattern, compile_pattern(event.pattern, workspace.folding)) is not None
-    except PatternError:  # of a damaged row: it may concern any path
-        return True

@@ -26,7 +26,7 @@ from agentlock.cli.workspace import (
 )
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.environment import MODEL, PROGRAM
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, PatternError, UsageError
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
@@ -36,7 +36,7 @@ from agentlock.reservations.ending import release as release_reservations
 from agentlock.reservations.granting import Request
 from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
-from agentlock.reservations.naming import Selection
+from agentlock.reservations.naming import Selection, stored_texts
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
 
@@ -199,23 +199,8 @@ def _selection(
             f"{problem} of saying which reservations is given",
             fix="give patterns, or --id N, or --all",
         )
-    named = tuple(_accepted(workspace, os.fsencode(pattern)) for pattern in patterns)
+    named = tuple(stored_texts(os.fsencode(pattern), workspace.tree) for pattern in patterns)
     return Selection(patterns=named, ids=tuple(ids), all=everything)
-
-
-def _accepted(workspace: Workspace, typed: bytes) -> tuple[bytes, frozenset[bytes]]:
-    """A typed pattern with every stored text that it may stand for.
-
-    The stored text itself is one, so that what `list` prints can be given back from anywhere.
-    A text that cannot be read (any more) can still be the stored or the typed one.
-    """
-    texts = {typed}
-    try:
-        readings = read_patterns([typed], workspace.tree, whole_repository=True)
-    except PatternError:
-        return typed, frozenset(texts)
-    texts.update(reading.pattern for reading in readings)
-    return typed, frozenset(texts)
 
 
 def _print_answer(answer: Answer, *, as_json: bool) -> None:

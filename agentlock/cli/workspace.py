@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Literal
 
-    from agentlock.patterns.matching import Folding
+    from agentlock.patterns.matching import Folding, Pattern
     from agentlock.store.protocol import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
@@ -76,6 +76,14 @@ class Workspace:
     @property
     def tree(self) -> WorkTree:
         return WorkTree(self.repository)
+
+    def path_named(self, typed: str | None) -> Pattern | None:
+        """The pattern of a path or folder that was given to an option, or None without one."""
+        if typed is None:
+            return None
+        from agentlock.reservations.naming import path_named  # few commands need it
+
+        return path_named(os.fsencode(typed), self.tree, self.folding)
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agentlock.guard.verdict import decide
-from agentlock.model import PathConflict, Verdict
 from agentlock.patterns.keys import Folding, keys_of
 from agentlock.store import open_store
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
-    from agentlock.model import Reservation
+    from agentlock.model import Reservation, Verdict
     from agentlock.store.protocol import Store
 
 
@@ -48,23 +47,3 @@ def judge(
     held = [*live, *imagined] if imagined else live
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
     return verdict, now
-
-
-def meeting_directories(
-    store: Store, directories: Sequence[bytes], agent: str | None, folding: Folding
-) -> list[PathConflict]:
-    """What would refuse some change below each directory; the path is a witness."""
-    from agentlock.patterns.overlap import overlap
-    from agentlock.patterns.pattern import compile_pattern, compile_stored
-
-    conflicts = []
-    now = store.now()
-    for text in directories:
-        pattern = compile_pattern(text, folding)
-        for held in store.live_near(pattern.keys, now, below=True):
-            if not held.exclusive or held.agent == agent:
-                continue
-            witness = overlap(pattern, compile_stored(held, folding))
-            if witness is not None:
-                conflicts.append(PathConflict(witness, held))
-    return conflicts

@@ -1,16 +1,21 @@
-"""Which reservations a command means: by number, by pattern, or all."""
+"""Which reservations, and which path, a text means."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agentlock.errors import RefusedError, UsageError
+from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import Reservation, Value
+from agentlock.patterns.matching import compile_pattern
+from agentlock.patterns.syntax import read_pattern, read_patterns
 from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.patterns.matching import Folding, Pattern
+    from agentlock.patterns.syntax import Tree
     from agentlock.store.protocol import Store
 
 
@@ -23,6 +28,25 @@ class Selection(Value):
     patterns: tuple[tuple[bytes, frozenset[bytes]], ...] = ()
     ids: tuple[int, ...] = ()
     all: bool = False
+
+
+def stored_texts(typed: bytes, tree: Tree) -> tuple[bytes, frozenset[bytes]]:
+    """A typed pattern with every stored text that it may stand for.
+
+    The typed text is one of them, so that what `list` prints can be given back from anywhere, and
+    so that a reservation can be named whose text cannot be read any more.
+    """
+    texts = {typed}
+    with suppress(PatternError):
+        readings = read_patterns([typed], tree, whole_repository=True)
+        texts.update(reading.pattern for reading in readings)
+    return typed, frozenset(texts)
+
+
+def path_named(typed: bytes, tree: Tree, folding: Folding) -> Pattern:
+    """The pattern of a path or folder, for which no letter of the text is a wildcard."""
+    reading = read_pattern(typed, tree, force="literal", whole_repository=True)
+    return compile_pattern(reading.pattern, folding)
 
 
 def choose(

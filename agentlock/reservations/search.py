@@ -1,4 +1,4 @@
-"""What a request conflicts with: looked for outside the write transaction, confirmed inside."""
+"""Which reservations meet a request, a pattern or a path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import compile_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from agentlock.reservations.granting import Request
     from agentlock.store.protocol import Store
@@ -57,13 +57,7 @@ class Search:
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """Theirs that may meet it; for a file only those that match, found without parsing all."""
         near = self._store.live_near(pattern.keys, self._at, below=pattern.has_below)
-        if pattern.has_below:
-            return near
-        try:
-            index = PatternIndex([theirs.pattern for theirs in near], self._folding)
-            return [near[position] for position in index.matching(pattern.prefix)]
-        except PatternError:
-            return near  # the test of each names the one that cannot be read
+        return _worth_testing(near, pattern, self._folding)
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
         """The conflicts that there are at ``now``, tested in a short transaction of the caller."""
@@ -121,3 +115,56 @@ class Search:
         witness = overlap(pattern, compiled)
         if witness is not None:
             yield Conflict(pattern.text, witness, theirs)
+
+
+def _worth_testing(
+    held: list[Reservation], pattern: Pattern, folding: Folding
+) -> list[Reservation]:
+    """Those that can meet the pattern; for a file only those that match, found without parsing all.
+
+    Where one of them cannot be read all are returned: testing each names the one that is damaged.
+    """
+    if pattern.has_below:
+        return held
+    try:
+        index = PatternIndex([one.pattern for one in held], folding)
+        return [held[position] for position in index.matching(pattern.prefix)]
+    except PatternError:
+        return held
+
+
+def meeting(
+    store: Store,
+    pattern: Pattern,
+    now: int,
+    folding: Folding,
+    counts: Callable[[Reservation], bool],
+) -> list[tuple[Reservation, bytes]]:
+    """Of the live reservations that count those that meet the pattern, each with a common path.
+
+    DatabaseError if one of them cannot be read.
+    """
+    near = store.live_near(pattern.keys, now, below=pattern.has_below)
+    met = [(held, overlap(pattern, compile_stored(held, folding))) for held in near if counts(held)]
+    return [(held, witness) for held, witness in met if witness is not None]
+
+
+def listed(
+    store: Store,
+    folding: Folding,
+    *,
+    agent: str | None = None,
+    path: Pattern | None = None,
+    history: bool = False,
+) -> tuple[list[Reservation], int]:
+    """The live reservations and the time; with ``history`` the ended ones too.
+
+    Only those of ``agent``, and only those that cover ``path`` (or meet it, if it is a folder).
+    DatabaseError if one of them cannot be read.
+    """
+    now = store.now()
+    found = store.reservations(agent=agent, live_at=None if history else now)
+    if path is not None:
+        near = _worth_testing(found, path, folding)
+        found = [held for held in near if overlap(path, compile_stored(held, folding)) is not None]
+    return found, now

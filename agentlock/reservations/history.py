@@ -1,0 +1,65 @@
+"""What has happened: the events of a project, of one path, or of one reservation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.errors import PatternError, UsageError
+from agentlock.model import Value
+from agentlock.patterns.matching import compile_pattern
+from agentlock.patterns.overlap import overlap
+
+if TYPE_CHECKING:
+    from agentlock.model import Event, Reservation
+    from agentlock.patterns.matching import Folding, Pattern
+    from agentlock.store.protocol import Store
+
+
+class History(Value):
+    """A reservation with its events, the oldest first, as they are at the time ``now``."""
+
+    reservation: Reservation
+    events: tuple[Event, ...]
+    now: int
+
+
+class Page(Value):
+    """Events, the oldest first; the next page begins after the event with the number ``last``."""
+
+    events: tuple[Event, ...]
+    last: int
+
+
+def history(store: Store, identifier: int) -> History:
+    """One reservation, live or ended; UsageError if there is none with this number."""
+    with store.reading():
+        held = store.reservation(identifier)
+        if held is None:
+            raise UsageError(f"there is no reservation {identifier}", see="agentlock list --all")
+        return History(held, tuple(store.events(reservation=identifier)), store.now())
+
+
+def events(
+    store: Store,
+    folding: Folding,
+    *,
+    after: int = 0,
+    since: int | None = None,
+    agent: str | None = None,
+    path: Pattern | None = None,
+) -> Page:
+    """The events after the one numbered ``after``, of one agent, on one path or folder."""
+    found = store.events(after=after, since=since, agent=agent)
+    last = max((event.id for event in found), default=after)
+    if path is not None:
+        found = [event for event in found if _concerns(event, path, folding)]
+    return Page(tuple(found), last)
+
+
+def _concerns(event: Event, path: Pattern, folding: Folding) -> bool:
+    if event.pattern is None:
+        return False
+    try:
+        return overlap(path, compile_pattern(event.pattern, folding)) is not None
+    except PatternError:  # the row is damaged: it may concern any path
+        return True
