@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from agentlock.cli.output import local_time, print_json, put, rfc3339, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+
+if TYPE_CHECKING:
+    from agentlock.state import Presence
 
 
 @click.command()
@@ -46,29 +51,30 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     Example:
       agentlock agent list --json
     """
+    from agentlock.state import agents  # `whoami` needs none of it
+
     workspace = Workspace(timeout=timeout)
     with workspace.store(read_only=True) as store:
-        now = store.now()
-        agents = store.agents()
-        live = store.reservations(live_at=now)
-    holds = {one.name: sum(held.agent == one.name for held in live) for one in agents}
+        present = agents(store)
     if as_json:
-        print_json(
-            [
-                {
-                    "name": one.name,
-                    "program": one.program,
-                    "model": one.model,
-                    "registered_ts": rfc3339(one.registered_ts),
-                    "last_active_ts": rfc3339(one.last_active_ts),
-                    "holds": holds[one.name],
-                }
-                for one in agents
-            ]
-        )
+        print_json([_json(one) for one in present])
         return
     rows = [
-        (one.name, str(holds[one.name]), local_time(one.last_active_ts), one.program, one.model)
-        for one in agents
+        (
+            *(one.agent.name, str(one.holds), local_time(one.agent.last_active_ts)),
+            *(one.agent.program, one.agent.model),
+        )
+        for one in present
     ]
     table(("agent", "holds", "last active", "program", "model"), rows)
+
+
+def _json(one: Presence) -> dict[str, Any]:
+    return {
+        "name": one.agent.name,
+        "program": one.agent.program,
+        "model": one.agent.model,
+        "registered_ts": rfc3339(one.agent.registered_ts),
+        "last_active_ts": rfc3339(one.agent.last_active_ts),
+        "holds": one.holds,
+    }

@@ -28,8 +28,6 @@ from agentlock.duration import format_remaining, parse_duration
 from agentlock.environment import MODEL, PROGRAM
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.guard.report import conflicts_text, tell
-from agentlock.install.hooks import is_guarded
-from agentlock.install.hooks import status as hooks_status
 from agentlock.patterns.matching import displayed
 from agentlock.patterns.syntax import read_patterns
 from agentlock.reservations.ending import release as release_reservations
@@ -37,6 +35,7 @@ from agentlock.reservations.granting import Request
 from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
 from agentlock.reservations.naming import Selection, stored_texts
+from agentlock.state import guard
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
 
@@ -226,10 +225,10 @@ def _described(held: Reservation) -> str:
 
 
 def _warn_unguarded(workspace: Workspace) -> None:
-    hooks = hooks_status(workspace.repository)
-    if is_guarded(hooks):
+    found = guard(workspace.repository)
+    if found.is_in_place:
         return
-    missing = ", ".join(hook.hook for hook in hooks if not hook.guards and not hook.beside)
+    missing = ", ".join(hook.hook for hook in found.lacking)
     say(
         f"agentlock: warning: git does not ask agentlock in {missing} here, so not everything is "
         "stopped; fix: agentlock hooks install"

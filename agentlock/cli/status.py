@@ -19,21 +19,16 @@ from agentlock.cli.output import (
     text_of,
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
-from agentlock.git.changes import Changes, uncommitted
-from agentlock.guard.judge import judge
-from agentlock.install.hooks import is_guarded
-from agentlock.install.hooks import status as hooks_status
-from agentlock.install.shims import TRANSACTION
 from agentlock.patterns.matching import displayed
+from agentlock.state import state
 from agentlock.text import and_more, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.install.hooks import HookStatus
     from agentlock.model import Event, PathConflict, Policy, Reservation
+    from agentlock.state import Guard, State
 
-_DAY = 24 * 3600 * 1_000_000
 _SHOWN = 10
 
 
@@ -49,71 +44,73 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
       agentlock status
     """
     workspace = Workspace(agent, timeout)
-    name = workspace.identity.name
-    hooks = hooks_status(workspace.repository)
-    bare = workspace.repository.is_bare
-    changes = Changes((), frozenset()) if bare else uncommitted(workspace.repository)
     with workspace.store(read_only=True) as store:
-        verdict, now = judge(store, changes, name, workspace.folding)
-        holds = [] if name is None else store.reservations(agent=name, live_at=now)
-        messages = [] if name is None else store.messages(name, now - _DAY)
-        interventions = store.interventions(now - _DAY)
+        found = state(workspace.repository, workspace.identity, store)
     if as_json:
-        facts: dict[str, Any] = {
-            "agent": name,
-            "source": workspace.identity.source or None,
-            "guarded": is_guarded(hooks),
-            "hooks": [{"hook": hook.hook, "state": hook.state} for hook in hooks],
-            "database": workspace.repository.database,
-            "project": workspace.repository.project,
-            "enforcement": verdict.policy.enforcement,
-            "holds": [reservation_json(held) for held in holds],
-            "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
-            **({"identity_variables": workspace.repository.identity_variables} if bare else {}),
-            "uncovered": [text_of(path) for path in verdict.uncovered],
-            "messages": [
-                {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
-                for created, sender, subject, body in messages
-            ],
-            "interventions": [event_json(event) for event in interventions],
-        }
-        print_json(facts)
-        return
-    put(f"agent     {name} ({workspace.identity.source})" if name else "agent     nobody is named")
-    _put_guard(hooks, verdict.policy)
-    if bare:
-        pushers = ", ".join(workspace.repository.identity_variables)
+        print_json(_json(found))
+    else:
+        _put(found)
+
+
+def _json(found: State) -> dict[str, Any]:
+    repository, verdict = found.repository, found.verdict
+    pushers = {"identity_variables": repository.identity_variables} if repository.is_bare else {}
+    return {
+        "agent": found.identity.name,
+        "source": found.identity.source or None,
+        "guarded": found.guard.is_in_place,
+        "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found.guard.hooks],
+        "database": repository.database,
+        "project": repository.project,
+        "enforcement": verdict.policy.enforcement,
+        "holds": [reservation_json(held) for held in found.holds],
+        "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+        **pushers,
+        "uncovered": [text_of(path) for path in verdict.uncovered],
+        "messages": [
+            {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
+            for created, sender, subject, body in found.messages
+        ],
+        "interventions": [event_json(event) for event in found.interventions],
+    }
+
+
+def _put(found: State) -> None:
+    repository, verdict, name = found.repository, found.verdict, found.identity.name
+    put(f"agent     {name} ({found.identity.source})" if name else "agent     nobody is named")
+    _put_guard(found.guard, verdict.policy)
+    if repository.is_bare:
+        pushers = ", ".join(repository.identity_variables)
         put(f"pushers   {f'named by {pushers}' if pushers else 'nobody who pushes has a name'}")
-    put(f"project   {workspace.repository.project}")
-    put(f"table     {workspace.repository.database}")
-    _put_holds(holds, now)
-    if not bare:
+    put(f"project   {repository.project}")
+    put(f"table     {repository.database}")
+    _put_holds(found.holds, found.now)
+    if not repository.is_bare:
         _put_blocks(verdict.conflicts, verdict.checked)
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
         put(f"uncovered {shown}: the policy wants a reservation of yours for each")
-    for _, sender, subject, body in messages:
+    for _, sender, subject, body in found.messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
-    _put_interventions(interventions)
+    _put_interventions(found.interventions)
 
 
-def _put_guard(hooks: Sequence[HookStatus], policy: Policy) -> None:
-    lacking = [hook for hook in hooks if not hook.guards and not hook.beside]
-    what = ", ".join(f"{hook.hook} is {hook.state}" for hook in lacking)
-    mend = "fix: agentlock hooks install"
-    if is_guarded(list(hooks)):
-        merges = f" for commits and pushes, not for merges: {what}; {mend}"
-        strict = ", strict" if any(hook.hook == TRANSACTION for hook in hooks) else ""
+def _put_guard(guard: Guard, policy: Policy) -> None:
+    what = ", ".join(f"{hook.hook} is {hook.state}" for hook in guard.lacking)
+    fix = "fix: agentlock hooks install"
+    if guard.is_in_place:
+        merges = f" for commits and pushes, not for merges: {what}; {fix}"
         proven = " (agentlock doctor proves it)"
-        put(f"guard     in place{strict}{merges if lacking else proven}")
-        if any(hook.state == "not passed on" for hook in hooks):
-            put(f"          not all hooks of yours run; {mend}")
-        for hook in hooks:
+        strict = ", strict" if guard.is_strict else ""
+        put(f"guard     in place{strict}{merges if what else proven}")
+        if any(hook.state == "not passed on" for hook in guard.hooks):
+            put(f"          not all hooks of yours run; {fix}")
+        for hook in guard.hooks:
             if hook.state == "not configured":
                 put(f"          {hook.hook} is {hook.state}: {hook.detail}; fix: {hook.mend}")
     else:
-        put(f"guard     NOT in place: {what}; {mend}")
+        put(f"guard     NOT in place: {what}; {fix}")
     if policy.enforcement == "warn":
         put("guard     only warns (policy: enforcement = warn)")
 

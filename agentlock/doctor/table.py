@@ -16,8 +16,8 @@ from agentlock.errors import (
     PatternError,
     SchemaError,
 )
-from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
+from agentlock.rules.interventions import interventions
 from agentlock.store import NOT_INITIALISED, is_url, open_store
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from agentlock.store.protocol import Store
 
 AFRESH = "agentlock init --new-database"
-_DAY = 24 * 3600 * MICROSECONDS
 _CLOCK_SLACK = 5 * 1_000_000  # of two machines that share a file
 _ASK = "restore it from a backup, or ask whoever runs this project"
 
@@ -95,7 +94,7 @@ def _owner(repository: Repository, store: Store) -> list[Finding]:
 
 def _skips(store: Store) -> list[Finding]:
     """Commands that people let pass: the guard is in place, and yet it was gone round."""
-    skips = [event for event in store.interventions(store.now() - _DAY) if event.kind == "skipped"]
+    skips = [one for one in interventions(store, store.now()) if one.kind == "skipped"]
     if not skips:
         return []
     many = f"{count(len(skips), 'command')} {plural(len(skips), 'was', 'were')}"

@@ -1,0 +1,96 @@
+"""Who am I here, is the guard in place, what do I hold, and what would block me?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.git.changes import Changes, uncommitted
+from agentlock.guard.judge import folding_of, judge
+from agentlock.install.hooks import is_guarded
+from agentlock.install.hooks import status as hooks_status
+from agentlock.install.shims import TRANSACTION
+from agentlock.model import MICROSECONDS, Value
+from agentlock.rules.interventions import interventions
+
+if TYPE_CHECKING:
+    from agentlock.git.repository import Identity, Repository
+    from agentlock.install.hooks import HookStatus
+    from agentlock.model import Agent, Event, Reservation, Verdict
+    from agentlock.store.protocol import Store
+
+_DAY = 24 * 3600 * MICROSECONDS
+
+
+class Guard(Value):
+    """The hooks that git would run in a worktree now."""
+
+    hooks: tuple[HookStatus, ...]
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether git asks agentlock at commits and pushes here."""
+        return is_guarded(list(self.hooks))
+
+    @property
+    def is_strict(self) -> bool:
+        return any(one.hook == TRANSACTION for one in self.hooks)
+
+    @property
+    def lacking(self) -> list[HookStatus]:
+        """The hooks in which git does not ask agentlock."""
+        return [one for one in self.hooks if not one.guards and not one.beside]
+
+
+class State(Value):
+    """What `status` says about one worktree and one agent (or nobody), at the time ``now``.
+
+    ``verdict`` judges the uncommitted changes, of which a bare repository has none. ``messages``
+    and ``interventions`` are those of the last day.
+    """
+
+    repository: Repository
+    identity: Identity
+    guard: Guard
+    verdict: Verdict
+    holds: tuple[Reservation, ...]
+    messages: tuple[tuple[int, str, str, str], ...]
+    interventions: tuple[Event, ...]
+    now: int
+
+
+class Presence(Value):
+    """An agent that has reserved here, and how many live reservations it holds."""
+
+    agent: Agent
+    holds: int
+
+
+def guard(repository: Repository) -> Guard:
+    """Look at the hooks of a worktree."""
+    return Guard(tuple(hooks_status(repository)))
+
+
+def state(repository: Repository, identity: Identity, store: Store) -> State:
+    """Look at a worktree and at its table."""
+    name = identity.name
+    changes = Changes((), frozenset()) if repository.is_bare else uncommitted(repository)
+    verdict, now = judge(store, changes, name, folding_of(repository))
+    return State(
+        repository,
+        identity,
+        guard(repository),
+        verdict,
+        tuple(store.reservations(agent=name, live_at=now)) if name else (),
+        tuple(store.messages(name, now - _DAY)) if name else (),
+        tuple(interventions(store, now)),
+        now,
+    )
+
+
+def agents(store: Store) -> list[Presence]:
+    """Every agent of the project."""
+    with store.reading():
+        live = store.reservations(live_at=store.now())
+        return [
+            Presence(one, sum(held.agent == one.name for held in live)) for one in store.agents()
+        ]
