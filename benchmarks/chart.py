@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from support.scripts import arguments
+
 from benchmarks.pages import RESULTS
 
 CHART = Path(__file__).resolve().parent.parent / "docs" / "commit.svg"
@@ -57,11 +59,12 @@ def svg(bars: list[tuple[str, float]]) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
-def main() -> None:
+def draw() -> None:
     """Draw it anew."""
     CHART.write_text(svg(rows(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
     print(f"drawn: {CHART.name}")
 
 
 if __name__ == "__main__":
-    main()
+    arguments(__doc__).parse_args()
+    draw()

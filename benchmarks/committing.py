@@ -6,7 +6,6 @@ python benchmarks/committing.py --quick   (about one)
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import shlex
@@ -19,6 +18,8 @@ from calendar import timegm
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.scripts import arguments
 
 from benchmarks.pages import RESULTS, Page, Section
 from benchmarks.scratch import Scratch, reserve_by_others
@@ -250,7 +251,7 @@ def _seconds(text: str) -> float:
 
 def main() -> None:
     """Measure, and replace the sections of RESULTS.md."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller tables")
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")

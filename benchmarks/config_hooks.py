@@ -1,6 +1,6 @@
 """What do hooks of git's configuration add, beside those of the folder? Needs git 2.54 or newer.
 
-    python benchmarks/config_hooks.py [ROUNDS]
+    python benchmarks/config_hooks.py [--rounds 100]
 
 Prints the table of docs/explanation/adr/0010-configuration-hooks.md; the rounds are interleaved as
 in run.py.
@@ -9,10 +9,11 @@ in run.py.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.scripts import arguments
 
 from agentlock.install.config_hooks import EVENTS
 from agentlock.install.shims import RECEIVING
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from benchmarks.scratch import Repository
     from benchmarks.timing import Sample
-
-ROUNDS = 100
 
 
 def guarded(scratch: Scratch, name: str, *, configured: bool) -> Repository:
@@ -51,7 +50,9 @@ def pushes(repo: Repository) -> Callable[[], Sample]:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=100, metavar="N")
+    rounds = parser.parse_args().rounds
     table: list[tuple[str, ...]] = [("", "folder alone, ms", "with both, ms", "ratio")]
     with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
         scratch = Scratch(Path(folder))

@@ -10,7 +10,6 @@ BEGIN IMMEDIATE with SQLite's busy handler. The two are measured one right after
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import tempfile
@@ -19,6 +18,8 @@ from array import array
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from support.scripts import arguments
 
 from agentlock.errors import AgentlockError
 from agentlock.model import MICROSECONDS
@@ -277,7 +278,7 @@ MEASUREMENTS = (closed_loop, as_commands, with_pauses, reading_beside)
 def main() -> None:
     """Run every measurement, or those that are named, and write RESULTS.md."""
     known = {measure.__name__: measure for measure in MEASUREMENTS}
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("names", nargs="*", metavar="|".join(known), choices=[[], *known])
     parser.add_argument("--quick", action="store_true", help="shorter runs: 4 instead of 15 s")
     options = parser.parse_args()

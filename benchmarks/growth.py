@@ -9,13 +9,14 @@ machine does meets all of them alike.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sqlite3
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from support.scripts import arguments
 
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.keys import Folding, keys_of
@@ -199,7 +200,7 @@ def section(tables: Sequence[Table], events: int, ended: int) -> Section:
 
 def main() -> None:
     """Fill the tables, measure and write RESULTS.md."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
     options = parser.parse_args()
     share = 10 if options.quick else 1

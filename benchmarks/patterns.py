@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pathspec
+from support.scripts import arguments
 
 from agentlock.patterns.matching import PatternIndex
 from benchmarks.meeting import hostile, meeting
@@ -217,7 +218,7 @@ MEASUREMENTS = {
 
 def main() -> None:
     """Run the measurements and write them into PATTERNS.md."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller samples")
     parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="only this one")
     parser.add_argument("--output", type=Path, default=PAGE, metavar="FILE")

@@ -7,7 +7,6 @@ The server is started for the run, on this machine, and waits for its disk as SQ
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.postgresql import OwnServer, binaries, running
+from support.scripts import arguments
 from support.wire import wire_to
 
 from agentlock.patterns.matching import Folding
@@ -57,7 +57,7 @@ _SERIALIZABLE = "40001"
 
 def main() -> int:
     """Measure everything; 0 where nothing was violated and nothing failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--processes", type=int, default=200, metavar="N")
     parser.add_argument("--rounds", type=int, default=15, metavar="N")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")

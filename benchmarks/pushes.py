@@ -9,7 +9,6 @@ run.py.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import statistics
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from support.scripts import arguments
 
 from benchmarks.pages import RESULTS, Page, Section
 from benchmarks.scratch import Scratch, reserve_by_others
@@ -230,7 +231,7 @@ COMMITTED = (
 
 def main() -> None:
     """Measure both and write them down."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=11, metavar="N")
     parser.add_argument("--only", choices=("pushes", "commits"), help="one of the two tables")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")

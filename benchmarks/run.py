@@ -8,11 +8,12 @@ Each script can be run by itself and replaces its sections. Last comes the chart
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from support.scripts import arguments
 
 from benchmarks import chart
 from benchmarks.pages import PAGE_VARIABLE
@@ -36,18 +37,18 @@ QUICK = (
 
 def main() -> None:
     """Run the scripts one after the other, then draw the chart."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true", help="the most important, few rounds")
     options = parser.parse_args()
     environment = dict(os.environ)
     if options.quick:
         environment[PAGE_VARIABLE] = os.devnull
-    for script, *arguments in QUICK if options.quick else WHOLE:
-        print(f"\n# {script} {' '.join(arguments)}\n", flush=True)
-        command = [sys.executable, f"{HERE.name}/{script}", *arguments]
+    for script, *words in QUICK if options.quick else WHOLE:
+        print(f"\n# {script} {' '.join(words)}\n", flush=True)
+        command = [sys.executable, f"{HERE.name}/{script}", *words]
         subprocess.check_call(command, cwd=HERE.parent, env=environment)
     if not options.quick:
-        chart.main()
+        chart.draw()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import subprocess
@@ -10,6 +9,8 @@ import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
+
+from support.environment import make_home, sealed_environment
 
 from agentlock.patterns.matching import compile_pattern
 from agentlock.store import statements
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _PROGRAMS = {"git": ("git",), "agentlock": (sys.executable, "-m", "agentlock")}
 _HOLDERS = 100
 _HOUR = 3_600 * 1_000_000
-_OURS = ("GIT_", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
 
 
 class Scratch:
@@ -29,22 +29,10 @@ class Scratch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         home = folder / "home"
-        home.mkdir()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        kept.pop("AGENT_NAME", None)
-        people = {
-            f"GIT_{role}_{what}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", "Bench"), ("EMAIL", "bench@example.invalid"))
-        }
-        self.environment = {
-            **kept,
-            **people,
-            "HOME": str(home),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "AGENTLOCK_AGENT": "Bench",
-            "LC_ALL": "C.UTF-8",
-        }
+        make_home(home)
+        self.environment = {**sealed_environment(home), "AGENTLOCK_AGENT": "Bench"}
+        for role in ("AUTHOR", "COMMITTER"):
+            del self.environment[f"GIT_{role}_DATE"]  # else two rounds could make the same commit
 
     def repository(self, name: str, files: int = 1) -> Repository:
         """A repository with one commit of so many files, in folders of a hundred."""

@@ -5,7 +5,6 @@ python benchmarks/starting.py [--rounds 60]
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
@@ -13,6 +12,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.scripts import arguments
 
 from benchmarks.pages import Page, Section, short
 from benchmarks.scratch import Scratch
@@ -64,7 +65,7 @@ def starting(scratch: Scratch, rounds: int) -> Section:
 
 def main() -> None:
     """Measure and write RESULTS.md."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=60, metavar="N")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:

@@ -10,12 +10,13 @@ itself, with a file staged: a rebase needs one like it for each new commit.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.scripts import arguments
 
 from benchmarks.pages import Page, Section
 from benchmarks.scratch import Scratch
@@ -175,7 +176,7 @@ SECTIONS = {"rebase": rebase, "fetch": fetch}
 
 def main() -> None:
     """Measure the sections that are named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="so many rounds (15)")
     options = parser.parse_args()

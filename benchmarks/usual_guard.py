@@ -12,9 +12,8 @@ import click
 import pathspec
 
 
-@click.command()
+@click.command(help=__doc__)
 def guard() -> None:
-    """Refuse what somebody else holds."""
     git_dir = subprocess.run(
         ["git", "rev-parse", "--git-common-dir"], capture_output=True, text=True, check=True
     ).stdout.strip()

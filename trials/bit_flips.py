@@ -5,15 +5,11 @@ python trials/bit_flips.py
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from faults.flips import OUTCOMES, Flips
-from support.environment import sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, origin
 
@@ -21,14 +17,11 @@ PAGE = EVIDENCE / "bit-flips.md"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--step", type=int, default=1, metavar="N", help="Every Nth byte only.")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="agentlock-flips-", dir="/dev/shm") as folder:
-        environment = sealed_environment(Path(folder))
-        os.environ.clear()
-        os.environ.update(environment)
-        flips = Flips(Path(folder))
+    with sealed_folder("flips", "/dev/shm") as folder:  # noqa: S108 -- in memory: it is fast
+        flips = Flips(folder)
         counts: Counter[str] = Counter()
         for at in range(0, flips.size, options.step):
             counts[flips.outcome(at, at % 8)] += 1

@@ -11,7 +11,6 @@ names, and the same with `icase`. Prints every mismatch; the exit code is 1 wher
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import re
@@ -31,6 +30,7 @@ from support.glob_oracle import (
     random_paths,
     seeded,
 )
+from support.scripts import arguments
 
 from agentlock.errors import PatternError
 from agentlock.patterns.matching import Folding
@@ -103,7 +103,7 @@ def compared(seed: int, *, ignore_case: bool) -> Tally:
 
 def main() -> int:
     """Compare seed by seed until the pairs are done."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=10_000_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1000, metavar="N", help="the first one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")

@@ -7,15 +7,11 @@ Writes how many were tried to docs/evidence/fuzz.md.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from fuzzing.inputs import KINDS, Target, fuzz
-from support.environment import sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, origin
 
@@ -23,16 +19,12 @@ PAGE = EVIDENCE / "fuzz.md"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--examples", type=int, default=1000, metavar="N", help="of each kind")
     options = parser.parse_args()
     tried: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="agentlock-fuzz-") as name:
-        folder = Path(name)
-        environment = sealed_environment(folder)
-        os.environ.clear()
-        os.environ.update(environment)
+    with sealed_folder("fuzz") as folder:
         for at, kind in enumerate(KINDS):
             target = Target(folder / str(at) / "target")
             try:

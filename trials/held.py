@@ -5,26 +5,23 @@ python trials/held.py
 
 from __future__ import annotations
 
-import argparse
-import os
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from faults.scenarios import hold
 from faults.world import COMMANDS, OPERATIONS, RESERVED, build, copied
-from support.environment import sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import Literal
 
     from faults.world import World
@@ -58,16 +55,13 @@ class Answer(NamedTuple):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="How often each.")
     options = parser.parse_args()
     rows: list[str] = []
     late = 0
-    with tempfile.TemporaryDirectory(prefix="agentlock-held-") as folder:
-        environment = sealed_environment(Path(folder))
-        os.environ.clear()
-        os.environ.update(environment)
-        template = Path(folder) / "template"
+    with sealed_folder("held") as folder:
+        template = folder / "template"
         build(template)
         for held in HOLDERS:
             for timeout in TIMEOUTS:

@@ -9,7 +9,6 @@ hour.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import contextlib
 import json
@@ -26,6 +25,8 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from support.scripts import arguments
 
 from benchmarks.pages import EVIDENCE, origin
 from trials.checkout import ROOT, copied, replaced
@@ -151,7 +152,7 @@ class Change(NamedTuple):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
+    parser = arguments(__doc__)
     parser.add_argument("--each", type=int, default=30, help="changes of each group")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, help="what was found; not tried again")

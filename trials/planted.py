@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from support.scripts import arguments
+
 from benchmarks.pages import EVIDENCE, origin
 from trials.checkout import copied, replaced
 
@@ -91,6 +93,7 @@ MISTAKES = (
 
 
 def main() -> int:
+    arguments(__doc__).parse_args()
     with tempfile.TemporaryDirectory(prefix="agentlock-planted-") as folder:
         copy = copied(Path(folder))
         rows = []

@@ -5,7 +5,6 @@ python trials/race.py --processes 100 --rounds 20
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -13,13 +12,14 @@ from collections import Counter
 from pathlib import Path
 
 from support.racing import Call, start_together
+from support.scripts import arguments
 
 from benchmarks.scratch import Scratch
 
 
 def main() -> int:
     """Race, round by round; 0 where each round granted one and refused all others with 1."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--processes", type=int, default=100, metavar="N")
     parser.add_argument("--rounds", type=int, default=20, metavar="N")
     options = parser.parse_args()

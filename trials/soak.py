@@ -7,23 +7,23 @@ Prints the figures of the run, and writes them to docs/evidence/soak.md where --
 
 from __future__ import annotations
 
-import argparse
-import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from histories.stage import Stage, build, explained, faults, look
 from histories.upgrade import age, kill_while_upgrading
 from support import Repo
-from support.environment import sealed_environment
 from support.glob_oracle import seeded
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGE = EVIDENCE / "soak.md"
 HISTORIES = 5  # in one repository
@@ -41,7 +41,7 @@ ROWS = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument("--minutes", type=float, default=10, metavar="N")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), metavar="N")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
@@ -49,11 +49,7 @@ def main() -> int:
     figures: Counter[str] = Counter()
     end = time.monotonic() + 60 * options.minutes
     seed = options.seed
-    with tempfile.TemporaryDirectory(prefix="agentlock-soak-") as name:
-        folder = Path(name)
-        environment = sealed_environment(folder)
-        os.environ.clear()
-        os.environ.update(environment)
+    with sealed_folder("soak") as folder:
         template = build(folder / "template")
         old = build(folder / "old")
         old.reserve("BlueLake", "src/")

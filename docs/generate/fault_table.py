@@ -5,17 +5,15 @@ python docs/generate/fault_table.py
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faults.hardships import HARDSHIPS, Hardship, attempt, lifted
 from faults.scenarios import COMMAND_FAULTS, FAULTS, Fault, arranged, observe
 from faults.world import COMMANDS, OPERATIONS, RESERVED, World, build, copied
-from support.environment import sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, ROOT
 
@@ -69,11 +67,9 @@ WHY = {
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="agentlock-faults-") as folder:
-        environment = sealed_environment(Path(folder))
-        os.environ.clear()
-        os.environ.update(environment)
-        template = Path(folder) / "template"
+    arguments(__doc__).parse_args()
+    with sealed_folder("faults") as folder:
+        template = folder / "template"
         build(template)
         wrong: list[str] = []
         decided = [_fault_row(fault, template, wrong) for fault in FAULTS]

@@ -6,11 +6,12 @@ python docs/generate/house.py --check   (exit 1 if the page is out of date)
 
 from __future__ import annotations
 
-import argparse
 import ast
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.scripts import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +65,9 @@ def with_house(page: str) -> str:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--check", action="store_true", help="only say if it is out of date")
-    check = options.parse_args().check
+    parser = arguments(__doc__)
+    parser.add_argument("--check", action="store_true", help="only say if it is out of date")
+    check = parser.parse_args().check
     written = PAGE.read_text(encoding="utf-8")
     current = with_house(written)
     if check:

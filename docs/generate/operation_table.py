@@ -5,23 +5,21 @@ python docs/generate/operation_table.py [--git DIR]...
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.operations import GROUPS
 from operations.world import MODES, PATHS, build, copied, missing, observe, stopped_by
 from support import run
-from support.environment import sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from operations.operations import Operation
     from operations.world import Mode, Outcome
@@ -64,7 +62,7 @@ Cells = tuple[str, ...]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = arguments(__doc__)
     parser.add_argument(
         "--git", action="append", default=[], metavar="DIR", help="another git, too"
     )
@@ -72,15 +70,10 @@ def main() -> int:
     path = os.environ["PATH"]
     tables: dict[str, dict[str, Cells]] = {}
     for folder in folders:
-        with tempfile.TemporaryDirectory(
-            prefix="agentlock-operations-", ignore_cleanup_errors=True
-        ) as scratch:
-            environment = sealed_environment(Path(scratch))
-            environment["PATH"] = f"{folder}:{path}" if folder else path
-            os.environ.clear()
-            os.environ.update(environment)
+        with sealed_folder("operations") as scratch:
+            os.environ["PATH"] = f"{folder}:{path}" if folder else path
             version = run("git", "--version", cwd=ROOT).out.removeprefix("git version ").strip()
-            tables[f"git {version}"] = dict(_rows(Path(scratch)))
+            tables[f"git {version}"] = dict(_rows(scratch))
     TABLE.write_text("".join(_page(tables)), encoding="utf-8")
     wrong = [row for table in tables.values() for row in table.items() if "WRONG" in str(row)]
     print(f"{len(tables)} gits, {len(wrong)} rows that are wrong: {TABLE}")

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from support.scripts import arguments
 
 from agentlock import environment
 from agentlock.cli.main import cli
@@ -51,4 +52,5 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
+    arguments(__doc__).parse_args()
     sys.stdout.write(reference())

@@ -5,17 +5,18 @@ python docs/generate/server_fault_table.py
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faults.server_scenes import FAULTS, OPERATIONS, Fault, guarded
-from support.environment import sealed_environment
 from support.postgresql import OwnServer, running
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLE = EVIDENCE / "server-faults.md"
 WIDEST = 130
@@ -33,16 +34,12 @@ docs/generate/server_fault_table.py` from the scenarios that `tests/faults` hold
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="agentlock-faults-") as folder:
-        Path(folder).chmod(0o755)
-        (Path(folder) / "home").mkdir()
-        environment = sealed_environment(Path(folder) / "home")
-        os.environ.clear()
-        os.environ.update(environment)
+    arguments(__doc__).parse_args()
+    with sealed_folder("faults") as folder:
         passed: list[str] = []
-        with running(Path(folder) / "server") as server:
+        with running(folder / "server") as server:
             rows = [
-                _row(fault, server, Path(folder) / f"scene {number}", passed)
+                _row(fault, server, folder / f"scene {number}", passed)
                 for number, fault in enumerate(FAULTS)
             ]
     TABLE.write_text(INTRODUCTION + "".join(rows), encoding="utf-8")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setups.environments import ENVIRONMENTS
@@ -17,11 +15,13 @@ from setups.paths import SET_UPS
 from setups.proof import ALL_HOLDS, Place, prove, start
 from support import run
 from support.environment import make_home, sealed_environment
+from support.scripts import arguments, sealed_folder
 
 from benchmarks.pages import EVIDENCE, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TABLE = EVIDENCE / "setups.md"
 INTRODUCTION = """\
@@ -70,12 +70,12 @@ def places(folder: Path) -> Iterator[tuple[str, Place]]:
 
 
 def main() -> int:
+    arguments(__doc__).parse_args()
     wrong = []
     rows = []
     git = run("git", "version", cwd=ROOT).out.strip()
-    with tempfile.TemporaryDirectory(prefix="agentlock-setups-") as folder:
-        os.environ.update(sealed_environment(Path(folder)))
-        for name, place in places(Path(folder)):
+    with sealed_folder("setups") as folder:
+        for name, place in places(folder):
             row = prove(place)
             if row != ALL_HOLDS:
                 wrong.append(f"{name}: {row}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from support import AGENTLOCK, Repo, Result, run
+from support.environment import make_home, variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,12 +66,8 @@ class World:
         return self.repo.database
 
     def variables(self) -> dict[str, str]:
-        home = self.folder / "home"
         return {
-            "HOME": str(home),
-            "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
-            "XDG_CONFIG_HOME": str(home / ".config"),
-            "XDG_DATA_HOME": str(home / ".local" / "share"),
+            **variables_of(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "AGENTLOCK_AGENT": OTHER,
             **self.environment,
@@ -249,9 +246,9 @@ def _gits_below(pid: int) -> Iterator[int]:
 
 def build(folder: Path) -> None:
     """A healthy world, to be copied for each fault. Nothing in it names the place it lies in."""
-    for name in ("home", "repo", "remote.git", "tmp"):
+    for name in ("repo", "remote.git", "tmp"):
         (folder / name).mkdir(parents=True)
-    (folder / "home" / ".gitconfig").write_text("[init]\n\tdefaultBranch = main\n")
+    make_home(folder / "home")
     world = World(folder)
     repo, env = world.repo, world.variables()
     world.remote.must("init", "-q", "--bare", env=env)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from operations.operations import PRINTED
 from support import NO_HOOKS, Repo, Result, run
+from support.environment import make_home, variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,11 +178,10 @@ def build(folder: Path, mode: Mode) -> None:
     own over the same table. For each path three commits that no ref names: ``change`` and ``rival``
     change the path, each in its own way, ``elsewhere`` changes another; all on main.
     """
-    for name in ("home", "repo", *SERVERS.values()):
+    for name in ("repo", *SERVERS.values()):
         (folder / name).mkdir(parents=True)
+    make_home(folder / "home")
     env = _settings(folder / "home")
-    settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
-    (folder / "home" / ".gitconfig").write_text(settings, encoding="utf-8")
     repo = Repo(folder / "repo")
     repo.must("init", "-q", "--template=", env=env)
     for name in (RESERVED, FREE, ELSEWHERE):
@@ -228,12 +228,9 @@ def copied(template: Path, path: str) -> Iterator[World]:
 
 def _settings(home: Path) -> dict[str, str]:
     return {
-        "HOME": str(home),
-        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        **variables_of(home),
         "GIT_EDITOR": "true",
         "FILTER_BRANCH_SQUELCH_WARNING": "1",
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
     }
 
 

@@ -27,12 +27,9 @@ def sealed_environment(home: Path) -> dict[str, str]:
     }
     moment = "2026-01-31T12:00:00+00:00"
     return kept | {
+        **variables_of(home),
         "PATH": search_path(),
-        "HOME": str(home),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
         "GIT_AUTHOR_NAME": "A U Thor",
         "GIT_AUTHOR_EMAIL": "author@example.invalid",
         "GIT_AUTHOR_DATE": moment,
@@ -43,7 +40,18 @@ def sealed_environment(home: Path) -> dict[str, str]:
     }
 
 
+def variables_of(home: Path) -> dict[str, str]:
+    """The variables that lead a process to a home."""
+    return {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_DATA_HOME": str(home / ".local" / "share"),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+    }
+
+
 def make_home(home: Path) -> None:
-    home.mkdir()
+    """A home in which git is set up as on a fresh machine."""
+    home.mkdir(parents=True)
     settings = '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n'
     (home / ".gitconfig").write_text(settings, encoding="utf-8")

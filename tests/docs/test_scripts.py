@@ -1,0 +1,36 @@
+"""Every script of trials/, benchmarks/ and docs/generate/ starts, and says what it does."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("trials", "benchmarks", "docs/generate")
+    for path in (ROOT / folder).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_script_answers_help_and_every_other_module_can_be_imported(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = (ROOT / name).read_text(encoding="utf-8")
+    if '\nif __name__ == "__main__":\n' not in source:
+        runpy.run_path(str(ROOT / name))
+        return
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / name), run_name="__main__")
+    assert not ended.value.code
+    described = ast.get_docstring(ast.parse(source))
+    assert described
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.lower().startswith("usage: ")
+    assert described.partition("\n")[0] in told
