@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Reading
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 class Meeting(Value):

@@ -1,9 +1,11 @@
-"""The values that every layer speaks in: plain, immutable, comparable.
+"""The values that all layers share, plain and immutable, and the two rules that compare them.
 
-They are no dataclasses because the git hooks use them: importing ``dataclasses`` costs a hook
-more than its whole decision does.
+`Policy.blocks` says who blocks whom, `Reservation.meets` which two reservations conflict.
 
-All times are integers, microseconds since the epoch (UTC). All patterns and paths are bytes,
+The values are not dataclasses because the git hooks use them: importing ``dataclasses`` costs a
+hook more than its whole decision.
+
+All times are integers, in microseconds since the epoch (UTC). All patterns and paths are bytes,
 relative to the repository's root, with ``/`` between names, as git stores them.
 """
 
@@ -11,9 +13,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal
+    from collections.abc import Sequence
+    from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self, dataclass_transform
+
+    Default = TypeVar("Default")
+
+    class Claim(Protocol):
+        """Who holds or wants something, and whether for themselves alone."""
+
+        @property
+        def agent(self) -> str: ...
+        @property
+        def exclusive(self) -> bool: ...
 else:
 
     def dataclass_transform(**_options):  # noqa: ANN003, ANN201 -- what a type checker sees is above
@@ -84,6 +97,14 @@ class Reservation(Value):
     def is_live(self, now: int) -> bool:
         return self.released_ts is None and self.expires_ts > now
 
+    def meets(self, other: Claim) -> bool:
+        """Whether it conflicts with another one, or with a request, if their patterns overlap.
+
+        It does if somebody else's is in question and one of the two is exclusive. Whether patterns
+        overlap is for ``patterns.overlap`` to say.
+        """
+        return self.agent != other.agent and (self.exclusive or other.exclusive)
+
 
 class Keys(Value):
     """What a pattern can be found by in the table: two patterns meet only where these agree.
@@ -114,15 +135,87 @@ class PathConflict(Value):
     reservation: Reservation
 
 
+class Setting:
+    """One setting of the policy; its name is also that of its column.
+
+    ``kind`` says which values it takes: "choice" (one of ``choices``), "switch" (a bool),
+    "patterns" (a tuple of texts) or "duration" (microseconds, at least ``shortest``; None stands
+    for ``off``). ``rules.settings`` reads and writes them, ``store.policy`` keeps them.
+    """
+
+    def __init__(
+        self, default: Any, kind: str, meaning: str, choices: Sequence[str], shortest: int
+    ) -> None:
+        self.default = default
+        self.kind = kind
+        self.meaning = meaning
+        self.choices = choices
+        self.shortest = shortest
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, _instance: object, _owner: type) -> Any:
+        return self.default
+
+
+def _setting(
+    default: Default, kind: str, meaning: str, *, choices: Sequence[str] = (), shortest: int = 0
+) -> Default:
+    found: Any = Setting(default, kind, meaning, choices, shortest)
+    return found  # type: ignore[no-any-return]
+
+
 class Policy(Value):
     """A project's rules. They live in the database, where no agent's editor reaches them."""
 
-    enforcement: Literal["block", "warn"] = "block"
-    require_reservation: bool = False
-    exempt: tuple[str, ...] = ()
-    max_ttl: int = 24 * 3600 * MICROSECONDS
-    allow_skip: bool = True
-    retention: int | None = None
+    enforcement: Literal["block", "warn"] = _setting(
+        "block",
+        "choice",
+        "warn: git hooks warn, and refuse nothing",
+        choices=("block", "warn"),
+    )
+    require_reservation: bool = _setting(
+        False,
+        "switch",
+        "whether a commit must be covered by one's own reservations",
+    )
+    exempt: tuple[str, ...] = _setting(
+        (),
+        "patterns",
+        "patterns of files that need no reservation; the last one that matches decides, "
+        "a leading ! takes back; no pattern clears the list",
+    )
+    max_ttl: int = _setting(
+        24 * 3600 * MICROSECONDS,
+        "duration",
+        "the longest lease, like 24h",
+        shortest=60 * MICROSECONDS,
+    )
+    allow_skip: bool = _setting(
+        True,
+        "switch",
+        "whether people may let one command pass, on the record (AGENTLOCK_SKIP)",
+    )
+    retention: int | None = _setting(
+        None,
+        "duration",
+        "what ended longer ago than this, like 90d, is removed, a little with each change; "
+        "off: nothing is",
+        shortest=3600 * MICROSECONDS,
+    )
+
+    @property
+    def blocking_modes(self) -> tuple[bool, ...]:
+        """In which modes (exclusive or not) other agents' reservations block a change."""
+        return (True,)
+
+    def blocks(self, held: Reservation, agent: str | None) -> bool:
+        """Whether a live reservation blocks the agent (None: nobody is named) from its paths."""
+        return held.agent != agent and held.exclusive in self.blocking_modes
+
+
+SETTINGS: dict[str, Setting] = {name: vars(Policy)[name] for name in Policy._fields}
 
 
 class Verdict(Value):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.model import Agent, Event, Reservation, Verdict
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _DAY = 24 * 3600 * MICROSECONDS
 
@@ -80,8 +80,8 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         identity,
         guard(repository),
         verdict,
-        tuple(store.reservations(agent=name, live_at=now)) if name else (),
-        tuple(store.messages(name, now - _DAY)) if name else (),
+        tuple(store.reservations.all(agent=name, live_at=now)) if name else (),
+        tuple(store.messages.to(name, now - _DAY)) if name else (),
         tuple(interventions(store, now)),
         now,
     )
@@ -90,7 +90,8 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
 def agents(store: Store) -> list[Presence]:
     """Every agent of the project."""
     with store.reading():
-        live = store.reservations(live_at=store.now())
+        live = store.reservations.all(live_at=store.now())
         return [
-            Presence(one, sum(held.agent == one.name for held in live)) for one in store.agents()
+            Presence(one, sum(held.agent == one.name for held in live))
+            for one in store.agents.all()
         ]

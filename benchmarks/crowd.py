@@ -29,7 +29,7 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Page, Section, short
 
@@ -98,7 +98,7 @@ def warm_up(folder: Path) -> None:
 
 def new_table(folder: Path, kind: type[SQLiteStore]) -> Table:
     path = str(Path(tempfile.mkdtemp(dir=folder)) / "agentlock.sqlite3")
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     migrate.add_project(path, "p")
     return Table(path, identifier, kind)
 

@@ -24,8 +24,9 @@ from agentlock.patterns.syntax import Reading
 from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
-from agentlock.store import migrate, statements
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store import agents as agent_rows
+from agentlock.store import migrate
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Page, Section, short
 
@@ -78,7 +79,7 @@ class Operation(NamedTuple):
 
 def new_table(folder: Path, agents: int, events: int, ended: int) -> Table:
     path = str(folder / f"{agents}-{events}.sqlite3")
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     migrate.add_project(path, "p")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
@@ -100,7 +101,7 @@ def _not_waiting_for_the_disk(store: SQLiteStore) -> Iterator[None]:
 def _fill(connection: sqlite3.Connection, agents: int, events: int, ended: int) -> None:
     now = time.time_ns() // 1000
     named = [(1, agent_of(at), "", "", now) for at in range(agents)]
-    connection.executemany(statements.WRITE_AGENT, named)
+    connection.executemany(agent_rows.WRITE, named)
     if ended:
         connection.execute(_ENDED, (ended, agents, now - YEAR, YEAR // ended // 2))
         connection.execute(_EVENTS, (events, agents, now - YEAR, YEAR // events // 2, ended))
@@ -130,15 +131,15 @@ def _standing(table: Table, at: int) -> object:
 
 def _holdings(table: Table, at: int) -> object:
     store = table.store
-    return store.reservations(agent=agent_of(at % table.agents), live_at=store.now())
+    return store.reservations.all(agent=agent_of(at % table.agents), live_at=store.now())
 
 
 def _history(table: Table, at: int) -> object:
-    return table.store.reservation(at + 1), table.store.events(reservation=at + 1)
+    return table.store.reservations.get(at + 1), table.store.events.find(reservation=at + 1)
 
 
 def _latest(table: Table, _at: int) -> object:
-    return table.store.events(since=table.store.now() - 60 * MICROSECONDS, limit=100)
+    return table.store.events.find(since=table.store.now() - 60 * MICROSECONDS, limit=100)
 
 
 OPERATIONS = (

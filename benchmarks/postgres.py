@@ -113,7 +113,7 @@ def crowd(scratch: Scratch, server: OwnServer, processes: int) -> tuple[int, lis
         errors = processes * GRANTS - len(waits)
         store = open_store(location, identifier, "p", read_only=True)
         violations = len(audit.examine(store, Folding()))
-        held = len(store.reservations())
+        held = len(store.reservations.all())
         store.close()
         violations += held != counts["granted"]
         wrong += errors + violations

@@ -18,8 +18,9 @@ from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
 from agentlock.reservations.granting import Request, reserve
-from agentlock.store import migrate, statements
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store import agents, migrate, reservations
+from agentlock.store.base import READ_PROJECT
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Section
 
@@ -100,27 +101,37 @@ class Table:
 
     def __init__(self, folder: Path, rows: int, *, floating: bool) -> None:
         self.path = str(folder / f"{rows}-{floating}.sqlite3")
-        self._identifier = migrate.create(self.path, Modes())
+        self._identifier = schema.create(self.path, Modes())
         migrate.add_project(self.path, PROJECT)
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             self._fill(connection, rows, floating=floating)
 
     def _fill(self, connection: sqlite3.Connection, rows: int, *, floating: bool) -> None:
         now = time.time_ns() // 1000
-        ((project,),) = connection.execute(statements.READ_PROJECT, (PROJECT,))
-        agents = [(project, f"Other{number}", "", "", now) for number in range(HOLDERS)]
-        connection.executemany(statements.WRITE_AGENT, agents)
+        ((project,),) = connection.execute(READ_PROJECT, (PROJECT,))
+        named = [(project, f"Other{number}", "", "", now) for number in range(HOLDERS)]
+        connection.executemany(agents.WRITE, named)
 
         def row(at: int) -> tuple[object, ...]:
             text, exclusive = theirs(at, floating=floating)
             keys = compile_pattern(text).keys
             texts = (text, text, keys.prefix, keys.name, keys.extension)
-            agent = at % HOLDERS + 1
-            return (project, agent, *texts, exclusive, "bd-42", now, now + 12 * HOUR, at + 1)
+            agent = f"Other{at % HOLDERS}"
+            return (
+                project,
+                project,
+                agent,
+                *texts,
+                exclusive,
+                "bd-42",
+                now,
+                now + 12 * HOUR,
+                at + 1,
+            )
 
         # in the order of a table that has grown for long, not sorted by path
         order = random.Random(3).sample(range(rows), rows)  # noqa: S311 -- the same every time
-        connection.executemany(statements.WRITE_RESERVATION, map(row, order))
+        connection.executemany(reservations.WRITE, map(row, order))
         connection.execute("UPDATE projects SET last_fence = ?", (rows,))
         connection.execute(_EVENTS)
         connection.commit()
@@ -146,7 +157,7 @@ class Table:
         with contextlib.closing(self.open()) as store:
             started = time.perf_counter()
             with store.writing():
-                store.register("Mine", store.now())
+                store.agents.register("Mine", store.now())
             return Sample(store.inside, (time.perf_counter() - started) * 1000, 0)
 
     def look_up(self, turn: int) -> Sample:
@@ -154,7 +165,7 @@ class Table:
         path = b"src/3/0/old%d.py" % turn
         with contextlib.closing(self.open()) as store:
             started = time.perf_counter()
-            live = store.live_on(*path_keys(path), store.now())
+            live = store.reservations.live_on(*path_keys(path), store.now())
             found = PatternIndex([held.pattern for held in live]).matching(path)
             return Sample(0, (time.perf_counter() - started) * 1000, len(found))
 

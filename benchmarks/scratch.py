@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from support.environment import make_home, sealed_environment
 
 from agentlock.patterns.matching import compile_pattern
-from agentlock.store import statements
+from agentlock.store import agents, reservations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,13 +103,13 @@ def reserve_by_others(repo: Repository, live: int) -> None:
         )
         keys = compile_pattern(text).keys
         texts = (text, text, keys.prefix, keys.name, keys.extension)
-        return (1, at % _HOLDERS + 1, *texts, True, "bd-42", now, now + 12 * _HOUR, at + 1)
+        return (1, 1, f"Other{at % _HOLDERS}", *texts, True, "bd-42", now, now + 12 * _HOUR, at + 1)
 
     order = random.Random(3).sample(range(live), live)  # noqa: S311 -- the same every time
     with closing(sqlite3.connect(database)) as connection:
-        agents = [(1, f"Other{number}", "", "", now) for number in range(_HOLDERS)]
-        connection.executemany(statements.WRITE_AGENT, agents)
-        connection.executemany(statements.WRITE_RESERVATION, map(row, order))
+        named = [(1, f"Other{number}", "", "", now) for number in range(_HOLDERS)]
+        connection.executemany(agents.WRITE, named)
+        connection.executemany(reservations.WRITE, map(row, order))
         connection.execute("UPDATE projects SET last_fence = ?", (live,))
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -56,7 +56,7 @@ MISTAKES = (
     ),
     Mistake(
         "expiry is compared the wrong way",
-        "store/statements.py",
+        "store/reservations.py",
         " AND r.expires_ts > ?",
         " AND r.expires_ts < ?",
         ("tests/store/test_contract.py", "-k", "sqlite"),

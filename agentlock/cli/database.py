@@ -14,6 +14,7 @@ from agentlock.cli.output import event_json, print_json, put, reservation_json, 
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
+from agentlock.event_kinds import RESTORED
 from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
 from agentlock.text import count, storable
 
@@ -93,7 +94,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
         if repair and not damage:
             repaired = audit.repair(store, workspace.folding)
         wrong = damage + [fault.sentence for fault in audit.examine(store, workspace.folding)]
-        held = len(store.reservations(live_at=store.now()))
+        held = len(store.reservations.all(live_at=store.now()))
     if as_json:
         print_json({"faults": wrong, "repaired": repaired, "live": held})
     for sentence in repaired:
@@ -167,9 +168,11 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
     migrate.add_project(location, repository.project or "", timeout=workspace.timeout)
     with workspace.store() as store, store.writing():
         now = store.now()
-        held = len(store.reservations(live_at=now))
+        held = len(store.reservations.all(live_at=now))
         detail = f"from {source}; the former database is kept as {kept}"
-        store.log("restored", now, agent=workspace.identity.name or "", detail=storable(detail))
+        store.events.log(
+            RESTORED, now, agent=workspace.identity.name or "", detail=storable(detail)
+        )
     if as_json:
         print_json({"database": location, "kept": kept, "live": held})
         return
@@ -221,7 +224,7 @@ def prune(
     workspace = Workspace(agent, timeout)
     age = None if older_than is None else check_retention(parse_duration(older_than), older_than)
     with workspace.store() as store:
-        age = age or store.policy().retention
+        age = age or store.policy.read().retention
         if age is None:
             raise UsageError("say what is to go", fix="agentlock db prune --older-than 90d")
         owner.require(workspace.repository, "db prune", timeout=workspace.timeout)
@@ -252,9 +255,9 @@ def export(what: str, form: str, timeout: str | None) -> None:
     with Workspace(timeout=timeout).store(read_only=True) as store:
         rows: list[dict[str, Any]]
         if what == "events":
-            rows = [event_json(event) for event in store.events()]
+            rows = [event_json(event) for event in store.events.find()]
         else:
-            rows = [reservation_json(held) for held in store.reservations()]
+            rows = [reservation_json(held) for held in store.reservations.all()]
     _write(rows, form)
 
 

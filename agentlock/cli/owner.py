@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.workspace import open_table
+from agentlock.cli.workspace import migrated_table
 from agentlock.environment import OWNER_KEY_FILE
 from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
+from agentlock.event_kinds import REFUSED
 from agentlock.git.repository import identify
 from agentlock.store import connect
 from agentlock.text import check_reason
@@ -113,8 +114,11 @@ def _kept(repository: Repository, timeout: int) -> str | None:
 
     The record counts where the database cannot be asked, or was replaced by one without a key.
     """
-    with suppress(AgentlockError), open_table(repository, timeout=timeout, read_only=True) as store:
-        return store.owner_key() or repository.owner_key
+    with (
+        suppress(AgentlockError),
+        migrated_table(repository, timeout=timeout, read_only=True) as store,
+    ):
+        return store.owner.key() or repository.owner_key
     return repository.owner_key
 
 
@@ -122,7 +126,7 @@ def _kept_at(location: str, timeout: int) -> str | None:
     with suppress(AgentlockError):
         store = connect(location, None, None, timeout=timeout, read_only=True)
         with closing(store):
-            return store.owner_key()
+            return store.owner.key()
     return None
 
 
@@ -147,7 +151,9 @@ def _read(source: str | int) -> str:
 
 def _log_attempt(repository: Repository, doing: str, timeout: int) -> None:
     """Say so in the log; where that cannot be, the refusal stands all the same."""
-    with suppress(AgentlockError), open_table(repository, timeout=timeout) as store:
+    with suppress(AgentlockError), migrated_table(repository, timeout=timeout) as store:
         who = identify(repository).name or ""
         with store.writing():
-            store.log("refused", store.now(), agent=who, detail=f"{doing} without the owner's key")
+            store.events.log(
+                REFUSED, store.now(), agent=who, detail=f"{doing} without the owner's key"
+            )

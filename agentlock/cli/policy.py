@@ -11,6 +11,7 @@ from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.duration import format_duration, parse_duration
 from agentlock.errors import UsageError
+from agentlock.event_kinds import POLICY
 from agentlock.model import Policy
 from agentlock.patterns.exempt import ExemptList
 from agentlock.reservations.granting import SHORTEST_TTL
@@ -46,7 +47,7 @@ def show(as_json: bool, timeout: str | None) -> None:
     """
     workspace = Workspace(timeout=timeout)
     with workspace.store(read_only=True) as store:
-        current = store.policy()
+        current = store.policy.read()
     _print(current, as_json=as_json)
 
 
@@ -87,12 +88,12 @@ def set_policy(
     reason = reason_for("policy set", reason)
     owner.require(workspace.repository, "policy set", timeout=workspace.timeout)
     with workspace.store() as store, store.writing():
-        changed = store.policy().replace(**dict(changes))
-        store.set_policy(changed)
+        changed = store.policy.read().replace(**dict(changes))
+        store.policy.write(changed)
         who = workspace.identity.name or ""
         told = ", ".join(f"{name}={_shown(getattr(changed, name), name)}" for name, _ in changes)
         detail = storable(f"{told} ({reason})")
-        store.log("policy", store.now(), agent=who, detail=detail)
+        store.events.log(POLICY, store.now(), agent=who, detail=detail)
     _print(changed, as_json=as_json)
 
 

@@ -21,14 +21,14 @@ from agentlock.git.repository import (
 )
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
-from agentlock.store import DEFAULT_TIMEOUT, open_store
+from agentlock.store import DEFAULT_TIMEOUT, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Literal
 
     from agentlock.patterns.matching import Folding, Pattern
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -87,21 +87,22 @@ class Workspace:
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:
-        with open_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
+        with migrated_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
             yield store
 
 
 @contextmanager
-def open_table(repository: Repository, *, timeout: int, read_only: bool = False) -> Iterator[Store]:
+def migrated_table(
+    repository: Repository, *, timeout: int, read_only: bool = False
+) -> Iterator[Store]:
     """The open table, after the migrations that are due."""
-    recorded = (repository.database, repository.database_id, repository.project)
     try:
-        store = open_store(*recorded, timeout=timeout, read_only=read_only)
+        store = open_table(repository, timeout, read_only=read_only)
     except OlderSchemaError:
         from agentlock.store.migrate import migrate  # loads as much as all the rest
 
         migrate(repository.database or "", repository.database_id or "", timeout=timeout)
-        store = open_store(*recorded, timeout=timeout, read_only=read_only)
+        store = open_table(repository, timeout, read_only=read_only)
     try:
         yield store
     finally:

@@ -16,16 +16,17 @@ from agentlock.errors import (
     PatternError,
     SchemaError,
 )
+from agentlock.event_kinds import SKIPPED
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.rules.interventions import interventions
-from agentlock.store import NOT_INITIALISED, is_url, open_store
+from agentlock.store import NOT_INITIALISED, is_url, open_table
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
 from agentlock.text import count, plural, shell_word
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 AFRESH = "agentlock init --new-database"
 _CLOCK_SLACK = 5 * 1_000_000  # of two machines that share a file
@@ -42,9 +43,7 @@ def examine_table(repository: Repository, timeout: int) -> list[Finding]:
         if unreachable is not None:
             return [unreachable]
     try:
-        store = open_store(
-            path, repository.database_id, repository.project, timeout=timeout, read_only=True
-        )
+        store = open_table(repository, timeout, read_only=True)
     except AgentlockError as error:
         return [_refused(error)]
     try:
@@ -66,12 +65,12 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         ]
     if not any(finding.level == "problem" for finding in found):
         found.insert(0, Finding("ok", "table", f"{path} answers, and is the recorded one"))
-    if store.policy().enforcement == "warn":
+    if store.policy.read().enforcement == "warn":
         message = "the policy is enforcement = warn: every hook only warns, and nothing is refused"
         mend = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
         found.append(Finding("problem", "policy", message, mend=mend, lets_through=True))
     found += [*_owner(repository, store), *_skips(store)]
-    if repository.is_bare and not store.agents():
+    if repository.is_bare and not store.agents.all():
         message = f"no agent has used the project {repository.project} yet: nothing is held in it"
         key = shell_word(repository.project or "")
         advice = f"in each clone: agentlock init --database {shell_word(path)} --project {key}"
@@ -81,7 +80,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
 
 def _owner(repository: Repository, store: Store) -> list[Finding]:
     """Nothing of ours takes an owner's key away; a new one is recorded here by `init`."""
-    recorded, kept = repository.owner_key, store.owner_key()
+    recorded, kept = repository.owner_key, store.owner.key()
     if recorded == kept:
         return []
     if kept is None:
@@ -94,7 +93,7 @@ def _owner(repository: Repository, store: Store) -> list[Finding]:
 
 def _skips(store: Store) -> list[Finding]:
     """Commands that people let pass: the guard is in place, and yet it was gone round."""
-    skips = [one for one in interventions(store, store.now()) if one.kind == "skipped"]
+    skips = [one for one in interventions(store, store.now()) if one.kind == SKIPPED]
     if not skips:
         return []
     many = f"{count(len(skips), 'command')} {plural(len(skips), 'was', 'were')}"
@@ -183,7 +182,7 @@ def _modes(repository: Repository, path: str) -> list[Finding]:
 
 def _rows(store: Store) -> list[Finding]:
     """A row that cannot be read makes the guard refuse whoever comes near it."""
-    live = store.reservations(live_at=store.now())
+    live = store.reservations.all(live_at=store.now())
     unreadable = [held.id for held in live if not _is_readable(held.pattern)]
     if not unreadable:
         return []

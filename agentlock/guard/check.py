@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agentlock.model import Verdict
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Tree
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 class Named(Value):
@@ -62,7 +62,7 @@ def check(
         PathConflict(witness, held)
         for folder in folders
         for held, witness in meeting(
-            store, folder, now, folding, lambda held: held.exclusive and held.agent != agent
+            store, folder, now, folding, lambda held: verdict.policy.blocks(held, agent)
         )
     ]
     uncovered = set(verdict.uncovered)

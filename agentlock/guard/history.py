@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentlock.git.commits import History
     from agentlock.model import Verdict
     from agentlock.patterns.matching import Folding
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 class RefusedCommit(Value):
@@ -59,9 +59,9 @@ def judge_as_made(
     made_at = {one.oid: one.committed * MICROSECONDS for one in described(commits)}
     with store.reading():
         now = store.now()
-        policy = store.policy().replace(require_reservation=False)
+        policy = store.policy.read().replace(require_reservation=False)
         oldest = min(made_at.values(), default=now)
-        held = [one for one in store.reservations() if _end(one) > oldest]
+        held = [one for one in store.reservations.all() if _end(one) > oldest]
     changes = history.changes
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agentlock.guard.verdict import decide
 from agentlock.patterns.keys import Folding, keys_of
-from agentlock.store import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,18 +12,7 @@ if TYPE_CHECKING:
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
     from agentlock.model import Reservation, Verdict
-    from agentlock.store.protocol import Store
-
-
-def open_table(repository: Repository, timeout: int, *, read_only: bool = False) -> Store:
-    """The table that `init` recorded for this repository (``store.open_store``)."""
-    return open_store(
-        repository.database,
-        repository.database_id,
-        repository.project,
-        timeout=timeout,
-        read_only=read_only,
-    )
+    from agentlock.store.base import Store
 
 
 def folding_of(repository: Repository) -> Folding:

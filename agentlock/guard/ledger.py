@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
     from agentlock.model import Verdict
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 def makers(store: Store, oids: Iterable[str]) -> dict[str, str]:
     """The agent who made each commit, where the ledger says so; "" is no commit."""
     wanted = {oid for oid in oids if oid}
-    found = store.makers(wanted)
+    found = store.ledger.makers(wanted)
     twins = patch_ids(sorted(wanted - found.keys()))
-    by_patch = store.makers_by_patch(set(twins.values())) if twins else {}
+    by_patch = store.ledger.makers_by_patch(set(twins.values())) if twins else {}
     return found | {oid: by_patch[twin] for oid, twin in twins.items() if twin in by_patch}
 
 
@@ -56,7 +56,7 @@ def excuse_patch(store: Store, verdict: Verdict, repository: Repository) -> Verd
     """A patch that is being applied is its maker's too, where a commit of the same patch id is."""
     verdict = excuse_replay(store, verdict, repository)
     patch = git_changes.staged_patch_id() if verdict.conflicts else None
-    return _without(store.makers_by_patch([patch]).get(patch) if patch else None, verdict)
+    return _without(store.ledger.makers_by_patch([patch]).get(patch) if patch else None, verdict)
 
 
 def _without(maker: str | None, verdict: Verdict) -> Verdict:
@@ -80,4 +80,4 @@ def enter(store: Store, agent: str, made: Sequence[tuple[str, str]]) -> None:
             patch = patches.get(new)
             same = patch is not None and patch == patches.get(old)
             maker = made_by.get(old, agent) if same else agent
-            store.record_commit(new, patch, maker, now)
+            store.ledger.record(new, patch, maker, now)

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.changes import Changes
     from agentlock.patterns.matching import Folding
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _NOBODY = "agentlock doctor"  # with a space: no agent can be called so
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
     from agentlock.model import Verdict
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
     Excuse = Callable[[Store, Verdict], Verdict]
     Doubt = Callable[[Store, Verdict, str | None], Verdict]

@@ -9,8 +9,9 @@ import os
 
 from agentlock.environment import OWNER_KEY_FILE, SKIP
 from agentlock.errors import DatabaseError
+from agentlock.event_kinds import REFUSED, SKIPPED, Kind
 from agentlock.git.process import output
-from agentlock.guard.judge import open_table
+from agentlock.store import open_table
 from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ def skip(
         return "the owner's key"
     # A person seldom has an agent's name: git knows who they are.
     person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
-    _log(repository, identity, verdict, "skipped", f"{what} by {person}>: {reason}", timeout)
+    _log(repository, identity, verdict, SKIPPED, f"{what} by {person}>: {reason}", timeout)
     return ""
 
 
@@ -47,7 +48,7 @@ def refusal(
     repository: Repository, identity: Identity, verdict: Verdict, what: str, timeout: int
 ) -> None:
     try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        _log(repository, identity, verdict, "refused", what, min(timeout, _LONGEST_WAIT))
+        _log(repository, identity, verdict, REFUSED, what, min(timeout, _LONGEST_WAIT))
     except DatabaseError:
         pass  # the refusal stands without its line in the log
 
@@ -56,7 +57,7 @@ def _owner_agrees(repository: Repository, timeout: int) -> bool:
     """Whether the owner's key lies in the file that is named, or the project has none."""
     store = open_table(repository, timeout, read_only=True)
     try:
-        kept = store.owner_key() or repository.owner_key
+        kept = store.owner.key() or repository.owner_key
     finally:
         store.close()
     if kept is None:
@@ -73,7 +74,7 @@ def _log(
     repository: Repository,
     identity: Identity,
     verdict: Verdict,
-    kind: str,
+    kind: Kind,
     detail: str,
     timeout: int,
 ) -> None:
@@ -84,9 +85,9 @@ def _log(
     detail = storable(f"{detail} ({of}: {storable(shown)})")
     store = open_table(repository, timeout)
     try:
-        with store.writing(durable=kind == "skipped"):
+        with store.writing(durable=kind is SKIPPED):
             first = verdict.conflicts[0].reservation if verdict.conflicts else None
-            store.log(
+            store.events.log(
                 kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
             )
     finally:

@@ -16,10 +16,11 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.git.repository import discover, identify, identify_pusher
-from agentlock.guard.judge import folding_of, judge, open_table
+from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.questions import QUESTIONS, RECORDS, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
 from agentlock.model import PathConflict
+from agentlock.store import open_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from agentlock.guard.early import Asked
     from agentlock.guard.questions import Question
     from agentlock.model import Verdict
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _SEE_GIT = "see what git status and git fsck say, then try again"
 _INSTALL_AGAIN = "install agentlock again, then try once more"
@@ -123,7 +124,7 @@ def _verdict(
         verdict = question.doubt(store, verdict, agent)
     if question.deletes is not None:
         # Every path goes with the default branch: whatever is held, by whomever, forbids it.
-        held = [PathConflict(question.deletes, one) for one in store.reservations(live_at=now)]
+        held = [PathConflict(question.deletes, one) for one in store.reservations.all(live_at=now)]
         verdict = verdict.replace(
             checked=verdict.checked + 1, conflicts=(*held, *verdict.conflicts)
         )

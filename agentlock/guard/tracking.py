@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agentlock.git.pushes import Push, Remote
     from agentlock.git.repository import Repository
     from agentlock.model import Verdict
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _LOOKED_THROUGH = 1_000  # commits; to list what more of them change takes longer than to ask
 
@@ -43,8 +43,10 @@ def doubted(
     if hidden is not None:
         matters = not judged(hidden).clean
     else:
-        required = verdict.policy.require_reservation
-        matters = required or store.others_hold(agent or "", store.now())
+        policy = verdict.policy
+        matters = policy.require_reservation or store.reservations.any_blocks(
+            policy, agent or "", store.now()
+        )
     if not matters:
         return verdict
     lacking = vouched_for(push, heads_at(remote))

@@ -26,10 +26,10 @@ def decide(
 ) -> Verdict:
     """May ``agent`` (None: nobody) change these paths?
 
-    ``reservations`` are the live ones that can match; shared ones block nothing. A path that
-    several hold appears once for each holder's reservation. Complexity: see PatternIndex.
+    ``reservations`` are the live ones that can match; ``policy.blocks`` says which count. A path
+    that several hold appears once for each holder's reservation. Complexity: see PatternIndex.
     """
-    theirs = [held for held in reservations if held.exclusive and held.agent != agent]
+    theirs = [held for held in reservations if policy.blocks(held, agent)]
     conflicts: list[PathConflict] = []
     if theirs:
         index = index_of(theirs, folding)

@@ -15,6 +15,7 @@ from agentlock.errors import (
     NotARepositoryError,
     UsageError,
 )
+from agentlock.event_kinds import INITIALISED, MOVED, OWNER_KEY, STARTED_AFRESH
 from agentlock.git.config import forget, record
 from agentlock.git.process import git
 from agentlock.git.repository import discover
@@ -35,8 +36,9 @@ from agentlock.text import storable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.event_kinds import Kind
     from agentlock.git.repository import Repository
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
 
@@ -131,7 +133,7 @@ def _initialise(
         key = _project_of_server(repository, location, identifier, timeout)
     key = storable(key or default_project(repository))  # a path need not be UTF-8
     new_project = migrate.add_project(location, key, timeout=timeout)
-    happened = ("started-afresh", lost) if lost else ("initialised", "") if created else None
+    happened = (STARTED_AFRESH, lost) if lost else (INITIALISED, "") if created else None
     with closing(open_store(location, identifier, key, timeout=timeout)) as store:
         kept = _write(store, happened, owner_key, agent)
     _record(repository, location, identifier, key, kept)
@@ -153,8 +155,8 @@ def use(
         location = place(database)
         identifier = migrate.join(location, timeout=timeout)
         with closing(open_store(location, identifier, key, timeout=timeout)) as store:
-            happened = ("moved", f"from {repository.database}")
-            kept = _write(store, happened, None if store.owner_key() else owner_key, agent)
+            happened = (MOVED, f"from {repository.database}")
+            kept = _write(store, happened, None if store.owner.key() else owner_key, agent)
         _record(repository, location, identifier, key, kept)
     return location
 
@@ -280,7 +282,7 @@ def _set_aside(repository: Repository, location: str) -> str:
             old = open_store(
                 location, repository.database_id, repository.project, timeout=0, read_only=True
             )
-            held = str(len(old.reservations(live_at=old.now())))
+            held = str(len(old.reservations.all(live_at=old.now())))
             old.close()
         except AgentlockError:
             pass
@@ -317,17 +319,17 @@ def _record(
 
 
 def _write(
-    store: Store, happened: tuple[str, str] | None, owner_key: str | None, agent: str
+    store: Store, happened: tuple[Kind, str] | None, owner_key: str | None, agent: str
 ) -> str | None:
     """Log what happened (kind and detail), keep the hash of an owner's key; the one there is."""
-    present = store.owner_key()
+    present = store.owner.key()
     if happened is None and owner_key is None:
         return present
     with store.writing():
         now = store.now()
         if happened is not None:
-            store.log(happened[0], now, agent=agent, detail=happened[1])
+            store.events.log(happened[0], now, agent=agent, detail=happened[1])
         if owner_key is not None and owner_key != present:
-            store.set_owner_key(owner_key)
-            store.log("owner-key", now, agent=agent, detail="replaced" if present else "set")
+            store.owner.set_key(owner_key)
+            store.events.log(OWNER_KEY, now, agent=agent, detail="replaced" if present else "set")
     return owner_key or present

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError
+from agentlock.event_kinds import REPAIRED
 from agentlock.model import Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from agentlock.model import Keys, Reservation
     from agentlock.patterns.matching import Folding, Pattern
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _SENDER = ""
 
@@ -61,28 +62,28 @@ def repair(store: Store, folding: Folding) -> list[str]:
             if held.id in ended:
                 continue
             if fault.keys is not None:
-                store.correct_keys(held.id, fault.keys)
+                store.reservations.correct_keys(held.id, fault.keys)
                 remedy = "it is found by its pattern again"
             elif fault.ends:
-                store.change(held, released=now)
+                store.reservations.change(held, released=now)
                 ended.add(held.id)
                 remedy = f"reservation {held.id} of {held.agent} was ended"
                 subject = f"reservation {held.id} was ended by db check --repair"
-                store.send(_SENDER, held.agent, subject, fault.sentence, now)
+                store.messages.send(_SENDER, held.agent, subject, fault.sentence, now)
             else:
                 store.raise_fence(held.fence)
                 remedy = "no fence up to it will be given again"
             done.append(f"{fault.sentence}: {remedy}")
-            store.log("repaired", now, reservation=held, detail=done[-1])
+            store.events.log(REPAIRED, now, reservation=held, detail=done[-1])
     return done
 
 
 def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
     now = store.now()
     last_fence = store.last_fence()
-    stored = store.keys_of_live(now)
+    stored = store.reservations.keys_of_live(now)
     readable: dict[int, tuple[Reservation, Pattern]] = {}
-    for held in store.reservations(live_at=now):
+    for held in store.reservations.all(live_at=now):
         try:
             pattern = compile_pattern(held.pattern, folding)
         except PatternError as error:
@@ -96,11 +97,11 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
             yield Fault(f"reservation {held.id} has a fence that was never given", held)
         readable[held.id] = (held, pattern)
     for held, pattern in readable.values():
-        for near in store.live_near(pattern.keys, now, below=True):
+        for near in store.reservations.live_near(pattern.keys, now, below=True):
             # Each pair once: the newer one, by its fence, is the one that should not be there.
-            if near.agent == held.agent or (near.fence, near.id) <= (held.fence, held.id):
+            if not near.meets(held) or (near.fence, near.id) <= (held.fence, held.id):
                 continue
-            if near.id not in readable or not (near.exclusive or held.exclusive):
+            if near.id not in readable:
                 continue
             witness = overlap(pattern, readable[near.id][1])
             if witness is not None:

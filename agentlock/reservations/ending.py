@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.event_kinds import FORCE_RELEASED, RELEASED
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.text import check_reason
 
 if TYPE_CHECKING:
     from agentlock.model import Reservation
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 def release(
@@ -20,19 +21,19 @@ def release(
     reason = check_reason(reason)
     with store.writing(durable=force):  # a release that is lost leaves the lease to run out
         now = store.now()
-        tidy(store, store.policy(), now)
-        store.register(agent, now)
+        tidy(store, store.policy.read(), now)
+        store.agents.register(agent, now)
         chosen = choose(store, agent, selection, now, foreign=force)
         released = []
         for held in chosen:
             if held.released_ts is not None:
                 continue
-            ended = store.change(held, released=now)
+            ended = store.reservations.change(held, released=now)
             released.append(ended)
             if held.agent == agent:
-                store.log("released", now, agent=agent, reservation=held, detail=reason)
+                store.events.log(RELEASED, now, agent=agent, reservation=held, detail=reason)
                 continue
-            store.log("force-released", now, agent=agent, reservation=held, detail=reason)
+            store.events.log(FORCE_RELEASED, now, agent=agent, reservation=held, detail=reason)
             subject = f"{agent} ended your reservation {held.id} ({shown(held)})"
-            store.send(agent, held.agent, subject, reason, now)
+            store.messages.send(agent, held.agent, subject, reason, now)
     return released

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration
 from agentlock.errors import DatabaseError, RefusedError, UsageError
+from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, REFUSED, RENEWED
 from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
 from agentlock.reservations.naming import Selection, choose, shown
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from agentlock.model import Policy
     from agentlock.patterns.syntax import Reading
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 SHORTEST_TTL = 60 * MICROSECONDS
 MOST_PATTERNS = 5_000
@@ -85,7 +86,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = Search(store, request, [pattern for _, pattern in wanted], folding)
     with store.reading():
-        check_lease(request.ttl, store.policy(), request.ttl_text)
+        check_lease(request.ttl, store.policy.read(), request.ttl_text)
         search.everything()
     answer = _refused(store, search) or _granted(store, request, wanted, search, reason)
     if answer.conflicts:
@@ -112,7 +113,7 @@ def _granted(
 ) -> Answer:
     """Everything granted in one transaction, or what another agent was granted a moment before."""
     with store.writing():
-        now, policy = store.now(), store.policy()
+        now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
         conflicts = search.confirmed(now)
         if conflicts:
@@ -125,7 +126,7 @@ def _granted(
 
 def _register(store: Store, request: Request, now: int) -> None:
     program, model = storable(request.program), storable(request.model)
-    store.register(request.agent, now, program=program, model=model)
+    store.agents.register(request.agent, now, program=program, model=model)
 
 
 def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
@@ -137,7 +138,7 @@ def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
     with suppress(DatabaseError), store.writing(durable=False):
         now = store.now()
         _register(store, request, now)
-        store.log("refused", now, agent=request.agent, pattern=first.pattern, detail=detail)
+        store.events.log(REFUSED, now, agent=request.agent, pattern=first.pattern, detail=detail)
 
 
 def renew(
@@ -145,11 +146,11 @@ def renew(
 ) -> list[Reservation]:
     """Extend one's own live leases to now + TTL, never shorter; an expired one is refused."""
     with store.writing():
-        now, policy = store.now(), store.policy()
+        now, policy = store.now(), store.policy.read()
         check_lease(ttl, policy, ttl_text)
         tidy(store, policy, now)
         if selection.all:
-            chosen = store.reservations(agent=agent, live_at=now)
+            chosen = store.reservations.all(agent=agent, live_at=now)
             if not chosen:
                 raise RefusedError(f"{agent} holds nothing", fix="agentlock reserve PATTERN")
         else:
@@ -160,11 +161,11 @@ def renew(
                     f"reservation {held.id} ({shown(held)}) has ended and cannot be renewed",
                     fix="reserve it again: somebody may have changed those files meanwhile",
                 )
-        store.register(agent, now)
-        renewed = [store.change(held, expires=max(held.expires_ts, now + ttl)) for held in chosen]
-        for held in renewed:
-            store.log("renewed", now, agent=agent, reservation=held)
-    return renewed
+        store.agents.register(agent, now)
+        return [
+            store.reservations.extend(held, RENEWED, now, expires=max(held.expires_ts, now + ttl))
+            for held in chosen
+        ]
 
 
 def _grant(
@@ -176,9 +177,9 @@ def _grant(
     now: int,
 ) -> Reservation:
     expires = now + request.ttl
-    held = store.own(request.agent, reading.pattern, pattern.keys, now)
+    held = store.reservations.own(request.agent, reading.pattern, pattern.keys, now)
     if held is None:
-        granted = store.grant(
+        granted = store.reservations.grant(
             request.agent,
             reading.pattern,
             typed=reading.typed,
@@ -188,14 +189,15 @@ def _grant(
             now=now,
             expires=expires,
         )
-        store.log("granted", now, agent=request.agent, reservation=granted, detail=reason)
+        store.events.log(GRANTED, now, agent=request.agent, reservation=granted, detail=reason)
         return granted
-    extended = store.change(
+    exclusive = held.exclusive or request.exclusive
+    return store.reservations.extend(
         held,
+        EXTENDED if exclusive == held.exclusive else MADE_EXCLUSIVE,
+        now,
         expires=max(held.expires_ts, expires),
-        exclusive=held.exclusive or request.exclusive,
+        exclusive=exclusive,
         reason=reason or held.reason,
+        detail=reason,
     )
-    kind = "extended" if extended.exclusive == held.exclusive else "made-exclusive"
-    store.log(kind, now, agent=request.agent, reservation=extended, detail=reason)
-    return extended

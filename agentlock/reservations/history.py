@@ -12,7 +12,7 @@ from agentlock.patterns.overlap import overlap
 if TYPE_CHECKING:
     from agentlock.model import Event, Reservation
     from agentlock.patterns.matching import Folding, Pattern
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 class History(Value):
@@ -33,10 +33,10 @@ class Page(Value):
 def history(store: Store, identifier: int) -> History:
     """One reservation, live or ended; UsageError if there is none with this number."""
     with store.reading():
-        held = store.reservation(identifier)
+        held = store.reservations.get(identifier)
         if held is None:
             raise UsageError(f"there is no reservation {identifier}", see="agentlock list --all")
-        return History(held, tuple(store.events(reservation=identifier)), store.now())
+        return History(held, tuple(store.events.find(reservation=identifier)), store.now())
 
 
 def events(
@@ -49,7 +49,7 @@ def events(
     path: Pattern | None = None,
 ) -> Page:
     """The events after the one numbered ``after``, of one agent, on one path or folder."""
-    found = store.events(after=after, since=since, agent=agent)
+    found = store.events.find(after=after, since=since, agent=agent)
     last = max((event.id for event in found), default=after)
     if path is not None:
         found = [event for event in found if _concerns(event, path, folding)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agentlock.patterns.matching import Folding, Pattern
     from agentlock.patterns.syntax import Tree
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 
 class Selection(Value):
@@ -53,22 +53,24 @@ def choose(
     store: Store, agent: str, selection: Selection, now: int, *, foreign: bool
 ) -> list[Reservation]:
     if selection.all:
-        return store.unreleased(None if foreign else agent)
+        return store.reservations.unreleased(None if foreign else agent)
     if selection.ids:
         chosen = [_by_id(store, agent, number, foreign=foreign) for number in selection.ids]
     else:
         whose = None if foreign else agent
-        live = store.reservations(agent=whose, live_at=now)
+        live = store.reservations.all(agent=whose, live_at=now)
         chosen = []
         for typed, texts in selection.patterns:
             meant = [held for held in live if held.pattern in texts]
-            chosen += meant or _by_pattern(store, agent, store.unreleased(whose), typed, texts, now)
+            chosen += meant or _by_pattern(
+                store, agent, store.reservations.unreleased(whose), typed, texts, now
+            )
     unique = {held.id: held for held in chosen}
     return list(unique.values())
 
 
 def _by_id(store: Store, agent: str, number: int, *, foreign: bool) -> Reservation:
-    held = store.reservation(number)
+    held = store.reservations.get(number)
     if held is None:
         raise UsageError(f"there is no reservation {number}", see="agentlock list")
     if held.agent != agent and not foreign:
@@ -90,7 +92,7 @@ def _by_pattern(
     """What the text means here; only where nothing is called so, what was typed so elsewhere."""
     chosen = [held for held in candidates if held.pattern in texts]
     if not chosen:
-        live = store.reservations(live_at=now)
+        live = store.reservations.all(live_at=now)
         _refuse_foreign([held for held in live if held.pattern in texts], agent, typed)
         chosen = [held for held in candidates if held.typed == typed]
         if not chosen:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration
 from agentlock.errors import UsageError
+from agentlock.event_kinds import PRUNED
 from agentlock.model import MICROSECONDS
 
 if TYPE_CHECKING:
     from agentlock.model import Policy
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 SHORTEST_RETENTION = 3600 * MICROSECONDS
 BITE = 50  # rows that a write removes for those before it; it adds two or three itself
@@ -33,10 +34,10 @@ def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
     with store.writing():
         now = store.now()
         detail = f"everything of more than {format_duration(retention)} ago"
-        store.log("pruned", now, agent=agent, detail=detail)
+        store.events.log(PRUNED, now, agent=agent, detail=detail)
     while True:
         with store.writing():
-            gone = store.prune(now - retention, LARGE_BITE)
+            gone = store.events.prune(now - retention, LARGE_BITE)
         events, reservations = events + gone[0], reservations + gone[1]
         if not any(gone):
             return events, reservations
@@ -47,11 +48,11 @@ def tidy(store: Store, policy: Policy, now: int) -> None:
 
     A full bite or none: it takes an event to say what went.
     """
-    store.log_expired(now)
+    store.reservations.log_expired(now)
     if policy.retention is None:
         return
-    events, reservations = store.prune(now - policy.retention, BITE, least=BITE)
+    events, reservations = store.events.prune(now - policy.retention, BITE, least=BITE)
     if events or reservations:
         what = f"{events} events and {reservations} reservations"
         age = format_duration(policy.retention)
-        store.log("pruned", now, detail=f"{what} of more than {age} ago")
+        store.events.log(PRUNED, now, detail=f"{what} of more than {age} ago")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from agentlock.reservations.granting import Request
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 MOST_CONFLICTS = 1_000
 _ASKED_AGAIN = 100
@@ -56,7 +56,7 @@ class Search:
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """Theirs that may meet it; for a file only those that match, found without parsing all."""
-        near = self._store.live_near(pattern.keys, self._at, below=pattern.has_below)
+        near = self._store.reservations.live_near(pattern.keys, self._at, below=pattern.has_below)
         return _worth_testing(near, pattern, self._folding)
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
@@ -68,8 +68,8 @@ class Search:
             # transaction that was committed only after we had looked.
             near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
             new = [
-                *self._store.live_since(self._fence, now, near),
-                *self._store.extended_since(self._event, now, near),
+                *self._store.reservations.live_since(self._fence, now, near),
+                *self._store.reservations.extended_since(self._event, now, near),
             ]
             again = [
                 conflict
@@ -101,13 +101,11 @@ class Search:
         return [one for one in rest if self._stands(one.reservation, now)]
 
     def _stands(self, theirs: Reservation, now: int) -> bool:
-        current = self._store.reservation(theirs.id)
+        current = self._store.reservations.get(theirs.id)
         return current is not None and current.is_live(now)
 
     def _tested(self, pattern: Pattern, theirs: Reservation) -> Iterable[Conflict]:
-        if theirs.agent == self._request.agent:
-            return
-        if not (theirs.exclusive or self._request.exclusive):
+        if not theirs.meets(self._request):
             return
         compiled = self._compiled.get(theirs.pattern)
         if compiled is None:
@@ -144,7 +142,7 @@ def meeting(
 
     DatabaseError if one of them cannot be read.
     """
-    near = store.live_near(pattern.keys, now, below=pattern.has_below)
+    near = store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
     met = [(held, overlap(pattern, compile_stored(held, folding))) for held in near if counts(held)]
     return [(held, witness) for held, witness in met if witness is not None]
 
@@ -163,7 +161,7 @@ def listed(
     DatabaseError if one of them cannot be read.
     """
     now = store.now()
-    found = store.reservations(agent=agent, live_at=None if history else now)
+    found = store.reservations.all(agent=agent, live_at=None if history else now)
     if path is not None:
         near = _worth_testing(found, path, folding)
         found = [held for held in near if overlap(path, compile_stored(held, folding)) is not None]

@@ -8,11 +8,11 @@ from agentlock.model import MICROSECONDS
 
 if TYPE_CHECKING:
     from agentlock.model import Event
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 _DAY = 24 * 3600 * MICROSECONDS
 
 
 def interventions(store: Store, now: int) -> list[Event]:
     """The interventions of the 24 hours before ``now``, the oldest first."""
-    return store.interventions(now - _DAY)
+    return store.events.interventions(now - _DAY)

@@ -1,4 +1,4 @@
-"""The reservation table: the only place that holds SQL."""
+"""The reservation table. SQL stands nowhere else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,36 @@ from agentlock.errors import ConfigurationError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.store.protocol import Store
+    from typing import Protocol
+
+    from agentlock.store.base import Store
+
+    class Recorded(Protocol):
+        """What `init` recorded in a repository; None where it did not."""
+
+        @property
+        def database(self) -> str | None: ...
+        @property
+        def database_id(self) -> str | None: ...
+        @property
+        def project(self) -> str | None: ...
+
 
 DEFAULT_TIMEOUT = 30 * 1_000_000
 NOT_INITIALISED = "no reservation table is recorded for this repository"
+
+
+def open_table(
+    recorded: Recorded, timeout: int = DEFAULT_TIMEOUT, *, read_only: bool = False
+) -> Store:
+    """The project's table, as a repository records it; see ``open_store``."""
+    return open_store(
+        recorded.database,
+        recorded.database_id,
+        recorded.project,
+        timeout=timeout,
+        read_only=read_only,
+    )
 
 
 def open_store(

@@ -1,29 +1,23 @@
-"""Copy a project from one database to another, whichever engine each of them is.
+"""Copy a project from one database to another, on the same engine or the other one.
 
-Both sides give and take rows in one form: numbers as int, everything else as bytes. So every id,
-fence and byte of a name stays what it was.
+Each engine has a `Side`, which gives and takes rows in one form: numbers as int, everything else as
+bytes. So every id, fence and byte of a name stays what it was.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from typing import TYPE_CHECKING, Protocol
 
 from agentlock.errors import DatabaseError, UsageError
-from agentlock.model import Keys
 from agentlock.store import is_url
-from agentlock.store import statements as sql
-from agentlock.store.postgres import fitting
-from agentlock.store.postgres.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     Row = tuple[Any, ...]  # int, bytes or None
 
-# Each after those that it refers to, with the column that its rows are counted by.
+# Each table after those that it refers to, with the column that its rows are counted by.
 TABLES = {
     "projects": "id",
     "agents": "id",
@@ -32,20 +26,20 @@ TABLES = {
     "events": "id",
     "commits": "rowid",
 }
-_BATCH = 500
-_KEYS = ("prefix_key", "name_key", "extension_key")
+BATCH = 500
 
 
-class _Side(Protocol):
+class Side(Protocol):
     """A database in a transaction that keeps all other writers of the project out."""
 
-    def find(self, project: str) -> int | None: ...
+    def find(self, project: str) -> int | None:
+        """The id of the project, whose writers are kept out from now on."""
 
     def columns(self, table: str) -> dict[str, str]:
         """Name → type."""
 
     def rows(self, table: str, columns: list[str], project: int, after: int) -> list[Row]:
-        """The next rows of a project, in the order of the column that they are counted by."""
+        """The next BATCH rows of a project, in the order of the column they are counted by."""
 
     def insert(self, table: str, columns: list[str], rows: list[Row]) -> None: ...
 
@@ -56,13 +50,13 @@ class _Side(Protocol):
 
 
 def copy(source: str, target: str, project: str, *, timeout: int) -> dict[str, int]:
-    """Copy every row of a project, with its history; how many each table has.
+    """Copy every row of a project, with its history; how many rows each table has.
 
     Nobody writes to the project meanwhile. What was written is read again and compared before it is
-    committed. UsageError where the target holds the project already, DatabaseError where another
+    committed. UsageError if the target holds the project already, DatabaseError if another
     project's rows have the same ids there.
     """
-    with _opened(source, timeout) as old, _opened(target, timeout) as new:
+    with _side(source, timeout) as old, _side(target, timeout) as new:
         number = old.find(project)
         if number is None:
             raise UsageError(f"{source} knows no project {project!r}", see="agentlock status")
@@ -77,7 +71,7 @@ def copy(source: str, target: str, project: str, *, timeout: int) -> dict[str, i
     return counts
 
 
-def _copy_table(old: _Side, new: _Side, table: str, columns: list[str], project: int) -> int:
+def _copy_table(old: Side, new: Side, table: str, columns: list[str], project: int) -> int:
     count = after = 0
     key = columns.index(TABLES[table])
     while rows := old.rows(table, columns, project, after):
@@ -91,106 +85,32 @@ def _copy_table(old: _Side, new: _Side, table: str, columns: list[str], project:
     return count
 
 
-class _SQLite:
-    def __init__(self, path: str, timeout: int) -> None:
-        self._path = path
-        self._connection = sqlite3.connect(path, timeout=timeout / 1_000_000, isolation_level=None)
-        for statement in ("PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"):
-            self._connection.execute(statement)
-        self._connection.execute("BEGIN IMMEDIATE")
+def _side(location: str, timeout: int) -> contextlib.AbstractContextManager[Side]:
+    """One side; leaving it takes back what was not committed."""
+    if is_url(location):
+        from agentlock.store.postgres.side import PostgresSide
 
-    def close(self) -> None:
-        self._connection.close()
+        return contextlib.closing(PostgresSide(location, timeout))
+    from agentlock.store.sqlite.side import opened_side
 
-    def find(self, project: str) -> int | None:
-        found = self._connection.execute(sql.READ_PROJECT, (project,)).fetchone()
-        return None if found is None else int(found[0])
-
-    def columns(self, table: str) -> dict[str, str]:
-        named = {row[1]: row[2] for row in self._connection.execute(sql.columns_of(table))}
-        return named if "id" in named else {**named, "rowid": "INTEGER"}
-
-    def rows(self, table: str, columns: list[str], project: int, after: int) -> list[Row]:
-        kinds = self.columns(table)
-        shown = [f"CAST({name} AS BLOB)" if kinds[name] == "TEXT" else name for name in columns]
-        statement = sql.rows_after(table, shown, TABLES[table], "?", "?", "?")
-        return self._connection.execute(statement, (project, after, _BATCH)).fetchall()
-
-    def insert(self, table: str, columns: list[str], rows: list[Row]) -> None:
-        kinds = self.columns(table)
-        bound = ["CAST(? AS TEXT)" if kinds[name] == "TEXT" else "?" for name in columns]
-        self._connection.executemany(sql.insert_into(table, columns, [bound]), rows)
-
-    def kept(self, _columns: list[str], row: Row) -> Row:
-        return row
-
-    def commit(self) -> None:
-        self._connection.execute("COMMIT")
+    return opened_side(location, timeout)
 
 
-class _Postgres(Server):
-    def __init__(self, location: str, timeout: int) -> None:
-        super().__init__(location, timeout)
-        self._script(sql.POSTGRES_BEGIN_COPYING.format(wait=max(timeout // 1000, 1)))
-        self._changed: set[str] = set()
-
-    def find(self, project: str) -> int | None:
-        found = self._ask(sql.POSTGRES_FIND_PROJECT, (project,))
-        if not found:
-            return None
-        (number,) = found[0]
-        self._ask(sql.POSTGRES_LOCK_PROJECT, (sql.APPLICATION_ID, number))
-        return int(number)
-
-    def columns(self, table: str) -> dict[str, str]:
-        return {str(name): str(kind) for name, kind in self._ask(sql.POSTGRES_COLUMNS, (table,))}
-
-    def rows(self, table: str, columns: list[str], project: int, after: int) -> list[Row]:
-        kinds = self.columns(table)
-        shown = [
-            f"convert_to({name}, 'UTF8')" if kinds[name] == "text" else name for name in columns
-        ]
-        statement = sql.rows_after(table, shown, TABLES[table], "$1", "$2", "$3")
-        return self._ask(statement, (project, after, _BATCH))
-
-    def insert(self, table: str, columns: list[str], rows: list[Row]) -> None:
-        kinds = self.columns(table)
-        self._changed.add(table)
-        bound = []
-        parameters: list[Any] = []
-        for row in rows:
-            places = range(len(parameters) + 1, len(parameters) + 1 + len(row))
-            bound.append(
-                [
-                    f"convert_from(${place}::bytea, 'UTF8')"
-                    if kinds[name] == "text"
-                    else f"${place}"
-                    for name, place in zip(columns, places, strict=True)
-                ]
-            )
-            parameters += row
-        self._ask(sql.insert_into(table, columns, bound), tuple(parameters))
-
-    def kept(self, columns: list[str], row: Row) -> Row:
-        if _KEYS[0] not in columns:
-            return row
-        places = [columns.index(name) for name in _KEYS]
-        found = fitting(Keys(*(row[place] for place in places)))
-        kept = dict(zip(places, (found.prefix, found.name, found.extension), strict=True))
-        return tuple(kept.get(place, value) for place, value in enumerate(row))
-
-    def commit(self) -> None:
-        for table in self._changed:
-            self._ask(sql.go_on_counting(table, TABLES[table]), ())
-        self._script("COMMIT")
+# The SQL of both sides is made of constants, whatever the columns are.
 
 
-@contextlib.contextmanager
-def _opened(location: str, timeout: int) -> Iterator[_Side]:
-    """One side; closing takes back what was not committed."""
-    try:
-        side = _Postgres(location, timeout) if is_url(location) else _SQLite(location, timeout)
-        with contextlib.closing(side):
-            yield side
-    except sqlite3.Error as error:
-        raise DatabaseError(f"{location} cannot be read or written: {error}") from error
+def rows_after(table: str, columns: list[str], places: tuple[str, str, str]) -> str:
+    """Parameters, in these places: the project, after which row, how many."""
+    project, after, most = places
+    key = TABLES[table]
+    owner = "id" if table == "projects" else "project_id"
+    return (
+        f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608
+        f" WHERE {owner} = {project} AND {key} > {after} ORDER BY {key} LIMIT {most}"
+    )
+
+
+def insert_into(table: str, columns: list[str], rows: list[list[str]]) -> str:
+    """``rows`` are how each parameter is written."""
+    values = ", ".join(f"({', '.join(row)})" for row in rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"  # noqa: S608

@@ -14,7 +14,7 @@ from support import Repo, run
 from support.doctoring import doctor, hook_file, pasted, wrong
 
 from agentlock.install.hooks import HOOKS
-from agentlock.store.migrate import steps
+from agentlock.store.migrations import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ def _older_schema(repo: Repo) -> None:
     repo.database.unlink()
     for path in repo.database.parent.glob("*-*"):
         path.unlink()
-    number, script = steps()[0]
+    number, script = steps("sqlite")[0]
     with closing(sqlite3.connect(repo.database, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {application}")

@@ -14,7 +14,7 @@ import pytest
 from support import AGENTLOCK, Repo
 
 from agentlock.cli.guide import GUIDE
-from agentlock.store.statements import SCHEMA_VERSION
+from agentlock.store.base import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

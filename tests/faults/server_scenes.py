@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from support import Repo, Result
 from support.wire import Wire, wire_to
 
-from agentlock.store.statements import APPLICATION_ID
+from agentlock.store.base import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -150,5 +150,5 @@ def test_a_client_that_hangs_in_its_transaction_does_not_stop_the_others(scene: 
     writing.__enter__()
     assert scene.reserve("docs/**").code == 0
     with pytest.raises(DatabaseUnreachableError, match="was lost"):
-        store.register("TooLate", 1)
+        store.agents.register("TooLate", 1)
     store.close()

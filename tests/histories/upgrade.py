@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from histories.stage import faults, look
 from support import AGENTLOCK
 
-from agentlock.store.migrate import steps
-from agentlock.store.statements import APPLICATION_ID, SCHEMA_VERSION
+from agentlock.store.base import APPLICATION_ID, SCHEMA_VERSION
+from agentlock.store.migrations import steps
 
 if TYPE_CHECKING:
     import random
@@ -28,7 +28,7 @@ def age(repo: Repo) -> None:
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.executescript(steps()[0][1])
+        connection.executescript(steps("sqlite")[0][1])
         connection.execute("PRAGMA user_version = 1")
         connection.execute("ATTACH ? AS new", (str(path),))
         tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")

@@ -17,7 +17,7 @@ from support.postgresql import Server
 from support.racing import Call, at_the_gate, signal_once_it_writes, start_together
 
 import agentlock
-from agentlock.store.statements import APPLICATION_ID
+from agentlock.store.base import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -232,9 +232,9 @@ def next_version(folder: Path) -> tuple[int, Path]:
             "INSERT INTO added_by_the_next_version VALUES (1);\n",
             encoding="utf-8",
         )
-    statements = package / "agentlock" / "store" / "statements.py"
-    text = statements.read_text(encoding="utf-8")
-    newer = text.replace(f"SCHEMA_VERSION = {version - 1}\n", f"SCHEMA_VERSION = {version}\n")
+    base = package / "agentlock" / "store" / "base.py"
+    text = base.read_text(encoding="utf-8")
+    newer = text.replace(f"SCHEMA_VERSION = {version - 1} ", f"SCHEMA_VERSION = {version} ")
     assert newer != text
-    statements.write_text(newer, encoding="utf-8")
+    base.write_text(newer, encoding="utf-8")
     return version, package

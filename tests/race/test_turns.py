@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from support.racing import Call, start_together
 
+from agentlock.event_kinds import PRUNED
 from agentlock.store import migrate
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.sqlite.turns import SUFFIX, Turn
 
@@ -201,13 +202,13 @@ def test_a_file_that_somebody_keeps_locked_as_a_whole_lets_nobody_fail(repo: Rep
 
 def test_the_file_of_turns_is_for_whoever_may_use_the_database(tmp_path: Path) -> None:
     path = str(tmp_path / "table" / "agentlock.sqlite3")
-    identifier = migrate.create(path, Modes(0o660, 0o2770))
+    identifier = schema.create(path, Modes(0o660, 0o2770))
     migrate.add_project(path, "p")
     before = os.umask(0o077)
     try:
         store = SQLiteStore(path, identifier, "p", timeout=SECOND, read_only=False)
         with store.writing():
-            store.log("probe", store.now())
+            store.events.log(PRUNED, store.now())
         store.close()
     finally:
         os.umask(before)
@@ -242,7 +243,7 @@ def test_many_threads_of_one_process_all_get_to_write(repo: Repo) -> None:
             )
             for _ in range(5):
                 with store.writing():
-                    store.log("probe", store.now())
+                    store.events.log(PRUNED, store.now())
             store.close()
         except BaseException as error:  # noqa: BLE001 -- the test tells what it was
             failures.append(error)

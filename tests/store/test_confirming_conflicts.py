@@ -14,13 +14,14 @@ from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.reservations.search import MOST_CONFLICTS, Search
 from agentlock.store import migrate, open_store
+from agentlock.store.sqlite import schema
 from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 HOUR = 3600 * MICROSECONDS
 MANY = 300
@@ -29,7 +30,7 @@ MANY = 300
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     path = str(tmp_path / "table" / "agentlock.sqlite3")
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     migrate.add_project(path, "p")
     store = open_store(path, identifier, "p")
     yield store

@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agentlock.errors import ConfigurationError, DatabaseError, DatabaseUnreachableError
+from agentlock.event_kinds import (
+    EXTENDED,
+    GRANTED,
+    KINDS,
+    POLICY,
+    PRUNED,
+    REFUSED,
+    RELEASED,
+    RENEWED,
+    SKIPPED,
+)
 from agentlock.model import Policy
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
+from agentlock.store.reservations import _MANY_KEYS
 from agentlock.store.sqlite.filesystem import Modes
-from agentlock.store.table import _MANY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from agentlock.model import Keys, Reservation
-    from agentlock.store.protocol import Store
+    from agentlock.store.base import Store
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -68,8 +79,8 @@ def grant(store: Store) -> Callable[..., Reservation]:
     ) -> Reservation:
         with store.writing():
             now = store.now()
-            store.register(agent, now)
-            return store.grant(
+            store.agents.register(agent, now)
+            return store.reservations.grant(
                 agent,
                 pattern,
                 typed=pattern,
@@ -87,8 +98,8 @@ def test_what_is_granted_is_read_back_as_it_was(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
     granted = grant(pattern=b"/src/\xff \n.py")
-    assert store.reservation(granted.id) == granted
-    assert store.reservations(live_at=store.now()) == [granted]
+    assert store.reservations.get(granted.id) == granted
+    assert store.reservations.all(live_at=store.now()) == [granted]
     assert granted.agent == "A"
     assert granted.fence == 1
 
@@ -99,21 +110,21 @@ def test_a_grant_is_seen_by_others_once_it_is_committed_and_not_before(
     other = database.open(read_only=True)
     with store.writing():
         now = store.now()
-        store.register("A", now)
-        assert other.agents() == []
-    assert [agent.name for agent in other.agents()] == ["A"]
+        store.agents.register("A", now)
+        assert other.agents.all() == []
+    assert [agent.name for agent in other.agents.all()] == ["A"]
     other.close()
 
 
 def test_an_exception_takes_everything_back(store: Store) -> None:
     def write_and_fail() -> None:
         with store.writing():
-            store.register("A", store.now())
+            store.agents.register("A", store.now())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
-    assert store.agents() == []
+    assert store.agents.all() == []
 
 
 def test_fences_rise_with_each_grant_and_each_new_mode_and_never_return(
@@ -122,15 +133,15 @@ def test_fences_rise_with_each_grant_and_each_new_mode_and_never_return(
     first, second = grant(), grant("B", b"/b")
     assert (first.fence, second.fence) == (1, 2)
     with store.writing():
-        shared = store.change(first, exclusive=False)
-        extended = store.change(second, expires=second.expires_ts + HOUR)
+        shared = store.reservations.change(first, exclusive=False)
+        extended = store.reservations.extend(second, RENEWED, 1, expires=second.expires_ts + HOUR)
     assert (shared.fence, extended.fence) == (3, 2)
 
 
 def test_ids_are_never_given_twice(store: Store, grant: Callable[..., Reservation]) -> None:
     first = grant()
     with store.writing():
-        store.change(first, released=store.now())
+        store.reservations.change(first, released=store.now())
     assert grant().id > first.id
 
 
@@ -141,10 +152,10 @@ def test_prefixes_and_names_find_only_what_is_live_and_their_own(
     grant("B", b"/src/b.py")
     over = grant("C", ttl=-SECOND)
     now = store.now()
-    assert store.live_on([b"src/a.py"], [b"a.py"], now) == [held]
+    assert store.reservations.live_on([b"src/a.py"], [b"a.py"], now) == [held]
     assert not over.is_live(now)
-    assert store.live_on([b"src"], [b"a.py"], now) == []
-    assert store.live_on([b"src/a.py"], [b"b.py"], now) == []
+    assert store.reservations.live_on([b"src"], [b"a.py"], now) == []
+    assert store.reservations.live_on([b"src/a.py"], [b"b.py"], now) == []
 
 
 def test_thousands_of_keys_can_be_asked_at_once(
@@ -153,16 +164,16 @@ def test_thousands_of_keys_can_be_asked_at_once(
     held = grant()
     many = [b"dir/%d" % number for number in range(5000)]
     now = store.now()
-    assert store.live_on([*many, b"src/a.py"], [*many, b"a.py"], now) == [held]
+    assert store.reservations.live_on([*many, b"src/a.py"], [*many, b"a.py"], now) == [held]
 
 
 def test_thousands_of_keys_can_be_asked_at_once_where_still_more_are_held(store: Store) -> None:
     asked = [b"src/%d" % number for number in range(_MANY_KEYS + 1)]
     with store.writing():
         now = store.now()
-        store.register("A", now)
+        store.agents.register("A", now)
         granted = [
-            store.grant(
+            store.reservations.grant(
                 "A",
                 b"/" + path,
                 typed=path,
@@ -174,7 +185,7 @@ def test_thousands_of_keys_can_be_asked_at_once_where_still_more_are_held(store:
             )
             for path in [b"doc/before", *asked]
         ]
-    assert store.live_on(asked, [], now) == granted[1:]
+    assert store.reservations.live_on(asked, [], now) == granted[1:]
 
 
 def test_a_path_of_any_length_can_be_reserved_and_is_found(
@@ -186,13 +197,13 @@ def test_a_path_of_any_length_can_be_reserved_and_is_found(
     held = grant(pattern=b"/" + path)
     keys = compile_pattern(held.pattern).keys
     now = store.now()
-    assert store.own("A", held.pattern, keys, now) == held
-    assert store.live_near(keys, now, below=False) == [held]
-    assert store.keys_of_live(now) == {held.id: store.kept(keys)}
+    assert store.reservations.own("A", held.pattern, keys, now) == held
+    assert store.reservations.live_near(keys, now, below=False) == [held]
+    assert store.reservations.keys_of_live(now) == {held.id: store.kept(keys)}
     for depth in (1, 3, 4, 14):
         above = compile_pattern(b"/" + b"/".join(names[:depth]) + b"/**")
-        assert store.live_near(above.keys, now, below=True) == [held]
-    assert store.live_on(*path_keys(path), now) == [held]
+        assert store.reservations.live_near(above.keys, now, below=True) == [held]
+    assert store.reservations.live_on(*path_keys(path), now) == [held]
     assert store.standing(*path_keys(path))[2] == [held]
 
 
@@ -211,7 +222,7 @@ def test_everything_that_a_pattern_meets_is_near_it(
     folding = Folding(ignore_case=True)
     mine = compile_pattern(text, folding)
     made = [grant("A", other) for other in NEIGHBOURS]
-    near = store.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+    near = store.reservations.live_near(mine.keys, store.now(), below=mine.kind != "literal")
     assert near == sorted(near, key=lambda held: held.id)
     meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
     assert [held for held in meets if held not in near] == []
@@ -223,7 +234,7 @@ def test_what_cannot_meet_is_not_read(store: Store, grant: Callable[..., Reserva
 
     def near(text: bytes) -> set[bytes]:
         mine = compile_pattern(text)
-        found = store.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+        found = store.reservations.live_near(mine.keys, store.now(), below=mine.kind != "literal")
         return {held.pattern for held in found}
 
     assert near(b"/doc/y.c") == {b"/", b"**/*", b"**/*x"}
@@ -239,10 +250,10 @@ def test_only_what_was_granted_or_changed_its_mode_since_a_fence_is_new(
     old, changed = grant(), grant("B", b"/b")
     fence = store.last_fence()
     with store.writing():
-        store.change(old, expires=old.expires_ts + HOUR)
-        changed = store.change(changed, exclusive=False)
+        store.reservations.extend(old, RENEWED, 1, expires=old.expires_ts + HOUR)
+        changed = store.reservations.change(changed, exclusive=False)
     new = grant("C", b"/c")
-    assert store.live_since(fence, store.now()) == [changed, new]
+    assert store.reservations.live_since(fence, store.now()) == [changed, new]
 
 
 @pytest.mark.parametrize("text", NEIGHBOURS)
@@ -256,11 +267,11 @@ def test_of_what_is_new_all_that_a_pattern_meets_is_found(
     made = [grant("B", other) for other in NEIGHBOURS]
     with store.writing():
         for held in made[::2]:
-            store.log("renewed", store.now(), reservation=held)
+            store.events.log(RENEWED, store.now(), reservation=held)
     near = [(mine.keys, mine.kind != "literal")]
     meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
-    new = store.live_since(fence, store.now(), near)
-    extended = store.extended_since(event, store.now(), near)
+    new = store.reservations.live_since(fence, store.now(), near)
+    extended = store.reservations.extended_since(event, store.now(), near)
     assert [held for held in meets if held not in new] == []
     assert [held for held in meets if held in made[::2] and held not in extended] == []
     assert before not in new
@@ -274,20 +285,20 @@ def test_of_what_is_new_that_which_no_pattern_meets_is_left_out(
     made = {text: grant("B", text) for text in NEIGHBOURS}
     with store.writing():
         for held in made.values():
-            store.log("extended", store.now(), reservation=held)
+            store.events.log(EXTENDED, store.now(), reservation=held)
     patterns = [compile_pattern(text) for text in (b"/doc/y.c", b"**/*.md")]
     near = [(pattern.keys, pattern.kind != "literal") for pattern in patterns]
     for found in (
-        store.live_since(fence, store.now(), near),
-        store.extended_since(event, store.now(), near),
+        store.reservations.live_since(fence, store.now(), near),
+        store.reservations.extended_since(event, store.now(), near),
     ):
         texts = {held.pattern for held in found}
         assert texts >= {b"/", b"**/*", b"**/*x", b"/src/a/x.md"}
         assert texts.isdisjoint({b"/src/a/x.py", b"**/*.py", b"**/Makefile", b"/doc/x.py"})
     many = near * 200  # too many to ask for all of them: then anything may be new
-    assert len(store.live_since(fence, store.now(), many)) == len(made)
+    assert len(store.reservations.live_since(fence, store.now(), many)) == len(made)
     anywhere = [*near, (compile_pattern(b"**/*").keys, True)]
-    assert len(store.extended_since(event, store.now(), anywhere)) == len(made)
+    assert len(store.reservations.extended_since(event, store.now(), anywhere)) == len(made)
 
 
 def test_a_lease_is_over_at_the_very_moment_that_it_ends(
@@ -296,27 +307,27 @@ def test_a_lease_is_over_at_the_very_moment_that_it_ends(
     fence, event = store.last_fence(), store.last_event()
     held = grant()
     with store.writing():
-        store.log("renewed", store.now(), reservation=held)
+        store.events.log(RENEWED, store.now(), reservation=held)
     keys, anywhere = compile_pattern(held.pattern).keys, compile_pattern(b"**/*").keys
 
     def answers(now: int) -> list[list[Reservation]]:
-        own = store.own("A", held.pattern, keys, now)
+        own = store.reservations.own("A", held.pattern, keys, now)
         return [
             [] if own is None else [own],
-            store.reservations(live_at=now),
-            store.reservations(agent="A", live_at=now),
-            store.live_on([b"src/a.py"], [b"a.py"], now),
-            store.live_near(keys, now, below=True),
-            store.live_near(anywhere, now, below=True),
-            store.live_since(fence, now),
-            store.extended_since(event, now),
+            store.reservations.all(live_at=now),
+            store.reservations.all(agent="A", live_at=now),
+            store.reservations.live_on([b"src/a.py"], [b"a.py"], now),
+            store.reservations.live_near(keys, now, below=True),
+            store.reservations.live_near(anywhere, now, below=True),
+            store.reservations.live_since(fence, now),
+            store.reservations.extended_since(event, now),
         ]
 
     assert answers(held.expires_ts - 1) == [[held]] * 8
     assert answers(held.expires_ts) == [[]] * 8
-    assert store.others_hold("B", held.expires_ts - 1)
-    assert not store.others_hold("B", held.expires_ts)
-    assert store.extended_since(store.last_event(), held.expires_ts - 1) == []
+    assert store.reservations.any_blocks(Policy(), "B", held.expires_ts - 1)
+    assert not store.reservations.any_blocks(Policy(), "B", held.expires_ts)
+    assert store.reservations.extended_since(store.last_event(), held.expires_ts - 1) == []
 
 
 def test_what_others_hold_is_live_exclusive_and_theirs(
@@ -324,15 +335,15 @@ def test_what_others_hold_is_live_exclusive_and_theirs(
 ) -> None:
     shared = grant("A", b"/shared")
     with store.writing():
-        store.change(shared, exclusive=False)
-    assert not store.others_hold("B", store.now())
+        store.reservations.change(shared, exclusive=False)
+    assert not store.reservations.any_blocks(Policy(), "B", store.now())
     held = grant("A", b"/a")
-    assert store.others_hold("B", store.now())
-    assert store.others_hold("", store.now())
-    assert not store.others_hold("A", store.now())
+    assert store.reservations.any_blocks(Policy(), "B", store.now())
+    assert store.reservations.any_blocks(Policy(), "", store.now())
+    assert not store.reservations.any_blocks(Policy(), "A", store.now())
     with store.writing():
-        store.change(held, released=store.now())
-    assert not store.others_hold("B", store.now())
+        store.reservations.change(held, released=store.now())
+    assert not store.reservations.any_blocks(Policy(), "B", store.now())
 
 
 def test_reservations_are_found_by_whatever_they_are_asked_for_by(
@@ -340,22 +351,22 @@ def test_reservations_are_found_by_whatever_they_are_asked_for_by(
 ) -> None:
     released, over, held, theirs = grant(), grant(ttl=-SECOND), grant(), grant("B", b"/b")
     with store.writing():
-        store.change(released, released=store.now())
-    ended = store.reservation(released.id)
+        store.reservations.change(released, released=store.now())
+    ended = store.reservations.get(released.id)
     now = store.now()
-    assert store.reservations() == [ended, over, held, theirs]
-    assert store.reservations(agent="A") == [ended, over, held]
-    assert store.reservations(live_at=now) == [held, theirs]
-    assert store.reservations(agent="A", live_at=now) == [held]
-    assert store.unreleased(None) == [over, held, theirs]
-    assert store.unreleased("A") == [over, held]
+    assert store.reservations.all() == [ended, over, held, theirs]
+    assert store.reservations.all(agent="A") == [ended, over, held]
+    assert store.reservations.all(live_at=now) == [held, theirs]
+    assert store.reservations.all(agent="A", live_at=now) == [held]
+    assert store.reservations.unreleased(None) == [over, held, theirs]
+    assert store.reservations.unreleased("A") == [over, held]
     other = database.open("other")
     with other.writing():
-        other.register("A", 1)
+        other.agents.register("A", 1)
     for agent in (None, "A"):
-        assert other.reservations(agent=agent) == other.unreleased(agent) == []
-        assert other.reservations(agent=agent, live_at=now) == []
-    assert other.reservation(held.id) is None
+        assert other.reservations.all(agent=agent) == other.reservations.unreleased(agent) == []
+        assert other.reservations.all(agent=agent, live_at=now) == []
+    assert other.reservations.get(held.id) is None
     other.close()
 
 
@@ -365,12 +376,12 @@ def test_keys_are_read_of_what_is_live_in_this_project(
     held, ended = grant(), grant("B", b"/b")
     grant("C", b"/c", ttl=-SECOND)
     with store.writing():
-        store.change(ended, released=store.now())
+        store.reservations.change(ended, released=store.now())
     keys = {held.id: store.kept(compile_pattern(held.pattern).keys)}
-    assert store.keys_of_live(held.expires_ts - 1) == keys
-    assert store.keys_of_live(held.expires_ts) == {}
+    assert store.reservations.keys_of_live(held.expires_ts - 1) == keys
+    assert store.reservations.keys_of_live(held.expires_ts) == {}
     other = database.open("other")
-    assert other.keys_of_live(other.now()) == {}
+    assert other.reservations.keys_of_live(other.now()) == {}
     other.close()
 
 
@@ -380,9 +391,9 @@ def test_ones_own_is_found_by_its_exact_pattern(
     held = grant()
     grant("B")
     keys = compile_pattern(held.pattern).keys
-    assert store.own("A", held.pattern, keys, store.now()) == held
-    assert store.own("C", held.pattern, keys, store.now()) is None
-    assert store.own("A", held.pattern, keys, held.expires_ts) is None
+    assert store.reservations.own("A", held.pattern, keys, store.now()) == held
+    assert store.reservations.own("C", held.pattern, keys, store.now()) is None
+    assert store.reservations.own("A", held.pattern, keys, held.expires_ts) is None
 
 
 def test_projects_in_one_database_do_not_see_each_other(
@@ -390,9 +401,9 @@ def test_projects_in_one_database_do_not_see_each_other(
 ) -> None:
     grant()
     other = database.open("other")
-    assert other.reservations() == []
-    assert other.live_on([b"src/a.py"], [b"a.py"], other.now()) == []
-    assert other.agents() == []
+    assert other.reservations.all() == []
+    assert other.reservations.live_on([b"src/a.py"], [b"a.py"], other.now()) == []
+    assert other.agents.all() == []
     other.close()
 
 
@@ -415,35 +426,36 @@ def test_another_id_is_refused(database: Database) -> None:
 def test_the_policy_is_kept_whole(store: Store) -> None:
     wanted = Policy("warn", True, ("docs/**", "!docs/a b.md"), 8 * HOUR, False, 90 * 24 * HOUR)
     with store.writing():
-        store.set_policy(wanted)
-    assert store.policy() == wanted
+        store.policy.write(wanted)
+    assert store.policy.read() == wanted
 
 
 def test_the_owners_key_is_the_databases_and_none_to_begin_with(
     database: Database, store: Store
 ) -> None:
-    assert store.owner_key() is None
+    assert store.owner.key() is None
     with store.writing():
-        store.set_owner_key("sha256:abc")
+        store.owner.set_key("sha256:abc")
     other = database.open("other", read_only=True)
-    assert other.owner_key() == store.owner_key() == "sha256:abc"
+    assert other.owner.key() == store.owner.key() == "sha256:abc"
     other.close()
 
 
 def test_an_intervention_is_found_by_its_time_and_its_kind(
     database: Database, store: Store
 ) -> None:
-    kinds = ("policy", "force-released", "skipped", "restored", "moved", "started-afresh")
     with store.writing():
-        store.log("skipped", 1, agent="A", detail="too long ago")
-        for kind in ("granted", *kinds, "refused", "owner-key", "released"):
-            store.log(kind, 2, agent="A", detail=kind)
+        store.events.log(SKIPPED, 1, agent="A", detail="too long ago")
+        for kind in (GRANTED, *KINDS, RELEASED):
+            store.events.log(kind, 2, agent="A", detail=kind)
     other = database.open("other")
     with other.writing():
-        other.log("policy", 2)
+        other.events.log(POLICY, 2)
     other.close()
-    assert [event.kind for event in store.interventions(2)] == [*kinds, "owner-key"]
-    assert store.interventions(2)[0] == store.events(since=2)[1]
+    kinds = ["policy", "force-released", "skipped", "restored", "moved", "started-afresh"]
+    found = store.events.interventions(2)
+    assert [event.kind for event in found] == [*kinds, "owner-key"]
+    assert [event for event in store.events.find(since=2) if event in found] == found
 
 
 def test_an_expiry_is_logged_once_at_the_time_it_happened(
@@ -452,8 +464,8 @@ def test_an_expiry_is_logged_once_at_the_time_it_happened(
     over = grant(ttl=-SECOND)
     for _ in range(2):
         with store.writing():
-            store.log_expired(store.now())
-    events = [event for event in store.events() if event.kind == "expired"]
+            store.reservations.log_expired(store.now())
+    events = [event for event in store.events.find() if event.kind == "expired"]
     assert [(event.reservation_id, event.created_ts) for event in events] == [
         (over.id, over.expires_ts)
     ]
@@ -464,22 +476,22 @@ def test_a_lease_that_was_extended_after_it_ran_out_runs_out_again(
 ) -> None:
     over = grant(ttl=-2 * SECOND)
     with store.writing():
-        store.log_expired(store.now())
-        again = store.change(over, expires=over.expires_ts + SECOND)
-        store.log_expired(store.now())
-    events = [event for event in store.events() if event.kind == "expired"]
+        store.reservations.log_expired(store.now())
+        again = store.reservations.extend(over, RENEWED, 1, expires=over.expires_ts + SECOND)
+        store.reservations.log_expired(store.now())
+    events = [event for event in store.events.find() if event.kind == "expired"]
     assert [event.created_ts for event in events] == [over.expires_ts, again.expires_ts]
 
 
 def test_events_come_oldest_first_and_a_limit_keeps_the_newest(store: Store) -> None:
     with store.writing():
         for number in range(5):
-            store.log("policy", number, agent="AB"[number % 2], detail=str(number))
-    assert [event.detail for event in store.events()] == ["0", "1", "2", "3", "4"]
-    assert [event.detail for event in store.events(limit=2)] == ["3", "4"]
-    assert [event.detail for event in store.events(agent="B", since=2)] == ["3"]
-    newest = store.events()[-1].id
-    assert store.events(after=newest) == []
+            store.events.log(POLICY, number, agent="AB"[number % 2], detail=str(number))
+    assert [event.detail for event in store.events.find()] == ["0", "1", "2", "3", "4"]
+    assert [event.detail for event in store.events.find(limit=2)] == ["3", "4"]
+    assert [event.detail for event in store.events.find(agent="B", since=2)] == ["3"]
+    newest = store.events.find()[-1].id
+    assert store.events.find(after=newest) == []
 
 
 def test_events_are_found_by_whatever_they_are_asked_for_by(
@@ -488,45 +500,44 @@ def test_events_are_found_by_whatever_they_are_asked_for_by(
     held = grant()
     with store.writing():
         for moment, agent in ((10, "A"), (20, "B"), (30, "A")):
-            store.log("probe", moment, agent=agent, reservation=held if moment > 10 else None)
+            store.events.log(PRUNED, moment, agent=agent, reservation=held if moment > 10 else None)
 
     def times(**asked: Any) -> list[int]:
-        return [event.created_ts for event in store.events(**asked)]
+        return [event.created_ts for event in store.events.find(**asked)]
 
     assert times() == [10, 20, 30]
     assert times(since=20) == [20, 30]
     assert times(agent="A") == [10, 30]
     assert times(reservation=held.id) == [20, 30]
     assert times(reservation=held.id, agent="A", since=20, limit=1) == [30]
-    assert times(reservation=held.id, limit=1, after=store.events()[-1].id) == []
+    assert times(reservation=held.id, limit=1, after=store.events.find()[-1].id) == []
 
 
 def test_pruning_takes_the_oldest_events_first_and_no_more_than_it_may(store: Store) -> None:
     with store.writing():
         for moment in (40, 10, 30, 20):
-            store.log("probe", moment)
-        assert store.prune(40, 2) == (2, 0)
-        assert [event.created_ts for event in store.events()] == [40, 30]
-        assert store.prune(40, 2, least=2) == (0, 0)
-        assert store.prune(40, 2) == (1, 0)
-        assert store.prune(40, 2) == (0, 0)
-        assert [event.created_ts for event in store.events()] == [40]
+            store.events.log(PRUNED, moment)
+        assert store.events.prune(40, 2) == (2, 0)
+        assert [event.created_ts for event in store.events.find()] == [40, 30]
+        assert store.events.prune(40, 2, least=2) == (0, 0)
+        assert store.events.prune(40, 2) == (1, 0)
+        assert store.events.prune(40, 2) == (0, 0)
+        assert [event.created_ts for event in store.events.find()] == [40]
 
 
 def test_pruning_takes_what_has_ended_and_nothing_that_is_live(
     store: Store, grant: Callable[..., Reservation]
 ) -> None:
     released, expired, late = grant(pattern=b"/a"), grant(pattern=b"/b"), grant(pattern=b"/c")
-    live, other = grant("B", b"/d"), grant(pattern=b"/e", ttl=2 * HOUR)
+    live, other = grant("B", b"/d", ttl=1000 * HOUR), grant(pattern=b"/e", ttl=2 * HOUR)
     with store.writing():
-        store.change(released, released=10)
-        store.change(expired, expires=10)
-        store.change(late, released=30)
-        store.change(live, expires=store.now() + 1000 * HOUR)
-        assert store.prune(20, 100) == (0, 2)
-        assert [held.id for held in store.reservations()] == [late.id, live.id, other.id]
-        assert store.prune(store.now(), 100) == (0, 1)
-    assert [held.id for held in store.reservations()] == [live.id, other.id]
+        store.reservations.change(released, released=10)
+        store.rows("UPDATE file_reservations SET expires_ts = 10 WHERE id = ?", (expired.id,))
+        store.reservations.change(late, released=30)
+        assert store.events.prune(20, 100) == (0, 2)
+        assert [held.id for held in store.reservations.all()] == [late.id, live.id, other.id]
+        assert store.events.prune(store.now(), 100) == (0, 1)
+    assert [held.id for held in store.reservations.all()] == [live.id, other.id]
 
 
 def test_a_reservation_stays_as_long_as_an_event_tells_of_it(
@@ -534,27 +545,27 @@ def test_a_reservation_stays_as_long_as_an_event_tells_of_it(
 ) -> None:
     held = grant()
     with store.writing():
-        ended = store.change(held, released=10)
-        store.log("refused", 30, reservation=ended)
-        assert store.prune(20, 100) == (0, 0)
-        assert store.prune(40, 100) == (1, 1)
+        ended = store.reservations.change(held, released=10)
+        store.events.log(REFUSED, 30, reservation=ended)
+        assert store.events.prune(20, 100) == (0, 0)
+        assert store.events.prune(40, 100) == (1, 1)
 
 
 def test_pruning_leaves_other_projects_alone(database: Database, store: Store) -> None:
     other = database.open("other")
     with other.writing():
-        other.log("probe", 10)
+        other.events.log(PRUNED, 10)
     with store.writing():
-        assert store.prune(20, 100) == (0, 0)
-    assert len(other.events()) == 1
+        assert store.events.prune(20, 100) == (0, 0)
+    assert len(other.events.find()) == 1
     other.close()
 
 
 def test_events_cannot_be_rewritten(store: Store) -> None:
     with store.writing():
-        store.log("policy", 1)
+        store.events.log(POLICY, 1)
     with pytest.raises(DatabaseError, match="append-only"), store.writing():
-        store._rows("UPDATE events SET kind = 'nothing'")  # type: ignore[attr-defined]
+        store.rows("UPDATE events SET kind = 'nothing'")
 
 
 def test_a_message_reaches_its_recipient_only(database: Database, store: Store) -> None:
@@ -562,25 +573,25 @@ def test_a_message_reaches_its_recipient_only(database: Database, store: Store) 
     for one in (other, store):  # the names that the other project has had before
         with one.writing():
             for agent in ("A", "B", "C"):
-                one.register(agent, 1)
+                one.agents.register(agent, 1)
     with store.writing():
-        store.send("B", "C", "subject", "body", 5)
-        store.send("C", "B", "answer", "", 6)
-    assert store.messages("C", 0) == [(5, "B", "subject", "body")]
-    assert store.messages("C", 5) == store.messages("C", 0)
-    assert store.messages("C", 6) == []
-    assert store.messages("B", 0) == [(6, "C", "answer", "")]
-    assert store.messages("A", 0) == other.messages("C", 0) == []
+        store.messages.send("B", "C", "subject", "body", 5)
+        store.messages.send("C", "B", "answer", "", 6)
+    assert store.messages.to("C", 0) == [(5, "B", "subject", "body")]
+    assert store.messages.to("C", 5) == store.messages.to("C", 0)
+    assert store.messages.to("C", 6) == []
+    assert store.messages.to("B", 0) == [(6, "C", "answer", "")]
+    assert store.messages.to("A", 0) == other.messages.to("C", 0) == []
     other.close()
 
 
 def test_the_ledger_keeps_who_was_first(store: Store) -> None:
     with store.writing():
-        store.record_commit("one", "patch", "A", 1)
-        store.record_commit("two", "patch", "B", 2)
-        store.record_commit("one", "other", "C", 3)
-    assert store.makers(["one", "two", "none"]) == {"one": "A", "two": "B"}
-    assert store.makers_by_patch(["patch", "other"]) == {"patch": "A"}
+        store.ledger.record("one", "patch", "A", 1)
+        store.ledger.record("two", "patch", "B", 2)
+        store.ledger.record("one", "other", "C", 3)
+    assert store.ledger.makers(["one", "two", "none"]) == {"one": "A", "two": "B"}
+    assert store.ledger.makers_by_patch(["patch", "other"]) == {"patch": "A"}
 
 
 def test_a_writer_waits_for_a_writer_and_then_goes_on(database: Database, store: Store) -> None:
@@ -598,9 +609,9 @@ def test_a_writer_waits_for_a_writer_and_then_goes_on(database: Database, store:
     thread.start()
     held.wait()
     with store.writing():
-        store.register("A", store.now())
+        store.agents.register("A", store.now())
     thread.join()
-    assert [agent.name for agent in store.agents()] == ["A"]
+    assert [agent.name for agent in store.agents.all()] == ["A"]
 
 
 def test_a_writer_that_waits_too_long_is_told_so(database: Database, store: Store) -> None:
@@ -619,14 +630,14 @@ def test_a_writer_that_waits_too_long_is_told_so(database: Database, store: Stor
 def test_a_reader_never_waits_for_a_writer(database: Database, store: Store) -> None:
     reader = database.open(timeout=SECOND, read_only=True)
     with store.writing():
-        store.register("A", store.now())
+        store.agents.register("A", store.now())
         with reader.reading():
-            assert reader.agents() == []
+            assert reader.agents.all() == []
     reader.close()
 
 
 def test_a_reader_cannot_write(database: Database) -> None:
     reader = database.open(read_only=True)
     with pytest.raises(DatabaseError, match=r"read-?only"), reader.writing():
-        reader.register("A", 1)
+        reader.agents.register("A", 1)
     reader.close()

@@ -100,8 +100,8 @@ def test_makers_of_commits_are_found_in_the_same_order_on_both(
     lived_in.agentlock("db", "use", url)
     identifier = lived_in.must("config", "agentlock.databaseId")
     store = open_store(url, identifier, key)
-    assert len(store.makers(f"{at:040}" for at in range(600))) == 600
-    assert store.makers_by_patch([f"{3:040}"]) == {f"{3:040}": "BlueLake"}
+    assert len(store.ledger.makers(f"{at:040}" for at in range(600))) == 600
+    assert store.ledger.makers_by_patch([f"{3:040}"]) == {f"{3:040}": "BlueLake"}
     store.close()
 
 

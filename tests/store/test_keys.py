@@ -13,7 +13,7 @@ from agentlock.patterns.keys import MANY, keys_of
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.wildmatch import escape, parse, render
-from agentlock.store.table import _agreeing, _with_ancestors
+from agentlock.store.reservations import _agreeing, _with_ancestors
 
 if TYPE_CHECKING:
     from agentlock.model import Keys

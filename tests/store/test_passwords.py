@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.postgresql import OwnServer, running
 
-from agentlock.store.statements import APPLICATION_ID
+from agentlock.store.base import APPLICATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

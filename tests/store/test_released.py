@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentlock.store.migrate import steps
-from agentlock.store.statements import SCHEMA_VERSION
+from agentlock.store.base import SCHEMA_VERSION
+from agentlock.store.migrations import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def old(request: pytest.FixtureRequest, new_repo: Callable[..., Repo]) -> Repo:
 
 def test_every_schema_has_its_file() -> None:
     files = {path.name for path in RELEASED.glob("*.sqlite3")}
-    wanted = {released(number).name for number, _ in steps()}
+    wanted = {released(number).name for number, _ in steps("sqlite")}
     assert files == wanted, "run: python tests/store/released/make.py, and commit what it makes"
 
 
@@ -53,7 +53,7 @@ def test_no_migration_is_changed_that_somebody_may_have_run(schema: int) -> None
         closing(sqlite3.connect(f"file:{released(schema)}?immutable=1", uri=True)) as theirs,
         closing(sqlite3.connect(":memory:")) as ours,
     ):
-        for _, script in steps()[:schema]:
+        for _, script in steps("sqlite")[:schema]:
             ours.executescript(script)
         assert described(theirs) == described(ours)
         assert theirs.execute("PRAGMA user_version").fetchone() == (schema,)

@@ -18,15 +18,16 @@ from agentlock.errors import (
     OlderSchemaError,
     SchemaError,
 )
-from agentlock.store import migrate, statements
-from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore
+from agentlock.event_kinds import PRUNED
+from agentlock.store import migrate
+from agentlock.store.base import SCHEMA_VERSION, WHERE_IT_BELONGS
+from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import (
     Modes,
     filesystem_of,
     modes_for,
     refuse_unsafe_filesystem,
 )
-from agentlock.store.table import WHERE_IT_BELONGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,14 +54,8 @@ def files_beside(path: str) -> set[str]:
     return {name for name in os.listdir(os.path.dirname(path)) if not name.endswith(".lock")}
 
 
-def test_the_schema_version_is_the_number_of_migrations() -> None:
-    assert [number for number, _ in migrate.steps()] == list(
-        range(1, statements.SCHEMA_VERSION + 1)
-    )
-
-
 def test_a_new_database_is_private_in_wal_mode_and_at_rest_one_file(path: str) -> None:
-    migrate.create(path, Modes())
+    schema.create(path, Modes())
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
@@ -93,8 +88,8 @@ def test_what_is_there_already_is_never_overwritten(path: str) -> None:
     os.makedirs(os.path.dirname(path))
     with open(path, "w", encoding="utf-8") as file:
         file.write("precious")
-    with pytest.raises(DatabaseError, match="is there already"):
-        migrate.create(path, Modes())
+    with pytest.raises(DatabaseError, match="already exists"):
+        schema.create(path, Modes())
     with open(path, encoding="utf-8") as file:
         assert file.read() == "precious"
 
@@ -104,7 +99,7 @@ def test_many_who_make_it_at_once_make_one(path: str) -> None:
 
     def make() -> None:
         try:
-            answers.append(migrate.create(path, Modes()))
+            answers.append(schema.create(path, Modes()))
         except DatabaseError as error:
             answers.append(error)
 
@@ -119,7 +114,7 @@ def test_many_who_make_it_at_once_make_one(path: str) -> None:
 
 
 def test_an_older_schema_is_refused_and_a_migration_mends_it(path: str) -> None:
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     # a file as it was before the first migration, but for its id
     for statement in (
         *(f"DROP TABLE {name}" for name in ("events", "messages", "file_reservations")),
@@ -135,15 +130,15 @@ def test_an_older_schema_is_refused_and_a_migration_mends_it(path: str) -> None:
 
 
 def test_a_newer_schema_says_upgrade(path: str) -> None:
-    identifier = migrate.create(path, Modes())
-    query(path, f"PRAGMA user_version = {statements.SCHEMA_VERSION + 1}")
+    identifier = schema.create(path, Modes())
+    query(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(SchemaError) as refused:
         opened(path, identifier)
     assert refused.value.hint == "upgrade agentlock"
 
 
 def test_a_table_that_is_refused_is_closed_and_its_log_goes_with_it(path: str) -> None:
-    migrate.create(path, Modes())
+    schema.create(path, Modes())
     with pytest.raises(DatabaseError, match="another database") as refused:
         SQLiteStore(path, "not its id", None, timeout=SECOND, read_only=False)
     assert refused.tb is not None  # the store is still alive in it
@@ -151,7 +146,7 @@ def test_a_table_that_is_refused_is_closed_and_its_log_goes_with_it(path: str) -
 
 
 def test_a_migration_leaves_another_database_alone(path: str) -> None:
-    migrate.create(path, Modes())
+    schema.create(path, Modes())
     query(path, "PRAGMA user_version = 0")
     with pytest.raises(DatabaseError, match="another database"):
         migrate.migrate(path, "not its id")
@@ -186,7 +181,7 @@ def test_what_is_no_database_is_called_what_it_is(
 
 def test_names_that_mean_something_in_a_uri_are_names(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/a ?mode=rwc&x#y%41\xff/t.sqlite3")
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     opened(path, identifier)
     assert set(os.listdir(tmp_path)) == {"home", os.path.basename(os.path.dirname(path))}
 
@@ -224,7 +219,7 @@ def writer(path: str, timeout: int = SECOND) -> closing[SQLiteStore]:
 
 @pytest.fixture
 def store(path: str) -> Iterator[SQLiteStore]:
-    migrate.create(path, Modes())
+    schema.create(path, Modes())
     migrate.add_project(path, "p")
     with writer(path) as opened:
         yield opened
@@ -235,15 +230,15 @@ def test_a_commit_that_fails_takes_everything_back_and_the_next_one_works(
 ) -> None:
     def break_a_reference_and_commit() -> None:
         with store.writing():
-            store.register("A", 1)
-            store._rows("PRAGMA defer_foreign_keys = ON")
-            store._rows("UPDATE agents SET project_id = 99")
+            store.agents.register("A", 1)
+            store.rows("PRAGMA defer_foreign_keys = ON")
+            store.rows("UPDATE agents SET project_id = 99")
 
     with pytest.raises(DatabaseError, match="FOREIGN KEY"):
         break_a_reference_and_commit()
     with store.writing():
-        store.register("B", 2)
-    assert [agent.name for agent in store.agents()] == ["B"]
+        store.agents.register("B", 2)
+    assert [agent.name for agent in store.agents.all()] == ["B"]
 
 
 def test_the_log_is_written_back_though_nobody_ever_pauses(store: SQLiteStore) -> None:
@@ -251,7 +246,7 @@ def test_the_log_is_written_back_though_nobody_ever_pauses(store: SQLiteStore) -
         other.execute("SELECT count(*) FROM events").fetchall()
         for _ in range(1500):
             with store.writing(durable=False):
-                store.log("probe", store.now(), detail="x" * 1000)
+                store.events.log(PRUNED, store.now(), detail="x" * 1000)
         assert os.stat(f"{store.location}-wal").st_size < 8 << 20
         assert other.execute("SELECT count(*) FROM events").fetchall() == [(1500,)]
 
@@ -261,7 +256,7 @@ def test_few_of_the_turns_write_the_log_back(store: SQLiteStore) -> None:
     store._connection.set_trace_callback(asked.append)
     for _ in range(300):
         with store.writing(durable=False):
-            store.log("probe", store.now())
+            store.events.log(PRUNED, store.now())
     assert 1 < sum("wal_checkpoint" in one for one in asked) < 10
 
 
@@ -271,7 +266,7 @@ def test_a_reader_that_stays_keeps_the_log_and_stops_nobody(store: SQLiteStore) 
         assert reader.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
         for _ in range(600):
             with store.writing(durable=False):
-                store.log("probe", store.now())
+                store.events.log(PRUNED, store.now())
         assert reader.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
 
 

@@ -20,7 +20,7 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
-from agentlock.store.sqlite import SQLiteStore
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def filled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SQLiteStore]:
     path = str(tmp_path_factory.mktemp("table") / "agentlock.sqlite3")
-    identifier = migrate.create(path, Modes())
+    identifier = schema.create(path, Modes())
     for project in ("p", "other"):
         migrate.add_project(path, project)
         store = SQLiteStore(path, identifier, project, timeout=HOUR, read_only=False)
@@ -84,10 +84,10 @@ def reads_too_much(plan: str) -> bool:
 
 def test_a_hook_reads_only_what_can_matter(filled: SQLiteStore) -> None:
     with explained(filled) as plans, filled.reading():
-        filled.policy()
-        filled.live_on(*path_keys(b"src/A1.py"), filled.now())
+        filled.policy.read()
+        filled.reservations.live_on(*path_keys(b"src/A1.py"), filled.now())
         many = [b"src/new%d.py" % at for at in range(100)]
-        filled.live_on(many, many, filled.now())
+        filled.reservations.live_on(many, many, filled.now())
     assert len(plans) >= 3
     assert not [plan for plan in plans if reads_too_much(plan)]
 
@@ -111,7 +111,9 @@ def test_reserve_reads_only_what_can_matter(
         assert ask(filled, pattern) == granted
         if granted:
             ask(filled, pattern, exclusive=False)
-            assert filled.own("Mine", pattern, compile_pattern(pattern).keys, filled.now())
+            assert filled.reservations.own(
+                "Mine", pattern, compile_pattern(pattern).keys, filled.now()
+            )
     assert len(plans) > 5
     assert not [plan for plan in plans if reads_too_much(plan)]
 
@@ -124,23 +126,23 @@ def test_renew_and_release_read_only_what_the_agent_holds(filled: SQLiteStore) -
         (held,) = renew(filled, "Mine", named, HOUR)
         release(filled, "Mine", Selection(ids=(held.id,)))
         release(filled, "Mine", Selection(all=True))
-        filled.messages("Mine", 0)
+        filled.messages.to("Mine", 0)
     assert len(plans) > 5
     assert not [plan for plan in plans if reads_too_much(plan)]
 
 
 def test_pruning_and_the_history_of_one_read_only_what_they_need(filled: SQLiteStore) -> None:
     with explained(filled) as plans, filled.writing():
-        filled.prune(2, 10)
-        filled.events(reservation=1)
-        filled.events(since=filled.now())
-        filled.interventions(filled.now())
+        filled.events.prune(2, 10)
+        filled.events.find(reservation=1)
+        filled.events.find(since=filled.now())
+        filled.events.interventions(filled.now())
     assert len(plans) >= 6
     assert not [plan for plan in plans if reads_too_much(plan)]
 
 
 def test_a_plan_that_reads_a_whole_table_would_be_noticed(filled: SQLiteStore) -> None:
     with explained(filled) as plans:
-        filled.reservations(live_at=filled.now())
-        filled.reservations()
+        filled.reservations.all(live_at=filled.now())
+        filled.reservations.all()
     assert len([plan for plan in plans if reads_too_much(plan)]) == 2

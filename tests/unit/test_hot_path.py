@@ -33,7 +33,7 @@ TOO_DEAR = (
     *("random", "re", "shutil", "site", "socket", "sqlite3", "ssl", "string"),
     *("subprocess", "tempfile", "threading", "traceback", "typing", "urllib", "uuid"),
 )
-ITS_OWN = {"agentlock.guard.run", "agentlock.guard.verdict", "agentlock.store.table"}
+ITS_OWN = {"agentlock.guard.run", "agentlock.guard.verdict", "agentlock.store.base"}
 STORES = {"agentlock.store.sqlite", "agentlock.store.postgres"}
 PREFIX = "import time:"
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 
 from agentlock.errors import DatabaseError, OutcomeUnknownError
-from agentlock.store import statements as sql
+from agentlock.store.base import APPLICATION_ID, NEXT_FENCE, Store, require_identity, require_schema
+from agentlock.store.policy import COLUMNS as POLICY_COLUMNS
+from agentlock.store.policy import policy_of
 from agentlock.store.postgres.libpq import PostgresError
 from agentlock.store.postgres.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
-from agentlock.store.table import Table, few_names, policy_of, reservation_of
+from agentlock.store.reservations import COLUMNS, few_names, reservation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -26,9 +28,46 @@ _THINKING = 10_000  # ms that a client may take between two statements while oth
 _LONGEST_KEY = 800  # an entry of an index holds 2704 bytes (nbtree.h), and three keys
 _AFRESH = "agentlock init --new-database"
 
+CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# The history of writing that the server follows: a new one begins where another server takes over.
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+_NOW = f"SELECT {CLOCK}"
+_OPEN = """
+SELECT i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END
+FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
+"""
+_BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NOW}"
+# A server that is told not to wait for its disk is told to wait for it: a grant outlives a crash.
+# The time is read, and the snapshots of all later statements are taken, after the lock was got.
+_BEGIN_WRITING = f"""
+BEGIN ISOLATION LEVEL READ COMMITTED {{mode}};
+SET LOCAL lock_timeout = {{wait}};
+SET LOCAL idle_in_transaction_session_timeout = {{thinking}};
+SELECT set_config('synchronous_commit', 'on', true)
+    WHERE current_setting('synchronous_commit') = 'off';
+SELECT pg_advisory_xact_lock({{application}}, {{project}});
+SELECT {CLOCK}, CASE current_setting('transaction_read_only')
+    WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END,
+    CASE current_setting('transaction_read_only') WHEN 'off' THEN {_TIMELINE} ELSE '' END
+"""
+# Parameter: the transaction's id. Another database, or a server that took over, counts its own.
+_WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
+_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
+# Parameters: project, the prefixes, the names; one row at least, with the policy in it
+_STANDING = """
+WITH moment AS MATERIALIZED (SELECT {clock} AS now)
+SELECT moment.now, {policy}, {reservation}
+FROM moment CROSS JOIN projects AS p
+    LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)
+    ON r.project_id = p.id AND r.released_ts IS NULL AND r.expires_ts > moment.now
+        AND r.prefix_key = ANY ($2::text::bytea[]){names}
+WHERE p.id = $1
+ORDER BY r.id
+"""
 
-class PostgresStore(Server, Table):
-    """One project's rows on a server; see ``protocol.Store`` for what each method promises.
+
+class PostgresStore(Server, Store):
+    """One project's rows on a server; see ``Store`` for what each method promises.
 
     Opening checks that the database holds our tables, this program's schema and the recorded id.
     The server's clock is the one that ``now`` reads; inside a transaction it stands still.
@@ -47,7 +86,6 @@ class PostgresStore(Server, Table):
         self._read_only = read_only
         self._moment: int | None = None
         self._identity = self._transaction_id = self._timeline = ""
-        self._registered: dict[str, int] = {}
         try:
             self._verify(database_id, project)
         except BaseException:
@@ -55,7 +93,7 @@ class PostgresStore(Server, Table):
             raise
 
     def _verify(self, database_id: str | None, project: str | None) -> None:
-        rows = self._ask(sql.POSTGRES_OPEN, (project or "",))
+        rows = self._ask(_OPEN, (project or "",))
         if not rows:
             raise DatabaseError(f"{self.location} misses its own identity", fix=_AFRESH)
         version, found, project_id, standby = rows[0]
@@ -63,8 +101,8 @@ class PostgresStore(Server, Table):
             raise DatabaseError(
                 f"{self.location} is a standby, which follows another server", fix=PRIMARY
             )
-        self._require_schema(version)
-        self._require_identity(found, database_id)
+        require_schema(self.location, version)
+        require_identity(self.location, found, database_id)
         self._identity = found
         if project is not None:
             self._find_project(project, [] if project_id is None else [(project_id,)])
@@ -81,18 +119,18 @@ class PostgresStore(Server, Table):
         self._left = min(self._left, most / 1_000_000)
 
     def _begin_reading(self) -> None:
-        ((moment,),) = self._script(sql.POSTGRES_BEGIN_READING)
+        ((moment,),) = self._script(_BEGIN_READING)
         self._moment = int(moment)
 
     def _begin_writing(self) -> None:
         """One project's writers take turns, in the order in which they came (a lock's queue)."""
-        begin = sql.POSTGRES_BEGIN_WRITING.format(
+        begin = _BEGIN_WRITING.format(
             mode="READ ONLY" if self._read_only else "READ WRITE",
             # the server gives up first, so that its answer still arrives
             wait=max(int(self._left * 900), 1),
             thinking=_THINKING,
-            application=sql.APPLICATION_ID,
-            project=self._project_id,
+            application=APPLICATION_ID,
+            project=self.project_id,
         )
         ((moment, self._transaction_id, self._timeline),) = self._script(begin)
         self._moment = int(moment)
@@ -121,7 +159,6 @@ class PostgresStore(Server, Table):
 
     def roll_back(self) -> None:
         self._moment = None
-        self._registered.clear()
         try:
             self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
         except PostgresError:
@@ -149,7 +186,7 @@ class PostgresStore(Server, Table):
         """What a new connection knows of the transaction; only its own server knows anything."""
         try:
             self._connection = self._connect()
-            rows = self._ask(sql.POSTGRES_WAS_COMMITTED, (self._transaction_id,))
+            rows = self._ask(_WAS_COMMITTED, (self._transaction_id,))
         except DatabaseError:
             return ""
         known = [status for status, *where in rows if where == [self._identity, self._timeline]]
@@ -158,43 +195,40 @@ class PostgresStore(Server, Table):
     # Statements
 
     def now(self) -> int:
-        return self._moment or int(self._one(sql.POSTGRES_NOW)[0])
+        return self._moment or int(self.one(_NOW)[0])
 
-    def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._ask(_spoken(statement), parameters)
 
-    def _inserted(self, statement: str, parameters: tuple[Any, ...]) -> int:
-        ((identifier,),) = self._rows(f"{statement} RETURNING id", parameters)
+    def inserted(self, statement: str, parameters: Sequence[Any]) -> int:
+        ((identifier,),) = self.rows(f"{statement} RETURNING id", parameters)
         return int(identifier)
 
     def standing(
         self, prefixes: Iterable[bytes], names: Iterable[bytes]
     ) -> tuple[int, Policy, list[Reservation]]:
         few = few_names(names)
-        statement = sql.POSTGRES_STANDING_NAMED if few else sql.POSTGRES_STANDING
+        statement = _STANDING.format(
+            clock=CLOCK,
+            policy=", ".join([f"p.{name}" for name in POLICY_COLUMNS]),
+            reservation=_spoken(COLUMNS),
+            names=" AND r.name_key = ANY ($3::text::bytea[])" if few else "",
+        )
         arrays = [_array(prefixes)] + ([_array(few)] if few else [])
-        rows = self._ask(statement, (self._project_id, *arrays))
+        rows = self._ask(statement, (self.project_id, *arrays))
         if not rows:
-            raise DatabaseError(f"{self.location} misses a row of its own", fix=_AFRESH)
-        now, *policy = rows[0][:7]
-        live = [reservation_of(row[7:]) for row in rows if row[7] is not None]
-        return now, policy_of(tuple(policy)), live
+            raise DatabaseError(f"{self.location} lacks a row of its own", fix=_AFRESH)
+        now, *cells = rows[0]
+        settings = len(POLICY_COLUMNS)
+        live = [held[1 + settings :] for held in rows if held[1 + settings] is not None]
+        return now, policy_of(cells[:settings]), [reservation_of(row) for row in live]
 
-    # Each question less is time less that all other writers wait.
-
-    def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None:
-        row = (self._project_id, agent, program, model, now)
-        self._registered[agent] = self._inserted(sql.WRITE_AGENT, row)
-
-    def _agent_id(self, agent: str) -> int:
-        return self._registered.get(agent) or super()._agent_id(agent)
-
-    def _next_fence(self) -> int:
-        statement = f"{sql.NEXT_FENCE} RETURNING last_fence"
-        return int(self._rows(statement, (self._project_id,))[0][0])
+    def next_fence(self) -> int:  # a question less is time less that all other writers wait
+        statement = f"{NEXT_FENCE} RETURNING last_fence"
+        return int(self.rows(statement, (self.project_id,))[0][0])
 
     def last_event(self) -> int:
-        return int(self._one(sql.POSTGRES_LAST_EVENT, (self._project_id,))[0])
+        return int(self.one(_LAST_EVENT, (self.project_id,))[0])
 
     def kept(self, keys: Keys) -> Keys:
         return fitting(keys)
@@ -233,7 +267,7 @@ _said: dict[str, str] = {}
 
 
 def _spoken(statement: str) -> str:
-    """A statement of ``statements`` as PostgreSQL has it.
+    """A statement in SQLite's words, or a part of one, in PostgreSQL's.
 
     SQLite's hints for its planner go, bytes are BYTEA instead of text that they are cast to, and
     parameters are numbered: ``?`` and ``?2`` are ``$1`` and ``$2``.

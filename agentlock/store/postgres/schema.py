@@ -11,34 +11,48 @@ import uuid
 from typing import TYPE_CHECKING
 
 from agentlock.errors import DatabaseError
-from agentlock.store import statements as sql
+from agentlock.store.base import APPLICATION_ID, require_identity
+from agentlock.store.migrations import steps
+from agentlock.store.postgres import CLOCK
 from agentlock.store.postgres.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OLDEST_SERVER = 130000  # pg_current_xact_id, pg_xact_status
+_LOCK = f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 0)"
+_SERVER = """
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
+    to_regclass('database_identity')::text
+"""
+_VERSION = "SELECT schema_version, id FROM database_identity"
+_SET_VERSION = "UPDATE database_identity SET schema_version = $1"
+_WRITE_IDENTITY = f"""
+INSERT INTO database_identity (id, created_ts, schema_version) VALUES ($1, {CLOCK}, $2)
+"""  # noqa: S608 -- of constants
+_WRITE_PROJECT = f"""
+INSERT INTO projects (human_key, slug, created_ts) VALUES ($1, $2, {CLOCK})
+ON CONFLICT DO NOTHING RETURNING id
+"""  # noqa: S608 -- of constants
 
 
-def prepare(location: str, steps: list[tuple[int, str]], *, timeout: int) -> tuple[str, bool]:
+def prepare(location: str, *, timeout: int) -> tuple[str, bool]:
     """The id of the database's tables, which are made where there are none; whether they are new.
 
     Tables that are there already are brought up to date.
     """
     with _migrating(location, timeout) as server:
         if server.holds_tables():
-            identifier, _ = server.migrate(steps)
+            identifier, _, _ = server.migrate()
             return identifier, False
-        return server.create(steps), True
+        return server.create(), True
 
 
-def migrate(
-    location: str, database_id: str, steps: list[tuple[int, str]], *, timeout: int
-) -> tuple[int, int]:
+def migrate(location: str, database_id: str, *, timeout: int) -> tuple[int, int]:
     """Run what is due; (schema before, schema after). Only the recorded database is touched."""
     with _migrating(location, timeout) as server:
-        _, before = server.migrate(steps, database_id)
-        return before, max(before, steps[-1][0])
+        _, before, after = server.migrate(database_id)
+        return before, after
 
 
 def add_project(location: str, key: str, slug: str, *, timeout: int) -> bool:
@@ -60,14 +74,14 @@ class _Schema(Server):
         self._script(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
             f"SET LOCAL lock_timeout = {max(int(self._left * 900), 1)};"
-            f"{sql.POSTGRES_LOCK_SCHEMA}"
+            f"{_LOCK}"
         )
 
     def commit(self) -> None:
         self._script("COMMIT")
 
     def holds_tables(self) -> bool:
-        ((version, encoding, table),) = self._ask(sql.POSTGRES_SERVER, ())
+        ((version, encoding, table),) = self._ask(_SERVER, ())
         if version < _OLDEST_SERVER:
             raise DatabaseError(
                 f"{self.location} is PostgreSQL {version // 10000}, and 13 or newer is needed",
@@ -80,38 +94,33 @@ class _Schema(Server):
             )
         return table is not None
 
-    def create(self, steps: list[tuple[int, str]]) -> str:
+    def create(self) -> str:
         identifier = str(uuid.uuid4())
-        self._run(steps, 0)
-        self._ask(sql.POSTGRES_WRITE_IDENTITY, (identifier, steps[-1][0]))
+        self._ask(_WRITE_IDENTITY, (identifier, self._run_steps(0)))
         return identifier
 
-    def migrate(
-        self, steps: list[tuple[int, str]], database_id: str | None = None
-    ) -> tuple[str, int]:
-        """The database's id, and the schema that it had."""
-        ((before, found),) = self._ask(sql.POSTGRES_VERSION, ())
-        if database_id not in (None, found):
-            raise DatabaseError(
-                f"{self.location} is another database (id {found}) than the one recorded for this "
-                f"repository (id {database_id})"
-            )
-        if self._run(steps, before):
-            self._ask(sql.POSTGRES_SET_VERSION, (steps[-1][0],))
-        return found, before
+    def migrate(self, database_id: str | None = None) -> tuple[str, int, int]:
+        """The database's id, the schema that it had, and the one that it has now."""
+        ((before, found),) = self._ask(_VERSION, ())
+        require_identity(self.location, found, database_id)
+        after = self._run_steps(before)
+        self._ask(_SET_VERSION, (after,))
+        return found, before, after
 
     def identity(self) -> str:
-        ((_, identifier),) = self._ask(sql.POSTGRES_VERSION, ())
+        ((_, identifier),) = self._ask(_VERSION, ())
         return str(identifier)
 
     def add_project(self, key: str, slug: str) -> bool:
-        return bool(self._ask(sql.POSTGRES_WRITE_PROJECT, (key, slug)))
+        return bool(self._ask(_WRITE_PROJECT, (key, slug)))
 
-    def _run(self, steps: list[tuple[int, str]], before: int) -> bool:
-        due = [script for number, script in steps if number > before]
-        for script in due:
-            self._script(script)
-        return bool(due)
+    def _run_steps(self, schema: int) -> int:
+        """Run the migrations after ``schema``; the schema that the database has then."""
+        for number, script in steps("postgres"):
+            if number > schema:
+                self._script(script)
+                schema = number
+        return schema
 
 
 @contextlib.contextmanager

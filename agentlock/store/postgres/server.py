@@ -9,7 +9,7 @@ from agentlock.store.postgres.libpq import Connection, PostgresError, TimeoutExp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
     Answer = TypeVar("Answer")
@@ -94,7 +94,7 @@ class Server:
     def close(self) -> None:
         self._connection.close()
 
-    def _ask(self, statement: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def _ask(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         connection = self._connection
         try:
             return self._within(lambda seconds: connection.rows(statement, parameters, seconds))

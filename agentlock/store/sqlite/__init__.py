@@ -6,16 +6,21 @@ import os
 import stat
 import time
 
-from agentlock.errors import (
-    DatabaseError,
-    DatabaseUnreachableError,
+from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.store.base import (
+    APPLICATION_ID,
+    READ_IDENTITY,
+    READ_PROJECT,
+    WHERE_IT_BELONGS,
+    Store,
+    require_identity,
+    require_schema,
 )
-from agentlock.store import statements as sql
 from agentlock.store.sqlite.driver import driver
-from agentlock.store.table import WHERE_IT_BELONGS, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Any
 
@@ -32,8 +37,8 @@ LOOK_AT_THE_DISK = "see whether that disk is full, read-only or failing (df, mou
 CHECK_PERMISSIONS = "check the permissions of the file and its folder"
 
 
-class SQLiteStore(Table):
-    """One project's rows in one SQLite file; see ``protocol.Store`` for what each method promises.
+class SQLiteStore(Store):
+    """One project's rows in one SQLite file; see ``Store`` for what each method promises.
 
     Opening checks that the file is there, is ours, has this program's schema and carries the
     recorded id. It never makes or changes a file.
@@ -56,33 +61,25 @@ class SQLiteStore(Table):
         try:
             self._verify(database_id)
             if project is not None:
-                self._find_project(project, self._rows(sql.READ_PROJECT, (project,)))
+                self._find_project(project, self.rows(READ_PROJECT, (project,)))
         except BaseException:
             self.close()
             raise
 
     def _connect(self, *, read_only: bool) -> Any:
         self._file = require_database_file(self.location)
-        mode = "ro" if read_only else "rw"
         with _Translated(self):
-            connection = driver.connect(
-                f"file:{_uri(self.location)}?mode={mode}",
-                timeout=min(self._patience, _SLICE),
-                isolation_level=None,
-                uri=True,
-            )
+            seconds = min(self._patience, _SLICE)
+            connection = connect(self.location, "ro" if read_only else "rw", seconds)
             connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
     def _verify(self, database_id: str | None) -> None:
-        if self._one("PRAGMA application_id") != (sql.APPLICATION_ID,):
-            raise DatabaseError(
-                f"{self.location} is not an agentlock database", fix=WHERE_IT_BELONGS
-            )
-        (version,) = self._one("PRAGMA user_version")
-        self._require_schema(version)
-        (found,) = self._one(sql.READ_IDENTITY)
-        self._require_identity(found, database_id)
+        require_application(self.location, self.one("PRAGMA application_id"))
+        (version,) = self.one("PRAGMA user_version")
+        require_schema(self.location, version)
+        (found,) = self.one(READ_IDENTITY)
+        require_identity(self.location, found, database_id)
 
     def close(self) -> None:
         self._connection.close()
@@ -93,7 +90,7 @@ class SQLiteStore(Table):
         return _Transaction(self, "BEGIN")
 
     def writing(self, *, durable: bool = True) -> _Transaction:
-        self._rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self.rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         return _Transaction(self, "BEGIN IMMEDIATE")
 
     def limit_wait(self, most: int) -> None:
@@ -109,7 +106,7 @@ class SQLiteStore(Table):
             self._give_up_turn()
             raise
 
-    def _execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """Run a statement, where the table is locked again and again while patience lasts."""
         pause = _FIRST_PAUSE
         deadline = time.monotonic() + self._patience
@@ -182,12 +179,12 @@ class SQLiteStore(Table):
     def translated(self, error: Exception) -> DatabaseError:
         return explained(error, self.location, self._timeout)
 
-    def _rows(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):
             rows: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
             return rows
 
-    def _inserted(self, statement: str, parameters: tuple[Any, ...]) -> int:
+    def inserted(self, statement: str, parameters: Sequence[Any]) -> int:
         with _Translated(self):
             return int(self._connection.execute(statement, parameters).lastrowid)
 
@@ -264,11 +261,23 @@ def _is_busy(error: Exception) -> bool:
     return "locked" in said or "busy" in said
 
 
-def _uri(path: str) -> str:
-    """A file name as the path of a ``file:`` URI, whatever bytes it holds."""
-    return "".join(
+def connect(path: str, mode: str, seconds: float) -> Any:
+    """A connection to an existing file that waits so long for a lock; ``mode`` is "ro" or "rw"."""
+    return driver.connect(uri(path, mode), timeout=seconds, isolation_level=None, uri=True)
+
+
+def uri(path: str, mode: str) -> str:
+    """A file name as a URI, whatever bytes it holds; urllib would cost a hook an import."""
+    quoted = "".join(
         chr(byte) if byte in _PLAIN_URI_BYTES else f"%{byte:02X}" for byte in os.fsencode(path)
     )
+    return f"file:{quoted}?mode={mode}"
+
+
+def require_application(path: str, found: tuple[int, ...]) -> None:
+    """DatabaseError if another program made this SQLite file."""
+    if found != (APPLICATION_ID,):
+        raise DatabaseError(f"{path} is not an agentlock database", fix=WHERE_IT_BELONGS)
 
 
 def require_database_file(path: str) -> tuple[int, int]:

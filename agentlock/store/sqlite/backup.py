@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import time
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from agentlock.errors import DatabaseError, SchemaError, UsageError
-from agentlock.store import migrate
-from agentlock.store import statements as sql
+from agentlock.errors import DatabaseError, UsageError
+from agentlock.store.base import SCHEMA_VERSION, require_schema
+from agentlock.store.owner import WRITE_KEY
+from agentlock.store.sqlite import uri
+from agentlock.store.sqlite.files import identified, opened, remove_draft
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.sqlite.inspection import faults
+from agentlock.store.sqlite.schema import migrate
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+_RENAME = "UPDATE database_identity SET id = ?"
 _COUNTERS = (
     # Ids and fences are never given twice, so they go on from the higher of both databases.
     """
@@ -52,7 +50,7 @@ def back_up(path: str, target: str, *, timeout: int) -> int:
         why = error.strerror or str(error)
         raise DatabaseError(f"{target} cannot be written: {why}", fix="check the folder") from error
     finally:
-        _remove(draft)
+        remove_draft(draft)
     return os.path.getsize(target)
 
 
@@ -82,14 +80,14 @@ def restore(
     try:
         _copy(source, draft, timeout)
         _require_whole(draft, timeout)
-        migrate.migrate(draft, found, timeout=timeout)
+        migrate(draft, found, timeout=timeout)
         if owner_key is not None:
-            with _opened(draft, timeout) as new:
-                new.execute(sql.WRITE_OWNER_KEY, (owner_key,))
+            with opened(draft, timeout) as new:
+                new.execute(WRITE_KEY, (owner_key,))
         if _is_readable(path, timeout):
             back_up(path, kept, timeout=timeout)
             _adopt(draft, database_id, path, timeout)
-            with _opened(draft, timeout) as new, _opened(path, timeout) as live:
+            with opened(draft, timeout) as new, opened(path, timeout) as live:
                 new.backup(live)  # one transaction: whoever reads sees the old or the new
         else:
             _adopt(draft, database_id, None, timeout)
@@ -101,15 +99,15 @@ def restore(
         why = error.strerror or str(error)
         raise DatabaseError(f"{path} cannot be written: {why}", fix="check the folder") from error
     finally:
-        _remove(draft)
-        _remove(f"{draft}.lock")
+        remove_draft(draft)
+        remove_draft(f"{draft}.lock")
     return kept
 
 
 def vacuum(path: str, *, timeout: int) -> tuple[int, int]:
     """Give free pages back to the disk; the file's size in bytes before and after."""
     before = os.path.getsize(path)
-    with _opened(path, timeout) as connection:
+    with opened(path, timeout) as connection:
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return before, os.path.getsize(path)
@@ -117,7 +115,7 @@ def vacuum(path: str, *, timeout: int) -> tuple[int, int]:
 
 def _copy(source: str, target: str, timeout: int) -> None:
     Modes().make_file(target)
-    with _opened(source, timeout, mode="ro") as old, _opened(target, timeout) as new:
+    with opened(source, timeout, mode="ro") as old, opened(target, timeout) as new:
         old.backup(new)
         new.execute("PRAGMA journal_mode = DELETE")  # one file, whatever copies it
     with open(target, "rb") as file:
@@ -126,11 +124,11 @@ def _copy(source: str, target: str, timeout: int) -> None:
 
 def _adopt(draft: str, database_id: str, old: str | None, timeout: int) -> None:
     """Give the copy the recorded id and, of what is replaced, the counters."""
-    with _opened(draft, timeout) as connection:
+    with opened(draft, timeout) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(sql.RENAME_DATABASE, (database_id,))
+        connection.execute(_RENAME, (database_id,))
         if old is not None:
-            connection.execute("ATTACH ? AS old", (f"file:{quote(os.fsencode(old))}?mode=ro",))
+            connection.execute("ATTACH ? AS old", (uri(old, "ro"),))
             for statement in _COUNTERS:
                 connection.execute(statement)
             connection.execute("DETACH old")
@@ -145,47 +143,14 @@ def _is_readable(path: str, timeout: int) -> bool:
 
 
 def _identity(path: str, timeout: int) -> str:
-    """The id of an agentlock database; DatabaseError where it is none."""
-    with _opened(path, timeout, mode="ro") as connection:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application != sql.APPLICATION_ID:
-            raise DatabaseError(f"{path} is not an agentlock database", see="agentlock db path")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > sql.SCHEMA_VERSION:
-            raise SchemaError(
-                f"{path} has the newer schema {version}, this program knows {sql.SCHEMA_VERSION}",
-                fix="upgrade agentlock",
-            )
-        (found,) = connection.execute(sql.READ_IDENTITY).fetchone()
-        return str(found)
+    """The id of an agentlock database; DatabaseError if it is none, or of a newer schema."""
+    with opened(path, timeout, mode="ro") as connection:
+        found, schema = identified(connection, path)
+        require_schema(path, max(schema, SCHEMA_VERSION))  # an older one is migrated
+        return found
 
 
 def _require_whole(path: str, timeout: int) -> None:
     wrong = faults(path, timeout=timeout)
     if wrong:
         raise DatabaseError(f"what was copied is damaged: {wrong[0]}", see="agentlock db check")
-
-
-def _remove(draft: str) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft + suffix)
-
-
-@contextlib.contextmanager
-def _opened(path: str, timeout: int, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-    try:
-        with contextlib.closing(
-            sqlite3.connect(
-                f"file:{quote(os.fsencode(path))}?mode={mode}",
-                timeout=timeout / 1_000_000,
-                isolation_level=None,
-                uri=True,
-            )
-        ) as connection:
-            connection.execute("PRAGMA synchronous = FULL")
-            yield connection
-    except sqlite3.Error as error:
-        raise DatabaseError(
-            f"{path} cannot be read or written: {error}", see="agentlock db check"
-        ) from error

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from agentlock.store.sqlite import require_database_file
+from agentlock.store.sqlite.files import opened
 
-from agentlock.store.sqlite import explained, require_database_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_RESTORE = "from a backup: agentlock db restore FILE"
 INTEGRITY = "PRAGMA integrity_check(5)"
 FOREIGN_KEYS = "PRAGMA foreign_key_check"
 # Rows are written with the clock of the moment: one from the future means that it ran backwards.
@@ -28,7 +19,8 @@ SELECT max(ts) FROM (
 
 def faults(path: str, *, timeout: int) -> list[str]:
     """What SQLite finds wrong in the file, a sentence each; DatabaseError where it cannot look."""
-    with _reading(path, timeout) as connection:
+    require_database_file(path)
+    with opened(path, timeout, mode="ro") as connection:
         found = [str(row[0]) for row in connection.execute(INTEGRITY).fetchall() if row[0] != "ok"]
         orphans = connection.execute(FOREIGN_KEYS).fetchall()
     if orphans:
@@ -38,20 +30,7 @@ def faults(path: str, *, timeout: int) -> list[str]:
 
 def newest(path: str, *, timeout: int) -> int:
     """When the newest row was written, in microseconds since the epoch; 0 for an empty table."""
-    with _reading(path, timeout) as connection:
+    require_database_file(path)
+    with opened(path, timeout, mode="ro") as connection:
         (moment,) = connection.execute(NEWEST).fetchone()
     return moment if isinstance(moment, int) else 0
-
-
-@contextlib.contextmanager
-def _reading(path: str, timeout: int) -> Iterator[sqlite3.Connection]:
-    require_database_file(path)
-    try:
-        with contextlib.closing(
-            sqlite3.connect(
-                f"file:{quote(os.fsencode(path))}?mode=ro", timeout=timeout / 1_000_000, uri=True
-            )
-        ) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise explained(error, path, timeout, remedy=_RESTORE) from error

@@ -9,8 +9,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from agentlock.store.migrate import steps
-from agentlock.store.statements import APPLICATION_ID
+from agentlock.store.base import APPLICATION_ID
+from agentlock.store.migrations import steps
 
 FOLDER = Path(__file__).parent
 MIDNIGHT = 1_767_225_600_000_000  # 2026-01-01
@@ -48,7 +48,7 @@ def make(path: Path, schema: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        for number, script in steps()[:schema]:
+        for number, script in steps("sqlite")[:schema]:
             connection.executescript(f"{script}\nPRAGMA user_version = {number};")
         connection.executescript(ROWS)
         for number in range(2, schema + 1):
@@ -56,7 +56,7 @@ def make(path: Path, schema: int) -> None:
 
 
 if __name__ == "__main__":
-    for newest, _ in steps():
+    for newest, _ in steps("sqlite"):
         file = FOLDER / f"schema-{newest}.sqlite3"
         if not file.exists():
             make(file, newest)

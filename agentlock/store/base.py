@@ -1,0 +1,227 @@
+"""One project's rows in one database: what SQLite and PostgreSQL have in common.
+
+A `Store` has the connection, the transactions and the clock. The rows of each noun and their SQL
+have a file next to this one: ``store.reservations`` is in ``reservations.py``, and so on. A file is
+loaded when its noun is first used, because each module costs a git hook 0.2 ms or more.
+
+The SQL is written for SQLite, and ``postgres`` translates it. Patterns and paths are bytes: they
+are bound as blobs and cast to text, so that every SQLite client shows them readably and a name
+that is not UTF-8 survives.
+"""
+
+from __future__ import annotations
+
+from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from agentlock.model import Keys, Policy, Reservation
+    from agentlock.store.agents import Agents
+    from agentlock.store.events import Events
+    from agentlock.store.ledger import Ledger
+    from agentlock.store.messages import Messages
+    from agentlock.store.owner import Owner
+    from agentlock.store.policy import PolicyRow
+    from agentlock.store.reservations import Reservations
+
+APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
+SCHEMA_VERSION = 4  # the number of the last migration; listing the files would cost every hook
+MOST_PARAMETERS = 400  # of one kind in one statement; SQLite before 3.32 takes 999 in all
+WHERE_IT_BELONGS = "put it back where it was (agentlock db path), or ask whoever runs this project"
+
+READ_IDENTITY = "SELECT id FROM database_identity"
+READ_PROJECT = "SELECT id FROM projects WHERE human_key = ?"
+READ_PROJECTS = "SELECT human_key FROM projects ORDER BY id"
+READ_FENCE = "SELECT last_fence FROM projects WHERE id = ?"
+NEXT_FENCE = "UPDATE projects SET last_fence = last_fence + 1 WHERE id = ?"
+RAISE_FENCE = "UPDATE projects SET last_fence = ? WHERE id = ? AND last_fence < ?"
+READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
+
+
+class Store:
+    """One project's rows in one database.
+
+    Inside ``reading()`` all reads see one snapshot. Whatever changes a row happens inside
+    ``writing()``: a transaction that has the write lock from its first statement, is durable once
+    it has ended, and is rolled back by any exception. All times are microseconds since the epoch,
+    by the clock that ``now`` reads.
+    """
+
+    location: str
+    project_id = 0
+
+    # What each engine does in its own way
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def reading(self) -> AbstractContextManager[None]:
+        raise NotImplementedError
+
+    def writing(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """A transaction that is not ``durable`` survives every crash but a power failure."""
+        raise NotImplementedError
+
+    def limit_wait(self, most: int) -> None:
+        """From here on wait at most this many microseconds for the table."""
+        raise NotImplementedError
+
+    def now(self) -> int:
+        raise NotImplementedError
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one statement; an error of the driver becomes a DatabaseError."""
+        raise NotImplementedError
+
+    def inserted(self, statement: str, parameters: Sequence[Any]) -> int:
+        """Run an INSERT of one row; the row's id."""
+        raise NotImplementedError
+
+    def kept(self, keys: Keys) -> Keys:
+        """The keys as the database can keep them: if they differ, they find more, never less."""
+        return keys
+
+    def next_fence(self) -> int:
+        """A new fence, above every fence that the project has given."""
+        self.rows(NEXT_FENCE, (self.project_id,))
+        return self.last_fence()
+
+    def last_event(self) -> int:
+        """The number of the newest event, or 0; no event of this project comes in below it."""
+        return int(self.one(READ_LAST_EVENT)[0])
+
+    # The nouns
+
+    @property
+    def reservations(self) -> Reservations:
+        from agentlock.store.reservations import Reservations
+
+        return Reservations(self)
+
+    @property
+    def policy(self) -> PolicyRow:
+        from agentlock.store.policy import PolicyRow
+
+        return PolicyRow(self)
+
+    @property
+    def events(self) -> Events:
+        from agentlock.store.events import Events
+
+        return Events(self)
+
+    @property
+    def ledger(self) -> Ledger:
+        from agentlock.store.ledger import Ledger
+
+        return Ledger(self)
+
+    @property
+    def agents(self) -> Agents:
+        from agentlock.store.agents import Agents
+
+        return Agents(self)
+
+    @property
+    def messages(self) -> Messages:
+        from agentlock.store.messages import Messages
+
+        return Messages(self)
+
+    @property
+    def owner(self) -> Owner:
+        from agentlock.store.owner import Owner
+
+        return Owner(self)
+
+    # The database and the project
+
+    def standing(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes]
+    ) -> tuple[int, Policy, list[Reservation]]:
+        """What a verdict needs, from one snapshot: the time, the policy, and ``live_on`` then."""
+        with self.reading():
+            now = self.now()
+            return now, self.policy.read(), self.reservations.live_on(prefixes, names, now)
+
+    def projects(self) -> list[str]:
+        """The keys of all projects in the database, oldest first."""
+        return [str(key) for (key,) in self.rows(READ_PROJECTS)]
+
+    def last_fence(self) -> int:
+        return int(self.one(READ_FENCE, (self.project_id,))[0])
+
+    def raise_fence(self, fence: int) -> None:
+        """Give only fences above this one from now on."""
+        self.rows(RAISE_FENCE, (fence, self.project_id, fence))
+
+    def one(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The only row of a statement; DatabaseError if there is none."""
+        rows = self.rows(statement, parameters)
+        if not rows:
+            raise DatabaseError(f"{self.location} lacks a row of its own", fix=WHERE_IT_BELONGS)
+        return rows[0]
+
+    # What opening checks
+
+    def _find_project(self, project: str, rows: list[tuple[Any, ...]]) -> None:
+        if not rows:
+            raise DatabaseError(
+                f"{self.location} knows no project {project!r}", fix="agentlock init"
+            )
+        self.project_id = int(rows[0][0])
+
+
+class Noun:
+    """The rows of one noun in a store; their statements take the project as first parameter."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def _rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self._store.rows(statement, (self._store.project_id, *parameters))
+
+    def _forget(self, table: str, numbers: Sequence[int], least: int) -> int:
+        """Delete the rows with these ids, or none if they are fewer than ``least``; how many."""
+        if len(numbers) < least:
+            return 0
+        for chunk in chunks(numbers):
+            places = ", ".join("?" * len(chunk))
+            self._store.rows(f"DELETE FROM {table} WHERE id IN ({places})", chunk)  # noqa: S608
+        return len(numbers)
+
+
+def require_schema(location: str, version: int) -> None:
+    """OlderSchemaError or SchemaError if the database has another schema than this program."""
+    if version < SCHEMA_VERSION:
+        raise OlderSchemaError(
+            f"{location} has the older schema {version}, this program needs {SCHEMA_VERSION}",
+            fix="agentlock db migrate",
+        )
+    if version > SCHEMA_VERSION:
+        raise SchemaError(
+            f"{location} has the newer schema {version}, this program knows {SCHEMA_VERSION}",
+            fix="upgrade agentlock",
+        )
+
+
+def require_identity(
+    location: str, found: str, recorded: str | None, *, fix: str = WHERE_IT_BELONGS
+) -> None:
+    """DatabaseError if the database is not the recorded one; without a record any will do."""
+    if recorded is not None and found != recorded:
+        raise DatabaseError(
+            f"{location} is another database (id {found}) than the one recorded for this "
+            f"repository (id {recorded})",
+            fix=fix,
+        )
+
+
+def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The values in pieces that one statement takes."""
+    for start in range(0, len(values), MOST_PARAMETERS):
+        yield values[start : start + MOST_PARAMETERS]

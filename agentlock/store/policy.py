@@ -1,0 +1,47 @@
+"""The row of the policy: one column for each setting, named as in ``model.Policy``."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.model import SETTINGS, Policy
+from agentlock.store.base import Noun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+COLUMNS = tuple(SETTINGS)
+_PATTERNS = [name for name in COLUMNS if SETTINGS[name].kind == "patterns"]  # kept as lines
+_READ = f"""
+SELECT {", ".join([f"CAST({name} AS BLOB)" if name in _PATTERNS else name for name in COLUMNS])}
+FROM projects WHERE id = ?
+"""  # noqa: S608 -- of constants
+
+
+class PolicyRow(Noun):
+    def read(self) -> Policy:
+        return policy_of(self._store.one(_READ, (self._store.project_id,)))
+
+    def write(self, policy: Policy) -> None:
+        places = {name: "CAST(? AS TEXT)" if name in _PATTERNS else "?" for name in COLUMNS}
+        changes = ", ".join([f"{name} = {place}" for name, place in places.items()])
+        cells = [getattr(policy, name) for name in COLUMNS]
+        cells = [
+            os.fsencode("\n".join(cell)) if isinstance(cell, tuple) else cell for cell in cells
+        ]
+        statement = f"UPDATE projects SET {changes} WHERE id = ?"  # noqa: S608 -- of constants
+        self._store.rows(statement, (*cells, self._store.project_id))
+
+
+def policy_of(row: Sequence[Any]) -> Policy:
+    """The policy of a row that has COLUMNS."""
+    cells = dict(zip(COLUMNS, row, strict=True))
+    for name, cell in cells.items():
+        kind = SETTINGS[name].kind
+        if kind == "switch":
+            cells[name] = bool(cell)
+        elif kind == "patterns":
+            cells[name] = tuple(filter(None, os.fsdecode(cell).split("\n")))
+    return Policy(**cells)

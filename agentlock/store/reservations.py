@@ -1,0 +1,375 @@
+"""The rows of the reservations.
+
+A row is found by the keys of its pattern (see ``model.Keys``), so that a search reads only what
+can matter. What SQL leaves out must be what the rules in ``model`` leave out as well: released and
+expired rows (``Reservation.is_live``), and rows that block nobody (``Policy.blocks``).
+"""
+
+from __future__ import annotations
+
+from agentlock.errors import DatabaseError
+from agentlock.model import Keys, Reservation
+from agentlock.store.base import MOST_PARAMETERS, Noun, chunks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
+
+    from agentlock.event_kinds import Kind
+    from agentlock.model import Policy
+
+_MANY_KEYS = 2_000  # from here on it pays to ask first which of them matter
+_MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
+
+# Each field of a Reservation is the column of its name, but for these.
+_ELSEWHERE = {
+    "agent": "a.name",
+    "pattern": "CAST(r.path_pattern AS BLOB)",
+    "typed": "CAST(r.typed_pattern AS BLOB)",
+}
+COLUMNS = ", ".join([_ELSEWHERE.get(field, f"r.{field}") for field in Reservation._fields])
+_EXCLUSIVE = Reservation._fields.index("exclusive")
+
+_SELECT = f"""
+SELECT {COLUMNS} FROM file_reservations AS r {{index}} JOIN agents AS a ON a.id = r.agent_id
+WHERE r.project_id = ?
+"""  # noqa: S608 -- of constants
+_LIVE_WHERE = " AND r.released_ts IS NULL AND r.expires_ts > ?"
+_ALL = _SELECT.format(index="")
+# Left alone, SQLite's planner may start from the agents table and read every row of each.
+_LIVE = _SELECT.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
+_LIVE_BY_NAME = _SELECT.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
+_LIVE_BY_FENCE = _SELECT.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
+_LIVE_BY_ID = _SELECT.format(index="NOT INDEXED") + _LIVE_WHERE
+_OF_AGENT = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_agent")}
+    AND r.released_ts IS NULL AND a.project_id = r.project_id AND a.name = ?"""
+_LIVE_OF_PATTERN = f"""{_LIVE}
+    AND r.prefix_key = CAST(? AS TEXT) AND r.name_key = CAST(? AS TEXT)
+    AND r.extension_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)"""
+_LIVE_PREFIXES = """
+SELECT CAST(r.prefix_key AS BLOB) FROM file_reservations AS r
+INDEXED BY file_reservations_by_prefix WHERE r.project_id = ?
+    AND r.released_ts IS NULL AND r.expires_ts > ?
+GROUP BY r.prefix_key LIMIT ?
+"""
+_KEYS = """
+SELECT r.id, CAST(r.prefix_key AS BLOB), CAST(r.name_key AS BLOB), CAST(r.extension_key AS BLOB)
+FROM file_reservations AS r WHERE r.project_id = ? AND r.released_ts IS NULL AND r.expires_ts > ?
+"""
+WRITE = """
+INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern,
+    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence)
+VALUES (?, (SELECT id FROM agents WHERE project_id = ? AND name = ?),
+    CAST(? AS TEXT), CAST(? AS TEXT),
+    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)
+"""
+_CHANGE = """
+UPDATE file_reservations
+SET exclusive = ?, reason = ?, expires_ts = ?, released_ts = ?, fence = ?, expiry_logged = 0
+WHERE id = ?
+"""
+_CHANGE_KEYS = """
+UPDATE file_reservations SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS TEXT),
+    extension_key = CAST(? AS TEXT) WHERE id = ?
+"""
+_EXPIRY_UNSEEN = """
+SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.expires_ts
+FROM file_reservations AS r INDEXED BY file_reservations_expiry_unseen
+    JOIN agents AS a ON a.id = r.agent_id
+WHERE r.project_id = ? AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?
+ORDER BY r.expires_ts LIMIT 20
+"""
+_MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
+# Looks at those that ended first only: the events of a later one may take long to go.
+_OLDEST_ENDED = """
+SELECT id FROM (
+    SELECT id FROM file_reservations
+    WHERE project_id = ? AND coalesce(released_ts, expires_ts) < ?
+    ORDER BY coalesce(released_ts, expires_ts) LIMIT ?
+) AS ended
+WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.reservation_id = ended.id)
+"""
+
+
+class Reservations(Noun):
+    # What is live
+
+    def live_on(
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
+    ) -> list[Reservation]:
+        """Live ones with one of these prefixes and, if the names are few, one of the names."""
+        keys = set(prefixes)
+        wanted = sorted(keys if len(keys) <= _MANY_KEYS else self._among_live(keys, now))
+        few = few_names(names)
+        found: list[Reservation] = []
+        for chunk in chunks(wanted):
+            condition = _near(len(chunk), len(few), 0)
+            found += self._found(f"{_LIVE} AND {condition}", now, *chunk, *few)
+        return sorted(found, key=_id)
+
+    def _among_live(self, prefixes: set[bytes], now: int) -> set[bytes]:
+        """The prefixes that live ones have, if these are fewer than what is asked for; else all."""
+        rows = self._rows(_LIVE_PREFIXES, now, len(prefixes))
+        if len(rows) == len(prefixes):
+            return prefixes
+        return prefixes.intersection([row[0] for row in rows])
+
+    def live_near(self, keys: Keys, now: int, *, below: bool) -> list[Reservation]:
+        """Live ones that a pattern with these keys can meet.
+
+        Their prefix is the pattern's own, an ancestor of it or, with ``below``, a descendant; what
+        is known of their last names agrees with the pattern's.
+        """
+        names, extensions = _agreeing(keys)
+        counts = (len(names), len(extensions))
+        if below and not keys.prefix:
+            statement = f"{_LIVE_BY_NAME} AND {_near(0, *counts)}" if extensions else _LIVE
+            found = self._found(statement, now, *names, *extensions)
+            return sorted(found, key=_id)
+        above = list(_with_ancestors(keys.prefix))
+        statement = f"{_LIVE} AND {_near(len(above), *counts)}"
+        found = self._found(statement, now, *above, *names, *extensions)
+        if below:  # of its own, because OR would keep SQLite from searching the index
+            limits = _limits_below(keys.prefix)
+            statement = f"{_LIVE} AND {_near(0, *counts, below=True)}"
+            found += self._found(statement, now, *limits, *names, *extensions)
+        return sorted(found, key=_id)
+
+    def any_blocks(self, policy: Policy, agent: str, now: int) -> bool:
+        """Whether a live one blocks the agent ("": nobody is named) from changing some path."""
+        modes = policy.blocking_modes
+        condition = f"r.exclusive IN ({', '.join('?' * len(modes))}) AND a.name <> ?"
+        return bool(self._rows(f"{_LIVE} AND {condition} LIMIT 1", now, *modes, agent))
+
+    def live_since(
+        self, fence: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        """Live ones granted, or given a new mode, after the grant that had this fence.
+
+        Those that no pattern of ``near`` (its keys, and whether ``below``, as for ``live_near``)
+        can meet may be left out.
+        """
+        return self._newer(f"{_LIVE_BY_FENCE} AND r.fence > ?", fence, now, near)
+
+    def extended_since(
+        self, event: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
+    ) -> list[Reservation]:
+        """Live ones that ``extend`` gave a longer lease after the event with this number.
+
+        ``near`` as for ``live_since``.
+        """
+        from agentlock.event_kinds import KINDS
+
+        kinds = ", ".join([f"'{kind}'" for kind in KINDS if kind.extends])
+        extended = f"SELECT reservation_id FROM events WHERE id > ? AND kind IN ({kinds})"  # noqa: S608
+        statement = f"{_LIVE_BY_ID} AND r.id IN ({extended})"
+        return self._newer(statement, event, now, near)
+
+    def _newer(
+        self, statement: str, mark: int, now: int, near: Sequence[tuple[Keys, bool]]
+    ) -> list[Reservation]:
+        conditions, parameters = _near_one_of(near)
+        if conditions:
+            statement += f" AND ({' OR '.join([f'({one})' for one in conditions])})"
+        return self._found(f"{statement} ORDER BY r.id", now, mark, *parameters)
+
+    def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
+        """The live reservation of exactly this pattern that the agent holds."""
+        kept = self._store.kept(keys)
+        known = (kept.prefix, kept.name, kept.extension)
+        found = self._found(_LIVE_OF_PATTERN, now, *known, agent, pattern)
+        return found[0] if found else None
+
+    # What is there at all
+
+    def all(self, *, agent: str | None = None, live_at: int | None = None) -> list[Reservation]:
+        """By id; if given, only those of ``agent`` and only those live at ``live_at``."""
+        if live_at is None:
+            if agent is None:
+                return self._found(f"{_ALL} ORDER BY r.id")
+            return self._found(f"{_ALL} AND a.name = ? ORDER BY r.id", agent)
+        if agent is None:
+            return self._found(f"{_LIVE} ORDER BY r.id", live_at)
+        return self._found(f"{_OF_AGENT} AND r.expires_ts > ? ORDER BY r.id", agent, live_at)
+
+    def get(self, identifier: int) -> Reservation | None:
+        found = self._found(f"{_ALL} AND r.id = ?", identifier)
+        return found[0] if found else None
+
+    def unreleased(self, agent: str | None) -> list[Reservation]:
+        """Live and expired ones that nobody released: what a pattern can still name."""
+        if agent is None:
+            return self._found(f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id")
+        return self._found(f"{_OF_AGENT} ORDER BY r.id", agent)
+
+    def keys_of_live(self, now: int) -> dict[int, Keys]:
+        """The keys that each live reservation is found by, as they stand in the table."""
+        return {row[0]: Keys(*row[1:]) for row in self._rows(_KEYS, now)}
+
+    def _found(self, statement: str, *parameters: Any) -> list[Reservation]:
+        found = [reservation_of(row) for row in self._rows(statement, *parameters)]
+        for held in found:  # SQLite keeps text in an integer column if it is given some
+            if type(held.created_ts) is not int or type(held.expires_ts) is not int:
+                raise DatabaseError(
+                    f"{self._store.location}: the times of reservation {held.id} are garbled",
+                    fix="restore the table from a backup, or ask whoever runs this project",
+                )
+        return found
+
+    # What changes them: inside writing() only
+
+    def grant(
+        self,
+        agent: str,
+        pattern: bytes,
+        *,
+        typed: bytes,
+        keys: Keys,
+        exclusive: bool,
+        reason: str,
+        now: int,
+        expires: int,
+    ) -> Reservation:
+        """A new reservation of an agent who is registered."""
+        store = self._store
+        fence = store.next_fence()
+        kept = store.kept(keys)
+        texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
+        values = (*texts, exclusive, reason, now, expires, fence)
+        number = store.inserted(WRITE, (store.project_id, store.project_id, agent, *values))
+        return Reservation(
+            number, agent, pattern, exclusive, reason, now, expires, None, fence, typed
+        )
+
+    def extend(
+        self,
+        held: Reservation,
+        kind: Kind,
+        now: int,
+        *,
+        expires: int,
+        exclusive: bool | None = None,
+        reason: str | None = None,
+        detail: str = "",
+    ) -> Reservation:
+        """Let a lease end later, and log it for its holder.
+
+        ``reserve`` finds a lease that was extended while it looked by this event. So there is no
+        other way to do it, and ``kind`` must be one that ``extends``, unless a new mode gives the
+        reservation a new fence, which ``reserve`` finds as well.
+        """
+        changed = self._changed(held, expires_ts=expires, exclusive=exclusive, reason=reason)
+        if changed.fence == held.fence and not kind.extends:
+            raise ValueError(f"{kind} does not say that a lease was extended")
+        self._store.events.log(kind, now, agent=held.agent, reservation=changed, detail=detail)
+        return changed
+
+    def change(
+        self, held: Reservation, *, exclusive: bool | None = None, released: int | None = None
+    ) -> Reservation:
+        """The reservation in another mode or released; a new mode is a new grant, so a fence."""
+        return self._changed(held, exclusive=exclusive, released_ts=released)
+
+    def _changed(self, held: Reservation, **wanted: Any) -> Reservation:
+        changed = held.replace(**{name: new for name, new in wanted.items() if new is not None})
+        if changed.exclusive != held.exclusive:
+            changed = changed.replace(fence=self._store.next_fence())
+        columns = (changed.exclusive, changed.reason, changed.expires_ts, changed.released_ts)
+        self._store.rows(_CHANGE, (*columns, changed.fence, held.id))
+        return changed
+
+    def correct_keys(self, reservation: int, keys: Keys) -> None:
+        """Let a reservation be found by these keys."""
+        kept = self._store.kept(keys)
+        self._store.rows(_CHANGE_KEYS, (kept.prefix, kept.name, kept.extension, reservation))
+
+    def log_expired(self, now: int) -> None:
+        """Log, once each, the leases that ran out since anybody looked, a few at a time."""
+        from agentlock.event_kinds import EXPIRED
+
+        for number, agent, pattern, expires in self._rows(_EXPIRY_UNSEEN, now):
+            self._store.events.write(EXPIRED, expires, agent, number, pattern)
+            self._store.rows(_MARK_EXPIRY_SEEN, (number,))
+
+    def prune(self, before: int, most: int, least: int = 1) -> int:
+        """Remove ended ones that no event tells of any more; see ``Events.prune``."""
+        ended = [number for (number,) in self._rows(_OLDEST_ENDED, before, most)]
+        return self._forget("file_reservations", ended, least)
+
+
+def reservation_of(row: Sequence[Any]) -> Reservation:
+    """The reservation of a row that has COLUMNS."""
+    cells = list(row)
+    cells[_EXCLUSIVE] = bool(cells[_EXCLUSIVE])
+    return Reservation(*cells)
+
+
+def few_names(names: Iterable[bytes]) -> list[bytes]:
+    """The names that a search is narrowed by; none: any name will do."""
+    few = set(names)
+    return [] if len(few) > _MOST_NAMES else sorted(few)
+
+
+def _id(held: Reservation) -> int:
+    return held.id
+
+
+def _near(prefixes: int, names: int, extensions: int, *, below: bool = False) -> str:
+    """The condition that a row is near a pattern.
+
+    Parameters: the prefixes (none: any); with ``below`` the limits of what is below; the names;
+    the extensions.
+    """
+    conditions = [_in("prefix_key", prefixes)] if prefixes else []
+    if below:
+        within = "r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
+        conditions = [f"({conditions[0]} OR {within})" if conditions else within]
+    for column, count in (("name_key", names), ("extension_key", extensions)):
+        conditions += [_in(column, count)] if count else []
+    return " AND ".join(conditions)
+
+
+def _in(column: str, count: int) -> str:
+    return f"r.{column} IN ({', '.join(['CAST(? AS TEXT)'] * count)})"
+
+
+def _near_one_of(near: Sequence[tuple[Keys, bool]]) -> tuple[list[str], list[bytes]]:
+    """What ``live_near`` asks for of each pattern, as conditions and their parameters.
+
+    None if that would be too many parameters, or if one of the patterns can meet anything.
+    """
+    conditions: list[str] = []
+    parameters: list[bytes] = []
+    for keys, below in near:
+        names, extensions = _agreeing(keys)
+        anywhere = below and not keys.prefix
+        above = [] if anywhere else list(_with_ancestors(keys.prefix))
+        limits = _limits_below(keys.prefix) if below and not anywhere else ()
+        parameters += [*above, *limits, *names, *extensions]
+        if len(parameters) > MOST_PARAMETERS or not (above or extensions):
+            return [], []
+        conditions.append(_near(len(above), len(names), len(extensions), below=bool(limits)))
+    return conditions, parameters
+
+
+def _agreeing(keys: Keys) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The names and extensions that others must have to meet these; none: any will do."""
+    if keys.extension == b"*":
+        return (), ()
+    extensions = (b"*", keys.extension)
+    if keys.name.startswith(b"*"):
+        return (), extensions
+    return (b"*", b"*" + keys.extension, keys.name), extensions
+
+
+def _limits_below(prefix: bytes) -> tuple[bytes, bytes]:
+    """Everything below a prefix: from prefix/ up to prefix0, because "0" follows "/"."""
+    return prefix + b"/", prefix + b"0"
+
+
+def _with_ancestors(key: bytes) -> Iterator[bytes]:
+    yield key
+    while key:
+        key = key.rpartition(b"/")[0]
+        yield key
