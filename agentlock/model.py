@@ -38,12 +38,12 @@ MICROSECONDS = 1_000_000
 
 @dataclass_transform(frozen_default=True)
 class Value:
-    """An immutable value: its fields are the annotations of its class, in their order."""
+    """An immutable value, whose fields are the annotations of its class, in their order."""
 
     _fields: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(cls.__annotations__)
+        cls._fields = (*cls._fields, *cls.__annotations__)
 
     def __init__(self, *positional: Any, **named: Any) -> None:
         values = dict(zip(self._fields, positional), **named)  # noqa: B905 -- checked below
@@ -172,7 +172,7 @@ class Policy(Value):
     enforcement: Literal["block", "warn"] = _setting(
         "block",
         "choice",
-        "warn: git hooks warn, and refuse nothing",
+        "whether git hooks refuse, or only warn",
         choices=("block", "warn"),
     )
     require_reservation: bool = _setting(
@@ -183,25 +183,25 @@ class Policy(Value):
     exempt: tuple[str, ...] = _setting(
         (),
         "patterns",
-        "patterns of files that need no reservation; the last one that matches decides, "
-        "a leading ! takes back; no pattern clears the list",
+        "files that need no reservation; the last pattern that matches decides, a leading ! "
+        "takes back, no pattern clears the list",
     )
     max_ttl: int = _setting(
         24 * 3600 * MICROSECONDS,
         "duration",
-        "the longest lease, like 24h",
+        "the longest lease",
         shortest=60 * MICROSECONDS,
     )
     allow_skip: bool = _setting(
         True,
         "switch",
-        "whether people may let one command pass, on the record (AGENTLOCK_SKIP)",
+        "whether people may let one command pass, on the record",
     )
     retention: int | None = _setting(
         None,
         "duration",
-        "what ended longer ago than this, like 90d, is removed, a little with each change; "
-        "off: nothing is",
+        "how long to keep what has ended; each change removes a little of what is older "
+        "(all at once: agentlock db prune)",
         shortest=3600 * MICROSECONDS,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_duration
 from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, REFUSED, RENEWED
-from agentlock.model import MICROSECONDS, Conflict, Reservation, Value
+from agentlock.model import MICROSECONDS, SETTINGS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
 
-SHORTEST_TTL = 60 * MICROSECONDS
+SHORTEST_TTL = SETTINGS["max_ttl"].shortest
 MOST_PATTERNS = 5_000
 _LONGEST_WAIT = 2 * MICROSECONDS  # to log a refusal
 

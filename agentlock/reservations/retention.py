@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
-from agentlock.model import MICROSECONDS
+from agentlock.model import SETTINGS
 
 if TYPE_CHECKING:
     from agentlock.model import Policy
     from agentlock.store.base import Store
 
-SHORTEST_RETENTION = 3600 * MICROSECONDS
+SHORTEST_RETENTION = SETTINGS["retention"].shortest
 BITE = 50  # rows that a write removes for those before it; it adds two or three itself
 LARGE_BITE = 1000  # everybody waits for about 10 ms
 
