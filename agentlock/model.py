@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Default = TypeVar("Default")
 
     class Claim(Protocol):
-        """Who holds or wants something, and whether for themselves alone."""
+        """What two reservations, or a request and a reservation, are compared by."""
 
         @property
         def agent(self) -> str: ...
@@ -98,21 +98,21 @@ class Reservation(Value):
         return self.released_ts is None and self.expires_ts > now
 
     def meets(self, other: Claim) -> bool:
-        """Whether it conflicts with another one, or with a request, if their patterns overlap.
+        """Whether it conflicts with another reservation, or a request, if their patterns overlap.
 
-        It does if somebody else's is in question and one of the two is exclusive. Whether patterns
-        overlap is for ``patterns.overlap`` to say.
+        It does if the other one is another agent's and one of the two is exclusive.
+        ``patterns.overlap`` says whether patterns overlap.
         """
         return self.agent != other.agent and (self.exclusive or other.exclusive)
 
 
 class Keys(Value):
-    """What a pattern can be found by in the table: two patterns meet only where these agree.
+    """What a pattern is found by in the table: two patterns can overlap only if their keys agree.
 
-    All are folded (case, composition), so that they serve whatever a repository's settings are.
-    ``prefix`` is the longest literal path that every match starts with; ``name`` the last name of
-    every match, or ``*.ext``, or ``*`` where neither is fixed; ``extension`` that name's last
-    ``.ext`` (empty for a name without a dot), or ``*``.
+    All are folded (case, composition), so they serve every setting of a repository. ``prefix`` is
+    the longest literal path that every match starts with. ``name`` is the last name of every match,
+    or ``*.ext``, or ``*`` if neither is fixed. ``extension`` is the last ``.ext`` of that name
+    (empty for a name without a dot), or ``*``.
     """
 
     prefix: bytes
@@ -121,7 +121,7 @@ class Keys(Value):
 
 
 class Conflict(Value):
-    """Two overlapping claims: mine, theirs, and one path that both match (None: not known)."""
+    """My pattern, the reservation that it conflicts with, and a path that both match, if known."""
 
     pattern: bytes
     witness: bytes | None
@@ -129,18 +129,19 @@ class Conflict(Value):
 
 
 class PathConflict(Value):
-    """A path that somebody wants to change and the reservation it touches."""
+    """A path that an agent wants to change, and the reservation that it touches."""
 
     path: bytes
     reservation: Reservation
 
 
 class Setting:
-    """One setting of the policy; its name is also that of its column.
+    """One setting of the policy. Its name is also the name of its column.
 
     ``kind`` says which values it takes: "choice" (one of ``choices``), "switch" (a bool),
-    "patterns" (a tuple of texts) or "duration" (microseconds, at least ``shortest``; None stands
-    for ``off``). ``rules.settings`` reads and writes them, ``store.policy`` keeps them.
+    "patterns" (a tuple of texts) or "duration" (microseconds, at least ``shortest``; if the default
+    is None, None stands for ``off``). ``rules.policy`` parses and shows the values of each kind,
+    ``store.policy`` keeps them.
     """
 
     def __init__(
@@ -152,9 +153,6 @@ class Setting:
         self.choices = choices
         self.shortest = shortest
 
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self.name = name
-
     def __get__(self, _instance: object, _owner: type) -> Any:
         return self.default
 
@@ -162,12 +160,12 @@ class Setting:
 def _setting(
     default: Default, kind: str, meaning: str, *, choices: Sequence[str] = (), shortest: int = 0
 ) -> Default:
-    found: Any = Setting(default, kind, meaning, choices, shortest)
-    return found  # type: ignore[no-any-return]
+    setting: Any = Setting(default, kind, meaning, choices, shortest)
+    return setting  # type: ignore[no-any-return]
 
 
 class Policy(Value):
-    """A project's rules. They live in the database, where no agent's editor reaches them."""
+    """A project's rules. They are in the database, where no agent edits them by accident."""
 
     enforcement: Literal["block", "warn"] = _setting(
         "block",
@@ -211,7 +209,7 @@ class Policy(Value):
         return (True,)
 
     def blocks(self, held: Reservation, agent: str | None) -> bool:
-        """Whether a live reservation blocks the agent (None: nobody is named) from its paths."""
+        """Whether a live reservation keeps the agent (None: no name is set) from its paths."""
         return held.agent != agent and held.exclusive in self.blocking_modes
 
 
@@ -221,9 +219,10 @@ SETTINGS: dict[str, Setting] = {name: vars(Policy)[name] for name in Policy._fie
 class Verdict(Value):
     """The guard's answer for a set of paths.
 
-    ``conflicts`` holds every path × reservation that refuses, in path order; ``uncovered`` the
-    paths that no reservation of one's own covers while the policy requires one. ``doubt`` says
-    why commits are judged that a remote-tracking ref calls known, and what can be done.
+    ``conflicts`` has every pair of path and reservation that refuses, in the order of the paths.
+    ``uncovered`` has the paths that none of the agent's own reservations covers, if the policy
+    requires one. ``doubt`` says why commits are judged that a remote-tracking ref calls known, and
+    what to do.
     """
 
     checked: int
@@ -242,7 +241,7 @@ class Verdict(Value):
 
 
 class Agent(Value):
-    """A name that holds reservations."""
+    """A name under which reservations are held, and when it was seen."""
 
     name: str
     program: str

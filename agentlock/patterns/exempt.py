@@ -1,4 +1,4 @@
-"""Lists of patterns with order and negation: pathspec's lists over our own patterns."""
+"""Lists of patterns with an order and negation: pathspec's lists, with our own patterns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _NoTree:
-    """A list is read without a worktree, for it holds in all of them: nothing exists here."""
+    """A worktree with no files: a list is valid in every worktree, so none has a say."""
 
     root = b"/agentlock-reads-lists-without-a-worktree"
     cwd = root
@@ -29,7 +29,7 @@ class _NoTree:
 
 
 class _ListPattern(pathspec.Pattern):
-    """One line of a list, as pathspec wants it, matched by our engine."""
+    """One line of a list: pathspec's interface, our engine."""
 
     def __init__(self, line: str, folding: Folding) -> None:
         negated = line.startswith("!")
@@ -46,15 +46,15 @@ class _ListPattern(pathspec.Pattern):
 
 
 class ExemptList:
-    """Paths that need no reservation. The last line that matches decides; ``!`` takes back."""
+    """Paths that need no reservation. The last line that matches decides; ``!`` takes it back."""
 
     def __init__(self, lines: Sequence[str], folding: Folding | None = None) -> None:
         for line in lines:
             if not line or "\n" in line:
-                raise PatternError(f"{line!r} is no pattern")
+                raise PatternError(f"{line!r} is not a valid pattern")
         patterns = [_ListPattern(line, folding or Folding()) for line in lines]
-        # Left alone, pathspec takes re2 or hyperscan where they are installed, and our patterns are
-        # no regular expressions.
+        # By default pathspec uses re2 or hyperscan if they are installed, but our patterns are not
+        # regular expressions.
         self._spec = pathspec.PathSpec(patterns, backend="simple")
 
     def covers(self, path: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""What a path or a pattern is found by, however a repository compares names.
+"""The keys that paths and patterns are found by, whatever way a repository compares names.
 
-Apart from the patterns themselves, because most commits come near no reservation: then the guard
-needs this and no pattern at all.
+They have a module of their own, without the patterns, because most commits come near no
+reservation, and then the guard needs no pattern at all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Folding(Value):
         return _normalized("NFC", path)
 
     def apply(self, path: bytes) -> bytes:
-        """The form in which two names of the same file are equal. Case is ASCII's, as in git."""
+        """The form in which all names of one file are equal. Only ASCII has case, as in git."""
         path = self.compose(path)
         return path.lower() if self.ignore_case else path
 
@@ -37,7 +37,7 @@ MANY = 1_000  # paths
 
 
 def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
-    import unicodedata  # seldom needed
+    import unicodedata  # rarely needed
 
     def normalized(name: bytes) -> bytes:
         try:
@@ -49,16 +49,16 @@ def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
 
 
 def fold_key(path: bytes) -> bytes:
-    """A form that is equal for all names that any folding holds equal: an index over it serves all.
+    """A form in which all names are equal that any folding holds equal, so one index serves all.
 
-    Lower case of the *decomposed* form: ``E`` + accent and ``e`` + accent differ by ASCII case,
-    while their composed forms differ in a way that no ASCII folding sees.
+    It is the lower case of the *decomposed* form: ``E`` + accent and ``e`` + accent differ in ASCII
+    case only, while their composed forms differ in a way that ASCII folding does not see.
     """
     return (path if path.isascii() else _normalized("NFD", path)).lower()
 
 
 def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
-    """The ``Keys.prefix``es and the ``Keys.name``s of all patterns that can match a path."""
+    """Every ``Keys.prefix`` and every ``Keys.name`` of patterns that can match a path."""
     key = fold_key(path)
     name = key[key.rfind(b"/") + 1 :]
     extension = extension_key(path[path.rfind(b"/") + 1 :])
@@ -70,14 +70,14 @@ def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
 
 
 def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """``path_keys`` of all these paths together: what they share is made once.
+    """``path_keys`` of all these paths together; what they share is computed once.
 
-    Of more than MANY paths there are no names, which means any: it would take as long to find out
-    that they are too many to ask for as everything else.
+    For more than MANY paths there are no names, which means any name: they are too many to ask
+    for, and to find that out would take as long as everything else.
     """
     prefixes = {b""}
     names = {b"*"}
-    joined = b"\0".join(paths)  # no path holds a NUL
+    joined = b"\0".join(paths)  # no path contains a NUL
     if not joined.isascii():
         for path in paths:
             its_prefixes, its_names = path_keys(path)
@@ -98,9 +98,9 @@ def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
 
 
 def extension_key(name: bytes) -> bytes:
-    """The key of what follows the last dot, made from those bytes alone.
+    """The key of the last dot and what follows it, made from those bytes alone.
 
-    A glob knows no more of a name: bytes before the dot that are not UTF-8 must not matter.
+    A glob may fix no more of a name, so bytes before the dot that are not UTF-8 must not matter.
     """
     dot = name.rfind(b".")
     return fold_key(name[dot:]) if dot >= 0 else b""

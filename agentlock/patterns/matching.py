@@ -1,6 +1,6 @@
-"""Which patterns match which paths: many by many, and who matched what.
+"""Which of many patterns match which of many paths.
 
-The hot path of git's hooks: nothing is imported but this package's own light modules.
+Git's hooks run this module: it imports nothing but light modules of this package.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = [
 
 
 _SPECIAL = (b"*", b"?", b"[", b"]", b"\\")
-_FAR = 1 << 62  # -1 modulo this is far behind every place
+_FAR = 1 << 62  # so that -1, for "not found", comes after every place
 
 
 class _Entry:
-    """One text, the positions it stands at, and its compilation once something needs it.
+    """One text, its positions in the list, and its pattern, compiled once it is needed.
 
-    ``certain`` says that whoever finds the entry has a match: the way to it was the whole test.
+    ``certain``: a path that finds the entry matches it, because the look-up was the whole test.
     """
 
     __slots__ = ("certain", "pattern", "positions", "text")
@@ -44,10 +44,10 @@ class _Entry:
 
 
 class _Globs:
-    """The globs below one literal prefix, each under the rarest thing that its paths must have.
+    """The globs with one literal prefix, each filed by the rarest thing that its paths must have.
 
-    That is the last name, how that ends or begins (tables by the length of the key), or a name
-    anywhere.
+    That is the last name, how the last name ends or begins (tables by the length of the key), or a
+    name anywhere.
     """
 
     __slots__ = ("by_any_name", "by_end", "by_name", "by_start", "others")
@@ -60,7 +60,7 @@ class _Globs:
         self.others: list[_Entry] = []
 
     def add(self, entry: _Entry, prefix: bytes, text: bytes) -> None:
-        """File a glob by its folded text; the names of its ``prefix`` tell nothing apart."""
+        """File a glob by its folded text; all globs here share the names of the ``prefix``."""
         last = text[text.rfind(b"/") + 1 :]
         end = last[max(map(last.rfind, _SPECIAL)) + 1 :]
         plain = b"[" not in text and b"\\" not in text  # else a `/` may stand in a class
@@ -84,7 +84,7 @@ class _Globs:
             self.others.append(entry)
 
     def near(self, path: bytes) -> list[_Entry]:
-        """Those that may match a path, each once."""
+        """The entries that may match a path, each once."""
         name = path[path.rfind(b"/") + 1 :]
         found = [*self.others, *self.by_name.get(name, ())]
         for length, table in self.by_end.items():
@@ -98,11 +98,11 @@ class _Globs:
 
 
 class PatternIndex:
-    """Many patterns, asked for many paths.
+    """Many patterns, compiled to be matched against many paths.
 
     A path costs a few look-ups for each of its ancestors, and a test for each glob whose literal
     prefix is one of them and that agrees with the path in one more name or part of a name. Raises
-    PatternError for a text that is not canonical; for some globs only when a path comes near them.
+    PatternError for a text that is not canonical, for some globs only when a path comes near them.
     """
 
     def __init__(self, patterns: Sequence[bytes], folding: Folding = EXACT) -> None:
@@ -129,7 +129,7 @@ class PatternIndex:
         if not path.startswith(b"/") or path.translate(None, b"*?[\\{") != path:
             return text == b"/" and self._add(self._directories, b"", position)
         if b"//" in path or path.endswith(b"/") or b"/." in path:
-            compile_pattern(text)  # for its errors: `.git` is among the names that start with a dot
+            compile_pattern(text)  # for its errors: a name that starts with a dot may be `.git`
         return self._add(table, self._folding.apply(path[1:]), position)
 
     @staticmethod
@@ -154,9 +154,9 @@ class PatternIndex:
         return entry
 
     def matching(self, path: bytes, submodule: bool = False) -> list[int]:
-        """The positions of all patterns that match a changed path, ascending.
+        """The positions of all patterns that match a changed path, in ascending order.
 
-        For a ``submodule`` a pattern also counts that covers all below it (``/lib/**``).
+        A ``submodule`` is also matched by a pattern that covers everything below it (``/lib/**``).
         """
         path = self._folding.apply(path)
         found = [*self._literals.get(path, ()), *self._directories.get(path, ())]
@@ -185,7 +185,7 @@ class PatternIndex:
 
 
 def _is_simple(text: bytes) -> bool:
-    """Whether a glob is canonical at a glance, so that its parsing can wait until it is needed."""
+    """Whether a glob is canonical at first sight, so that it need not be parsed yet."""
     return (
         text.startswith((b"/", b"**"))
         and not text.startswith(b"/**")

@@ -1,8 +1,8 @@
-"""Whether two patterns meet, and where.
+"""Whether two patterns overlap, and at which path.
 
-A breadth-first walk over pairs of positions, one in each pattern: first over segments and, where
-two globs meet in one segment, over their bytes. Each pair is visited once, so that the time is
-bounded by the product of the two lengths, whatever the patterns.
+A breadth-first walk over pairs of positions, one in each pattern: over their segments and, if two
+globs meet in one segment, over the bytes of that. Each pair is visited once, so the time is bounded
+by the product of the two lengths, whatever the patterns.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _REST = bytes(byte for byte in [*range(33, 127), *range(255, 0, -1)] if byte not in _LETTERS)
 _RANK = {byte: rank for rank, byte in reversed([*enumerate(_LETTERS + _REST)])}
 
-# The names that git never tracks, as an automaton: the state says how much of one was read.
+# An automaton for the names that git never tracks: the state says how much of one was read.
 _BEGIN, _DOT, _DOT_DOT, _DOT_G, _DOT_GI, _DOT_GIT, _FREE = range(7)
 _NO_NAME = (_BEGIN, _DOT, _DOT_DOT, _DOT_GIT)
 _TOWARDS: tuple[tuple[tuple[frozenset[int], int], ...], ...] = (
@@ -42,11 +42,12 @@ _TOWARDS: tuple[tuple[tuple[frozenset[int], int], ...], ...] = (
 
 
 def overlap(a: Pattern, b: Pattern) -> bytes | None:
-    """A path that both patterns match, or None where there is none.
+    """A path that both patterns match, or None if there is none.
 
-    The path is one that git could track, and the same whichever pattern comes first. Both must be
-    compiled with one folding. Exact but for one case: under ``compose_unicode`` the bytes of two
-    globs may compose to a character that one of them lists apart. That counts as an overlap.
+    Git could track the path, and it is the same whichever pattern comes first. Both patterns must
+    be compiled with the same folding. The answer is exact but for one case: with
+    ``compose_unicode`` the bytes of two globs may compose to a character that one of them lists
+    separately. That counts as an overlap.
     """
     if a.folding != b.folding:
         raise ValueError("patterns that fold differently cannot be compared")
@@ -61,7 +62,7 @@ def overlap(a: Pattern, b: Pattern) -> bytes | None:
         return max(a.prefix, b.prefix, key=len)
     witness = _meet_paths(a.segments, b.segments, b"a")
     if witness and a.folding.compose_unicode and not (a.matches(witness) and b.matches(witness)):
-        # `a` + accent composes, `q` does not.
+        # `a` and an accent after it compose, `q` does not.
         witness = _meet_paths(a.segments, b.segments, b"q")
     return witness
 
@@ -76,7 +77,7 @@ def _meet_paths(a: tuple[Segment, ...], b: tuple[Segment, ...], filler: bytes) -
     came_from: dict[Place, tuple[Place, bytes] | None] = {(0, 0): None}
     layer = [(0, 0)]
     while layer:
-        for i, j in layer:  # it grows: to leave a `**` takes no name
+        for i, j in layer:  # the layer grows, because leaving a `**` takes no name
             if i < len(a) and a[i] is GLOBSTAR and (i + 1, j) not in came_from:
                 came_from[i + 1, j] = ((i, j), b"")
                 layer.append((i + 1, j))
@@ -107,7 +108,7 @@ def _meet_names(a: bytes | NameGlob, b: bytes | NameGlob, filler: bytes) -> byte
         return b if a.matches(b) else None
     if not a.may_meet(b):
         return None
-    # `src/a.py` reads better than `src/.py`: let each `*` stand for something if it can.
+    # `src/a.py` reads better than `src/.py`, so try first to let each `*` stand for something.
     return _meet_tokens(_filled(a.tokens), _filled(b.tokens), filler) or _meet_tokens(
         a.tokens, b.tokens, filler
     )
@@ -120,12 +121,12 @@ def _filled(tokens: Tokens) -> Tokens:
 
 
 def _meet_tokens(a: Tokens, b: Tokens, filler: bytes) -> bytes | None:
-    """The shortest name that both match and git could track."""
+    """The shortest name that both match and that git could track."""
     start = (0, 0, _BEGIN)
     came_from: dict[State, tuple[State, bytes] | None] = {start: None}
     layer = [start]
     while layer:
-        for i, j, progress in layer:  # it grows: to leave a `*` takes no byte
+        for i, j, progress in layer:  # the layer grows, because leaving a `*` takes no byte
             if i < len(a) and a[i] is STAR and (i + 1, j, progress) not in came_from:
                 came_from[i + 1, j, progress] = ((i, j, progress), b"")
                 layer.append((i + 1, j, progress))
@@ -153,7 +154,7 @@ def _meet_tokens(a: Tokens, b: Tokens, filler: bytes) -> bytes | None:
 
 
 def _choices(common: frozenset[int], progress: int, filler: bytes) -> Iterator[tuple[bytes, int]]:
-    """One byte of ``common`` for each state that one of them leads to, the readable one first."""
+    """One byte of ``common`` for each state that such a byte leads to, the most readable first."""
     free = common
     for letters, _ in _TOWARDS[progress]:
         free -= letters
@@ -166,7 +167,7 @@ def _choices(common: frozenset[int], progress: int, filler: bytes) -> Iterator[t
 
 
 def _steps_to(end: Node, came_from: dict[Node, tuple[Node, bytes] | None]) -> list[bytes]:
-    """What was written on the way to a position."""
+    """The names or bytes on the way to a position."""
     steps = []
     step = came_from[end]
     while step is not None:

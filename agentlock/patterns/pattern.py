@@ -1,9 +1,9 @@
-"""One pattern: its canonical text compiled, and the paths that it matches.
+"""One pattern: compiled from its canonical text, and matched against paths.
 
-A canonical pattern is bytes relative to the repository's root: ``/src/a.py`` (a literal),
-``/src/auth/`` (a directory: the entry and all below it), ``/src/*.py`` or ``**/*.py`` (globs).
-Every text matches whole paths, from end to end. Git's hooks run this module: it imports nothing
-beyond its own package.
+A canonical text is bytes, relative to the repository's root: ``/src/a.py`` (a literal),
+``/src/auth/`` (a directory: the entry and everything below it), ``/src/*.py`` or ``**/*.py``
+(globs). It matches whole paths, from end to end. Git's hooks run this module, so it imports
+nothing heavy.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class Pattern:
 
     @property
     def has_below(self) -> bool:
-        """Whether what lies below its prefix can meet it: a file has nothing below it."""
+        """Whether something below its prefix can match it; nothing is below a file."""
         return self.kind != "literal"
 
     @property
     def keys(self) -> Keys:
-        """What the table finds it by; see ``path_keys``."""
+        """The keys that the table finds it by; see ``path_keys``."""
         prefix = fold_key(self.prefix)
         if self.kind == "directory":
             return Keys(prefix)
@@ -87,15 +87,15 @@ class Pattern:
         return len(self.segments) == 2 and covers_below(self.segments)
 
     def matches(self, path: bytes) -> bool:
-        """Whether a changed file at this path (relative to the root) is meant."""
+        """Whether it covers a changed file at this path, which is relative to the root."""
         return self.matches_folded(self.folding.apply(path))
 
     def matches_submodule(self, path: bytes) -> bool:
-        """Whether a submodule at this path is meant, itself or by all that lies in it."""
+        """Whether it covers a submodule at this path, by itself or by everything in it."""
         return self.matches_folded(self.folding.apply(path), submodule=True)
 
     def matches_folded(self, path: bytes, *, submodule: bool = False) -> bool:
-        """The same for a path that went through ``folding.apply`` already."""
+        """The same for a path that ``folding.apply`` has already folded."""
         if self.kind == "literal":
             return path == self.path
         if self.kind == "directory":
@@ -122,7 +122,7 @@ def _last_name(glob: bytes) -> tuple[bytes, bytes]:
 
 
 def covers_below(segments: Sequence[Segment]) -> bool:
-    """Whether they end in ``/**``: all below what comes before is meant."""
+    """Whether they end in ``/**``, and so cover everything below what comes before."""
     ending = segments[-2:]
     return len(ending) == 2 and _is_any(ending[0]) and ending[1] is GLOBSTAR
 
@@ -132,9 +132,9 @@ def _is_any(segment: Segment) -> bool:
 
 
 def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
-    """Compile a canonical text.
+    """The pattern of a canonical text.
 
-    Raises PatternError for any other text: a damaged row must not quietly match nothing.
+    Raises PatternError for any other text, because a damaged row must not silently match nothing.
     """
     if text == b"/":
         return Pattern(text, "directory", b"", (_MATCHES_ALL, GLOBSTAR), folding)
@@ -142,7 +142,7 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
     glob = text[anchored:]
     written, below = parse(glob, text)
     if render(written, below=below) != text:
-        refuse(text, "is not in canonical form", "the row was not written by agentlock, or damaged")
+        refuse(text, "is not in canonical form: agentlock did not write it, or it is damaged")
     prefix = _literal_prefix(written)
     if not glob.isascii() and folding.compose_unicode:
         written, below = parse(folding.compose(glob), text)
@@ -154,12 +154,12 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
 
 
 def compile_stored(held: Reservation, folding: Folding) -> Pattern:
-    """A reservation's pattern; DatabaseError where its row is damaged."""
+    """A reservation's pattern; DatabaseError if its row is damaged."""
     try:
         return compile_pattern(held.pattern, folding)
     except PatternError as error:
         raise DatabaseError(
-            f"reservation {held.id} holds a pattern that cannot be read: {held.pattern!r}",
+            f"the pattern of reservation {held.id} cannot be read: {held.pattern!r}",
             see="agentlock db check",
         ) from error
 
@@ -177,7 +177,7 @@ def _literal_prefix(written: Sequence[WrittenSegment]) -> bytes:
 def compiled_segments(
     written: Sequence[WrittenSegment], *, below: bool, folding: Folding, typed: bytes
 ) -> tuple[Segment, ...]:
-    """What the written segments match; a trailing slash and a trailing ``**`` made explicit."""
+    """The matchers of the written segments; a final slash or ``**`` becomes explicit segments."""
     segments: list[Segment] = [
         GLOBSTAR
         if segment is GLOBSTAR
@@ -185,16 +185,16 @@ def compiled_segments(
         for segment in written
     ]
     if not below and segments[-1] is GLOBSTAR:
-        segments.append(_MATCHES_ALL)  # git: `a/**` is not `a`
+        segments.append(_MATCHES_ALL)  # as in git, `a/**` does not match `a`
     elif below and all(isinstance(segment, bytes) for segment in segments):
-        segments.append(GLOBSTAR)  # a directory, and the entry itself
+        segments.append(GLOBSTAR)  # what is in the directory, and the entry itself
     elif below:
         segments += [_MATCHES_ALL] * (1 + (segments[-1] is GLOBSTAR)) + [GLOBSTAR]
     return tuple(_ordered(segments))
 
 
 def _ordered(segments: list[Segment]) -> list[Segment]:
-    """The same paths, with ``*`` before ``**`` in each stretch of those two, and one ``**``."""
+    """Segments for the same paths, with one ``**``, after the ``*``, in each stretch of the two."""
     ordered: list[Segment] = []
     globstar = False
     for segment in segments:
@@ -230,7 +230,7 @@ def _runs_match(runs: tuple[tuple[bytes | NameGlob, ...], ...], names: list[byte
         return False
     at = len(first)
     for run in runs[1:-1]:
-        # The leftmost place is the best one: it leaves most to what follows.
+        # The leftmost place is the best one, because it leaves most for what follows.
         while at + len(run) > end or not _run_fits(run, names, at):
             if at >= end:
                 return False
@@ -249,10 +249,10 @@ def _run_fits(run: tuple[bytes | NameGlob, ...], names: list[bytes], at: int) ->
 
 
 def displayed(text: bytes) -> str:
-    """How a person reads a canonical text: without its slash where the rest reads the same.
+    """A canonical text for people: without its first slash, if it means the same without.
 
-    ``/src/**`` → ``src/**``, ``/README.md`` → ``README.md``; ``/*.py`` keeps it, for ``*.py``
-    would float. Bytes that are not UTF-8 are surrogate-escaped.
+    ``/src/**`` → ``src/**``, ``/README.md`` → ``README.md``. ``/*.py`` keeps its slash, because
+    ``*.py`` would match in every folder. Bytes that are not UTF-8 are surrogate-escaped.
     """
     rest = text[1:]
     floats = b"/" not in rest and has_wildcard(rest)

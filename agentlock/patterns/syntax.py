@@ -1,7 +1,7 @@
-"""How a typed text is read: literal first, then a glob; the result is canonical text.
+"""Read a typed text, as a literal path first, then as a glob, into canonical text.
 
-The text is relative to the current directory; the canonical one to the repository's root. Its
-forms are described in pattern.py. Every text that nothing could match is a PatternError.
+The typed text is relative to the current directory, the canonical text to the repository's root;
+pattern.py describes its forms. A text that could match nothing is a PatternError.
 """
 
 from __future__ import annotations
@@ -40,42 +40,42 @@ if TYPE_CHECKING:
     Force = Literal["literal", "glob"] | None
 
 MAX_LENGTH = 8192
-"""Bytes in a typed pattern; twice what Linux allows for a whole path."""
+"""Bytes of a typed pattern: twice the longest path on Linux."""
 
 MAX_NAMES = 256
-"""Names between the slashes of a glob."""
+"""Names of a glob, between its slashes."""
 
 MAX_GLOB_TOKENS = 512
-"""Characters, classes and wildcards in those names of a glob that have wildcards, in all.
+"""Characters, classes and wildcards, together, of all names of a glob that have wildcards.
 
-Whether two globs meet takes time up to the product of their sizes; these bounds keep the worst
-pair that anybody can write to a few seconds.
+To find out whether two globs overlap takes up to the product of their sizes. With these limits the
+worst possible pair takes a few seconds.
 """
 
 MAX_EXPANSION = 100
-"""Patterns that the braces of one text may stand for."""
+"""Patterns that the braces of one text may expand to."""
 
 
 class Tree(Protocol):
     """What exists in a worktree, on disk or in the index. Paths are relative to ``root``."""
 
     root: bytes
-    """The real path of the worktree, absolute."""
+    """The absolute real path of the worktree."""
 
     cwd: bytes
-    """The real path of the current directory, absolute, ``root`` or below."""
+    """The absolute real path of the current directory, which is ``root`` or below it."""
 
     def lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
-        """What a path names; a symbolic link is a file."""
+        """What exists at a path; a symbolic link counts as a file."""
 
     def directories(self) -> Iterable[bytes]:
-        """The directories that hold tracked files, for the notes."""
+        """The directories with tracked files, for the notes."""
 
 
 class Reading(Value):
-    """How one text was read: the canonical pattern, and sentences that a person should see.
+    """How one text was read: the canonical pattern, and notes for the person who typed it.
 
-    ``typed`` is the text before its braces were expanded: it names all that came from it.
+    ``typed`` is the text before its braces were expanded.
     """
 
     pattern: bytes
@@ -87,9 +87,9 @@ class Reading(Value):
 def read_patterns(
     texts: Sequence[bytes], tree: Tree, *, force: Force = None, whole_repository: bool = False
 ) -> list[Reading]:
-    """Read many texts, braces expanded; of those with equal results the first stays.
+    """Read many texts and expand their braces; of equal results the first one stays.
 
-    Raises PatternError for the first text that names nothing which git could track here.
+    Raises PatternError for the first text that can match nothing that git could track here.
     """
     reader = _Reader(tree, force, whole_repository=whole_repository)
     readings: dict[bytes, Reading] = {}
@@ -103,13 +103,13 @@ def read_patterns(
 def read_pattern(
     text: bytes, tree: Tree, *, force: Force = None, whole_repository: bool = False
 ) -> Reading:
-    """Read one text whose braces are plain characters."""
+    """Read one text without expanding its braces."""
     reading = _Reader(tree, force, whole_repository=whole_repository).read(text, text)
     return _with_directory_notes([reading], tree)[0]
 
 
 class _Reader:
-    """Reads texts against one tree, which it asks about each path once."""
+    """Reads texts in one worktree, and asks it about each path once."""
 
     def __init__(self, tree: Tree, force: Force, *, whole_repository: bool) -> None:
         self._tree = tree
@@ -118,7 +118,7 @@ class _Reader:
         self._known: dict[bytes, Literal["file", "directory", "submodule"] | None] = {}
 
     def expand(self, typed: bytes) -> list[bytes]:
-        """The texts that the braces of one stand for."""
+        """The texts that the braces of one text expand to."""
         _check_length(typed)
         if b"{" not in typed or self._force == "literal":
             return [typed]
@@ -131,14 +131,16 @@ class _Reader:
         if not text:
             refuse(typed, "is empty", "write `.` for the current directory")
         if b"\0" in text:
-            refuse(typed, "holds a NUL byte, which no path has")
+            refuse(typed, "contains a NUL byte, which no path can")
         if self._force == "literal":
             return self._literal(text, typed, [])
         existing = self._existing(text)
         if self._force is None and existing:
             return self._literal(text, typed, _note_of_two_readings(text, existing))
         if text.startswith(b"!"):
-            refuse(typed, "begins with `!`: negation is not supported", "`\\!` is the character")
+            refuse(
+                typed, "begins with `!`: negation is not supported", "write `\\!` for the character"
+            )
         if self._force is None and not _has_wildcard(text):
             return self._literal(text, typed, [])
         notes = []
@@ -162,7 +164,7 @@ class _Reader:
         return None if path is None else self._lookup(path)
 
     def _leaves_a_wildcard(self, text: bytes) -> bool:
-        """Whether ``..`` leaves a directory that only a wildcard names: `*/../a` is not `a`."""
+        """Whether ``..`` leaves a directory that only a wildcard matches: `*/../a` is not `a`."""
         names = text.split(b"/")
         parents = (b"/".join(names[:at]) for at, name in enumerate(names) if name == b"..")
         return any(
@@ -171,10 +173,11 @@ class _Reader:
         )
 
     def _located(self, text: bytes) -> bytes | None:
-        """The path that a text names, relative to the root; None where that is outside.
+        """The path that a text names, relative to the root; None if it is outside.
 
-        Parents that are symbolic links are resolved, the last name only before a slash. A leading
-        slash is the file system's root, or else the repository's: canonical texts have one.
+        Symbolic links among its parents are resolved; the last name is resolved only if a slash
+        follows. A leading slash means the root of the file system, or else the repository's root,
+        because canonical texts have one.
         """
         found = self._inside(os.path.join(self._tree.cwd, text))
         if found is None and text.startswith(b"/"):
@@ -196,13 +199,12 @@ class _Reader:
         return absolute[len(root) :] if absolute.startswith(root) else None
 
     def _place(self, text: bytes, typed: bytes) -> bytes:
-        """As ``_located``, but what no reservation can reach is an error."""
+        """As ``_located``, but PatternError for a path that cannot be reserved."""
         path = self._located(text)
         if path is None:
-            hint = f"the repository is {shown(self._tree.root)}"
-            if text.startswith(b"/"):
-                hint += "; a leading `/` is the root of the file system"
-            refuse(typed, "is outside the repository", hint)
+            from_root = "a leading `/` is the root of the file system: leave it out"
+            fix = from_root if text.startswith(b"/") else ""
+            refuse(typed, f"is outside the repository {shown(self._tree.root)}", fix)
         names = path.split(b"/")
         if any(name.lower() == b".git" for name in names):
             refuse(typed, "is inside .git, which git does not track")
@@ -260,9 +262,9 @@ class _Reader:
     def _reading(self, text: bytes, typed: bytes, notes: list[str]) -> Reading:
         pattern = compile_pattern(text)
         if pattern.is_whole_repository and not self._whole_repository:
-            refuse(typed, "is the whole repository", "--whole-repo says that you mean it")
+            refuse(typed, "is the whole repository", "add --whole-repo if you mean that")
         if _escapes_a_letter(typed) and self._force != "literal":
-            escapes = f"in {shown(typed)} a backslash makes the next character plain"
+            escapes = f"in {shown(typed)} the backslash escapes the next character"
             notes = [*notes, f"{escapes}; names are separated by `/`"]
         return Reading(text, typed, pattern.kind, tuple(notes))
 
@@ -272,7 +274,7 @@ def _check_length(text: bytes) -> None:
         refuse(
             text,
             f"is {len(text)} bytes long; {MAX_LENGTH} are allowed",
-            "name a directory above instead",
+            "name a folder above it instead",
         )
 
 
@@ -284,7 +286,6 @@ def _check_size(segments: Sequence[WrittenSegment], typed: bytes) -> None:
         refuse(
             typed,
             f"has {tokens} characters in names with wildcards; {MAX_GLOB_TOKENS} are allowed",
-            "write a shorter glob",
         )
 
 
@@ -298,20 +299,20 @@ def _escapes_a_letter(text: bytes) -> bool:
 
 
 def _expanded(typed: bytes) -> list[bytes]:
-    import bracex  # here only: most texts have no braces
+    import bracex  # most texts have no braces
 
-    hint = "write fewer alternatives, or the directory that holds them all"
+    fix = "write fewer alternatives, or name the folder that has them all"
     try:
         texts = list(bracex.iexpand(typed, keep_escapes=True, limit=MAX_EXPANSION))
     except bracex.ExpansionLimitException:
-        refuse(typed, f"stands for more than {MAX_EXPANSION} patterns", hint)
+        refuse(typed, f"expands to more than {MAX_EXPANSION} patterns", fix)
     except RecursionError:
-        refuse(typed, "nests its braces too deeply", hint)
+        refuse(typed, "nests its braces too deeply", fix)
     return texts or [b""]
 
 
 def _split(glob: bytes, typed: bytes) -> tuple[list[bytes], list[WrittenSegment], bool]:
-    """The literal names that a glob begins with, the rest, and whether it ends with a slash."""
+    """The literal names at the start of a glob, the rest, and whether it ends with a slash."""
     written, below = parse(glob, typed)
     if written and literal_of(written[-1]) == b".":
         below = True
@@ -333,7 +334,7 @@ def _split(glob: bytes, typed: bytes) -> tuple[list[bytes], list[WrittenSegment]
 
 
 def _joined(slash: bytes, names: list[bytes], *, below: bool) -> bytes:
-    """Literal names as a path; with ``below`` it names a directory, and follows a last link."""
+    """Literal names as a path; with ``below`` it names a directory, even through a last link."""
     path = slash + b"/".join(names)
     if not names:
         return slash or b"."
@@ -348,7 +349,7 @@ def _note_of_two_readings(text: bytes, existing: str) -> list[str]:
 
 
 def _with_directory_notes(readings: list[Reading], tree: Tree) -> list[Reading]:
-    """Say where a glob names directories: it does not cover what lies below them."""
+    """Add a note to each glob that matches directories: it does not cover what is below them."""
     globs: dict[bytes, list[bytes]] = {
         reading.pattern: []
         for reading in readings
@@ -374,7 +375,7 @@ def _with_directory_notes(readings: list[Reading], tree: Tree) -> list[Reading]:
 
 def _directory_note(pattern: bytes, directories: list[bytes], *, at_root: bool) -> str:
     def spelled(text: bytes) -> str:
-        """As it reads from the current directory."""
+        """As one would type it in the current directory."""
         return shown(displayed(text).encode("utf-8", "surrogateescape") if at_root else text)
 
     names = ", ".join(map(shown, directories[:3])) + and_more(len(directories) - 3)
@@ -382,4 +383,6 @@ def _directory_note(pattern: bytes, directories: list[bytes], *, at_root: bool) 
     if pattern.endswith(b"/*"):
         covering += f" or {spelled(pattern + b'*')}"
     noun = plural(len(directories), "directory", "directories")
-    return f"{spelled(pattern)} names the {noun} {names} but nothing below; {covering} does that"
+    return (
+        f"{spelled(pattern)} matches the {noun} {names} but nothing below; {covering} covers that"
+    )

@@ -1,7 +1,7 @@
 """Git's wildmatch in path mode (``:(glob)``): a text becomes segments, a segment matches a name.
 
-``parse`` reads a glob as git does and splits it at its slashes, ``render`` writes what was read
-in the one normal spelling, ``NameGlob`` matches a single name. Whole paths are matching.py's.
+``parse`` reads a glob as git does and splits it at its slashes. ``render`` writes what was read, in
+its one canonical spelling. ``NameGlob`` matches a single name; pattern.py matches whole paths.
 
 Two wildcards are ``None``: ``STAR`` among the tokens of a segment (any bytes but ``/``), and
 ``GLOBSTAR`` among the segments of a path (zero or more whole segments).
@@ -26,7 +26,7 @@ GLOBSTAR = None
 
 SPECIAL = b"*?[\\"
 ESCAPED = b"\\*?[{"
-"""``{`` means nothing to a glob; it is escaped so that brace expansion leaves it alone."""
+"""A glob gives ``{`` no meaning; it is escaped so that brace expansion leaves it alone."""
 
 _SLASH, _BACKSLASH, _ASTERISK, _QUESTION, _OPEN, _CLOSE = b"/\\*?[]"
 _DASH, _COLON = b"-:"
@@ -55,14 +55,14 @@ _NEVER_TRACKED = (b".", b"..", b".git")
 
 
 def shown(text: bytes) -> str:
-    """The text for a message: quoted, printable, and of a length that a person reads."""
+    """The text for a message: quoted, printable, and not too long."""
     if len(text) > 120:
         text = text[:100] + b"..." + text[-10:]
     return repr(text.decode("utf-8", "surrogateescape"))
 
 
-def refuse(typed: bytes, reason: str, hint: str = "") -> NoReturn:
-    raise PatternError(f"pattern {shown(typed)} {reason}", fix=hint)
+def refuse(typed: bytes, reason: str, fix: str = "") -> NoReturn:
+    raise PatternError(f"pattern {shown(typed)} {reason}", fix=fix)
 
 
 class ByteClass:
@@ -76,7 +76,7 @@ class ByteClass:
         self.negated = negated
 
     def members(self, *, ignore_case: bool) -> frozenset[int]:
-        """The bytes it matches: never ``/``, which only a slash or ``**`` crosses."""
+        """The bytes it matches; never ``/``, which only a slash or ``**`` matches."""
         listed = self.listed
         if ignore_case:
             listed |= {byte ^ 32 for byte in listed & _POSIX[b"alpha"]}
@@ -89,7 +89,7 @@ ANY_BYTE = ByteClass(b"?", frozenset(), negated=True)
 def parse(glob: bytes, typed: bytes) -> tuple[list[WrittenSegment], bool]:
     """The segments of a glob without its leading slash, and whether it ends with a slash.
 
-    Raises PatternError, naming ``typed``, for what git's wildmatch can never match.
+    Raises PatternError, which names ``typed``, for a glob that git's wildmatch never matches.
     """
     segments: list[WrittenSegment] = []
     tokens: list[WrittenToken] = []
@@ -120,7 +120,7 @@ def parse(glob: bytes, typed: bytes) -> tuple[list[WrittenSegment], bool]:
 
 
 def _next_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
-    """A byte, whether a backslash stood before it, and the place after it."""
+    """A byte, whether a backslash escaped it, and the place after it."""
     escaped = glob[at : at + 1] == b"\\"
     at += escaped
     if at == len(glob):
@@ -131,7 +131,7 @@ def _next_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
 def _parse_stars(glob: bytes, at: int, *, begins: bool) -> tuple[list[WrittenSegment] | None, int]:
     """The segments that a ``**`` stands for (None: it is a plain ``*``), and the place after it.
 
-    ``at`` stands behind the first asterisk; ``begins`` says that a segment begins with that.
+    ``at`` is the place after the first asterisk; ``begins``: a segment begins with that.
     """
     rest = glob[at:].lstrip(b"*")
     single = len(glob) - len(rest) == at
@@ -143,13 +143,13 @@ def _parse_stars(glob: bytes, at: int, *, begins: bool) -> tuple[list[WrittenSeg
     if rest == b"\\/":
         return [GLOBSTAR], at + 2
     if rest.startswith(b"\\/"):
-        # git: before an escaped slash `**` crosses slashes, but does not match nothing.
+        # In git, `**` before an escaped slash crosses slashes, but must match something.
         return [(STAR,), GLOBSTAR], at + 2
     return None, at
 
 
 def _parse_class(glob: bytes, at: int, typed: bytes) -> tuple[ByteClass, int]:
-    """The class whose ``[`` stands before ``at``, and the place after its ``]``."""
+    """The class whose ``[`` is just before ``at``, and the place after its ``]``."""
     start = at
     negated = glob[at : at + 1] in (b"!", b"^")
     at += negated
@@ -169,7 +169,7 @@ def _parse_class(glob: bytes, at: int, typed: bytes) -> tuple[ByteClass, int]:
         ):
             last, _, at = _class_byte(glob, after, typed)
             listed.update(range(previous, last + 1))
-            previous = -1  # git: what ends a range starts none
+            previous = -1  # in git, the end of a range does not start another one
         elif byte == _OPEN and not escaped and glob[after : after + 1] == b":":
             close = glob.find(b"]", after + 1)
             if close > after + 1 and glob[close - 1] == _COLON:
@@ -186,7 +186,7 @@ def _parse_class(glob: bytes, at: int, typed: bytes) -> tuple[ByteClass, int]:
 
 
 def _class_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
-    """A byte inside a class, whether a backslash stood before it, and the place after it."""
+    """A byte inside a class, whether a backslash escaped it, and the place after it."""
     escaped = glob[at : at + 1] == b"\\"
     at += escaped
     if at >= len(glob):
@@ -197,7 +197,8 @@ def _class_byte(glob: bytes, at: int, typed: bytes) -> tuple[int, bool, int]:
 def _posix_class(name: bytes, typed: bytes) -> frozenset[int]:
     if name not in _POSIX:
         known = b", ".join(_POSIX).decode()
-        refuse(typed, f"names the unknown class [:{name.decode('latin-1')}:]", f"git knows {known}")
+        unknown = name.decode("latin-1")
+        refuse(typed, f"has the unknown class [:{unknown}:]", f"git's classes are {known}")
     return _POSIX[name]
 
 
@@ -218,7 +219,7 @@ def _escape_brace(text: bytes) -> bytes:
 
 
 def literal_of(segment: WrittenSegment) -> bytes | None:
-    """The one name that a segment can match, where all its tokens are plain bytes."""
+    """The only name that a segment matches, or None if it has a wildcard or a class."""
     if segment is GLOBSTAR or not all(isinstance(token, int) for token in segment):
         return None
     return bytes(segment)  # type: ignore[arg-type]
@@ -232,7 +233,7 @@ def escape(literal: bytes) -> bytes:
 
 
 def has_wildcard(text: bytes) -> bool:
-    """Whether a ``*``, ``?`` or ``[`` stands in it without a backslash."""
+    """Whether it has a ``*``, ``?`` or ``[`` that no backslash escapes."""
     at = 0
     while at < len(text):
         if text[at] in b"*?[":
@@ -242,7 +243,7 @@ def has_wildcard(text: bytes) -> bool:
 
 
 def render(segments: Sequence[WrittenSegment], *, below: bool) -> bytes:
-    """The canonical text: floating globs start with ``**``, all others with a slash."""
+    """The canonical text: a glob for every folder starts with ``**``, all others with a slash."""
     text = b"/".join(b"**" if segment is GLOBSTAR else _rendered(segment) for segment in segments)
     if not segments:
         return b"/"
@@ -259,11 +260,11 @@ def _rendered(segment: tuple[WrittenToken, ...]) -> bytes:
 def compile_segment(
     segment: tuple[WrittenToken, ...], *, ignore_case: bool, typed: bytes
 ) -> bytes | NameGlob:
-    """The matcher of one name. Raises PatternError where no tracked file can bear such a name."""
+    """The matcher of one name; PatternError if no tracked file can have such a name."""
     literal = literal_of(segment)
     if literal is not None:
         if literal.lower() in _NEVER_TRACKED:
-            refuse(typed, f"matches nothing that git tracks: no name is {shown(literal)}")
+            refuse(typed, f"matches nothing that git tracks: no file is named {shown(literal)}")
         return literal.lower() if ignore_case else literal
     tokens = tuple(
         STAR
@@ -274,7 +275,7 @@ def compile_segment(
         for token in segment
     )
     if not all(token is STAR or token for token in tokens):
-        refuse(typed, "has a `[…]` that matches no byte of a name")
+        refuse(typed, "has a `[…]` that matches no character of a name")
     if _names_only_untracked(tokens):
         refuse(typed, f"matches nothing that git tracks: {shown(_rendered(segment))}")
     return NameGlob(tokens)
@@ -315,7 +316,7 @@ class NameGlob:
         return self.tokens == (STAR,)
 
     def may_meet(self, other: NameGlob) -> bool:
-        """False where both begin, or both end, with bytes that no name has in common."""
+        """False if no name can begin, or end, as both of them do."""
         for step in (1, -1):
             for mine, theirs in zip(self.tokens[::step], other.tokens[::step]):  # noqa: B905
                 if mine is STAR or theirs is STAR:
@@ -325,7 +326,7 @@ class NameGlob:
         return True
 
     def matches(self, name: bytes) -> bool:
-        """Whether a name matches, in time proportional to name times glob at most."""
+        """Whether a name matches, in time proportional to name times glob at worst."""
         pieces = self._pieces
         if len(name) < self._shortest:
             return False
@@ -337,7 +338,7 @@ class NameGlob:
             return False
         at = len(first)
         for piece in pieces[1:-1]:
-            # The leftmost place is the best one: it leaves most to what follows.
+            # The leftmost place is the best one, because it leaves most for what follows.
             at = _find(piece, name, at, end)
             if at < 0:
                 return False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_TIMEOUT = 30 * 1_000_000
-NOT_INITIALISED = "no reservation table is recorded for this repository"
+NOT_INITIALISED = "this repository has no reservation table yet"
 
 
 def open_table(
@@ -46,11 +46,11 @@ def open_store(
     timeout: int = DEFAULT_TIMEOUT,
     read_only: bool = False,
 ) -> Store:
-    """The project's table in an existing database; never makes one.
+    """The project's table in an existing database; it never makes one.
 
-    ``location``, ``database_id`` and ``project`` are what `init` recorded. ``timeout`` bounds the
-    whole wait, in microseconds. ConfigurationError where nothing is recorded, DatabaseError (and
-    its kinds) where the database is not the recorded one or cannot be used.
+    ``location``, ``database_id`` and ``project`` are what `init` recorded. All waiting together
+    takes at most ``timeout`` microseconds. ConfigurationError if nothing is recorded, DatabaseError
+    (and its kinds) if the database is not the recorded one or cannot be used.
     """
     if not location or not database_id or not project:
         raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
@@ -66,7 +66,7 @@ def connect(
     timeout: int,
     read_only: bool,
 ) -> Store:
-    """As ``open_store``; without an id any database will do, without a project none is chosen."""
+    """As ``open_store``, but without an id any database will do, and without a project none."""
     if is_url(location):
         from agentlock.store.postgres import PostgresStore
 
@@ -77,20 +77,21 @@ def connect(
 
 
 def is_url(location: str) -> bool:
-    """Whether the database is on a server; else it is a file."""
+    """Whether the database is on a server; otherwise it is a file."""
     return "://" in location
 
 
 def refuse_unsupported(location: str) -> None:
-    """UsageError for a URL of an engine that this program does not speak, or with a password.
+    """UsageError for a URL of another engine, or one with a password.
 
-    It is kept in the repository's settings, which many read. The sentence does not repeat it.
+    The URL is kept in the repository's settings, where many can read it, so a password must not be
+    part of it. The message does not repeat the password.
     """
     scheme, separator, rest = location.partition("://")
     if separator and scheme not in ("postgresql", "postgres"):
         raise UsageError(
             f"databases of kind {scheme}:// are not supported",
-            fix="give a path, or postgresql://host/database",
+            fix="name a file, or postgresql://host/database",
         )
     address, _, query = rest.partition("?")
     keys = [pair.partition("=")[0] for pair in query.split("&")]
@@ -98,7 +99,7 @@ def refuse_unsupported(location: str) -> None:
         "%" in key or key.lower().endswith("password") for key in keys
     ):
         raise UsageError(
-            "the URL of a database must not hold a password: it is kept in the settings",
-            fix="leave it out, and keep it in ~/.pgpass (chmod 600), in the file that PGPASSFILE "
-            "names, or in a service file",
+            "the URL of a database must not contain a password: it is kept in git's settings",
+            fix="leave it out, and put it into ~/.pgpass (chmod 600), the file that PGPASSFILE "
+            "names, or a service file",
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 SCHEMA_VERSION = 4  # the number of the last migration; listing the files would cost every hook
-MOST_PARAMETERS = 400  # of one kind in one statement; SQLite before 3.32 takes 999 in all
+MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
 WHERE_IT_BELONGS = "put it back where it was (agentlock db path), or ask whoever runs this project"
 
 READ_IDENTITY = "SELECT id FROM database_identity"
@@ -45,10 +45,10 @@ READ_LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 class Store:
     """One project's rows in one database.
 
-    Inside ``reading()`` all reads see one snapshot. Whatever changes a row happens inside
-    ``writing()``: a transaction that has the write lock from its first statement, is durable once
-    it has ended, and is rolled back by any exception. All times are microseconds since the epoch,
-    by the clock that ``now`` reads.
+    Inside ``reading()`` all reads see one snapshot. Rows may change only inside ``writing()``: a
+    transaction that has the write lock from its first statement, is durable once it has ended, and
+    is rolled back by any exception. All times are microseconds since the epoch, by the clock that
+    ``now`` reads.
     """
 
     location: str
@@ -170,9 +170,7 @@ class Store:
 
     def _find_project(self, project: str, rows: list[tuple[Any, ...]]) -> None:
         if not rows:
-            raise DatabaseError(
-                f"{self.location} knows no project {project!r}", fix="agentlock init"
-            )
+            raise DatabaseError(f"{self.location} has no project {project!r}", fix="agentlock init")
         self.project_id = int(rows[0][0])
 
 
@@ -199,12 +197,13 @@ def require_schema(location: str, version: int) -> None:
     """OlderSchemaError or SchemaError if the database has another schema than this program."""
     if version < SCHEMA_VERSION:
         raise OlderSchemaError(
-            f"{location} has the older schema {version}, this program needs {SCHEMA_VERSION}",
+            f"{location} has the older schema {version}, but this program needs {SCHEMA_VERSION}",
             fix="agentlock db migrate",
         )
     if version > SCHEMA_VERSION:
         raise SchemaError(
-            f"{location} has the newer schema {version}, this program knows {SCHEMA_VERSION}",
+            f"{location} has the newer schema {version}, but this program knows only "
+            f"{SCHEMA_VERSION}",
             fix="upgrade agentlock",
         )
 

@@ -1,7 +1,7 @@
-"""Copy a project from one database to another, on the same engine or the other one.
+"""Copy a project from one database to another, each on either engine.
 
-Each engine has a `Side`, which gives and takes rows in one form: numbers as int, everything else as
-bytes. So every id, fence and byte of a name stays what it was.
+Each engine has a `Side`, and all sides give and take rows in the same form: numbers as int,
+everything else as bytes. So every id, fence and byte of a name stays what it was.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Side(Protocol):
         """Name → type."""
 
     def rows(self, table: str, columns: list[str], project: int, after: int) -> list[Row]:
-        """The next BATCH rows of a project, in the order of the column they are counted by."""
+        """The next BATCH rows of a project, in the order of the column that numbers them."""
 
     def insert(self, table: str, columns: list[str], rows: list[Row]) -> None: ...
 
@@ -52,16 +52,18 @@ class Side(Protocol):
 def copy(source: str, target: str, project: str, *, timeout: int) -> dict[str, int]:
     """Copy every row of a project, with its history; how many rows each table has.
 
-    Nobody writes to the project meanwhile. What was written is read again and compared before it is
-    committed. UsageError if the target holds the project already, DatabaseError if another
-    project's rows have the same ids there.
+    Nobody can write to the project meanwhile. The copy is read and compared before it is committed.
+    UsageError if the target already has the project, DatabaseError if rows of another project have
+    the same ids there.
     """
     with _side(source, timeout) as old, _side(target, timeout) as new:
         number = old.find(project)
         if number is None:
-            raise UsageError(f"{source} knows no project {project!r}", see="agentlock status")
+            raise UsageError(f"{source} has no project {project!r}", see="agentlock status")
         if new.find(project) is not None:
-            raise UsageError(f"{target} holds {project!r} already", fix="copy to an empty one")
+            raise UsageError(
+                f"{target} already has the project {project!r}", fix="copy to another database"
+            )
         counts = {}
         for table in TABLES:
             theirs = new.columns(table)
@@ -79,14 +81,14 @@ def _copy_table(old: Side, new: Side, table: str, columns: list[str], project: i
         new.insert(table, columns, wanted)
         written = new.rows(table, columns, project, after)
         if written != wanted:
-            raise DatabaseError(f"{table}: what was written is not what was read", fix="try again")
+            raise DatabaseError(f"the copy of {table} differs from the original", fix="try again")
         count += len(rows)
         after = rows[-1][key]
     return count
 
 
 def _side(location: str, timeout: int) -> contextlib.AbstractContextManager[Side]:
-    """One side; leaving it takes back what was not committed."""
+    """One side of the copy; closing it rolls back what was not committed."""
     if is_url(location):
         from agentlock.store.postgres.side import PostgresSide
 
@@ -96,7 +98,7 @@ def _side(location: str, timeout: int) -> contextlib.AbstractContextManager[Side
     return opened_side(location, timeout)
 
 
-# The SQL of both sides is made of constants, whatever the columns are.
+# The SQL of both sides; all names come from the schemas.
 
 
 def rows_after(table: str, columns: list[str], places: tuple[str, str, str]) -> str:

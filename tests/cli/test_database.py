@@ -83,7 +83,7 @@ def test_a_backup_replaces_no_file(repo: Repo, tmp_path: Path) -> None:
     mine.write_text("precious")
     refused = repo.agentlock("db", "backup", str(mine))
     assert refused.code == 2
-    assert "is there already" in refused.err
+    assert "already exists" in refused.err
     assert mine.read_text() == "precious"
     nowhere = repo.agentlock("db", "backup", str(tmp_path / "no" / "folder"))
     assert nowhere.code == 3
@@ -325,7 +325,7 @@ def test_a_pattern_that_cannot_be_read_is_no_fault_of_what_was_typed(
     repo.sql("UPDATE file_reservations SET path_pattern = '/src/['")
     told = repo.agentlock(*command, agent="Other")
     assert told.code == 3, told
-    assert "reservation 1 holds a pattern that cannot be read" in told.err or (
+    assert "the pattern of reservation 1 cannot be read" in told.err or (
         "the table holds a pattern that cannot be read" in told.err
     )
     assert "agentlock db check" in told.err

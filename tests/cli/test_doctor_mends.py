@@ -155,7 +155,7 @@ BROKEN = (
     Broken(
         "settings that are gone",
         lambda repo: repo.must("config", "--unset", "agentlock.databaseId"),
-        "no reservation table is recorded",
+        "has no reservation table yet",
         3,
     ),
     Broken("a table that is gone", lambda repo: repo.database.unlink(), "is missing", 3),

@@ -69,7 +69,7 @@ def test_a_password_in_the_url_is_refused_and_never_repeated(repo: Repo, written
     before = repo.must("config", "--list", "--local")
     refused = repo.agentlock("init", "--database", written)
     assert refused.code != 0
-    assert "must not hold a password" in refused.err
+    assert "must not contain a password" in refused.err
     assert "PGPASSFILE" in refused.err
     assert SECRET not in refused.out + refused.err
     assert repo.must("config", "--list", "--local") == before
@@ -84,7 +84,7 @@ def test_a_password_that_somebody_wrote_into_the_settings_is_refused_too(
     repo.write("README.md", "changed\n")
     for refused in (repo.commit_all(agent="A"), repo.agentlock("reserve", "x", agent="A")):
         assert refused.code != 0
-        assert "must not hold a password" in refused.err
+        assert "must not contain a password" in refused.err
         assert SECRET not in refused.out + refused.err
 
 
@@ -114,7 +114,7 @@ def test_a_server_whose_tables_are_gone_or_others_is_refused_until_one_starts_af
     repo.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     for refused in (repo.agentlock("init"), repo.commit_all(agent="A")):
         assert refused.code != 0
-        assert "does not hold agentlock's tables" in refused.err
+        assert "does not have agentlock's tables" in refused.err
     other = new_repo("other")
     other.agentlock("init", "--database", url)
     for refused in (repo.agentlock("init"), repo.commit_all(agent="A")):

@@ -357,13 +357,13 @@ _NOT_OURS = "is not an agentlock database"
 _UNREADABLE = "cannot be read or written"
 _DAMAGED = "installation is damaged"
 _SILENT_PYTHON = "gave no answer"
-_NO_TABLE = "no reservation table is recorded"
+_NO_TABLE = "has no reservation table yet"
 
 TABLE_FAULTS: tuple[Fault, ...] = (
     Fault("database missing", _missing, "is missing"),
     Fault("its folder missing", _folder_missing, "is missing"),
     Fault("a directory in its place", _directory, "is a directory, not a database"),
-    Fault("a pipe in its place", _pipe, "is no regular file, not a database"),
+    Fault("a pipe in its place", _pipe, "is a special file, not a database"),
     Fault("a symbolic link to itself in its place", _loop, "cannot be reached"),
     Fault("zero bytes", _zero_bytes, "is empty, not a database"),
     Fault("random bytes", _random_bytes, "file is not a database"),
@@ -386,8 +386,8 @@ TABLE_FAULTS: tuple[Fault, ...] = (
     Fault("older schema", bound(_schema, 0), "has the older schema 0"),
     Fault("reservations lost from it", bound(_without, "file_reservations"), _UNREADABLE),
     Fault("projects lost from it", bound(_without, "projects"), _UNREADABLE),
-    Fault("its id lost", _no_identity_row, "misses a row of its own"),
-    Fault("it knows no such project", _no_project, "knows no project 'same'"),
+    Fault("its id lost", _no_identity_row, "lacks a row of its own"),
+    Fault("it knows no such project", _no_project, "has no project 'same'"),
     Fault("a reservation's pattern garbled", _garbled_pattern, "a pattern that cannot be read"),
     Fault("a reservation's pattern emptied", _garbled_pattern_type, "a pattern that cannot be"),
     Fault("a reservation's time garbled", _garbled_time, "garbled", path=RESERVED),

@@ -206,11 +206,11 @@ FAULTS = [
     Fault(
         "dropped in mid-transaction",
         lambda scene: _dropped(scene, b"INSERT"),
-        "was lost in the middle, and nothing was changed",
+        "was lost, and nothing was changed",
         only=("reserve", "release"),
     ),
     Fault("another server answers", _another, "is another database"),
-    Fault("a read-only standby", _standby, "is a standby, which follows another server"),
+    Fault("a read-only standby", _standby, "is a standby and may lag behind the primary server"),
     Fault("newer schema", lambda scene: _older(scene, 999), "has the newer schema 999"),
     Fault(
         "older schema",
@@ -218,5 +218,5 @@ FAULTS = [
         "has the older schema 0",
         only=("commit", "push"),  # every other command migrates
     ),
-    Fault("the tables are gone", _tables_gone, "does not hold agentlock's tables"),
+    Fault("the tables are gone", _tables_gone, "does not have agentlock's tables"),
 ]

@@ -408,7 +408,7 @@ def test_projects_in_one_database_do_not_see_each_other(
 
 
 def test_an_unknown_project_is_refused(database: Database) -> None:
-    with pytest.raises(DatabaseError, match="knows no project 'nobody'"):
+    with pytest.raises(DatabaseError, match="has no project 'nobody'"):
         database.open("nobody")
 
 

@@ -158,7 +158,7 @@ def test_a_migration_leaves_another_database_alone(path: str) -> None:
     [
         ("nothing", "is missing"),
         ("a directory", "is a directory, not a database"),
-        ("a pipe", "is no regular file, not a database"),
+        ("a pipe", "is a special file, not a database"),
         (b"", "is empty, not a database"),
         (b"x" * 511, "is cut short"),
         (b"x" * 512, "not a database"),

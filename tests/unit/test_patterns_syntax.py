@@ -243,7 +243,7 @@ def test_a_reading_can_be_forced(tree: DiskTree, text: bytes, force: Force, patt
         (b"a\\", "backslash"),
         (b"[", "never closed"),
         (b"src/[[:foo:]]", "unknown class"),
-        (b"src/x[/]", "no byte"),
+        (b"src/x[/]", "no character"),
         (b"a" * (MAX_LENGTH + 1), "bytes long"),
         (b"**/a/" * 129 + b"*", "259 names"),
         (b"*" + b"?" * 512, "513 characters in names with wildcards"),
@@ -373,15 +373,14 @@ def test_a_note_suggests_a_slash_where_a_new_name_may_be_a_directory(tree: DiskT
 def test_a_note_shows_what_would_cover_the_directories_that_a_glob_names(root: Path) -> None:
     (note,) = notes(b"src/*", DiskTree(root))
     named, _, advice = note.partition("; ")
-    assert (
-        named == "'src/*' names the directories 'src/api', 'src/db', 'src/pages' but nothing below"
-    )
-    assert advice == "'src/*/' or 'src/**' does that"
+    listed = "'src/api', 'src/db', 'src/pages'"
+    assert named == f"'src/*' matches the directories {listed} but nothing below"
+    assert advice == "'src/*/' or 'src/**' covers that"
     assert notes(b"src/ap*", DiskTree(root)) == (
-        "'src/ap*' names the directory 'src/api' but nothing below; 'src/ap*/' does that",
+        "'src/ap*' matches the directory 'src/api' but nothing below; 'src/ap*/' covers that",
     )
     (note,) = notes(b"ap*", DiskTree(root, "src"))
-    assert "'/src/**/ap*/' does that" in note
+    assert "'/src/**/ap*/' covers that" in note
     assert notes(b"src/**", DiskTree(root)) == ()
     assert notes(b"src/*/", DiskTree(root)) == ()
 

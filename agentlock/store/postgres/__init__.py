@@ -1,7 +1,7 @@
-"""The PostgreSQL store: one server for the agents of many machines. Loaded only when asked for.
+"""The PostgreSQL store: one server for the agents of many machines.
 
-A hook reads through it with one connection and two questions. Nothing here needs a session to
-last longer than a transaction, so that a pooler may stand in between.
+A git hook needs one connection and two statements. Nothing here needs a session to last longer than
+a transaction, so a connection pooler may be used.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from agentlock.model import Keys, Policy, Reservation
 
 _THINKING = 10_000  # ms that a client may take between two statements while others wait for it
-_LONGEST_KEY = 800  # an entry of an index holds 2704 bytes (nbtree.h), and three keys
+_LONGEST_KEY = 800  # bytes; an index entry has room for 2704 (nbtree.h), and holds three keys
 _AFRESH = "agentlock init --new-database"
 
 CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-# The history of writing that the server follows: a new one begins where another server takes over.
+# The timeline of the server's log: a new one begins when a standby takes over.
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 _NOW = f"SELECT {CLOCK}"
 _OPEN = """
@@ -37,8 +37,8 @@ SELECT i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0
 FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
 """
 _BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NOW}"
-# A server that is told not to wait for its disk is told to wait for it: a grant outlives a crash.
-# The time is read, and the snapshots of all later statements are taken, after the lock was got.
+# A grant must outlive a crash, so a server that does not wait for its disk waits this time.
+# The time is read, and later statements take their snapshots, after the lock was taken.
 _BEGIN_WRITING = f"""
 BEGIN ISOLATION LEVEL READ COMMITTED {{mode}};
 SET LOCAL lock_timeout = {{wait}};
@@ -53,7 +53,7 @@ SELECT {CLOCK}, CASE current_setting('transaction_read_only')
 # Parameter: the transaction's id. Another database, or a server that took over, counts its own.
 _WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
 _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
-# Parameters: project, the prefixes, the names; one row at least, with the policy in it
+# Parameters: project, the prefixes, the names. At least one row comes, with the policy in it.
 _STANDING = """
 WITH moment AS MATERIALIZED (SELECT {clock} AS now)
 SELECT moment.now, {policy}, {reservation}
@@ -69,8 +69,8 @@ ORDER BY r.id
 class PostgresStore(Server, Store):
     """One project's rows on a server; see ``Store`` for what each method promises.
 
-    Opening checks that the database holds our tables, this program's schema and the recorded id.
-    The server's clock is the one that ``now`` reads; inside a transaction it stands still.
+    Opening checks that the database has agentlock's tables, this program's schema and the recorded
+    id. ``now`` reads the server's clock, which stands still inside a transaction.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class PostgresStore(Server, Store):
     def _verify(self, database_id: str | None, project: str | None) -> None:
         rows = self._ask(_OPEN, (project or "",))
         if not rows:
-            raise DatabaseError(f"{self.location} misses its own identity", fix=_AFRESH)
+            raise DatabaseError(f"{self.location} has lost its own id", fix=_AFRESH)
         version, found, project_id, standby = rows[0]
-        if standby:  # what it shows may be older than the newest grant
+        if standby:  # it may not have the newest grant yet
             raise DatabaseError(
-                f"{self.location} is a standby, which follows another server", fix=PRIMARY
+                f"{self.location} is a standby and may lag behind the primary server", fix=PRIMARY
             )
         require_schema(self.location, version)
         require_identity(self.location, found, database_id)
@@ -123,10 +123,10 @@ class PostgresStore(Server, Store):
         self._moment = int(moment)
 
     def _begin_writing(self) -> None:
-        """One project's writers take turns, in the order in which they came (a lock's queue)."""
+        """Wait for the project's lock: its writers get it in the order in which they came."""
         begin = _BEGIN_WRITING.format(
             mode="READ ONLY" if self._read_only else "READ WRITE",
-            # the server gives up first, so that its answer still arrives
+            # a little less than we wait, so that the server gives up first and says so
             wait=max(int(self._left * 900), 1),
             thinking=_THINKING,
             application=APPLICATION_ID,
@@ -136,15 +136,15 @@ class PostgresStore(Server, Store):
         self._moment = int(moment)
 
     def commit(self) -> None:
-        """Commit; where the answer is lost, find out whether the server did.
+        """Commit; if the answer is lost, find out whether the server committed.
 
-        A grant is never reported refused and yet held: where nobody can be asked, the answer is
-        OutcomeUnknownError.
+        A grant that is held is never reported as refused: if the server cannot be asked,
+        OutcomeUnknownError says that nobody knows.
         """
         connection, self._moment = self._connection, None
         if not connection.is_intact:
             self.roll_back()
-            raise DatabaseError(f"{self.location}: the transaction had failed", fix="try again")
+            raise DatabaseError(f"{self.location}: the transaction failed", fix="try again")
         spare = self._left / 4  # to ask again
         self._left -= spare
         try:
@@ -162,10 +162,10 @@ class PostgresStore(Server, Store):
         try:
             self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
         except PostgresError:
-            self._connection.close()  # the server rolls back what has no client any more
+            self._connection.close()  # the server rolls back a transaction without a client
 
     def _settle(self, error: PostgresError) -> None:
-        """Return where the transaction was committed, raise where it was not."""
+        """Return if the transaction was committed, raise if it was not or nobody knows."""
         pause = FIRST_PAUSE
         self._connection.close()
         while self._left > 0:
@@ -178,12 +178,12 @@ class PostgresStore(Server, Store):
             self._left -= pause
             pause = min(2 * pause, LONGEST_PAUSE)
         raise OutcomeUnknownError(
-            f"{self.location} was lost while it committed: whether this was done is not known",
-            fix="once it answers again: agentlock list --mine",
+            f"{self.location} was lost while it committed: nobody knows whether this was done",
+            see="agentlock list --mine, once it answers again",
         ) from error
 
     def _status(self) -> str:
-        """What a new connection knows of the transaction; only its own server knows anything."""
+        """The transaction's status over a new connection, or "" if this server does not know it."""
         try:
             self._connection = self._connect()
             rows = self._ask(_WAS_COMMITTED, (self._transaction_id,))
@@ -218,12 +218,12 @@ class PostgresStore(Server, Store):
         rows = self._ask(statement, (self.project_id, *arrays))
         if not rows:
             raise DatabaseError(f"{self.location} lacks a row of its own", fix=_AFRESH)
-        now, *cells = rows[0]
-        settings = len(POLICY_COLUMNS)
-        live = [held[1 + settings :] for held in rows if held[1 + settings] is not None]
-        return now, policy_of(cells[:settings]), [reservation_of(row) for row in live]
+        end = 1 + len(POLICY_COLUMNS)
+        now, *settings = rows[0][:end]
+        live = [row[end:] for row in rows if row[end] is not None]
+        return now, policy_of(settings), [reservation_of(row) for row in live]
 
-    def next_fence(self) -> int:  # a question less is time less that all other writers wait
+    def next_fence(self) -> int:  # in one statement, because all other writers wait meanwhile
         statement = f"{NEXT_FENCE} RETURNING last_fence"
         return int(self.rows(statement, (self.project_id,))[0][0])
 
@@ -267,10 +267,10 @@ _said: dict[str, str] = {}
 
 
 def _spoken(statement: str) -> str:
-    """A statement in SQLite's words, or a part of one, in PostgreSQL's.
+    """A statement, or a part of one, translated from SQLite's SQL to PostgreSQL's.
 
-    SQLite's hints for its planner go, bytes are BYTEA instead of text that they are cast to, and
-    parameters are numbered: ``?`` and ``?2`` are ``$1`` and ``$2``.
+    Hints for SQLite's planner are left out. Bytes are BYTEA, so the casts to and from text are left
+    out as well. Parameters are numbered: ``?`` and ``?2`` become ``$1`` and ``$2``.
     """
     if statement not in _said:
         text = statement.replace("CAST(? AS TEXT)", "?").replace("NOT INDEXED", "")
@@ -287,13 +287,13 @@ def _spoken(statement: str) -> str:
 
 
 def _array(values: Iterable[bytes]) -> str:
-    """An array of bytes, written as PostgreSQL reads it."""
+    """An array of bytes as a literal of PostgreSQL's."""
     written = ",".join([f'"\\\\x{value.hex()}"' for value in sorted(set(values))])
     return f"{{{written}}}"
 
 
 def fitting(keys: Keys) -> Keys:
-    """The keys, less exact where an index could not hold them."""
+    """The keys, each less exact if an index could not hold it."""
     return keys.replace(
         prefix=_shortened(keys.prefix),
         name=keys.name if len(keys.name) <= _LONGEST_KEY else b"*",
@@ -302,7 +302,7 @@ def fitting(keys: Keys) -> Keys:
 
 
 def _shortened(prefix: bytes) -> bytes:
-    """The prefix, or its longest ancestor that an index can hold: those who search ask for all."""
+    """The prefix, or its longest ancestor that an index can hold: a search asks for all of them."""
     while len(prefix) > _LONGEST_KEY:
         prefix = prefix.rpartition(b"/")[0]
     return prefix

@@ -1,11 +1,11 @@
-"""PostgreSQL's own client library, as cheaply as it can be had.
+"""PostgreSQL's client library, libpq, loaded with ctypes so that a git hook can afford it.
 
-Importing psycopg, or only its C layer, takes a hook longer than its whole decision on SQLite; libpq
-itself, loaded by ctypes, takes twice what SQLite does at most (benchmarks/POSTGRES.md). It comes
-with ``psycopg[binary]``, the extra ``postgres``; where that is not installed, the system's serves.
+To import psycopg, or only its C layer, takes a hook longer than its whole decision on SQLite. libpq
+with ctypes takes at most twice as long as SQLite (benchmarks/POSTGRES.md). The library comes with
+``psycopg[binary]``, the extra ``postgres``; without it, the system's library is used.
 
-Nothing waits longer than it is told. To connect means to wait for name servers too, and nothing
-but a thread of its own can be left alone with that.
+Nothing waits longer than it is told. Connecting waits for name servers too, without a time limit,
+so it happens in a thread, which can be abandoned.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _BYTEA, _BIGINT, _TEXT = 17, 20, 25
 _INTEGERS = (20, 21, 23)
 _TEXTS = (25, 1043, 19)
 
-_NAMES = ("libpq.so.5", "libpq.5.dylib", "libpq.dll")
+_NAMES = ("libpq.so.5", "libpq.5.dylib")
 _FOLDERS = ("psycopg_binary.libs", os.path.join("psycopg_binary", ".dylibs"))
 INSTALL = "in a checkout of agentlock: ./install.sh --postgres"
 
 
 class PostgresError(Exception):
-    """The server's or the library's refusal; ``state`` is its SQLSTATE, "" where it gave none.
+    """An error of the server or the library; ``state`` is its SQLSTATE, or "" if it gave none.
 
-    ``lost``: the connection is gone, so what the server did last is not known.
+    ``lost``: the connection is gone, so nobody knows what the server did last.
     """
 
     def __init__(self, said: str, state: str = "", *, lost: bool = False) -> None:
@@ -63,7 +63,7 @@ class TimeoutExpiredError(PostgresError):
 
 
 class Connection:
-    """One connection. ``settings`` are libpq's keywords; times are in seconds."""
+    """One connection. ``settings`` are keywords of libpq; times are in seconds."""
 
     def __init__(self, settings: dict[str, str], seconds: float) -> None:
         self._library = library()
@@ -78,11 +78,11 @@ class Connection:
 
     @property
     def is_intact(self) -> bool:
-        """Whether a transaction is open in which nothing has failed (PQTRANS_INTRANS)."""
+        """Whether a transaction is open and nothing in it has failed (PQTRANS_INTRANS)."""
         return bool(self._pointer) and self._library.PQtransactionStatus(self._pointer) == 2
 
     def script(self, statements: str, seconds: float) -> list[tuple[Any, ...]]:
-        """Run statements without parameters in one round trip; the rows of the last, as text."""
+        """Run statements without parameters in one round trip; the last one's rows, as text."""
         return self._run(seconds, self._library.PQsendQuery, statements.encode())
 
     def rows(
@@ -90,7 +90,7 @@ class Connection:
     ) -> list[tuple[Any, ...]]:
         """Run one statement with ``$1`` …; its rows: integers, text and bytes as Python has them.
 
-        No statement is prepared by name, so that any pooler can stand in between.
+        No statement is prepared by name, so that any pooler can be used.
         """
         count = len(parameters)
         bound = [_bound(parameter) for parameter in parameters]
@@ -115,7 +115,7 @@ class Connection:
                 raise self._failed(None)
             result = self._answer(deadline)
         except TimeoutExpiredError:
-            self.close()  # what may still come belongs to nobody
+            self.close()  # an answer that still comes would be taken for the next one
             raise
         pq = self._library
         try:
@@ -129,7 +129,7 @@ class Connection:
             pq.PQclear(result)
 
     def _answer(self, deadline: float) -> int | None:
-        """The last of the results, after which the server waits for the next question."""
+        """The last result, after which the server waits for the next statement."""
         pq, pointer = self._library, self._pointer
         while pq.PQflush(pointer) == 1:
             _wait(pq.PQsocket(pointer), deadline, reading=True, writing=True)
@@ -138,7 +138,7 @@ class Connection:
         while True:
             while pq.PQisBusy(pointer):
                 _wait(pq.PQsocket(pointer), deadline, reading=True)
-                pq.PQconsumeInput(pointer)  # where that fails, the next result tells
+                pq.PQconsumeInput(pointer)  # if that fails, the next result says so
             result = pq.PQgetResult(pointer)
             if not result:
                 return last
@@ -154,7 +154,7 @@ class Connection:
 
 
 def _connected_in(pq: ctypes.CDLL, settings: dict[str, str], seconds: float) -> int:
-    """A connection, made in a thread of its own; TimeoutExpiredError where that takes longer."""
+    """A connection, made in a thread of its own; TimeoutExpiredError if that takes too long."""
     made: list[int | BaseException] = []
     over = _thread.allocate_lock()
     over.acquire()
@@ -163,7 +163,7 @@ def _connected_in(pq: ctypes.CDLL, settings: dict[str, str], seconds: float) -> 
     def run() -> None:
         try:
             made.append(_connected(pq, settings))
-        except BaseException as error:  # noqa: BLE001 -- raised where it was called for
+        except BaseException as error:  # noqa: BLE001 -- raised again by the caller
             made.append(error)
         over.release()
         if abandoned.locked() and isinstance(made[0], int):
@@ -202,7 +202,7 @@ def _bound(parameter: Parameter) -> tuple[int, bytes | None, int]:
         return 0, None, 0
     if isinstance(parameter, bytes):
         return _BYTEA, parameter, 1
-    if isinstance(parameter, int):  # a boolean too: it is 0 or 1 in every column
+    if isinstance(parameter, int):  # a boolean as well: every column keeps it as 0 or 1
         return _BIGINT, b"%d" % parameter, 0
     return _TEXT, parameter.encode("utf-8", "surrogateescape"), 1
 
@@ -230,30 +230,25 @@ def _value(cell: bytes, kind: int, *, binary: bool) -> Any:
         return cell
     if kind in _TEXTS or not binary:
         return cell.decode("utf-8", "surrogateescape")
-    raise PostgresError(f"a column has a type that is not expected ({kind})")
+    raise PostgresError(f"a column has the unexpected type {kind}")
 
 
 def _wait(
     socket: int, deadline: float | None, *, reading: bool, writing: bool | None = None
 ) -> None:
-    """Until the socket can be read, else written, or either; TimeoutExpiredError in the end."""
+    """Wait until the socket can be read, else written, or either; TimeoutExpiredError if not."""
     writing = not reading if writing is None else writing
     seconds = None if deadline is None else max(deadline - time.monotonic(), 0)
-    if hasattr(select, "poll"):
-        waiting = select.poll()
-        waiting.register(socket, select.POLLIN * reading | select.POLLOUT * writing)
-        ready: Any = waiting.poll(None if seconds is None else seconds * 1000)
-    else:  # Windows
-        sockets = [socket]
-        ready = any(select.select(sockets * reading, sockets * writing, sockets, seconds))
-    if not ready:
+    waiting = select.poll()
+    waiting.register(socket, select.POLLIN * reading | select.POLLOUT * writing)
+    if not waiting.poll(None if seconds is None else seconds * 1000):
         raise TimeoutExpiredError
 
 
 def _parted(message: bytes | None) -> tuple[str, str]:
-    """What libpq says, in one line, and the SQLSTATE that a verbose message has in it.
+    """What libpq says, in one line, and the SQLSTATE that is part of a verbose message.
 
-    ``FATAL:  28P01: password authentication failed for user "x"``, then lines of its own places.
+    ``FATAL:  28P01: password authentication failed for user "x"``, then where in its source.
     """
     lines = (message or b"").decode("utf-8", "replace").splitlines()
     said = []
@@ -281,7 +276,7 @@ _loaded: list[ctypes.CDLL] = []
 
 
 def library() -> ctypes.CDLL:
-    """libpq; ConfigurationError where there is none."""
+    """libpq; ConfigurationError if it is not installed."""
     if not _loaded:
         _loaded.append(_declared(_found()))
     return _loaded[0]
@@ -301,7 +296,7 @@ def _found() -> ctypes.CDLL:
     for name in ([bundled] if bundled else []) + [*_NAMES]:
         try:
             return ctypes.CDLL(name)
-        except OSError:  # noqa: PERF203 -- four times at most
+        except OSError:  # noqa: PERF203 -- three times at most
             pass
     raise ConfigurationError(
         "PostgreSQL's client library is not installed for this Python",
@@ -324,7 +319,7 @@ def _bundled(folders: Iterable[str]) -> str | None:
 
 
 def _declared(pq: ctypes.CDLL) -> ctypes.CDLL:
-    """The functions' types: ctypes takes every pointer for a C int where it is not told."""
+    """The library with the types of its functions: by default ctypes takes pointers for C ints."""
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     texts, numbers = ctypes.POINTER(text), ctypes.POINTER(number)
     kinds = ctypes.POINTER(ctypes.c_uint)

@@ -1,7 +1,7 @@
 """Make agentlock's tables in a PostgreSQL database, and bring old ones up to date.
 
-However many machines start at once, one of them does it, under an advisory lock; each run is one
-transaction, so one that was interrupted has not happened.
+If many machines start at once, one of them does it, under an advisory lock. Each run is one
+transaction, so a run that was interrupted has not happened.
 """
 
 from __future__ import annotations
@@ -37,10 +37,7 @@ ON CONFLICT DO NOTHING RETURNING id
 
 
 def prepare(location: str, *, timeout: int) -> tuple[str, bool]:
-    """The id of the database's tables, which are made where there are none; whether they are new.
-
-    Tables that are there already are brought up to date.
-    """
+    """Make the tables or bring them up to date; the database's id, and whether they are new."""
     with _migrating(location, timeout) as server:
         if server.holds_tables():
             identifier, _, _ = server.migrate()
@@ -49,7 +46,7 @@ def prepare(location: str, *, timeout: int) -> tuple[str, bool]:
 
 
 def migrate(location: str, database_id: str, *, timeout: int) -> tuple[int, int]:
-    """Run what is due; (schema before, schema after). Only the recorded database is touched."""
+    """Migrate the database, if it is the recorded one; its schema before and after."""
     with _migrating(location, timeout) as server:
         _, before, after = server.migrate(database_id)
         return before, after
@@ -62,13 +59,13 @@ def add_project(location: str, key: str, slug: str, *, timeout: int) -> bool:
 
 
 def identity(location: str, *, timeout: int) -> str:
-    """The id of the tables that are there."""
+    """The id of the database."""
     with contextlib.closing(_Schema(location, timeout)) as server:
         return server.identity()
 
 
 class _Schema(Server):
-    """A connection that looks after the tables."""
+    """A connection that makes and migrates the tables."""
 
     def begin(self) -> None:
         self._script(
@@ -84,12 +81,12 @@ class _Schema(Server):
         ((version, encoding, table),) = self._ask(_SERVER, ())
         if version < _OLDEST_SERVER:
             raise DatabaseError(
-                f"{self.location} is PostgreSQL {version // 10000}, and 13 or newer is needed",
+                f"{self.location} is PostgreSQL {version // 10000}, but 13 or newer is needed",
                 fix="upgrade the server",
             )
         if encoding != "UTF8":
             raise DatabaseError(
-                f"{self.location} keeps its text in {encoding}, and UTF8 is needed",
+                f"{self.location} has the encoding {encoding}, but UTF8 is needed",
                 fix="createdb --encoding=UTF8 --template=template0",
             )
         return table is not None
@@ -126,7 +123,7 @@ class _Schema(Server):
 
 @contextlib.contextmanager
 def _migrating(location: str, timeout: int) -> Iterator[_Schema]:
-    """A transaction of the only one who migrates; closing rolls back what is not committed."""
+    """A transaction that keeps all others from migrating; an exception rolls it back."""
     with contextlib.closing(_Schema(location, timeout)) as server:
         server.begin()
         yield server

@@ -18,29 +18,29 @@ _MICROSECONDS = 1_000_000
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 # errcodes.txt: too_many_connections, cannot_connect_now
 _TRY_AGAIN = ("53300", "57P03")
-PRIMARY = "name the server that takes writes (target_session_attrs=read-write)"
+PRIMARY = "name the primary server, or add target_session_attrs=read-write to the URL"
 _NOT_OURS = (
     DatabaseError,
-    "{at} does not hold agentlock's tables: {said}",
+    "{at} does not have agentlock's tables: {said}",
     "agentlock init --database {at}",
 )
 _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "55P03": (  # lock_not_available
         DatabaseUnreachableError,
         "{at} stayed locked by another process for {seconds}",
-        "try again; agentlock status shows whether it answers",
+        "try again",
     ),
     "57014": (  # query_canceled
         DatabaseUnreachableError,
         "{at} gave up: {said}",
-        "try again when it is less busy",
+        "try again when the server is less busy",
     ),
     "42P01": _NOT_OURS,  # undefined_table
     "42703": _NOT_OURS,  # undefined_column
     "42501": (  # insufficient_privilege
         DatabaseError,
         "{at}: {said}",
-        "whoever runs the server grants what the role needs: docs/how-to/postgresql.md",
+        "ask whoever runs the server for the grants in docs/how-to/postgresql.md",
     ),
     "25006": (  # read_only_sql_transaction
         DatabaseError,
@@ -50,7 +50,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
 }
 _LOST = (
     DatabaseUnreachableError,
-    "{at} was lost in the middle, and nothing was changed: {said}",
+    "the connection to {at} was lost, and nothing was changed: {said}",
     "try again",
 )
 _OTHER = (
@@ -61,9 +61,9 @@ _OTHER = (
 
 
 class Server:
-    """One connection, and the time that all waiting for it may take together.
+    """One connection, and the time that all waits for it may take together.
 
-    ``timeout`` is in microseconds; what is done between two calls does not count.
+    ``timeout`` is in microseconds; time between two calls does not count.
     """
 
     def __init__(self, location: str, timeout: int) -> None:
@@ -75,7 +75,7 @@ class Server:
     def _connect(self) -> Connection:
         settings = {
             "fallback_application_name": "agentlock",
-            # of several hosts, one that is silent must not use up the time of all
+            # of several hosts, a silent one must not use up the time of all
             "connect_timeout": str(max(2, int(self._timeout / 3))),
             "dbname": self.location,
             "client_encoding": "UTF8",
@@ -109,7 +109,7 @@ class Server:
             raise self.translated(error) from error
 
     def _within(self, call: Callable[[float], Answer]) -> Answer:
-        """The answer of a call that may take what is left of the time-out."""
+        """The result of a call that may take what is left of the time-out."""
         started = time.monotonic()
         try:
             return call(self._left)
@@ -119,26 +119,26 @@ class Server:
     def not_connected(self, error: PostgresError) -> DatabaseError:
         if isinstance(error, TimeoutExpiredError):
             return self._silent()
-        hint = "try again once it answers; whoever runs the server can say why"
+        fix = "try again, or ask whoever runs the server"
         if error.state.startswith("28"):
-            hint = "the password belongs in ~/.pgpass, the file that PGPASSFILE names, or a service"
-        return DatabaseUnreachableError(f"{self.location} cannot be reached: {error}", fix=hint)
+            fix = "put the password into ~/.pgpass, the file PGPASSFILE names, or a service file"
+        return DatabaseUnreachableError(f"{self.location} cannot be reached: {error}", fix=fix)
 
     def translated(self, error: PostgresError) -> DatabaseError:
-        """What an error means, in a sentence with a remedy."""
+        """The DatabaseError for an error of PostgreSQL."""
         if isinstance(error, TimeoutExpiredError):
             return self._silent()
         if error.state in _MEANINGS:
-            kind, sentence, hint = _MEANINGS[error.state]
+            kind, sentence, fix = _MEANINGS[error.state]
         elif error.lost:
-            kind, sentence, hint = _LOST
+            kind, sentence, fix = _LOST
         else:
-            kind, sentence, hint = _OTHER
+            kind, sentence, fix = _OTHER
         facts = {"at": self.location, "said": error, "seconds": f"{self._timeout:g} s"}
-        return kind(sentence.format(**facts), fix=hint.format(**facts))
+        return kind(sentence.format(**facts), fix=fix.format(**facts))
 
     def _silent(self) -> DatabaseUnreachableError:
         return DatabaseUnreachableError(
             f"{self.location} did not answer for {self._timeout:g} s",
-            fix="try again; agentlock status shows whether it answers",
+            fix="try again",
         )

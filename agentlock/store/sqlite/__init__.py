@@ -1,4 +1,4 @@
-"""The SQLite store. A hook reads through it, so it imports next to nothing."""
+"""The SQLite store. Git hooks read through it, so it imports next to nothing."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
     from agentlock.store.sqlite.turns import Turn
 
-_SLICE = 0.25  # seconds that SQLite may wait at a time, for while it does Python hears no ^C
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between two such waits; SQLite's own are as long
+_SLICE = 0.25  # seconds that SQLite may wait at a time, because Python hears no ^C meanwhile
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between two such waits, like SQLite's own
 _SMALLEST_PAGE = 512
-_CHECKPOINT_EVERY = 256  # turns: about what fills the 1,000 pages after which SQLite would do it
+_CHECKPOINT_EVERY = 256  # turns, which fill about the 1,000 pages after which SQLite would do it
 _CHECKPOINT_REST = 16  # turns later
-_CHECKPOINT_PAGES = 8000  # in COMMIT after all: where turns are large, or nobody takes any
+_CHECKPOINT_PAGES = 8000  # in COMMIT after all, if turns are large or nobody takes one
 _PLAIN_URI_BYTES = frozenset(b"/-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-LOOK_AT_THE_DISK = "see whether that disk is full, read-only or failing (df, mount, dmesg)"
+LOOK_AT_THE_DISK = "check whether that disk is full, read-only or failing (df, mount, dmesg)"
 CHECK_PERMISSIONS = "check the permissions of the file and its folder"
 
 
 class SQLiteStore(Store):
     """One project's rows in one SQLite file; see ``Store`` for what each method promises.
 
-    Opening checks that the file is there, is ours, has this program's schema and carries the
-    recorded id. It never makes or changes a file.
+    Opening checks that the file exists, is agentlock's, has this program's schema and the recorded
+    id. It never makes or changes a file.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class SQLiteStore(Store):
         self._patience = min(self._patience, most / 1_000_000)
 
     def begin(self, statement: str) -> None:
-        """Start a transaction, a writing one in its turn, within what is left of the time-out."""
+        """Begin a transaction, within what is left of the time-out; to write, wait for a turn."""
         try:
             if statement != "BEGIN":
                 self._take_turn()
@@ -107,7 +107,7 @@ class SQLiteStore(Store):
             raise
 
     def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """Run a statement, where the table is locked again and again while patience lasts."""
+        """Run a statement; while the table is locked, try again until patience ends."""
         pause = _FIRST_PAUSE
         deadline = time.monotonic() + self._patience
         while True:
@@ -124,8 +124,8 @@ class SQLiteStore(Store):
             self._connection.execute(f"PRAGMA busy_timeout = {wait}")
 
     def _take_turn(self) -> None:
-        """Queue with the other writers; after half of the time ask SQLite without a turn."""
-        from agentlock.store.sqlite.turns import Turn  # a hook that only reads needs none of it
+        """Queue with the other writers; after half of the time, ask SQLite without a turn."""
+        from agentlock.store.sqlite.turns import Turn  # a hook that only reads needs none
 
         self._turn = Turn(self.location)
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -149,20 +149,20 @@ class SQLiteStore(Store):
         self._give_up_turn()
         if turns and turns % _CHECKPOINT_EVERY == 0:
             self._checkpoint()
-        # SQLite itself does not look. What was only read was there, whatever has become of it.
+        # SQLite does not check this. A transaction that only read is right whatever happened.
         if self._turn is not None and require_database_file(self.location) != self._file:
             raise DatabaseError(
-                f"{self.location} was replaced while this command ran, and what it did is lost",
+                f"{self.location} was replaced while this command ran: what it did is lost",
                 fix="try again",
             )
 
     def _checkpoint(self) -> None:
-        """Write the log back to the table, as far as nobody reads what is there.
+        """Copy SQLite's log back into the database file, as far as no reader needs the old pages.
 
-        SQLite itself would do it in COMMIT, while the next writer waits. Here one turn in so many
-        does it when it is over, and nobody waits. But where writers come without a pause the log
-        can begin again only if it is written back while none of them writes, and so the little
-        that came meanwhile is, by a later turn.
+        SQLite would do it in COMMIT, while the next writer waits. Here one turn in many does it
+        after it has ended, so nobody waits. But the log starts again only if it is copied while
+        nobody writes. If writers come without a pause, a later turn does that inside its own
+        COMMIT, for the little that was added meanwhile.
         """
         try:  # noqa: SIM105 -- contextlib would cost a hook an import
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -171,7 +171,7 @@ class SQLiteStore(Store):
 
     def roll_back(self) -> None:
         try:
-            if self._connection.in_transaction:  # of some errors SQLite has made an end itself
+            if self._connection.in_transaction:  # after some errors SQLite has rolled back already
                 self._connection.execute("ROLLBACK")
         finally:
             self._give_up_turn()
@@ -193,7 +193,7 @@ class SQLiteStore(Store):
 
 
 class _Translated:
-    """Turns the driver's errors into ours: every one is a refusal with a sentence."""
+    """Turns each error of the driver into a DatabaseError with a sentence."""
 
     __slots__ = ("_store",)
 
@@ -239,17 +239,15 @@ class _Transaction:
 def explained(
     error: Exception, path: str, timeout: int, *, remedy: str = WHERE_IT_BELONGS
 ) -> DatabaseError:
-    """What a driver's error means, in a sentence; ``remedy`` where nothing better is known."""
+    """The DatabaseError for an error of the driver; ``remedy`` if no better one is known."""
     said = str(error)
     if _is_busy(error):
         return DatabaseUnreachableError(
             f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
-            fix="try again; agentlock status shows whether it answers",
+            fix="try again",
         )
     if "unable to open" in said or "readonly" in said or "authorization" in said:
-        return DatabaseError(
-            f"{path} cannot be opened as it must be: {said}", fix=CHECK_PERMISSIONS
-        )
+        return DatabaseError(f"{path} cannot be opened: {said}", fix=CHECK_PERMISSIONS)
     if "full" in said:
         return DatabaseError(f"{path}: {said}", fix="free space on that disk")
     hint = LOOK_AT_THE_DISK if "I/O error" in said else remedy
@@ -262,7 +260,10 @@ def _is_busy(error: Exception) -> bool:
 
 
 def connect(path: str, mode: str, seconds: float) -> Any:
-    """A connection to an existing file that waits so long for a lock; ``mode`` is "ro" or "rw"."""
+    """A connection to an existing file, which waits at most ``seconds`` for a lock.
+
+    ``mode`` is "ro" or "rw".
+    """
     return driver.connect(uri(path, mode), timeout=seconds, isolation_level=None, uri=True)
 
 
@@ -281,9 +282,9 @@ def require_application(path: str, found: tuple[int, ...]) -> None:
 
 
 def require_database_file(path: str) -> tuple[int, int]:
-    """What tells the file from others: its device and inode.
+    """The device and inode of the file; DatabaseError if it is missing or no database.
 
-    Only `init` makes a database: what is missing or no file is an error, never made here.
+    Only `init` makes a database, so a missing one is never made here.
     """
     try:
         found = os.stat(path)
@@ -298,12 +299,12 @@ def require_database_file(path: str) -> tuple[int, int]:
             f"{path} cannot be reached: {error.strerror}", fix=WHERE_IT_BELONGS
         ) from error
     except ValueError as error:  # a NUL in the recorded path
-        raise DatabaseError(f"{path!r} is no path", fix=WHERE_IT_BELONGS) from error
+        raise DatabaseError(f"{path!r} is not a path", fix=WHERE_IT_BELONGS) from error
     if not stat.S_ISREG(found.st_mode):
-        what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise DatabaseError(f"{path} is {what}, not a database", fix=WHERE_IT_BELONGS)
+        what = "a directory," if stat.S_ISDIR(found.st_mode) else "a special file,"
+        raise DatabaseError(f"{path} is {what} not a database", fix=WHERE_IT_BELONGS)
     if found.st_size == 0:
         raise DatabaseError(f"{path} is empty, not a database", fix=WHERE_IT_BELONGS)
-    if found.st_size % _SMALLEST_PAGE:  # SQLite itself takes a short last page for zeros
+    if found.st_size % _SMALLEST_PAGE:  # SQLite would read a short last page as zeros
         raise DatabaseError(f"{path} is cut short", fix=WHERE_IT_BELONGS)
     return found.st_dev, found.st_ino

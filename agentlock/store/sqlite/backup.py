@@ -1,4 +1,4 @@
-"""Copy a whole SQLite database while others use it, and put a copy back."""
+"""Copy a whole SQLite database while others use it, and put such a copy back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentlock.store.sqlite.schema import migrate
 
 _RENAME = "UPDATE database_identity SET id = ?"
 _COUNTERS = (
-    # Ids and fences are never given twice, so they go on from the higher of both databases.
+    # No id and no fence is given twice, so each counter goes on from the higher of both databases.
     """
     UPDATE main.projects SET last_fence = max(last_fence, coalesce(
         (SELECT last_fence FROM old.projects AS o WHERE o.human_key = main.projects.human_key), 0))
@@ -36,11 +36,11 @@ _COUNTERS = (
 def back_up(path: str, target: str, *, timeout: int) -> int:
     """Write what the database holds at this moment to a new file; its size in bytes.
 
-    Writers go on meanwhile (sqlite.org/backup.html). The copy is checked, on the disk, and whole
-    before it gets its name; a file of that name is never replaced.
+    Others may write meanwhile (sqlite.org/backup.html). The copy is complete, checked and on the
+    disk before it gets its name. An existing file is never replaced.
     """
     if os.path.lexists(target):
-        raise UsageError(f"{target} is there already", fix="name a file that is not there yet")
+        raise UsageError(f"{target} already exists", fix="name a new file")
     draft = f"{target}.new-{os.getpid()}"
     try:
         _copy(path, draft, timeout)
@@ -48,7 +48,7 @@ def back_up(path: str, target: str, *, timeout: int) -> int:
         os.link(draft, target)  # unlike rename, it replaces nothing
     except OSError as error:
         why = error.strerror or str(error)
-        raise DatabaseError(f"{target} cannot be written: {why}", fix="check the folder") from error
+        raise DatabaseError(f"{target} cannot be written: {why}", fix="check its folder") from error
     finally:
         remove_draft(draft)
     return os.path.getsize(target)
@@ -59,13 +59,13 @@ def restore(
 ) -> str:
     """Put a backup in the place of the database at ``path``; where the former one is kept.
 
-    The backup is checked first. One of another database (by its id) is refused without ``force``;
-    with it, it takes over the id that every clone has recorded. The hash of the owner's key is
-    ``owner_key`` afterwards, None leaves what the backup has. Nothing at ``path`` changes unless
-    all of it can.
+    The backup is checked first. A backup of another database (by its id) is refused unless
+    ``force`` is set; then it takes over the id that every clone has recorded. The database gets
+    ``owner_key``, the hash of the owner's key, or with None keeps what the backup has. Nothing at
+    ``path`` changes unless everything can.
     """
     if not os.path.isfile(source):
-        raise UsageError(f"{source} is no file", fix="agentlock db restore FILE")
+        raise UsageError(f"{source} is not a file", fix="agentlock db restore FILE")
     if os.path.exists(path) and os.path.samefile(source, path):
         raise UsageError(f"{source} is the database itself", fix="agentlock db restore FILE")
     found = _identity(source, timeout)
@@ -73,7 +73,7 @@ def restore(
         raise DatabaseError(
             f"{source} is a backup of another database (id {found}) than the one recorded for this "
             f"repository (id {database_id})",
-            fix="if it is the one that you want: agentlock db restore FILE --force",
+            fix="if you want that one: agentlock db restore FILE --force",
         )
     kept = f"{path}.old-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     draft = f"{path}.new-{os.getpid()}"
@@ -88,7 +88,7 @@ def restore(
             back_up(path, kept, timeout=timeout)
             _adopt(draft, database_id, path, timeout)
             with opened(draft, timeout) as new, opened(path, timeout) as live:
-                new.backup(live)  # one transaction: whoever reads sees the old or the new
+                new.backup(live)  # in one transaction: a reader sees the old one or the new one
         else:
             _adopt(draft, database_id, None, timeout)
             for suffix in ("", "-wal", "-shm"):
@@ -97,7 +97,7 @@ def restore(
             os.rename(draft, path)
     except OSError as error:
         why = error.strerror or str(error)
-        raise DatabaseError(f"{path} cannot be written: {why}", fix="check the folder") from error
+        raise DatabaseError(f"{path} cannot be written: {why}", fix="check its folder") from error
     finally:
         remove_draft(draft)
         remove_draft(f"{draft}.lock")
@@ -117,13 +117,13 @@ def _copy(source: str, target: str, timeout: int) -> None:
     Modes().make_file(target)
     with opened(source, timeout, mode="ro") as old, opened(target, timeout) as new:
         old.backup(new)
-        new.execute("PRAGMA journal_mode = DELETE")  # one file, whatever copies it
+        new.execute("PRAGMA journal_mode = DELETE")  # so that the backup is one file
     with open(target, "rb") as file:
         os.fsync(file.fileno())
 
 
 def _adopt(draft: str, database_id: str, old: str | None, timeout: int) -> None:
-    """Give the copy the recorded id and, of what is replaced, the counters."""
+    """Give the copy the recorded id and the counters of the database that it replaces."""
     with opened(draft, timeout) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(_RENAME, (database_id,))
@@ -143,14 +143,14 @@ def _is_readable(path: str, timeout: int) -> bool:
 
 
 def _identity(path: str, timeout: int) -> str:
-    """The id of an agentlock database; DatabaseError if it is none, or of a newer schema."""
+    """The id of a backup; DatabaseError if it is not agentlock's, or has a newer schema."""
     with opened(path, timeout, mode="ro") as connection:
         found, schema = identified(connection, path)
-        require_schema(path, max(schema, SCHEMA_VERSION))  # an older one is migrated
+        require_schema(path, max(schema, SCHEMA_VERSION))  # an older one will be migrated
         return found
 
 
 def _require_whole(path: str, timeout: int) -> None:
     wrong = faults(path, timeout=timeout)
     if wrong:
-        raise DatabaseError(f"what was copied is damaged: {wrong[0]}", see="agentlock db check")
+        raise DatabaseError(f"the copy is damaged: {wrong[0]}", see="agentlock db check")

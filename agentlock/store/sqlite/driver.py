@@ -1,10 +1,10 @@
-"""The SQLite driver, as cheaply as it can be had.
+"""The SQLite driver, loaded so that a git hook can afford it.
 
-The package ``sqlite3`` adds datetime and more to the module ``_sqlite3``, which is all that is
-needed. That in turn (CPython 3.11 to 3.13) imports functools for one thing, ``lru_cache``, to keep
-compiled statements; functools and the collections that come with it cost a hook as much as a git
-command (2.4 of 22 ms, measured as in benchmarks/run.py). A hook runs each statement once, so where
-nothing has loaded functools yet, the driver gets a cache that keeps nothing.
+The module ``_sqlite3`` is enough; the package ``sqlite3`` loads datetime and more on top of it.
+``_sqlite3`` (CPython 3.11 to 3.13) imports functools for one thing: ``lru_cache``, to keep compiled
+statements. functools and the collections that come with it cost a hook as much as a git command
+(2.4 of 22 ms, measured as in benchmarks/run.py). A hook runs each statement once, so unless
+functools is loaded already, the driver gets a cache that keeps nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _load_without_cache() -> ModuleType:
     sys.modules["functools"] = stand_in
     try:
         return _load()
-    except (AttributeError, ImportError):  # a CPython that wants more of it
+    except (AttributeError, ImportError):  # a CPython that needs more of functools
         del sys.modules["functools"]
         sys.modules.pop("_sqlite3", None)
         return _load()

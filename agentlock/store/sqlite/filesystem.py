@@ -7,8 +7,8 @@ import os
 from agentlock.errors import DatabaseError
 from agentlock.model import Value
 
-# SQLite's write-ahead log needs memory shared by all its processes (sqlite.org/wal.html):
-# across machines, and across the mounts of virtual machines, two kernels could both grant.
+# SQLite's write-ahead log needs memory that all its processes share (sqlite.org/wal.html). On these
+# file systems two machines, or a machine and its virtual machine, could both grant.
 _UNSAFE = frozenset(
     (
         *("9p", "afs", "afpfs", "ceph", "cifs", "davfs", "fakeowner", "glusterfs", "grpcfuse"),
@@ -20,7 +20,7 @@ _UNSAFE = frozenset(
 
 
 class Modes(Value):
-    """Permissions of the database and its folder: private, or what core.sharedRepository asks."""
+    """Permissions of the database and its folder: private, or as core.sharedRepository asks."""
 
     file: int = 0o600
     folder: int = 0o700
@@ -36,7 +36,7 @@ class Modes(Value):
 
 
 def modes_for(shared_repository: str | None) -> Modes:
-    """git-config(1), core.sharedRepository: group, all, an octal mode, or private."""
+    """The permissions for a value of core.sharedRepository, see git-config(1)."""
     value = (shared_repository or "").strip("\0").lower()
     if shared_repository == "\0" or value in ("group", "true", "yes", "on", "1"):
         return Modes(0o660, 0o2770)
@@ -49,21 +49,20 @@ def modes_for(shared_repository: str | None) -> Modes:
 
 
 def refuse_unsafe_filesystem(path: str) -> None:
-    """DatabaseError where the file system under ``path`` cannot keep SQLite's promises.
+    """DatabaseError if the file system of ``path`` is one on which SQLite is not safe.
 
-    Known on Linux only (/proc/self/mountinfo); elsewhere nothing is refused.
+    Only Linux tells (/proc/self/mountinfo); elsewhere nothing is refused.
     """
     kind = filesystem_of(path)
     if kind in _UNSAFE:
         raise DatabaseError(
-            f"{path} lies on {kind}, where SQLite cannot keep two machines from both granting",
-            fix="keep it on a local disk: agentlock init --database /a/local/path.sqlite3 "
-            "(agents on several machines need PostgreSQL)",
+            f"{path} is on {kind}, where SQLite could let two machines reserve the same file",
+            fix="agentlock init --database /a/local/path.sqlite3 (many machines: PostgreSQL)",
         )
 
 
 def filesystem_of(path: str, mounts: str = "/proc/self/mountinfo") -> str | None:
-    """The type of the file system that ``path`` lies on, such as "ext4"; None: not known."""
+    """The type of the file system of ``path``, such as "ext4"; None if it is not known."""
     try:
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().splitlines()
@@ -77,13 +76,13 @@ def filesystem_of(path: str, mounts: str = "/proc/self/mountinfo") -> str | None
             continue
         point = _unescaped(left.split(" ")[4])
         inside = point in ("/", folder) or folder.startswith(point + "/")
-        if inside and len(point) >= len(best):  # of two on one place the later mount is seen
+        if inside and len(point) >= len(best):  # of two mounts at one place the later one is seen
             best, kind = point, right.split(" ")[0]
     return kind
 
 
 def _unescaped(text: str) -> str:
-    """proc(5): space, tab, newline and backslash stand there as octal escapes."""
+    """A path as proc(5) lists it, without the octal escapes of space, tab, newline, backslash."""
     for character in " \t\n\\":
         text = text.replace(f"\\{ord(character):03o}", character)
     return text

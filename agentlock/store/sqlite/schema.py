@@ -30,10 +30,10 @@ _WRITE_PROJECT = "INSERT INTO projects (human_key, slug, created_ts) VALUES (?, 
 
 
 def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
-    """Make an empty database at ``path``, whole or not at all; its id.
+    """Make an empty database at ``path``, completely or not at all; its id.
 
-    DatabaseError if something is there already, or if the file system is one on which SQLite's
-    write-ahead log is not safe.
+    DatabaseError if ``path`` already exists, or is on a file system on which SQLite's write-ahead
+    log is not safe.
     """
     folder = os.path.dirname(path)
     try:
@@ -50,13 +50,13 @@ def create(path: str, modes: Modes, *, timeout: int = DEFAULT_TIMEOUT) -> str:
                 remove_draft(draft)
     except OSError as error:
         raise DatabaseError(
-            f"{path} cannot be made: {error.strerror or error}", fix="check the folder"
+            f"{path} cannot be made: {error.strerror or error}", fix="check its folder"
         ) from error
     return identifier
 
 
 def migrate(path: str, database_id: str, *, timeout: int) -> tuple[int, int]:
-    """Run what is due; (schema before, schema after). Only the recorded database is touched."""
+    """Migrate the database, if it is the recorded one; its schema before and after."""
     with _locked(path, timeout), opened(path, timeout) as connection:
         found, before = identified(connection, path)
         require_identity(path, found, database_id)

@@ -1,52 +1,45 @@
 """Whose turn it is to write: writers queue in the kernel, in the order in which they came.
 
-SQLite's busy handler sleeps and asks again, so that among many writers somebody always asks at the
-wrong moment (benchmarks/RESULTS.md). Here each takes the next number, a byte of a file beside the
-database, keeps that byte locked until its transaction is over, and waits for the byte before it:
-the kernel wakes one writer, the next one. (One flock(2) for all would let a newcomer overtake the
-one that is being woken.)
+SQLite's busy handler sleeps and asks again, so among many writers somebody always asks at the wrong
+moment (benchmarks/RESULTS.md). Here each writer takes the next number, which is a byte of a file
+next to the database. It keeps that byte locked until its transaction is over, and waits for the
+byte before it, so the kernel wakes exactly the next writer. (With one flock(2) for all, a newcomer
+could overtake the writer that is being woken.)
 
-It is a courtesy: BEGIN IMMEDIATE alone decides who may write. Who gets no turn in time (no such
-locks here, a file that cannot be written, a holder that is stopped) asks SQLite as before.
-
-A hook comes here only where it has something to write.
+A turn is a courtesy: BEGIN IMMEDIATE alone decides who may write. A writer that gets no turn in
+time (the file system has no locks, the file cannot be written, another writer is stopped) asks
+SQLite without one. A hook comes here only if it has something to write.
 """
 
 from __future__ import annotations
 
 import _thread
+import fcntl
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import fcntl
     from typing import Any
-else:
-    try:
-        import fcntl
-    except ImportError:  # Windows: SQLite's own waiting has to do
-        fcntl = None
 
 SUFFIX = ".turn"
-_MOST_TRIES = 10_000  # more than ever come in the same moment
-_MOST_NUMBERS = 1 << 20  # then the file starts again: a megabyte, and once a writer who overtakes
+_MOST_TRIES = 10_000  # more writers than ever come at the same moment
+_MOST_NUMBERS = 1 << 20  # a megabyte; then the file starts again, and one writer may overtake
 
 
 class Turn:
-    """A place in the queue of the writers, from its making until ``give_up``."""
+    """A place in the queue of the writers, kept until ``give_up``."""
 
     __slots__ = ("_come", "_descriptor", "_settled", "number")
 
     def __init__(self, database: str) -> None:
-        self.number = 0  # how many have come before; 0 also where no place can be had
+        self.number = 0  # how many writers came before; 0 as well if there is no place
         self._come: Any = None  # locked until the turn has come; None: nobody was before us
-        self._settled: Any = None  # locked by who is first, the thread or us: the other closes
+        self._settled: Any = None  # the thread or we lock it, and whoever is second closes the file
         self._descriptor = -1
-        if fcntl is not None:
-            try:
-                self._queue(database)
-            except (OSError, RuntimeError):  # no such lock, or no thread to be had
-                self.give_up()
+        try:
+            self._queue(database)
+        except (OSError, RuntimeError):  # the file system has no such locks, or no thread is left
+            self.give_up()
 
     def _queue(self, database: str) -> None:
         self._descriptor = _open(database)
@@ -59,19 +52,19 @@ class Turn:
             self._wait_in_thread(number - 1)
 
     def _wait_in_thread(self, number: int) -> None:
-        """Waiting knows no time limit, and signals belong to the program: so a thread waits."""
+        """Let a thread wait: fcntl(2) knows no time limit, and signals belong to the program."""
         come, settled = _thread.allocate_lock(), _thread.allocate_lock()
         come.acquire()
         _thread.start_new_thread(_wait, (self._descriptor, number, come, settled))
         self._come, self._settled = come, settled
 
     def wait(self, seconds: float) -> None:
-        """Return when the turn has come, or when so much time has passed: the place is kept."""
+        """Return when the turn has come, or after that time; the place is kept either way."""
         if self._come is not None:
             self._come.acquire(True, seconds)
 
     def give_up(self) -> None:
-        """Let the next one have its turn; called at any time, and as often as one likes."""
+        """Let the next writer have its turn; it may be called at any time and more than once."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
@@ -80,10 +73,11 @@ class Turn:
 
 
 def _take_number(descriptor: int) -> int:
-    """Lock the first byte that nobody has had.
+    """Lock the first byte that nobody has had; its number.
 
-    It is locked before it is written, and so before the file's size tells anybody of it: who comes
-    next finds it locked, or done. A byte that is written was somebody's, who may have gone since.
+    The byte is locked before it is written, and so before the file's size tells others of it:
+    the next writer finds it locked or done. A byte that is written belongs to a writer, who may
+    have left since.
     """
     number = os.lseek(descriptor, 0, os.SEEK_END)
     for _ in range(_MOST_TRIES):
@@ -95,11 +89,11 @@ def _take_number(descriptor: int) -> int:
         else:
             fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, number)
             number = max(number + 1, os.lseek(descriptor, 0, os.SEEK_END))
-    raise OSError("somebody keeps the whole file locked")
+    raise OSError("another process keeps the whole file locked")
 
 
 def _lock(descriptor: int, kind: int, number: int) -> bool:
-    """Lock a byte, if that can be done at once."""
+    """Try to lock a byte without waiting; whether it is locked now."""
     try:
         fcntl.lockf(descriptor, kind | fcntl.LOCK_NB, 1, number)
     except (BlockingIOError, PermissionError):  # POSIX allows either
@@ -108,10 +102,10 @@ def _lock(descriptor: int, kind: int, number: int) -> bool:
 
 
 def _wait(descriptor: int, number: int, come: Any, settled: Any) -> None:
-    """A thread until the number before is free; it closes what was given up meanwhile."""
+    """Wait, in a thread, until the number before is free; close what was given up meanwhile."""
     try:  # noqa: SIM105 -- contextlib would cost a hook an import
         fcntl.lockf(descriptor, fcntl.LOCK_SH, 1, number)
-    except OSError:  # it would be a deadlock, or the file system is gone: as good as a turn
+    except OSError:  # a deadlock, or the file system is gone: go on as if the turn had come
         pass
     if settled.acquire(False):
         come.release()
@@ -120,7 +114,7 @@ def _wait(descriptor: int, number: int, come: Any, settled: Any) -> None:
 
 
 def _open(database: str) -> int:
-    """Open the file of the numbers, made where it is missing, for whoever may use the database."""
+    """Open the file of the numbers, and make it if it is missing, for all users of the database."""
     path = database + SUFFIX
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
@@ -130,6 +124,6 @@ def _open(database: str) -> int:
         descriptor = os.open(path, flags | os.O_CREAT, mode)
         try:  # noqa: SIM105 -- as above
             os.fchmod(descriptor, mode)  # whatever the umask is
-        except OSError:  # somebody else has just made it, and it is theirs
+        except OSError:  # another user has just made it
             pass
         return descriptor
