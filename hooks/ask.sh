@@ -30,7 +30,7 @@ root = sys.argv.pop(1)[: -len("/agentlock/__main__.py")]
 try:
     sys.path.insert(0, root)
     from agentlock.__main__ import main
-    code = main()
+    code = int(main())  # a module that was cut short may return None
 except Exception as error:
     if sys.stderr is not None:
         why = f"{type(error).__name__}: {error}"

@@ -26,9 +26,9 @@ MISTAKES = (
     ),
     Mistake(
         "takes what runs out within the hour for over",
-        "store/table.py",
-        "self.live_on(prefixes, names, now)",
-        "self.live_on(prefixes, names, now + 3600 * 10**6)",
+        "store/base.py",
+        "self.reservations.live_on(prefixes, names, now)",
+        "self.reservations.live_on(prefixes, names, now + 3600 * 10**6)",
     ),
 )
 

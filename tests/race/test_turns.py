@@ -254,4 +254,4 @@ def test_many_threads_of_one_process_all_get_to_write(repo: Repo) -> None:
     for thread in threads:
         thread.join()
     assert not failures
-    assert repo.sql("SELECT count(*) FROM events WHERE kind = 'probe'") == [(40,)]
+    assert repo.sql("SELECT count(*) FROM events WHERE kind = 'pruned'") == [(40,)]
