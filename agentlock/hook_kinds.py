@@ -62,6 +62,11 @@ class HookKind:
         self.only_where_present = only_where_present
 
     @property
+    def is_always_passed_on(self) -> bool:
+        """Whether its script does no harm if there is nothing to run."""
+        return self.role == PASSED_ON and not self.only_where_present
+
+    @property
     def refuses(self) -> bool:
         """Whether it can refuse; `agentlock doctor` proves that of each one."""
         return self.role not in (RECORDS, PASSED_ON)
@@ -87,7 +92,8 @@ KINDS = {
             framework="agentlock",
             misses="merges",
         ),
-        # git runs it after the two above, and --no-verify does not skip it.
+        # git runs it after the two above, which therefore need not stand in, and --no-verify does
+        # not skip it.
         HookKind(
             "prepare-commit-msg",
             JUDGES,

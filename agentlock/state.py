@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge
+from agentlock.hook_kinds import KINDS, MOVES_REFS
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
-from agentlock.install.shims import TRANSACTION
 from agentlock.model import MICROSECONDS, Value
 from agentlock.rules.interventions import interventions
 
@@ -33,7 +33,7 @@ class Guard(Value):
 
     @property
     def is_strict(self) -> bool:
-        return any(one.hook == TRANSACTION for one in self.hooks)
+        return any(KINDS[one.hook].role == MOVES_REFS for one in self.hooks)
 
     @property
     def lacking(self) -> list[HookStatus]:

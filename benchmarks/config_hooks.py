@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from support.scripts import arguments
 
+from agentlock.hook_kinds import RECEIVES, with_role
 from agentlock.install.config_hooks import EVENTS
-from agentlock.install.shims import RECEIVING
 from benchmarks.pages import Section, machine
 from benchmarks.scratch import Scratch
 from benchmarks.timing import commits, interleaved, ratio, timed
@@ -32,7 +32,7 @@ def guarded(scratch: Scratch, name: str, *, configured: bool) -> Repository:
     repo = scratch.repository(name, 100)
     repo.must("init", program="agentlock")
     if not configured:
-        for event in set(EVENTS) - set(RECEIVING):
+        for event in set(EVENTS) - set(with_role(RECEIVES)):
             repo.must("config", "--remove-section", f"hook.agentlock-{event}")
     repo.must("init", "-q", "--bare", "remote.git")
     return repo

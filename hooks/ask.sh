@@ -5,25 +5,25 @@ use() {
     fi
     gone=${gone:-$1, $2}
 }
-# The first that is here: where the repository is mounted elsewhere too, each place has its own.
+# The first of these that exists is used: a repository that is mounted in several places, with
+# another Python in each, keeps one line for each.
 @PINS@
 # end of pins
 
 refuse() {
     echo "agentlock: refused: $1" >&2
-    [ @HOOK@ != pre-receive ] || set -- "$1" "on the server: $2"
+    [ @ROLE@ != receives ] || set -- "$1" "on the server: $2"
     echo "  fix: $2" >&2
     exit 3
 }
 again='install agentlock again, then run: agentlock hooks install'
 if [ -z "$python" ]; then
-    refuse "the program that guards this repository is gone ($gone)" "$again"
+    refuse "the program that guards this repository is missing ($gone)" "$again"
 fi
 
-# An emptied interpreter or program ends with 0, and a crashed one with 1: only the two codes
-# that nothing else gives are an answer.
-# The guard has closed the table by then: to leave without freeing every module saves a commit
-# as much as one of its git commands costs.
+# Only exit codes that nothing else gives count as an answer: an empty interpreter or program ends
+# with 0, and a crashed one with 1. The guard has closed the table when it returns, so _exit skips
+# Python's clean-up, which would cost a commit as much as one of its git commands.
 start='
 import os, sys
 root = sys.argv.pop(1)[: -len("/agentlock/__main__.py")]
@@ -40,7 +40,7 @@ except Exception as error:
 os._exit({0: 100, 1: 101}.get(code, code))
 '
 ask() {
-    "$python" -I -S -c "$start" "$program" hook @HOOK@ "$@"
+    "$python" -I -S -c "$start" "$program" hook "$hook" "$@"
     code=$?
     case $code in
     100) return 0 ;;

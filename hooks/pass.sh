@@ -1,6 +1,6 @@
 #!/bin/sh
 # agentlock hook: @HOOK@, passed on. Written by `agentlock hooks install`, which overwrites edits.
-# agentlock asks nothing here: this runs what git would run if core.hooksPath were what it was.
+# agentlock asks nothing here. This runs what git would run if core.hooksPath had not been changed.
 theirs=@FORMER@
 later=${0%/*}/@HOOK@.before-agentlock
 if [ -x "$later" ] && [ -x "$theirs" ]; then

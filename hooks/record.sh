@@ -1,22 +1,25 @@
 #!/bin/sh
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
-# What was here before runs first, from the file beside this one; then the ledger gets the commit,
-# in the background: git does not wait, and nothing is refused here.
+# The hook that was here before lies next to this file and runs first. Then agentlock notes in the
+# background what git has done: git does not wait, and nothing is refused here.
+hook=@HOOK@ reads_stdin='@READS_STDIN@'
 python=''
 use() {
     if [ -z "$python" ] && [ -x "$1" ] && [ -f "$2" ]; then
         python=$1 program=$2
     fi
 }
-# The first that is here: where the repository is mounted elsewhere too, each place has its own.
+# The first of these that exists is used: a repository that is mounted in several places, with
+# another Python in each, keeps one line for each.
 @PINS@
 # end of pins
-beside=${0%/*}/@HOOK@.before-agentlock
+beside=${0%/*}/$hook.before-agentlock
 git_dir=${GIT_DIR:-.git}
 status=0 lines=''
 
-# HEAD must be read before git goes on. Where it is a file, reading it saves a git command.
-made_now() {
+# The commit that HEAD names. It must be read before git goes on; to read the files of HEAD and of
+# its branch saves a git command.
+read_made() {
     common=$git_dir
     {
         read -r made <"$git_dir/HEAD"
@@ -31,10 +34,10 @@ made_now() {
     esac
 }
 
-[ @HOOK@ = post-commit ] || lines=$(cat && printf x) || exit
+[ -z "$reads_stdin" ] || lines=$(cat && printf x) || exit
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
-    if [ @HOOK@ = post-commit ]; then
+    if [ -z "$reads_stdin" ]; then
         "$before" "$@" || status=$?
     else
         printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || status=$?
@@ -42,13 +45,17 @@ for before in @FORMER@ "$beside"; do
 done
 [ -n "$python" ] || exit $status
 
-if [ @HOOK@ = post-rewrite ]; then
-    printf %s "${lines%x}" | "$python" -I -S "$program" hook @HOOK@ >/dev/null 2>&1 &
-elif ! [ -d "$git_dir/rebase-merge" ] && ! [ -d "$git_dir/rebase-apply" ]; then
-    # A rebase ends with post-rewrite, which knows all its commits at once.
+if [ "$hook" = post-commit ]; then
+    # A rebase ends with post-rewrite, which gets all its commits at once.
+    ! [ -d "$git_dir/rebase-merge" ] && ! [ -d "$git_dir/rebase-apply" ] || exit $status
     replayed=
     [ ! -s "$git_dir/CHERRY_PICK_HEAD" ] || read -r replayed <"$git_dir/CHERRY_PICK_HEAD"
-    made_now
-    "$python" -I -S "$program" hook @HOOK@ "$made" "$replayed" </dev/null >/dev/null 2>&1 &
+    read_made
+    set -- "$made" "$replayed"
+fi
+if [ -z "$reads_stdin" ]; then
+    "$python" -I -S "$program" hook "$hook" "$@" </dev/null >/dev/null 2>&1 &
+else
+    printf %s "${lines%x}" | "$python" -I -S "$program" hook "$hook" "$@" >/dev/null 2>&1 &
 fi
 exit $status

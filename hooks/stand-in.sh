@@ -1,8 +1,8 @@
 # agentlock hook: stand-in. Written by `agentlock hooks install`, which overwrites edits.
-# The commands of git's configuration (hook.agentlock-*, git 2.54 and newer) source this, with
-# $hook, and $common for git's common directory. Git runs them before the hook of the same name in
-# its hooks folder: where that one is ours, it decides, and here is nothing to do. Where git finds
-# another folder (core.hooksPath), or none, the script beside this one decides in its place.
+# The commands in git's configuration (hook.agentlock-*, git 2.54) source this file, with the name of
+# the hook in $hook and git's common directory in $common. git runs them before the hook of the same
+# name in its hooks folder. If that hook is ours, it decides, and there is nothing to do here. If git
+# looks into another folder (core.hooksPath) or finds none, the script next to this file decides.
 folder=$(git rev-parse --git-path hooks)
 if [ -x "$folder/$hook" ] && { read -r line && read -r line; } <"$folder/$hook"; then
     case $line in "# agentlock hook: $hook. "*) exit 0 ;; esac

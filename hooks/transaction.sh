@@ -1,11 +1,13 @@
 #!/bin/sh
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
-# git runs this whenever refs move, hundreds of times in a rebase or a fetch: the cheapest questions
-# come first, and agentlock is asked only about commits that no branch has yet.
-beside=${0%/*}/@HOOK@.before-agentlock
+# git runs this each time refs move, hundreds of times in a rebase or a fetch. So the cheapest
+# questions come first, and agentlock is asked only about commits that no branch has yet.
+hook=@HOOK@
+beside=${0%/*}/$hook.before-agentlock
 lines='' probing=${AGENTLOCK_PROBE+probe}
 
-# What was here before sees every state and its refusal counts; a probe refuses without it.
+# The hook that was here before sees every state, and its refusal counts. A probe of `agentlock
+# doctor` is refused without it.
 if [ -z "$probing" ]; then
     for before in @FORMER@ "$beside"; do
         [ -x "$before" ] || continue
@@ -15,7 +17,7 @@ if [ -z "$probing" ]; then
 fi
 [ "$1" = prepared ] || exit 0
 
-# `old` may be zero for a ref that exists, and a new value `ref:…` switches branches.
+# The old value may be zero although the ref exists; a new value `ref:…` only switches branches.
 moves='' old='' new='' base=HEAD
 read_moves() {
     while read -r from to ref; do
@@ -44,18 +46,18 @@ else
 fi
 [ -n "$new$probing" ] || exit 0
 
-# New is what no branch here or elsewhere has; a tag makes nothing known. What a detached HEAD
-# is at may come along to where it goes, not to a branch.
+# A commit is new if no branch here or of a remote has it; tags do not count. If only HEAD moves,
+# the commits below the old HEAD are not new either: it may be detached.
 export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=''
 unset GIT_SHALLOW_FILE
 # shellcheck disable=SC2086
 found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1) &&
     [ -z "$found$probing" ] && exit 0
 
-# One new commit, on top of what was there, by the process that has just had its index cleared
-# (agentlock/guard/clearance.py), and the commit is that index: git wrote its tree before
-# prepare-commit-msg, which judges the index as it is then. Each clearance serves once. That of
-# --amend has another parent, and what it takes over was not looked at.
+# Whether this is one new commit on top of the old one, made by the git process whose index has just
+# been cleared (agentlock/guard/clearance.py), and whether its tree is that index: git wrote the tree
+# before prepare-commit-msg, which judges the index as it is then. Each clearance serves once. The
+# commit of --amend has another parent, and the part that it takes over was not judged.
 recognised() {
     case " $found " in
     *'
@@ -66,8 +68,9 @@ recognised() {
     git_dir=${GIT_DIR:-.git}
     index=${GIT_INDEX_FILE:-$git_dir/index}
     read -r word <"$git_dir/agentlock-cleared" &&
-        [ "$word" = "$PPID reference-transaction" ] && : >"$git_dir/agentlock-cleared" || return 1
-    # Where it commits from: as it is, with -a, and with -o PATHS (git-commit(1), prepare_index).
+        [ "$word" = "$PPID $hook" ] && : >"$git_dir/agentlock-cleared" || return 1
+    # The index that git commits: its own, that of -a, or that of -o PATHS (builtin/commit.c,
+    # prepare_index).
     for index in "$index" "$index.lock" "$git_dir/next-index-$PPID.lock"; do
         if [ "$index" -ef "$git_dir/agentlock-cleared-$PPID" ]; then
             # shellcheck disable=SC2086  # $new begins with a space

@@ -24,13 +24,13 @@ from agentlock.git.process import output
 from agentlock.git.rehearsal import (
     CONFIGURED_SINCE,
     NO_FOLDER,
-    PROVABLE,
     Rehearsal,
     local_variables,
     sentence,
 )
 from agentlock.git.repository import discover, identify
-from agentlock.install import config_hooks, hooks, shims
+from agentlock.hook_kinds import KINDS, RECORDS
+from agentlock.install import config_hooks, hooks
 from agentlock.install.shims import INSTALL
 from agentlock.text import shell_word
 
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 OLDEST_GIT = (2, 31)
 _MERGES_SINCE = (2, 38)  # merge-tree --write-tree
 _NUL_SINCE = (2, 36)  # worktree list -z
-_UNLESS_PUSHED = {
-    "pre-merge-commit": "merges",
-    "prepare-commit-msg": "commits with --no-verify, cherry-picks and rebases",
-    "pre-applypatch": "patches (git am)",
-}
 _INIT = "agentlock init"
 _OF_THE_CLIENT = (AGENT, AGENT_NAME, "HTTP_")
 _KNOWS_PROBES = PROBE.encode()
@@ -213,13 +208,10 @@ def _hooks(repository: Repository, rehearsal: Rehearsal | None) -> list[Finding]
     proven, seen = [], []
     present = hooks.status(repository)
     for one in present:
-        if one.hook in shims.RECORDING and not one.beside:
+        if KINDS[one.hook].role == RECORDS and not one.beside:
             found += _recording(repository, one)
         elif not _is_ours(one) or not one.guards:
             found += _looked_at(repository, one, present, rehearsal)
-        elif one.hook not in PROVABLE:
-            message = "in place; looked at, not proven"
-            found.append(Finding("ok", "hooks", message, worktree=repository.root, hook=one.hook))
         elif rehearsal is None:
             seen.append(one.hook)
         else:
@@ -243,8 +235,11 @@ def _configured(repository: Repository, rehearsal: Rehearsal) -> list[Finding]:
     root = repository.root
     expected = hooks.expected(repository)
     faulty = {fault.event for fault in config_hooks.faults(root, repository.common_dir, expected)}
-    provable = PROVABLE.intersection(expected) - faulty
-    asked = [event for event in config_hooks.EVENTS if event in provable]
+    asked = [
+        event
+        for event in config_hooks.EVENTS
+        if event in expected and event not in faulty and KINDS[event].refuses
+    ]
     proven = []
     for event in asked:
         said = rehearsal.run(event, "", *NO_FOLDER).stderr.decode("utf-8", "replace")
@@ -294,10 +289,10 @@ def _looked_at(
         message = f"{state}: {one.detail}"
         return [Finding("warning", "hooks", message, mend=one.mend, worktree=root, hook=one.hook)]
     framework = any(other.state == "framework" for other in present)
-    if framework and one.hook in _UNLESS_PUSHED:
-        by_us = one.hook in ("prepare-commit-msg", "pre-applypatch")  # not the framework's
-        mend = INSTALL if by_us else f"pre-commit install -t {one.hook}"
-        message = f"{_UNLESS_PUSHED[one.hook]} are not guarded before the push"
+    kind = KINDS[one.hook]
+    if framework and kind.misses:
+        mend = f"pre-commit install -t {one.hook}" if kind.framework else INSTALL
+        message = f"{kind.misses} are not guarded before the push"
         return [Finding("warning", "hooks", message, mend=mend, worktree=root, hook=one.hook)]
     message = f"{one.state}{f', {one.detail}' if one.detail else ''}{_elsewhere(repository, one)}"
     return [

@@ -17,14 +17,6 @@ HOOK_RUN_SINCE = (2, 36)
 CONFIGURED_SINCE = (2, 54)  # hooks of git's configuration
 _HOOK_STDIN_SINCE = (2, 41)  # hook run --to-stdin
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
-# Of the others, git tells some what they need on stdin alone, and some cannot refuse.
-PROVABLE = frozenset(
-    (
-        *("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push"),
-        "reference-transaction",
-        "pre-receive",
-    )
-)
 _BRANCH = "refs/heads/agentlock-probe"
 # What would write beside the index, ask a daemon, or ask the other side for something else.
 _PLAIN = (

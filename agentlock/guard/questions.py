@@ -212,7 +212,7 @@ QUESTIONS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "pre-receive": pre_receive,
     "reference-transaction": reference_transaction,
 }
-RECORDS: dict[str, Callable[[Sequence[str]], Made]] = {
+RECORDED: dict[str, Callable[[Sequence[str]], Made]] = {
     "post-commit": post_commit,
     "post-rewrite": post_rewrite,
 }

@@ -17,7 +17,7 @@ from agentlock.errors import (
 )
 from agentlock.git.repository import discover, identify, identify_pusher
 from agentlock.guard.judge import folding_of, judge
-from agentlock.guard.questions import QUESTIONS, RECORDS, how_to_restore, timeout
+from agentlock.guard.questions import QUESTIONS, RECORDED, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
 from agentlock.model import PathConflict
 from agentlock.store import open_table
@@ -91,7 +91,7 @@ def _tell(why: AgentlockError | str, what: str = "this") -> None:
 
 
 def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
-    if kind.name in RECORDS:
+    if kind.name in RECORDED:
         return _record(kind.name, arguments, discover(asked.settings))
     if kind.name not in QUESTIONS:
         names = ", ".join(QUESTIONS)
@@ -176,7 +176,7 @@ def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
         return EXIT_OK
     from agentlock.guard.ledger import enter
 
-    made = RECORDS[name](arguments)
+    made = RECORDED[name](arguments)
     store = open_table(repository, timeout())
     try:
         enter(store, identity.name, made)

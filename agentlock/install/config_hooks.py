@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agentlock.git import config
+from agentlock.hook_kinds import KINDS
 from agentlock.install import chain, shims
 from agentlock.install.shims import INSTALL
 from agentlock.model import Value
@@ -18,12 +19,7 @@ from agentlock.text import shell_word
 if TYPE_CHECKING:
     from agentlock.git.config import HookSetting
 
-# prepare-commit-msg comes after pre-commit and pre-merge-commit in every command that runs them.
-# reference-transaction is not among them: a shell more for each would cost what the hook costs.
-_LEFT_OUT = ("pre-commit", "pre-merge-commit")
-EVENTS = tuple(
-    hook for hook in (*shims.JUDGING, *shims.RECORDING, *shims.RECEIVING) if hook not in _LEFT_OUT
-)
+EVENTS = tuple(kind.name for kind in KINDS.values() if kind.stands_in)
 _KEYS = ("command", "event", "enabled", "parallel")  # in this order: git dies of an event alone
 STAND_IN = "stand-in"
 # git adds "$@" and runs this with sh, in the root of the worktree. GIT_DIR is set where it is not

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from agentlock.git import config
+from agentlock.hook_kinds import JUDGES, KINDS, MOVES_REFS, RECEIVES, RECORDS, with_role
 from agentlock.install import chain, config_hooks, own_folder, shims
 from agentlock.install.lock import exclusively
 from agentlock.install.shims import INSTALL
@@ -14,13 +15,11 @@ from agentlock.model import Value
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
-HOOKS = (*shims.JUDGING, *shims.RECORDING)
-ESSENTIAL = ("pre-commit", "pre-push", *shims.RECEIVING, shims.TRANSACTION)
-_ALL = (*HOOKS, *shims.RECEIVING, shims.TRANSACTION)
+HOOKS = with_role(JUDGES, RECORDS)  # of a worktree; reference-transaction only with --strict
+_OURS = with_role(JUDGES, RECORDS, RECEIVES, MOVES_REFS)
 _STRICT = "strict"  # agentlock.strict in the repository's own configuration
 _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
-_FRAMEWORK_IDS = {"pre-commit": "agentlock", "pre-push": "agentlock-pre-push"}
 
 State = Literal[
     "installed",
@@ -93,7 +92,7 @@ def uninstall(common_dir: bytes) -> list[str]:
         for folder in _folders(common_dir):
             removed += _take_out(folder)
         config.forget_one(common_dir, _STRICT)
-    return [hook for hook in _ALL if hook in removed]
+    return [hook for hook in _OURS if hook in removed]
 
 
 def status(repository: Repository) -> list[HookStatus]:
@@ -137,14 +136,14 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
     All of it, where it is strict.
     """
-    return all(hook.guards for hook in hooks if hook.hook in ESSENTIAL and not hook.beside)
+    return all(one.guards for one in hooks if KINDS[one.hook].essential and not one.beside)
 
 
 def expected(repository: Repository) -> tuple[str, ...]:
     """The hooks of ours that belong into a worktree, or onto a server."""
     strict = config.recorded(repository.common_dir, _STRICT) == "true"
-    usual = shims.RECEIVING if repository.is_bare else HOOKS
-    return (*usual, shims.TRANSACTION) if strict else usual
+    usual = with_role(RECEIVES) if repository.is_bare else HOOKS
+    return (*usual, *with_role(MOVES_REFS)) if strict else usual
 
 
 def _wanted(repository: Repository) -> tuple[str, ...]:
@@ -152,7 +151,7 @@ def _wanted(repository: Repository) -> tuple[str, ...]:
     belong = expected(repository)
     return tuple(
         hook
-        for hook in _ALL
+        for hook in _OURS
         if hook in belong
         or any(shims.pins_of(head) for head in _heads(repository.common_dir, hook))
     )
@@ -170,7 +169,8 @@ def _heads(common_dir: bytes, hook: str) -> list[bytes]:
 def _loosen(common_dir: bytes) -> None:
     """Take reference-transaction out; the setting goes last, so that nothing weakens unseen."""
     for folder in _folders(common_dir):
-        chain.take_out(os.path.join(folder, shims.TRANSACTION))
+        for hook in with_role(MOVES_REFS):
+            chain.take_out(os.path.join(folder, hook))
     config.forget_one(common_dir, _STRICT)
 
 
@@ -190,7 +190,7 @@ def _default_folder(common_dir: bytes) -> str:
 def _pins(common_dir: bytes) -> list[shims.Pin]:
     """This interpreter, and those that hooks of ours here know already."""
     known = [
-        pin for hook in _ALL for head in _heads(common_dir, hook) for pin in shims.pins_of(head)
+        pin for hook in _OURS for head in _heads(common_dir, hook) for pin in shims.pins_of(head)
     ]
     return shims.with_current(known)
 
@@ -198,7 +198,7 @@ def _pins(common_dir: bytes) -> list[shims.Pin]:
 def _take_out(folder: str) -> list[str]:
     if not os.path.isdir(folder):
         return []
-    removed = [hook for hook in _ALL if chain.take_out(os.path.join(folder, hook))]
+    removed = [hook for hook in _OURS if chain.take_out(os.path.join(folder, hook))]
     if removed and not os.listdir(folder):
         os.rmdir(folder)
     return removed
@@ -235,7 +235,7 @@ def _fault_of_place(folder: str, common_dir: bytes) -> str:
 
 
 def _in_framework(repository: Repository, hook: str) -> bool:
-    wanted = _FRAMEWORK_IDS.get(hook, "agentlock").encode()
+    wanted = (KINDS[hook].framework or "agentlock").encode()
     try:
         with open(os.path.join(repository.root, os.fsencode(_FRAMEWORK_FILE)), "rb") as file:
             lines = file.read().splitlines()

@@ -12,23 +12,11 @@ import os
 
 from agentlock.errors import ConfigurationError
 from agentlock.git import config
+from agentlock.hook_kinds import KINDS
 from agentlock.install import chain, shims
 from agentlock.model import Value
 from agentlock.text import shell_word, single_quoted
 
-# Hooks that agentlock does not use. A script that finds nothing to pass on to changes nothing.
-PASSED_ON = (
-    *("applypatch-msg", "post-applypatch"),
-    *("commit-msg", "pre-rebase", "post-checkout", "post-merge", "pre-auto-gc"),
-    *("sendemail-validate", "p4-changelist", "p4-prepare-changelist"),
-    *("p4-post-changelist", "p4-pre-submit"),
-)
-# These change what git does, or how fast, by being there: only where the former folder has them.
-ONLY_WHERE_PRESENT = (
-    *("pre-receive", "update", "proc-receive", "post-receive", "post-update"),
-    *("reference-transaction", "push-to-checkout", "post-index-change"),
-)
-_KNOWN = (*PASSED_ON, *ONLY_WHERE_PRESENT, *shims.JUDGING, *shims.RECORDING)
 _MEMORY = ("hooksPath", "formerHooksPath", "formerHooksPathLocal")
 
 
@@ -103,9 +91,10 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
     for hook, script in scripts.items():
         chain.put(os.path.join(folder, hook), script)
     there = _hooks_in(root, setting.value)
-    for hook in _KNOWN:
+    for hook, kind in KINDS.items():
         path = os.path.join(folder, hook)
-        if hook not in scripts and (hook in PASSED_ON or hook in there or chain.is_ours(path)):
+        wanted = kind.is_always_passed_on or hook in there or chain.is_ours(path)
+        if wanted and hook not in scripts:
             chain.put(path, shims.passing(hook, former))
     is_local = bool(local)
     if local and _is_own(root, common_dir, local[0], _own_values(root, common_dir)):
@@ -156,7 +145,7 @@ def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> l
 def _hooks_in(root: bytes, value: str) -> set[str]:
     """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
     folder = os.path.join(os.fsdecode(root), config.expanded_path(root, value))
-    return {hook for hook in _KNOWN if os.access(os.path.join(folder, hook), os.X_OK)}
+    return {hook for hook in KINDS if os.access(os.path.join(folder, hook), os.X_OK)}
 
 
 def in_sh(root: bytes, value: str) -> str:

@@ -7,15 +7,17 @@ import shlex
 import sys
 
 from agentlock.errors import UndecidedError
+from agentlock.hook_kinds import JUDGES, KINDS, MOVES_REFS, RECEIVES, RECORDS
 from agentlock.text import single_quoted
 
 INSTALL = "agentlock hooks install"
 MARK = b"# agentlock hook: "
-JUDGING = ("pre-commit", "pre-merge-commit", "prepare-commit-msg", "pre-applypatch", "pre-push")
-RECORDING = ("post-commit", "post-rewrite")
-RECEIVING = ("pre-receive",)
-TRANSACTION = "reference-transaction"
-_TEMPLATES = {TRANSACTION: "transaction.sh", **dict.fromkeys(RECORDING, "record.sh")}
+_TEMPLATES = {
+    JUDGES: "shim.sh",
+    RECEIVES: "shim.sh",
+    MOVES_REFS: "transaction.sh",
+    RECORDS: "record.sh",
+}
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"
 _PINS_END = b"\n# end of pins\n"
@@ -31,8 +33,17 @@ def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
     lines = "\n".join(
         f"use {single_quoted(python)} {single_quoted(program)}" for python, program in pins
     )
-    chained = f"{former}/{hook}" if former else ""
-    return _filled(_TEMPLATES.get(hook, "shim.sh"), HOOK=hook, FORMER=chained, PINS=lines)
+    kind = KINDS[hook]
+    return _filled(
+        _TEMPLATES[kind.role],
+        HOOK=hook,
+        ROLE=kind.role,
+        READS_STDIN="yes" if kind.reads_stdin else "",
+        CLEARS=kind.clears,
+        CLEARED_BY=" ".join(one.name for one in KINDS.values() if one.clears == hook),
+        FORMER=f"{former}/{hook}" if former else "",
+        PINS=lines,
+    )
 
 
 def passing(hook: str, former: str) -> bytes:

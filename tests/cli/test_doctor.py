@@ -13,16 +13,17 @@ import pytest
 from support import Repo, run
 from support.doctoring import doctor, hook_file, wrong
 
-from agentlock.git.rehearsal import PROVABLE, Rehearsal
+from agentlock.git.rehearsal import Rehearsal
+from agentlock.hook_kinds import JUDGES, KINDS, with_role
 from agentlock.install import shims
 from agentlock.install.hooks import HOOKS
-from agentlock.install.shims import JUDGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("ready")
 CHECKOUT = Path(__file__).resolve().parents[2]
+JUDGING = with_role(JUDGES)
 SQLITES_OWN = ("-wal", "-shm")
 FRAMEWORK = """\
 repos:
@@ -194,7 +195,7 @@ def test_a_hook_that_can_refuse_nothing_knows_no_probes(repo: Repo) -> None:
 
 def test_each_hook_that_can_be_proven_is(repo: Repo) -> None:
     version = (2, 36)
-    for hook in sorted(PROVABLE):
+    for hook in sorted(kind.name for kind in KINDS.values() if kind.refuses):
         path = hook_file(repo, hook)
         path.write_bytes(shims.guarding(hook, "", [shims.current_pin()]))
         path.chmod(0o755)

@@ -400,8 +400,8 @@ TABLE_FAULTS: tuple[Fault, ...] = (
     Fault("its folder read-only", _folder_read_only, "cannot be opened", other_user=True),
 )
 PROGRAM_FAULTS: tuple[Fault, ...] = (
-    Fault("interpreter gone", _interpreter_gone, "is gone"),
-    Fault("interpreter a dangling link", _interpreter_dangling, "is gone"),
+    Fault("interpreter gone", _interpreter_gone, "is missing"),
+    Fault("interpreter a dangling link", _interpreter_dangling, "is missing"),
     Fault("interpreter of zero bytes", bound(_interpreter_is, b""), _SILENT_PYTHON),
     Fault("interpreter garbled", bound(_interpreter_is, b"\x7fELF\0\0\0\0"), _SILENT_PYTHON),
     Fault(
@@ -414,7 +414,7 @@ PROGRAM_FAULTS: tuple[Fault, ...] = (
         bound(_interpreter_is, b"#!/bin/sh\nkill -9 $$\n"),
         _SILENT_PYTHON,
     ),
-    Fault("package gone", _package_gone, "is gone"),
+    Fault("package gone", _package_gone, "is missing"),
     Fault("package without its guard", bound(_package_lacks, "guard"), _DAMAGED),
     Fault("package without its store", bound(_package_lacks, "store/sqlite"), _DAMAGED),
     Fault("package without its matcher", bound(_package_lacks, "patterns"), _DAMAGED),

@@ -14,14 +14,14 @@ from support import NO_HOOKS, Repo, run
 from support.doctoring import doctor, pasted, prepare, wrong
 
 from agentlock.git.rehearsal import CONFIGURED_SINCE
+from agentlock.hook_kinds import RECEIVES, with_role
 from agentlock.install.config_hooks import EVENTS
-from agentlock.install.shims import RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OURS = set(EVENTS) - set(RECEIVING)
+OURS = set(EVENTS) - set(with_role(RECEIVES))
 HOLDER, OTHER = "BlueLake", "GreenHill"
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 

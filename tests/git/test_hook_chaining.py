@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support import Repo, run
 
+from agentlock.hook_kinds import JUDGES, with_role
 from agentlock.install.hooks import HOOKS
-from agentlock.install.shims import JUDGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_the_exit_code_of_theirs_is_kept_and_ours_is_not_asked(plain: Repo, hook
     assert (result.code, result.err) == (7, "theirs\n")
 
 
-@pytest.mark.parametrize("hook", JUDGING)
+@pytest.mark.parametrize("hook", with_role(JUDGES))
 def test_theirs_passing_is_not_enough(plain: Repo, hook: str) -> None:
     put_hook(plain, hook, "exit 0")
     install(plain)
@@ -254,7 +254,7 @@ def test_the_hook_status_follows_what_git_would_run(plain: Repo) -> None:
     plain.write("new.txt")
     refused = plain.commit_all(agent=OTHER)
     assert refused.code == 1  # git's own; the hook's is 3
-    assert "is gone" in refused.err
+    assert "is missing" in refused.err
     assert "agentlock hooks install" in refused.err
 
 

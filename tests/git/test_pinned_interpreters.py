@@ -85,7 +85,7 @@ def test_where_none_is_there_the_hook_refuses_and_names_the_newest(
     shutil.rmtree(elsewhere)
     result = run(str(repo.path / ".git" / "hooks" / "pre-commit"), cwd=repo.path)
     assert result.code == 3
-    assert f"is gone ({elsewhere}/bin/python, {elsewhere}/agentlock/__main__.py)" in result.err
+    assert f"is missing ({elsewhere}/bin/python, {elsewhere}/agentlock/__main__.py)" in result.err
     assert "agentlock hooks install" in result.err
     status = repo.agentlock("hooks", "status", "--json")
     assert status.code == 1

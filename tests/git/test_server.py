@@ -338,7 +338,7 @@ def test_a_server_that_cannot_decide_refuses(hub: Hub) -> None:
     hook.write_text(text.replace("\nuse '", "\nuse '/gone"), encoding="utf-8")
     result = hub.push("main", pusher=OTHER)
     assert result.code == 1
-    assert "the program that guards this repository is gone" in result.err
+    assert "the program that guards this repository is missing" in result.err
     hook.write_text(text, encoding="utf-8")
     assert "GIT_NAMESPACE" in hub.push("main", env={"GIT_NAMESPACE": "a"}).err
     assert hub.push("main", pusher=OTHER).code == 0

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import Repo, run
 
-from agentlock.install.shims import TRANSACTION
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 HOLDER = "BlueLake"
 OTHER = "GreenHill"
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+TRANSACTION = "reference-transaction"
 REFUSED = "agentlock: branch update refused: "
 
 
@@ -475,4 +474,4 @@ def test_a_program_that_is_gone_refuses_new_commits_only(scene: Repo) -> None:
     path.write_text(text, encoding="utf-8")
     assert shell(scene, "git fetch -q; git branch side").code == 0
     refused = shell(scene, "git update-ref refs/heads/main fine")
-    assert "the program that guards this repository is gone" in refused.err
+    assert "the program that guards this repository is missing" in refused.err
