@@ -1,7 +1,7 @@
 """Run git, and nothing else.
 
-``posix_spawn`` with a poll loop serves where the system has it: importing ``subprocess`` costs a
-hook more than the git command that it would run. Elsewhere ``subprocess`` stands in.
+It uses ``posix_spawn`` and a poll loop, because importing ``subprocess`` costs a hook more than the
+git command that it would run.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ class Running:
         command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
         self._failed: OSError | None = None
         try:
-            kind = _Spawned if hasattr(os, "posix_spawnp") else _Subprocess
-            self._process = kind(command, stdin, variables)
+            self._process = _Spawned(command, stdin, variables)
         except OSError as error:
             self._failed = error
 
@@ -101,30 +100,6 @@ def git(
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
     """The stdout of a git command that must succeed; GitError where it does not."""
     return Running(*arguments, stdin=stdin, cwd=cwd).output()
-
-
-class _Subprocess:
-    """Where there is no posix_spawn."""
-
-    def __init__(self, command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]) -> None:
-        import subprocess
-
-        environment = {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()}
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
-        )
-        self._stdin = stdin
-
-    def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
-        import subprocess
-
-        try:
-            stdout, stderr = self._process.communicate(self._stdin, timeout)
-        except subprocess.TimeoutExpired as error:
-            self._process.terminate()
-            raise TimeoutError from error
-        return self._process.returncode, stdout, stderr
 
 
 class _Spawned:

@@ -1,7 +1,7 @@
-"""How a verdict is told: in sixteen lines at most.
+"""How a verdict is told, in sixteen lines at most.
 
-No control character of a name or a reason reaches the terminal, and no way round the guard is
-ever mentioned.
+No control character of a name or a reason reaches the terminal, and no line mentions a bypass of
+the guard.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _REST = 12
 _WIDEST = 60
-_NOBODY = f"{NAME_YOURSELF} (nobody is named here)"
-_NO_PUSHER = "this server has no name for who pushes: ask whoever runs it"
+_ASK_SERVER = "ask whoever runs the server to let it know who pushes"
 
 
 def tell(text: str) -> None:
@@ -57,35 +56,39 @@ def verdict_text(
     deletes: bytes | None = None,
     on_server: bool = False,
 ) -> str:
-    """A verdict that is not clean, with what can be done. ``what``: commit, merge, push, check.
+    """A verdict that is not clean, and what can be done. ``what``: commit, merge, push, check.
 
-    ``folder`` is where the commands that are shown will be typed, relative to the root; git tells
-    its hooks in GIT_PREFIX.
-    ``rest`` are paths that could be committed on their own; a command for them is shown where
-    it stays short.
-    ``deletes`` is the default branch, where that is what is refused; ``on_server``: who reads this
-    has no say in what they are called here.
+    ``folder`` is where the reader types the commands, relative to the root; without it, the one in
+    GIT_PREFIX, which git sets for its hooks.
+    ``rest`` are paths that can be committed without the others; the command for them is shown if it
+    is short.
+    ``deletes`` is the default branch, if its deletion is refused. ``on_server``: the reader cannot
+    choose the name that the server knows them by.
     """
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
-    lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}", ""]
+    nobody = ""
+    if agent is None:
+        nobody = "this server is not told who pushes" if on_server else "no agent name is set"
+    why = f" ({nobody})" if nobody else ""
+    lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}{why}", ""]
     rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
     bare = verdict.uncovered[: _ROWS - len(rows)]
-    rows += [(printable(path), "not covered by a reservation of yours") for path in bare]
+    rows += [(printable(path), "not reserved by you") for path in bare]
     lines += _aligned(rows)
     more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
     if more:
         lines.append(f" {and_more(more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
-    nobody = "" if agent is not None else _NO_PUSHER if on_server else _NOBODY
-    lines += ["", *_hints(verdict, nobody, rest, folder)]
+    naming = _ASK_SERVER if on_server else NAME_YOURSELF
+    lines += ["", *_hints(verdict, naming if nobody else "", rest, folder)]
     return "\n".join(lines) + "\n"
 
 
 def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> str:
-    """Why a `reserve` was refused: mine, theirs, the holder, the time left, the witness.
+    """Why a `reserve` was refused: both patterns, the holder, the time left, a path that both match.
 
-    ``more``: not all conflicts were looked for.
+    ``more``: the search stopped before it had found all conflicts.
     """
     many = count(len(conflicts), "conflict")
     many = f"at least {many}" if more else many
@@ -94,7 +97,7 @@ def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> st
     if len(conflicts) > _ROWS:
         lines.append(f" {and_more(len(conflicts) - _ROWS)}")
     number = conflicts[0].reservation.id
-    lines += ["", f"  look closer: agentlock show {number}"]
+    lines += ["", f"  see: agentlock show {number}"]
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +111,8 @@ def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
 
 def _headline(verdict: Verdict, deletes: bytes | None) -> str:
     if deletes is not None and any(one.path == deletes for one in verdict.conflicts):
-        return f"{printable(deletes)} is the default branch, and stays while anything is held"
+        name = printable(deletes)
+        return f"{name} is the default branch and cannot be deleted while anything is reserved"
     parts, total = [], count(verdict.checked, "path")
     held = len({conflict.path for conflict in verdict.conflicts})
     if held:
@@ -147,27 +151,25 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _hints(verdict: Verdict, nobody: str, rest: Sequence[bytes], folder: bytes) -> list[str]:
+def _hints(verdict: Verdict, naming: str, rest: Sequence[bytes], folder: bytes) -> list[str]:
     hints = []
-    if nobody:
-        hints.append(("who are you?", nobody))
+    if naming:
+        hints.append(("fix:", naming))
     if verdict.uncovered and len(verdict.uncovered) <= _REST:
-        hints.append(
-            ("reserve them:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}")
-        )
+        hints.append(("fix:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}"))
     if rest and len(rest) <= _REST:
         hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest, folder)}"))
     if verdict.doubt:
-        hints.append(("why now:", printable(verdict.doubt)))
+        hints.append(("why:", printable(verdict.doubt)))
     if verdict.conflicts:
         number = verdict.conflicts[0].reservation.id
-        hints.append(("look closer:", f"agentlock show {number}"))
+        hints.append(("see:", f"agentlock show {number}"))
     width = max((len(label) for label, _ in hints), default=0)
     return [f"  {label.ljust(width)} {command}" for label, command in hints]
 
 
 def _arguments(paths: Sequence[bytes], folder: bytes) -> str:
-    """Paths for `reserve`, which reads them relative to the folder that it is typed in."""
+    """Paths as arguments of `reserve`, which reads them relative to the current folder."""
     names = [os.path.relpath(b"/" + path, b"/" + folder) for path in paths]
     plain = [b"./" + name if name[:1] in (b"-", b"!") else name for name in names]
     literal = "--literal " if any(one in name for name in names for one in b"*?[\\{") else ""
@@ -175,7 +177,10 @@ def _arguments(paths: Sequence[bytes], folder: bytes) -> str:
 
 
 def _pathspecs(paths: Sequence[bytes], folder: bytes) -> str:
-    """Paths for a git command typed where `git commit` was: git's hooks run at the root."""
+    """Paths as arguments of a git command that is typed in the same folder as `git commit`.
+
+    git's hooks run at the root, so the paths are relative to that.
+    """
     magic = ":(top,literal)" if folder else ""
     return " ".join(shell_word((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
 

@@ -235,8 +235,8 @@ def test_the_command_that_reserves_what_is_uncovered_works_where_it_is_read(
     program = scene.git if command[0] == "git" else scene.agentlock
     refused = program(*command[1:], **here)
     assert refused.code == 1, refused
-    (hint,) = (line for line in refused.err.splitlines() if "reserve them:" in line)
-    words = shlex.split(hint.partition("reserve them:")[2])
+    (fix,) = (line for line in refused.err.splitlines() if "fix:" in line)
+    words = shlex.split(fix.partition("fix:")[2])
     assert words[0] == "agentlock"
     assert scene.agentlock(*words[1:], **here).code == 0
     assert scene.git("commit", "-q", "-m", "x", agent=OTHER).code == 0

@@ -84,7 +84,7 @@ def test_a_push_is_refused_to_all_but_the_holder(hub: Hub) -> None:
 
     refused = hub.push("main", pusher=OTHER)
     assert_refused(refused, "src/x.py", HOLDER, "src/**", "agentlock show 1")
-    assert_refused(hub.push("main"), "this server has no name for who pushes")
+    assert_refused(hub.push("main"), "this server is not told who pushes")
     assert hub.has("main") == before
 
     assert hub.push("main", pusher=HOLDER).code == 0

@@ -164,7 +164,7 @@ def test_the_refusal_reads_as_the_design_says(scene: Repo) -> None:
     assert re.fullmatch(row, lines[2])
     assert re.fullmatch(row, lines[3])
     assert lines[5] == "  commit the rest: git commit --only -- docs/y.md"
-    assert lines[6] == "  look closer:     agentlock show 1"
+    assert lines[6] == "  see:             agentlock show 1"
     offered = lines[5].partition(": ")[2].split()
     assert scene.git(*offered[1:3], "-m", "rest", *offered[3:], agent=OTHER).code == 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -36,8 +35,6 @@ TOO_DEAR = (
 ITS_OWN = {"agentlock.guard.run", "agentlock.guard.verdict", "agentlock.store.base"}
 STORES = {"agentlock.store.sqlite", "agentlock.store.postgres"}
 PREFIX = "import time:"
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the shim is a sh script")
 
 
 class Loaded(NamedTuple):

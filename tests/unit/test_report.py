@@ -29,7 +29,7 @@ def test_a_refusal_is_the_one_in_the_design() -> None:
         '  src/auth/token.py  BlueLake  exclusive  src/auth/**  for 42m more  "bd-42"\n'
         "\n"
         "  commit the rest: git commit --only -- docs/y.md docs/z.md README.md\n"
-        "  look closer:     agentlock show 42\n"
+        "  see:             agentlock show 42\n"
     )
 
 
@@ -109,13 +109,23 @@ def test_the_command_that_reserves_what_is_not_covered_can_be_pasted(
 ) -> None:
     verdict = Verdict(1, (), (path,), Policy(require_reservation=True))
     text = verdict_text(verdict, NOW, what="commit", agent="GreenHill", folder=b"docs")
-    assert f"reserve them: agentlock reserve {argument}\n" in text
+    assert f"  fix: agentlock reserve {argument}\n" in text
 
 
-def test_who_has_no_name_is_told_how_to_get_one_where_that_is_theirs_to_do() -> None:
+@pytest.mark.parametrize(
+    ("on_server", "why", "fix"),
+    [
+        (False, "no agent name is set", "export AGENTLOCK_AGENT=YourName"),
+        (True, "this server is not told who pushes", "ask whoever runs the server to "),
+    ],
+)
+def test_a_refusal_without_a_name_says_so_and_how_to_get_one(
+    on_server: bool, why: str, fix: str
+) -> None:
     verdict = Verdict(1, (PathConflict(b"src/auth/x", HELD),), (), Policy())
-    for on_server, hint in ((False, "export AGENTLOCK_AGENT="), (True, "ask whoever runs it")):
-        text = verdict_text(verdict, NOW, what="push", agent=None, on_server=on_server)
-        assert (hint in text, text.count("who are you?")) == (True, 1)
-    named = verdict_text(verdict, NOW, what="push", agent="GreenHill", on_server=True)
-    assert "who are you?" not in named
+    text = verdict_text(verdict, NOW, what="push", agent=None, on_server=on_server)
+    assert text.startswith(f"agentlock: push refused: 1 of 1 path is reserved by others ({why})\n")
+    assert f"\n  fix: {fix}" in text
+    named = verdict_text(verdict, NOW, what="push", agent="GreenHill", on_server=on_server)
+    assert why not in named
+    assert "fix:" not in named
