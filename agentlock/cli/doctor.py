@@ -1,4 +1,4 @@
-"""`agentlock doctor`: is every worktree guarded, what is wrong, and what mends it."""
+"""`agentlock doctor`: is every worktree guarded, what is wrong, and what repairs it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 @json_option
 @timeout_option
 def doctor(agent: str | None, as_json: bool, timeout: str | None) -> int:
-    """Prove, in every worktree, that git runs the hooks and that they refuse.
+    """Prove, in every worktree, that the hooks run and refuse.
 
-    Git itself is made to run each hook on a change that exists nowhere. Hooks of yours do not
-    run, and nothing is left behind. What is wrong is named with the command that mends it.
+    Git itself is made to run each hook on a change that exists nowhere. Your own hooks do not run,
+    and nothing is left behind. Whatever is wrong is shown with the command that repairs it.
 
     Exit 0: every worktree is guarded. 1: something gets through. 3: that could not be decided.
 
     JSON: {"guarded": true|false|null, "findings": [{"level": "ok"|"warning"|"problem", "check",
-    "worktree", "hook", "message", "mend", "advice", "lets_through"}]}; `mend` is a command,
-    `advice` what to do where no command would; null where there is none.
+    "worktree", "hook", "message", "mend", "advice", "lets_through"}]}. `mend` is a command that
+    repairs it, `advice` is what to do if no command would; either may be null.
 
     \b
     Example:
@@ -55,9 +55,9 @@ def _line(finding: Finding) -> str:
     where = finding.check if not finding.hook else f"{finding.check} {finding.hook}"
     if finding.worktree is not None:
         where += f" in {os.fsdecode(finding.worktree)}"
-    remedy = finding.mend or finding.advice
-    tail = f"; fix: {remedy}" if remedy else ""
-    return f"{_WORDS[finding.level]:8} {where}: {finding.message}{tail}"
+    labels = (("fix: ", finding.fix), ("see: ", finding.see), ("", finding.advice))
+    steps = "".join(f"; {label}{step}" for label, step in labels if step)
+    return f"{_WORDS[finding.level]:8} {where}: {finding.message}{steps}"
 
 
 def _json(finding: Finding) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _json(finding: Finding) -> dict[str, Any]:
         "worktree": None if worktree is None else os.fsdecode(worktree),
         "hook": finding.hook or None,
         "message": finding.message,
-        "mend": finding.mend or None,
-        "advice": finding.advice or None,
+        "mend": finding.fix or None,
+        "advice": finding.advice or finding.see or None,
         "lets_through": finding.lets_through,
     }

@@ -1,10 +1,10 @@
-"""What `agentlock doctor` says, and what follows from it."""
+"""What `agentlock doctor` found, and the exit code that follows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, EXIT_UNDECIDED
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, EXIT_UNDECIDED, AgentlockError
 from agentlock.model import Value
 
 if TYPE_CHECKING:
@@ -12,20 +12,28 @@ if TYPE_CHECKING:
 
 
 class Finding(Value):
-    """One thing that was looked at.
+    """One thing that was examined.
 
-    ``mend`` is a command to paste, ``advice`` what to do where no command would; both "" where
-    nothing is wrong. ``lets_through``: commits, merges or pushes get past the guard.
+    If something is wrong, one of these says what to do: ``fix`` is a command that repairs it,
+    ``see`` a command that shows more, ``advice`` plain words where no command would do.
+    ``lets_through``: commits, merges or pushes get past the guard.
     """
 
     level: Literal["ok", "warning", "problem"]
     check: str
     message: str
-    mend: str = ""
+    fix: str = ""
+    see: str = ""
     advice: str = ""
     worktree: bytes | None = None
     hook: str = ""
     lets_through: bool = False
+
+
+def problem(check: str, error: Exception, worktree: bytes | None = None) -> Finding:
+    """An exception as a finding. An error's ``fix`` may be an instruction, so it is advice here."""
+    fix, see = (error.fix, error.see) if isinstance(error, AgentlockError) else ("", "")
+    return Finding("problem", check, str(error), see=see, advice=fix, worktree=worktree)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

@@ -1,12 +1,12 @@
-"""Is the reservation table the recorded one, whole, current, private and within reach?"""
+"""Examine the reservation table: is it the recorded one, undamaged, current and private?"""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from agentlock.doctor.findings import Finding
+from agentlock.doctor.findings import Finding, problem
 from agentlock.duration import format_remaining
 from agentlock.errors import (
     AgentlockError,
@@ -17,6 +17,7 @@ from agentlock.errors import (
     SchemaError,
 )
 from agentlock.event_kinds import SKIPPED
+from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.rules.interventions import interventions
 from agentlock.store import NOT_INITIALISED, is_url, open_table
@@ -28,136 +29,143 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.store.base import Store
 
-AFRESH = "agentlock init --new-database"
-_CLOCK_SLACK = 5 * 1_000_000  # of two machines that share a file
-_ASK = "restore it from a backup, or ask whoever runs this project"
+_CLOCK_SLACK = 5 * MICROSECONDS  # the clocks of two machines that share a file may differ
+_LOST = "without a backup its reservations are lost"
 
 
 def examine_table(repository: Repository, timeout: int) -> list[Finding]:
     """Findings about the settings and the table; without a problem the guard can read it."""
     path = repository.database
     if not path or not repository.database_id or not repository.project:
-        return [Finding("problem", "settings", NOT_INITIALISED, mend="agentlock init")]
+        return [Finding("problem", "settings", NOT_INITIALISED, fix=_init(repository))]
     if not is_url(path):
-        unreachable = _file_problem(path)
+        unreachable = _file_problem(repository, path)
         if unreachable is not None:
             return [unreachable]
     try:
         store = open_table(repository, timeout, read_only=True)
     except AgentlockError as error:
-        return [_refused(error)]
+        return [_refused(repository, error)]
     try:
         return _findings(repository, path, store, timeout)
     except DatabaseError as error:
-        return [_refused(error)]
+        return [_refused(repository, error)]
     finally:
         store.close()
+
+
+def _init(repository: Repository, *options: str) -> str:
+    return " ".join(("agentlock init", *(["--server"] if repository.is_bare else []), *options))
+
+
+def _afresh(repository: Repository) -> str:
+    return _init(repository, "--new-database")
 
 
 def _findings(repository: Repository, path: str, store: Store, timeout: int) -> list[Finding]:
     found = _rows(store)
     if not is_url(path):
         found += [
-            *_whole(path, timeout),
+            *_damage(repository, path, timeout),
             *_file_system(path),
             *_modes(repository, path),
             *_clock(path, store.now(), timeout),
         ]
     if not any(finding.level == "problem" for finding in found):
-        found.insert(0, Finding("ok", "table", f"{path} answers, and is the recorded one"))
+        found.insert(0, Finding("ok", "table", f"{path} answers and is the recorded table"))
     if store.policy.read().enforcement == "warn":
-        message = "the policy is enforcement = warn: every hook only warns, and nothing is refused"
-        mend = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
-        found.append(Finding("problem", "policy", message, mend=mend, lets_through=True))
+        message = "the policy is enforcement = warn, so the hooks only warn and refuse nothing"
+        fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
+        found.append(Finding("problem", "policy", message, fix=fix, lets_through=True))
     found += [*_owner(repository, store), *_skips(store)]
     if repository.is_bare and not store.agents.all():
-        message = f"no agent has used the project {repository.project} yet: nothing is held in it"
         key = shell_word(repository.project or "")
-        advice = f"in each clone: agentlock init --database {shell_word(path)} --project {key}"
-        found.append(Finding("warning", "project", message, advice=advice))
+        message = f"no agent has reserved anything in the project {repository.project} yet"
+        join = f"agentlock init --database {shell_word(path)} --project {key}"
+        found.append(Finding("warning", "project", message, advice=f"in each clone: {join}"))
     return found
 
 
 def _owner(repository: Repository, store: Store) -> list[Finding]:
-    """Nothing of ours takes an owner's key away; a new one is recorded here by `init`."""
+    """No command of agentlock takes an owner's key away; `init` records a new one here."""
     recorded, kept = repository.owner_key, store.owner.key()
     if recorded == kept:
         return []
     if kept is None:
-        message = "the table has lost the owner's key; the one recorded here is asked for"
-        advice = "the owner makes a new one: agentlock init --owner-key"
+        message = "the table has lost it; commands still ask for the one that is recorded here"
+        advice = "the owner can make a new one: agentlock init --owner-key"
         return [Finding("warning", "owner's key", message, advice=advice)]
-    message = "the table's owner's key is not the one recorded here"
-    return [Finding("warning", "owner's key", message, mend="agentlock init")]
+    message = "the table has another one than is recorded here"
+    return [Finding("warning", "owner's key", message, fix=_init(repository))]
 
 
 def _skips(store: Store) -> list[Finding]:
-    """Commands that people let pass: the guard is in place, and yet it was gone round."""
+    """Commands that people let pass although the guard refused them."""
     skips = [one for one in interventions(store, store.now()) if one.kind == SKIPPED]
     if not skips:
         return []
     many = f"{count(len(skips), 'command')} {plural(len(skips), 'was', 'were')}"
-    message = f"{many} let pass in the last 24 h, the last one a {skips[-1].detail}"
-    return [Finding("warning", "skips", message, advice="agentlock log --since 24h")]
+    message = f"{many} let pass in the last 24 h, most recently a {skips[-1].detail}"
+    return [Finding("warning", "skips", message, see="agentlock log --since 24h")]
 
 
-def _file_problem(path: str) -> Finding | None:
-    """What keeps the file from being opened at all, told apart by looking."""
+def _file_problem(repository: Repository, path: str) -> Finding | None:
+    """What keeps the file from being opened; None if nothing does."""
+
+    def found(message: str, fix: str) -> Finding:
+        return Finding("problem", "table", message, fix=fix)
+
     folder = os.path.dirname(path)
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
-        return Finding(
-            "problem",
-            "table",
-            f"{folder} cannot be entered",
-            mend=f"chmod u+rwx {shell_word(folder)}",
-        )
+        return found(f"{folder} cannot be entered", f"chmod u+rwx {shell_word(folder)}")
     try:
-        found = os.stat(path)
+        present = os.stat(path)
     except OSError as error:
-        what = "is missing" if isinstance(error, FileNotFoundError) else f"is {error.strerror}"
-        lost = "without a backup every reservation in it is lost"
-        return Finding("problem", "table", f"{path} {what}; {lost}", mend=AFRESH)
-    if not stat.S_ISREG(found.st_mode) or not found.st_size:
-        what = "empty" if stat.S_ISREG(found.st_mode) else "no regular file"
-        return Finding("problem", "table", f"{path} is {what}, not a database", mend=AFRESH)
-    if not os.access(path, os.R_OK | os.W_OK) or found.st_mode & 0o600 != 0o600:
-        message = f"{path} cannot be read and written ({stat.filemode(found.st_mode)})"
-        return Finding("problem", "table", message, mend=f"chmod u+rw {shell_word(path)}")
+        missing = isinstance(error, FileNotFoundError)
+        what = "is missing" if missing else f"cannot be read: {error.strerror}"
+        return found(f"{path} {what}; {_LOST}", _afresh(repository))
+    if not stat.S_ISREG(present.st_mode) or not present.st_size:
+        what = "is empty" if stat.S_ISREG(present.st_mode) else "is not a regular file"
+        return found(f"{path} {what}; {_LOST}", _afresh(repository))
+    if not os.access(path, os.R_OK | os.W_OK) or present.st_mode & 0o600 != 0o600:
+        message = f"{path} cannot be read and written ({stat.filemode(present.st_mode)})"
+        return found(message, f"chmod u+rw {shell_word(path)}")
     return None
 
 
-def _refused(error: AgentlockError) -> Finding:
+def _refused(repository: Repository, error: AgentlockError) -> Finding:
+    """Why the table could not be opened or read."""
     message = error.message
     if isinstance(error, OlderSchemaError):
-        return Finding("problem", "table", message, mend="agentlock db migrate")
+        return Finding("problem", "table", message, fix="agentlock db migrate")
     if isinstance(error, (SchemaError, DatabaseUnreachableError)):
-        return Finding("problem", "table", message, advice=error.hint)
-    if error.hint.startswith("agentlock init"):
-        return Finding("problem", "table", message, mend=error.hint)
+        return problem("table", error)
+    if error.fix.startswith("agentlock init"):
+        fix = error.fix.removeprefix("agentlock init").split()
+        return Finding("problem", "table", message, fix=_init(repository, *fix))
     if isinstance(error, DatabaseError):
-        message += "; without a backup every reservation in it is lost"
-        return Finding("problem", "table", message, mend=AFRESH)
-    return Finding("problem", "table", message, advice=error.hint)
+        return Finding("problem", "table", f"{message}; {_LOST}", fix=_afresh(repository))
+    return problem("table", error)
 
 
-def _whole(path: str, timeout: int) -> list[Finding]:
+def _damage(repository: Repository, path: str, timeout: int) -> list[Finding]:
     wrong = faults(path, timeout=timeout)
     if not wrong:
         return []
-    message = f"{path} is damaged: {wrong[0]}; without a backup every reservation in it is lost"
-    return [Finding("problem", "table", message, mend=AFRESH)]
+    message = f"{path} is damaged: {wrong[0]}; {_LOST}"
+    return [Finding("problem", "table", message, fix=_afresh(repository))]
 
 
 def _file_system(path: str) -> list[Finding]:
     try:
         refuse_unsafe_filesystem(path)
     except DatabaseError as error:
-        return [Finding("problem", "table", error.message, advice=error.hint)]
+        return [problem("table", error)]
     return []
 
 
 def _modes(repository: Repository, path: str) -> list[Finding]:
-    """More than core.sharedRepository asks for; who can write the table decides what is held."""
+    """More rights than core.sharedRepository asks for; who can write the table can change it."""
     shared = repository.settings.get(b"core.sharedrepository")
     modes = modes_for(None if shared is None else os.fsdecode(shared))
     wanted = {path: modes.file}
@@ -172,23 +180,21 @@ def _modes(repository: Repository, path: str) -> list[Finding]:
             writable = bool(more & 0o022)
             doing = "write" if writable else "read"
             message = f"others can {doing} {name} (mode {present:o} instead of {mode:o})"
-            mend = f"chmod {mode:o} {shell_word(name)}"
-            level = "problem" if writable else "warning"
-            found.append(
-                Finding(level, "modes", message, mend=mend, lets_through=writable)  # type: ignore[arg-type]
-            )
+            fix = f"chmod {mode:o} {shell_word(name)}"
+            level: Literal["problem", "warning"] = "problem" if writable else "warning"
+            found.append(Finding(level, "modes", message, fix=fix, lets_through=writable))
     return found
 
 
 def _rows(store: Store) -> list[Finding]:
-    """A row that cannot be read makes the guard refuse whoever comes near it."""
+    """A pattern that cannot be read: the guard refuses every path that it might match."""
     live = store.reservations.all(live_at=store.now())
     unreadable = [held.id for held in live if not _is_readable(held.pattern)]
     if not unreadable:
         return []
     message = f"the pattern of reservation {unreadable[0]} cannot be read"
-    mend = f"agentlock release --id {unreadable[0]} --force --reason 'unreadable pattern'"
-    return [Finding("problem", "table", message, mend=mend)]
+    fix = f"agentlock release --id {unreadable[0]} --force --reason 'unreadable pattern'"
+    return [Finding("problem", "table", message, fix=fix)]
 
 
 def _is_readable(pattern: bytes) -> bool:
@@ -204,7 +210,7 @@ def _clock(path: str, now: int, timeout: int) -> list[Finding]:
     if ahead <= _CLOCK_SLACK:
         return []
     message = (
-        f"the newest row is from the future, by {format_remaining(ahead)}: the clock ran "
-        "backwards, and leases last that much longer"
+        f"the newest row is {format_remaining(ahead)} in the future: the clock ran backwards, so "
+        "leases last that much longer"
     )
-    return [Finding("warning", "clock", message, advice="set the clock right, see: date -u")]
+    return [Finding("warning", "clock", message, advice="set the clock (date -u shows it)")]

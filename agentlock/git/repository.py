@@ -177,8 +177,9 @@ def _directories() -> list[bytes]:
     if len(answers) != len(questions):  # a path with a newline in it: ask one by one
         answers = [output("rev-parse", "--path-format=absolute", one)[:-1] for one in questions]
     if not all(os.path.isabs(answer) for answer in answers):
-        version = output("version").decode("utf-8", "replace").strip()
-        raise GitError(f"git 2.31 or newer is needed, this is {version}", fix="upgrade git")
+        from agentlock.git import version
+
+        raise GitError(version.too_old(version.installed()), fix="upgrade git")
     return answers
 
 

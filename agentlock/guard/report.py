@@ -86,7 +86,7 @@ def verdict_text(
 
 
 def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> str:
-    """Why a `reserve` was refused: both patterns, the holder, the time left, a path that both match.
+    """Why a `reserve` was refused: both patterns, holder, time left, and a path that both match.
 
     ``more``: the search stopped before it had found all conflicts.
     """

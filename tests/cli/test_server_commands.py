@@ -166,9 +166,9 @@ def test_status_and_doctor_say_whether_pushes_are_guarded(served: Repo) -> None:
     assert served.agentlock("doctor").code == 0
 
     served.must("config", "agentlock.identityVariable", "AGENTLOCK_AGENT")
-    assert "who pushes can say what they like" in served.agentlock("doctor").out
+    assert "whoever pushes can claim any name" in served.agentlock("doctor").out
     served.must("config", "--unset", "agentlock.identityVariable")
-    assert "nobody who pushes has a name" in served.agentlock("doctor").out
+    assert "no variable names the agent that pushes" in served.agentlock("doctor").out
 
 
 def test_what_needs_files_says_that_there_are_none(repo: Repo, served: Repo) -> None:

@@ -1,4 +1,4 @@
-"""`agentlock doctor` on what is broken: each named, and mended by the command that it prints."""
+"""`agentlock doctor` on what is broken: each named, and repaired by the command that it prints."""
 
 from __future__ import annotations
 
@@ -131,14 +131,14 @@ BROKEN = (
     Broken(
         "a relative core.hooksPath",
         lambda repo: repo.must("config", "core.hooksPath", ".husky/_"),
-        "core.hooksPath is the relative path '.husky/_', another folder in each worktree; ours "
-        "lies in ",
+        "core.hooksPath is the relative path '.husky/_', a different folder in each worktree; "
+        "our hook is /",
         1,
     ),
     Broken(
         "a core.hooksPath for every repository",
         lambda repo: repo.must("config", "--global", "core.hooksPath", "/nowhere"),
-        "core.hooksPath is '/nowhere'; ours lies in ",
+        "core.hooksPath is '/nowhere'; our hook is /",
         1,
     ),
     Broken(
@@ -147,8 +147,8 @@ BROKEN = (
         "linked config --worktree --unset core.hooksPath && agentlock hooks install",
         1,
     ),
-    Broken("a hook manager that moved ours aside", _moved_aside, "ours was moved to ", 1),
-    Broken("a hook of ours that somebody edited", _edited, "git went on", 1),
+    Broken("a hook manager that moved ours aside", _moved_aside, "our hook was moved to ", 1),
+    Broken("a hook of ours that somebody edited", _edited, "git went ahead", 1),
     Broken("pre-commit install -f", _replaced, "foreign", 1),
     Broken("an interpreter that is gone", _dead_interpreter, "/nowhere/python", 3),
     Broken("an interpreter that is empty", _emptied_interpreter, "gave no answer", 3),
@@ -174,12 +174,12 @@ BROKEN = (
         "enforcement = warn",
         1,
     ),
-    Broken("a worktree whose folder is gone", _folder_gone, "its folder is gone", 0),
+    Broken("a worktree whose folder is gone", _folder_gone, "its folder is missing", 0),
 )
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
-def test_each_broken_set_up_is_named_and_mended_by_what_is_printed(
+def test_each_broken_set_up_is_named_and_repaired_by_what_is_printed(
     pair: Repo, broken: Broken
 ) -> None:
     broken.arrange(pair)
@@ -192,24 +192,24 @@ def test_each_broken_set_up_is_named_and_mended_by_what_is_printed(
     assert not wrong(after)
 
 
-def test_nobody_named_is_mended_in_the_shell_that_asks(
+def test_a_missing_name_is_set_in_the_shell_by_what_is_printed(
     pair: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AGENTLOCK_AGENT")
     (line,) = wrong(doctor(pair))
-    assert "nobody is named" in line
-    mend = line.rpartition("; fix: ")[2]
-    after = run("sh", "-c", f"{mend}\nagentlock doctor", cwd=pair.path)
+    assert "no agent name is set" in line
+    fix = line.rpartition("; fix: ")[2]
+    after = run("sh", "-c", f"{fix}\nagentlock doctor", cwd=pair.path)
     assert after.code == 0
     assert not wrong(after)
 
 
-def test_what_no_command_mends_is_named_with_advice(pair: Repo) -> None:
+def test_what_no_command_repairs_is_named_with_advice(pair: Repo) -> None:
     pair.sql("PRAGMA user_version = 99")
     newer = doctor(pair)
     assert newer.code == 3
     assert "upgrade agentlock" in newer.out
-    assert "in place, not proven while the table does not answer" in newer.out
+    assert "in place, but not proven because the table does not answer" in newer.out
 
 
 def test_a_clock_that_ran_backwards_is_named(pair: Repo) -> None:
