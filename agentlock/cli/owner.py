@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing, suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentlock.cli.workspace import migrated_table
 from agentlock.environment import OWNER_KEY_FILE
-from agentlock.errors import AgentlockError, OwnerKeyError, UsageError
-from agentlock.event_kinds import REFUSED
-from agentlock.git.repository import identify
-from agentlock.store import connect
+from agentlock.errors import UsageError
+from agentlock.rules import owner_key
 from agentlock.text import check_reason
 
 if TYPE_CHECKING:
@@ -37,40 +34,26 @@ class Owner:
         self._given: str | None = None
 
     def require(self, repository: Repository, doing: str, *, timeout: int) -> str | None:
-        """Go on only where the owner's key is given, or none is kept; its hash.
+        """Go on only if the owner's key is given, or none is kept; its hash.
 
-        ``doing`` is the command, for the refusal and the log. OwnerKeyError where the key is
-        another or none is given.
+        ``doing`` is the command, for the refusal and the log. OwnerKeyError if the key is another
+        one or none is given.
         """
-        kept = _kept(repository, timeout)
-        self._prove(kept, repository, doing, timeout)
+        opened = partial(migrated_table, repository, timeout=timeout)
+        kept = owner_key.kept_for(repository, opened)
+        if kept is not None:
+            owner_key.require(kept, self._key(), doing, repository, opened)
         return kept
 
     def require_at(
         self, location: str, repository: Repository, doing: str, *, timeout: int
     ) -> str | None:
         """The same for the key of any database, which need not be the repository's."""
-        kept = _kept_at(location, timeout)
-        self._prove(kept, repository, doing, timeout)
+        kept = owner_key.kept_at(location, timeout)
+        if kept is not None:
+            opened = partial(migrated_table, repository, timeout=timeout)
+            owner_key.require(kept, self._key(), doing, repository, opened)
         return kept
-
-    def _prove(self, kept: str | None, repository: Repository, doing: str, timeout: int) -> None:
-        if kept is None:
-            return
-        from agentlock.rules import owner_key  # loads as much as the rest of a command
-
-        given = self._key()
-        if given is not None and owner_key.is_key(given, kept):
-            return
-        _log_attempt(repository, doing, timeout)
-        if given is None:
-            raise OwnerKeyError(
-                f"{doing} is for the owner of this project, and needs their key",
-                fix="ask them; they type it at a terminal, or give --owner-key-file FILE",
-            )
-        raise OwnerKeyError(
-            f"{doing}: this is not the owner's key", fix="ask whoever runs this project"
-        )
 
     def _key(self) -> str | None:
         """What is given, asked for once however many databases want it; None: nobody can be."""
@@ -109,34 +92,11 @@ def reason_for(what: str, reason: str) -> str:
     return check_reason(reason)
 
 
-def _kept(repository: Repository, timeout: int) -> str | None:
-    """The hash of the owner's key: the database's, else what `init` recorded here.
-
-    The record counts where the database cannot be asked, or was replaced by one without a key.
-    """
-    with (
-        suppress(AgentlockError),
-        migrated_table(repository, timeout=timeout, read_only=True) as store,
-    ):
-        return store.owner.key() or repository.owner_key
-    return repository.owner_key
-
-
-def _kept_at(location: str, timeout: int) -> str | None:
-    with suppress(AgentlockError):
-        store = connect(location, None, None, timeout=timeout, read_only=True)
-        with closing(store):
-            return store.owner.key()
-    return None
-
-
 def _at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _read(source: str | int) -> str:
-    from agentlock.rules import owner_key
-
     try:
         key = owner_key.read(source)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -147,13 +107,3 @@ def _read(source: str | int) -> str:
     if not key:
         raise UsageError(f"{source} holds no key", fix="one line, the key alone")
     return key
-
-
-def _log_attempt(repository: Repository, doing: str, timeout: int) -> None:
-    """Say so in the log; where that cannot be, the refusal stands all the same."""
-    with suppress(AgentlockError), migrated_table(repository, timeout=timeout) as store:
-        who = identify(repository).name or ""
-        with store.writing():
-            store.events.log(
-                REFUSED, store.now(), agent=who, detail=f"{doing} without the owner's key"
-            )

@@ -6,9 +6,22 @@ that one round of SHA-256 is as good as many: nobody finds 256 random bits by tr
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
+from contextlib import closing, suppress
+
+from agentlock.errors import AgentlockError, OwnerKeyError
+from agentlock.event_kinds import REFUSED
+from agentlock.git.repository import identify
+from agentlock.store import connect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from agentlock.git.repository import Repository
+    from agentlock.store.base import Store
+
+    Opened = Callable[..., AbstractContextManager[Store]]  # takes read_only=
 
 _SCHEME = "sha256:"
 _LONGEST = 1024  # bytes; whoever names another file by mistake has it read no further
@@ -16,16 +29,22 @@ _LONGEST = 1024  # bytes; whoever names another file by mistake has it read no f
 
 def make() -> str:
     """A new key, in letters that every shell and every terminal takes."""
+    import secrets  # every `release` loads this module, and few have a key to deal with
+
     return secrets.token_urlsafe(32)
 
 
 def hashed(key: str) -> str:
     """What is kept of a key: the scheme and the digest."""
+    import hashlib
+
     return _SCHEME + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_key(key: str, kept: str) -> bool:
     """Whether this is the key that ``kept`` is the hash of; never for a scheme that is unknown."""
+    import hmac
+
     return hmac.compare_digest(hashed(key).encode(), kept.encode("utf-8", "surrogateescape"))
 
 
@@ -36,3 +55,48 @@ def read(source: str | int) -> str:
     """
     with open(source, "rb", closefd=isinstance(source, str)) as file:
         return file.readline(_LONGEST).decode("utf-8", "surrogateescape").strip()
+
+
+def kept_for(repository: Repository, opened: Opened) -> str | None:
+    """The hash of the owner's key: the database's, or else the one that `init` recorded here.
+
+    The record counts if the database cannot be asked, or was replaced by one without a key.
+    """
+    with suppress(AgentlockError), opened(read_only=True) as store:
+        return store.owner.key() or repository.owner_key
+    return repository.owner_key
+
+
+def kept_at(location: str, timeout: int) -> str | None:
+    """The hash of the owner's key that the database at ``location`` keeps."""
+    with suppress(AgentlockError):
+        store = connect(location, None, None, timeout=timeout, read_only=True)
+        with closing(store):
+            return store.owner.key()
+    return None
+
+
+def require(
+    kept: str,
+    given: str | None,
+    doing: str,
+    repository: Repository,
+    opened: Opened,
+) -> None:
+    """OwnerKeyError, and a line in the log, unless ``given`` is the key that ``kept`` is made from.
+
+    ``doing`` is the command. If the line cannot be written, the refusal stands all the same.
+    """
+    if given is not None and is_key(given, kept):
+        return
+    with suppress(AgentlockError), opened(read_only=False) as store, store.writing():
+        who = identify(repository).name or ""
+        store.events.log(REFUSED, store.now(), agent=who, detail=f"{doing} without the owner's key")
+    if given is None:
+        raise OwnerKeyError(
+            f"{doing} is for the owner of this project, and needs their key",
+            fix="ask them; they type it at a terminal, or give --owner-key-file FILE",
+        )
+    raise OwnerKeyError(
+        f"{doing}: this is not the owner's key", fix="ask whoever runs this project"
+    )
