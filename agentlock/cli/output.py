@@ -49,17 +49,15 @@ def text_of(name: bytes) -> str:
 
 
 def reservation_json(held: Reservation) -> dict[str, Any]:
-    return {
-        "id": held.id,
-        "agent": held.agent,
-        "pattern": text_of(held.pattern),
-        "exclusive": held.exclusive,
-        "reason": held.reason,
-        "created_ts": rfc3339(held.created_ts),
-        "expires_ts": rfc3339(held.expires_ts),
-        "released_ts": rfc3339(held.released_ts),
-        "fence": held.fence,
-    }
+    """Every field but ``typed``, by its name."""
+    shape: dict[str, Any] = {}
+    for name in held._fields:
+        value = getattr(held, name)
+        if name.endswith("_ts"):
+            shape[name] = rfc3339(value)
+        elif name != "typed":
+            shape[name] = text_of(value) if isinstance(value, bytes) else value
+    return shape
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -11,6 +11,8 @@ that is not UTF-8 survives.
 
 from __future__ import annotations
 
+import os
+
 from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
 
 TYPE_CHECKING = False
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from agentlock.store.reservations import Reservations
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
-SCHEMA_VERSION = 4  # the number of the last migration; listing the files would cost every hook
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
 WHERE_IT_BELONGS = "put it back where it was (agentlock db path), or ask whoever runs this project"
 
@@ -193,17 +194,20 @@ class Noun:
         return len(numbers)
 
 
-def require_schema(location: str, version: int) -> None:
-    """OlderSchemaError or SchemaError if the database has another schema than this program."""
-    if version < SCHEMA_VERSION:
+def require_schema(location: str, version: int, dialect: str) -> None:
+    """OlderSchemaError or SchemaError if a migration is due, or if this program lacks one.
+
+    The names of the migrations are their numbers, so a git hook need not list them.
+    """
+    folder = os.path.join(os.path.dirname(__file__), "migrations", dialect)
+    if os.path.exists(f"{folder}/{version + 1:04}.sql"):
         raise OlderSchemaError(
-            f"{location} has the older schema {version}, but this program needs {SCHEMA_VERSION}",
+            f"{location} has the older schema {version}: this program needs a newer one",
             fix="agentlock db migrate",
         )
-    if version > SCHEMA_VERSION:
+    if not os.path.exists(f"{folder}/{version:04}.sql"):
         raise SchemaError(
-            f"{location} has the newer schema {version}, but this program knows only "
-            f"{SCHEMA_VERSION}",
+            f"{location} has the newer schema {version}, which this program does not know",
             fix="upgrade agentlock",
         )
 

@@ -14,7 +14,7 @@ import pytest
 from support import AGENTLOCK, Repo
 
 from agentlock.cli.guide import GUIDE
-from agentlock.store.base import SCHEMA_VERSION
+from agentlock.store.migrations import schema_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,7 +218,7 @@ def test_agent_list_says_what_each_holds(table: Repo) -> None:
 
 def test_db_path_and_migrate(table: Repo) -> None:
     assert table.agentlock("db", "path").out == f"{table.database}\n"
-    assert table.agentlock("db", "migrate").out == f"schema {SCHEMA_VERSION}, nothing to do\n"
+    assert table.agentlock("db", "migrate").out == f"schema {schema_version()}, nothing to do\n"
 
 
 def test_what_is_data_is_on_stdout_and_what_is_said_on_stderr(table: Repo) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from histories.stage import faults, look
 from support import AGENTLOCK
 
-from agentlock.store.base import APPLICATION_ID, SCHEMA_VERSION
-from agentlock.store.migrations import steps
+from agentlock.store.base import APPLICATION_ID
+from agentlock.store.migrations import schema_version, steps
 
 if TYPE_CHECKING:
     import random
@@ -55,7 +55,7 @@ def kill_while_upgrading(repo: Repo, chance: random.Random) -> bool:
         victim.communicate()
     result = repo.agentlock("list", "--json")
     assert result.code == 0, result
-    assert repo.sql("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert repo.sql("PRAGMA user_version") == [(schema_version(),)]
     assert look(repo) == rows
     assert faults(repo) == []
     return victim.returncode == -signal.SIGKILL

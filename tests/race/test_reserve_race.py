@@ -18,6 +18,7 @@ from support.racing import Call, at_the_gate, signal_once_it_writes, start_toget
 
 import agentlock
 from agentlock.store.base import APPLICATION_ID
+from agentlock.store.migrations import schema_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -224,17 +225,11 @@ def next_version(folder: Path) -> tuple[int, Path]:
     package = folder / "next version"
     shutil.copytree(source, package / "agentlock", ignore=shutil.ignore_patterns("__pycache__"))
     migrations = package / "agentlock" / "store" / "migrations"
-    names = [path.name for path in (migrations / "sqlite").glob("*.sql")]
-    version = max(int(name.partition("_")[0]) for name in names) + 1
+    version = schema_version() + 1
     for dialect in ("sqlite", "postgres"):
-        (migrations / dialect / f"{version:04}_next.sql").write_text(
+        (migrations / dialect / f"{version:04}.sql").write_text(
             "CREATE TABLE added_by_the_next_version (id INTEGER);\n"
             "INSERT INTO added_by_the_next_version VALUES (1);\n",
             encoding="utf-8",
         )
-    base = package / "agentlock" / "store" / "base.py"
-    text = base.read_text(encoding="utf-8")
-    newer = text.replace(f"SCHEMA_VERSION = {version - 1} ", f"SCHEMA_VERSION = {version} ")
-    assert newer != text
-    base.write_text(newer, encoding="utf-8")
     return version, package

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentlock.store.base import SCHEMA_VERSION
-from agentlock.store.migrations import steps
+from agentlock.store.migrations import schema_version, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ def released(schema: int) -> Path:
     return RELEASED / f"schema-{schema}.sqlite3"
 
 
-@pytest.fixture(params=range(1, SCHEMA_VERSION + 1))
+@pytest.fixture(params=range(1, schema_version() + 1))
 def old(request: pytest.FixtureRequest, new_repo: Callable[..., Repo]) -> Repo:
     """A repository that an agentlock of that schema has left, with the hooks of today."""
     repo = new_repo()
@@ -44,7 +43,7 @@ def test_every_schema_has_its_file() -> None:
     assert files == wanted, "run: python tests/store/released/make.py, and commit what it makes"
 
 
-@pytest.mark.parametrize("schema", range(1, SCHEMA_VERSION + 1))
+@pytest.mark.parametrize("schema", range(1, schema_version() + 1))
 def test_no_migration_is_changed_that_somebody_may_have_run(schema: int) -> None:
     def described(connection: sqlite3.Connection) -> list[Any]:
         return connection.execute(SCHEMA).fetchall()
@@ -62,7 +61,7 @@ def test_no_migration_is_changed_that_somebody_may_have_run(schema: int) -> None
 def test_it_is_brought_up_to_date_with_all_that_stood_in_it(old: Repo) -> None:
     (live,) = old.agentlock("list", "--json").json
     assert (live["agent"], live["pattern"], live["reason"]) == ("BlueLake", "/src/", "bd-42")
-    assert old.sql("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert old.sql("PRAGMA user_version") == [(schema_version(),)]
     kinds = [event["kind"] for event in old.agentlock("log", "--json").json]
     assert kinds == ["granted", "granted", "released", "refused"]
     assert old.agentlock("policy", "show", "--json").json["max_ttl"] == "8h"
@@ -77,7 +76,7 @@ def test_its_hooks_refuse_until_a_command_has_brought_it_up_to_date(old: Repo) -
     ((schema,),) = old.sql("PRAGMA user_version")
     old.write("free.txt")
     first = old.commit_all(agent="GreenHill")
-    if schema < SCHEMA_VERSION:
+    if schema < schema_version():
         assert first.code == 1
         assert "agentlock db migrate" in first.err
         assert old.agentlock("db", "migrate").code == 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agentlock.errors import OlderSchemaError, SchemaError
 from agentlock.store import migrate
-from agentlock.store.base import SCHEMA_VERSION
-from agentlock.store.migrations import steps
+from agentlock.store.base import require_schema
+from agentlock.store.migrations import schema_version, steps
 from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
@@ -55,11 +56,22 @@ def steps_of(dialect: Any) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
-def test_the_migrations_count_up_to_the_schema_of_this_program(dialect: str) -> None:
-    assert [number for number, _ in steps_of(dialect)] == [*range(1, SCHEMA_VERSION + 1)]
+def test_the_migrations_of_each_dialect_count_up_to_the_same_schema(dialect: str) -> None:
+    assert [number for number, _ in steps_of(dialect)] == [*range(1, schema_version() + 1)]
 
 
-@pytest.mark.parametrize("oldest", range(1, SCHEMA_VERSION))
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_the_schema_of_the_last_migration_is_the_one_that_is_needed(dialect: str) -> None:
+    last = schema_version()
+    require_schema("it", last, dialect)
+    for older in range(last):
+        with pytest.raises(OlderSchemaError, match="older"):
+            require_schema("it", older, dialect)
+    with pytest.raises(SchemaError, match="newer"):
+        require_schema("it", last + 1, dialect)
+
+
+@pytest.mark.parametrize("oldest", range(1, schema_version()))
 def test_a_server_migrated_from_any_older_schema_equals_a_fresh_one(
     oldest: int, postgresql: Server
 ) -> None:
@@ -71,8 +83,8 @@ def test_a_server_migrated_from_any_older_schema_equals_a_fresh_one(
             insert = "INSERT INTO database_identity VALUES ('x', 1, 1)"
             postgresql.run(insert, url=old)
     postgresql.run(f"UPDATE database_identity SET schema_version = {oldest}", url=old)  # noqa: S608
-    assert migrate.migrate(old, "x") == (oldest, SCHEMA_VERSION)
-    assert migrate.migrate(old, "x") == (SCHEMA_VERSION, SCHEMA_VERSION)
+    assert migrate.migrate(old, "x") == (oldest, schema_version())
+    assert migrate.migrate(old, "x") == (schema_version(), schema_version())
     found = postgresql.run(POSTGRES_EVERYTHING, url=old)
     assert len(found) > 60
     assert found == postgresql.run(POSTGRES_EVERYTHING, url=fresh)

@@ -20,7 +20,8 @@ from agentlock.errors import (
 )
 from agentlock.event_kinds import PRUNED
 from agentlock.store import migrate
-from agentlock.store.base import SCHEMA_VERSION, WHERE_IT_BELONGS
+from agentlock.store.base import WHERE_IT_BELONGS
+from agentlock.store.migrations import schema_version
 from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import (
     Modes,
@@ -131,7 +132,7 @@ def test_an_older_schema_is_refused_and_a_migration_mends_it(path: str) -> None:
 
 def test_a_newer_schema_says_upgrade(path: str) -> None:
     identifier = schema.create(path, Modes())
-    query(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    query(path, f"PRAGMA user_version = {schema_version() + 1}")
     with pytest.raises(SchemaError) as refused:
         opened(path, identifier)
     assert refused.value.hint == "upgrade agentlock"

@@ -101,7 +101,7 @@ class PostgresStore(Server, Store):
             raise DatabaseError(
                 f"{self.location} is a standby and may lag behind the primary server", fix=PRIMARY
             )
-        require_schema(self.location, version)
+        require_schema(self.location, version, "postgres")
         require_identity(self.location, found, database_id)
         self._identity = found
         if project is not None:

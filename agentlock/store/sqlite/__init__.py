@@ -77,7 +77,7 @@ class SQLiteStore(Store):
     def _verify(self, database_id: str | None) -> None:
         require_application(self.location, self.one("PRAGMA application_id"))
         (version,) = self.one("PRAGMA user_version")
-        require_schema(self.location, version)
+        require_schema(self.location, version, "sqlite")
         (found,) = self.one(READ_IDENTITY)
         require_identity(self.location, found, database_id)
 

@@ -6,8 +6,8 @@ import contextlib
 import os
 import time
 
-from agentlock.errors import DatabaseError, UsageError
-from agentlock.store.base import SCHEMA_VERSION, require_schema
+from agentlock.errors import DatabaseError, OlderSchemaError, UsageError
+from agentlock.store.base import require_schema
 from agentlock.store.owner import WRITE_KEY
 from agentlock.store.sqlite import uri
 from agentlock.store.sqlite.files import identified, opened, remove_draft
@@ -146,7 +146,8 @@ def _identity(path: str, timeout: int) -> str:
     """The id of a backup; DatabaseError if it is not agentlock's, or has a newer schema."""
     with opened(path, timeout, mode="ro") as connection:
         found, schema = identified(connection, path)
-        require_schema(path, max(schema, SCHEMA_VERSION))  # an older one will be migrated
+        with contextlib.suppress(OlderSchemaError):  # it will be migrated
+            require_schema(path, schema, "sqlite")
         return found
 
 

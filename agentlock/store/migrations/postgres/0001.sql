@@ -1,4 +1,4 @@
--- The tables of ../sqlite/0001_initial.sql, column for column. What SQLite keeps as text that need
+-- The tables of ../sqlite/0001.sql, column for column. What SQLite keeps as text that need
 -- not be UTF-8 is BYTEA here; the schema's version has a column, where SQLite has a pragma.
 -- Identifiers count up within a project in the order of its commits: each of its transactions
 -- holds the project's lock.

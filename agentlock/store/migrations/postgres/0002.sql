@@ -1,4 +1,4 @@
--- The table of ../sqlite/0002_commits.sql. SQLite counts its rows by itself.
+-- The table of ../sqlite/0002.sql. SQLite counts its rows by itself.
 
 CREATE TABLE commits (
     project_id BIGINT NOT NULL REFERENCES projects (id),

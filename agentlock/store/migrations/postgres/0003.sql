@@ -1,4 +1,4 @@
--- The same as ../sqlite/0003_retention.sql.
+-- The same as ../sqlite/0003.sql.
 
 ALTER TABLE projects ADD COLUMN retention BIGINT CHECK (retention >= 3600000000);
 

@@ -1,4 +1,4 @@
--- The same as ../sqlite/0004_owner_key.sql.
+-- The same as ../sqlite/0004.sql.
 
 ALTER TABLE database_identity ADD COLUMN owner_key TEXT;
 
