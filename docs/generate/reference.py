@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADER = """\
-# Reference
+# Commands, exit codes, environment variables
 
-Made from the commands' own help by `python docs/generate/reference.py`; a test keeps it current.
-`agentlock` and `git agentlock` are the same program. Exit codes: 0 yes; 1 refused; 2 wrong usage
-or input; 3 could not decide and therefore refused; 70 a bug, with a log to attach; 130
-interrupted.
+Written by `make docs` from the commands' own help; a test fails if it is out of date. `agentlock` and
+`git agentlock` are the same program.
+
+| exit code | meaning |
+|---:|---|
+| 0 | yes |
+| 1 | refused |
+| 2 | wrong usage or input |
+| 3 | agentlock could not decide, and therefore refused |
+| 70 | a bug in agentlock; the message names a log file to attach to a report |
+| 130 | interrupted |
 """
 
 
