@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 HEADER = """\
 # Commands, exit codes, environment variables
 
-Written by `make docs` from the commands' own help; a test fails if it is out of date. `agentlock` and
-`git agentlock` are the same program.
+Written by `make docs` from the commands' own help; a test fails if it is out of date. `agentlock`
+and `git agentlock` are the same program.
 
 | exit code | meaning |
 |---:|---|
