@@ -1,4 +1,4 @@
-"""How a pattern is read, what it covers now, and which reservations of others it meets."""
+"""How a pattern is read, which files it covers now, and which reservations it conflicts with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
+from agentlock.reservations.granting import Request
 from agentlock.reservations.search import meeting
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Meeting(Value):
 class Explanation(Value):
     """One reading of a pattern.
 
-    ``covers`` are the tracked files that it matches, ``paths`` the paths that were asked about,
-    each with whether it matches, and ``meets`` the reservations of others at the time ``now``.
+    ``covers`` are the tracked files that it matches. ``paths`` are the paths that were asked about,
+    each with whether the pattern matches it. ``meets`` are the reservations that `reserve` would
+    refuse it for at the time ``now``.
     """
 
     reading: Reading
@@ -40,23 +42,30 @@ class Explanation(Value):
 
 def explain(
     store: Store,
-    reading: Reading,
+    readings: Sequence[Reading],
     *,
     tracked: Iterable[bytes],
     paths: Sequence[bytes],
     agent: str | None,
     folding: Folding,
-) -> Explanation:
-    """Explain one reading of a pattern to ``agent`` (None: nobody is named)."""
-    pattern = compile_pattern(reading.pattern, folding)
-    index = PatternIndex([reading.pattern], folding)
+) -> list[Explanation]:
+    """Explain each reading of a pattern to ``agent`` (None: no name is set)."""
+    request = Request(agent or "", readings, ttl=0)
+    files = sorted(tracked)
+    explained = []
     with store.reading():
         now = store.now()
-        meets = meeting(store, pattern, now, folding, lambda theirs: theirs.agent != agent)
-    return Explanation(
-        reading,
-        tuple(path for path in sorted(tracked) if index.matching(path, submodule=True)),
-        tuple((path, pattern.matches(path)) for path in paths),
-        tuple(Meeting(held, witness) for held, witness in meets),
-        now,
-    )
+        for reading in readings:
+            pattern = compile_pattern(reading.pattern, folding)
+            index = PatternIndex([reading.pattern], folding)
+            met = meeting(store, pattern, now, folding, lambda theirs: theirs.meets(request))
+            explained.append(
+                Explanation(
+                    reading,
+                    tuple(path for path in files if index.matching(path, submodule=True)),
+                    tuple((path, pattern.matches(path)) for path in paths),
+                    tuple(Meeting(held, witness) for held, witness in met),
+                    now,
+                )
+            )
+    return explained

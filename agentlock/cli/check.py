@@ -83,16 +83,20 @@ def check(
     workspace = Workspace(agent, timeout)
     if revisions is not None or since is not None:
         return _check_commits(workspace, revisions, since, as_json=as_json)
-    repository = workspace.repository
-    if paths or from_stdin:
-        given = _from_stdin() if from_stdin else [os.fsencode(path) for path in paths]
-        asked = named(given, workspace.tree)
+    if from_stdin:
+        asked = named(_from_stdin(), workspace.tree)
+    elif paths:
+        asked = named([os.fsencode(path) for path in paths], workspace.tree)
     else:
-        asked = Named(git_changes.staged(repository))
+        asked = Named(git_changes.staged(workspace.repository))
+    return _check_paths(workspace, asked, as_json=as_json)
+
+
+def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
+    """The verdict on paths and folders, as they would be committed now."""
+    name, folding = workspace.identity.name, workspace.folding
     with workspace.store(read_only=True) as store:
-        verdict, now = verdict_on(
-            store, repository, asked, workspace.identity.name, workspace.folding
-        )
+        verdict, now = verdict_on(store, workspace.repository, asked, name, folding)
     _tell(workspace, verdict, now)
     if as_json:
         print_json(verdict_json(verdict))

@@ -11,13 +11,11 @@ from agentlock.cli.output import print_json, put, reservation_json, reservation_
 from agentlock.cli.workspace import (
     Workspace,
     agent_option,
-    forced_reading,
     json_option,
     reading_options,
     timeout_option,
 )
-from agentlock.explain import explain as explain_reading
-from agentlock.patterns.syntax import read_patterns
+from agentlock.explain import explain as explain_readings
 from agentlock.reservations.naming import path_named
 from agentlock.text import count
 
@@ -61,25 +59,17 @@ def explain(
     """
     workspace = Workspace(agent, timeout)
     tree = workspace.tree
-    readings = read_patterns(
-        [os.fsencode(pattern)],
-        tree,
-        force=forced_reading(literal=literal, glob=glob),
-        whole_repository=True,
-    )
+    readings = workspace.readings([pattern], literal=literal, glob=glob, whole_repository=True)
     asked = [path_named(os.fsencode(path), tree, workspace.folding).prefix for path in paths]
     with workspace.store(read_only=True) as store:
-        explained = [
-            explain_reading(
-                store,
-                reading,
-                tracked=tree.files(),
-                paths=asked,
-                agent=workspace.identity.name,
-                folding=workspace.folding,
-            )
-            for reading in readings
-        ]
+        explained = explain_readings(
+            store,
+            readings,
+            tracked=tree.files(),
+            paths=asked,
+            agent=workspace.identity.name,
+            folding=workspace.folding,
+        )
     if as_json:
         print_json([_json(one) for one in explained])
         return

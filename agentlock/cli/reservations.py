@@ -19,7 +19,6 @@ from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
     agent_option,
-    forced_reading,
     json_option,
     reading_options,
     timeout_option,
@@ -29,7 +28,6 @@ from agentlock.environment import MODEL, PROGRAM
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
-from agentlock.patterns.syntax import read_patterns
 from agentlock.reservations.ending import release as release_reservations
 from agentlock.reservations.granting import Request
 from agentlock.reservations.granting import renew as renew_reservations
@@ -88,12 +86,7 @@ def reserve(
     workspace = Workspace(agent, timeout)
     name = workspace.agent
     lease = parse_duration(ttl)
-    readings = read_patterns(
-        [os.fsencode(pattern) for pattern in patterns],
-        workspace.tree,
-        force=forced_reading(literal=literal, glob=glob),
-        whole_repository=whole_repo,
-    )
+    readings = workspace.readings(patterns, literal=literal, glob=glob, whole_repository=whole_repo)
     request = Request(name, readings, lease, not shared, reason, ttl, program, model)
     database = workspace.repository.database
     if database is not None and not is_url(database):

@@ -24,10 +24,10 @@ from agentlock.guard.judge import folding_of
 from agentlock.store import DEFAULT_TIMEOUT, open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Literal
+    from collections.abc import Callable, Iterable, Iterator
 
     from agentlock.patterns.matching import Folding, Pattern
+    from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
@@ -84,6 +84,21 @@ class Workspace:
         from agentlock.reservations.naming import path_named  # few commands need it
 
         return path_named(os.fsencode(typed), self.tree, self.folding)
+
+    def readings(
+        self, patterns: Iterable[str], *, literal: bool, glob: bool, whole_repository: bool
+    ) -> list[Reading]:
+        """How the patterns are read here; ``literal`` and ``glob`` are the ``reading_options``."""
+        if literal and glob:
+            raise UsageError("--literal and --glob exclude each other", fix="give one of them")
+        from agentlock.patterns.syntax import read_patterns  # few commands need it
+
+        return read_patterns(
+            [os.fsencode(pattern) for pattern in patterns],
+            self.tree,
+            force="literal" if literal else "glob" if glob else None,
+            whole_repository=whole_repository,
+        )
 
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:
@@ -148,17 +163,10 @@ def json_option(function: Function) -> Function:
 
 
 def reading_options(function: Function) -> Function:
-    """``--literal`` and ``--glob``; see ``forced_reading``."""
+    """``--literal`` and ``--glob``: how to read a text that could be a path or a glob."""
     literal = click.option("--literal", is_flag=True, help="Read PATTERN as a plain path.")
     glob = click.option("--glob", is_flag=True, help="Read PATTERN as a glob.")
     return literal(glob(function))
-
-
-def forced_reading(*, literal: bool, glob: bool) -> Literal["literal", "glob"] | None:
-    """Which reading of a pattern was asked for; None: literal first."""
-    if literal and glob:
-        raise UsageError("--literal and --glob exclude each other", fix="give one of them")
-    return "literal" if literal else "glob" if glob else None
 
 
 def timeout_option(function: Function) -> Function:
