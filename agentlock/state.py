@@ -1,4 +1,4 @@
-"""Who am I here, is the guard in place, what do I hold, and what would block me?"""
+"""The state of a worktree: its agent, its guard, what the agent holds and what blocks it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from agentlock.guard.judge import folding_of, judge
 from agentlock.hook_kinds import KINDS, MOVES_REFS
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
-from agentlock.model import MICROSECONDS, Value
-from agentlock.rules.interventions import interventions
+from agentlock.model import Value
+from agentlock.rules.interventions import DAY, interventions
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
@@ -18,17 +18,15 @@ if TYPE_CHECKING:
     from agentlock.model import Agent, Event, Reservation, Verdict
     from agentlock.store.base import Store
 
-_DAY = 24 * 3600 * MICROSECONDS
-
 
 class Guard(Value):
-    """The hooks that git would run in a worktree now."""
+    """The hooks that git would run in a worktree now, and whether they guard it."""
 
     hooks: tuple[HookStatus, ...]
 
     @property
     def is_in_place(self) -> bool:
-        """Whether git asks agentlock at commits and pushes here."""
+        """Whether commits and pushes here run agentlock."""
         return is_guarded(list(self.hooks))
 
     @property
@@ -37,15 +35,15 @@ class Guard(Value):
 
     @property
     def lacking(self) -> list[HookStatus]:
-        """The hooks in which git does not ask agentlock."""
+        """The hooks that should run agentlock and do not."""
         return [one for one in self.hooks if not one.guards and not one.beside]
 
 
 class State(Value):
-    """What `status` says about one worktree and one agent (or nobody), at the time ``now``.
+    """What `status` shows of a worktree and its agent, at the time ``now``.
 
-    ``verdict`` judges the uncommitted changes, of which a bare repository has none. ``messages``
-    and ``interventions`` are those of the last day.
+    ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` and
+    ``interventions`` are from the last day.
     """
 
     repository: Repository
@@ -81,7 +79,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         guard(repository),
         verdict,
         tuple(store.reservations.all(agent=name, live_at=now)) if name else (),
-        tuple(store.messages.to(name, now - _DAY)) if name else (),
+        tuple(store.messages.to(name, now - DAY)) if name else (),
         tuple(interventions(store, now)),
         now,
     )

@@ -1,1 +1,1 @@
-"""Who holds what: granting, looking for conflicts, ending, naming, retention and audit."""
+"""Who holds what: granting, searching, ending, naming, retention, history and audit."""

@@ -1,7 +1,7 @@
-"""Do the rows of a project keep what the design promises? `db check` asks, `--repair` mends.
+"""Finds live reservations that contradict each other or their patterns, and repairs them.
 
-The database's own checks (pages, foreign keys) are the store's; here is what only rows and
-patterns together can tell.
+`db check` and `db check --repair` call it. The store checks pages and foreign keys; this checks
+what only rows and patterns together can show.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SENDER = ""
 
 
 class Fault(Value):
-    """One thing that is wrong with a live reservation, and what mends it.
+    """One thing that is wrong with a live reservation, and what repairs it.
 
-    ``keys``: it is to be found by these. ``ends``: it has to end. Neither: its fence is above the
-    last one given.
+    ``keys``: its search keys must become these. ``ends``: it must end. Neither: its fence is above
+    the last one issued.
     """
 
     sentence: str
@@ -39,19 +39,19 @@ class Fault(Value):
 
 
 def examine(store: Store, folding: Folding) -> list[Fault]:
-    """Every fault of the live rows, from one snapshot.
+    """Every fault of the live reservations, from one snapshot.
 
-    No two agents hold overlapping ones of which one is exclusive; each can be read, is found by
-    the keys that its pattern gives, and has a fence that was given. One search per row.
+    There is none if no two of them conflict, every pattern can be read, every row has the search
+    keys of its pattern, and every fence was issued. Cost: one search per row.
     """
     with store.reading():
         return list(_faults(store, folding))
 
 
 def repair(store: Store, folding: Folding) -> list[str]:
-    """Mend every fault in one transaction; a sentence for each, which also stands in the log.
+    """Repair every fault in one transaction; a sentence for each, which is also in the log.
 
-    Of two that overlap the newer one (by its fence) ends, and its holder is told.
+    Of two reservations that conflict the newer one (by its fence) ends, and its holder is told.
     """
     with store.writing():
         now = store.now()
@@ -63,7 +63,7 @@ def repair(store: Store, folding: Folding) -> list[str]:
                 continue
             if fault.keys is not None:
                 store.reservations.correct_keys(held.id, fault.keys)
-                remedy = "it is found by its pattern again"
+                remedy = "its keys were corrected"
             elif fault.ends:
                 store.reservations.change(held, released=now)
                 ended.add(held.id)
@@ -98,7 +98,7 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
         readable[held.id] = (held, pattern)
     for held, pattern in readable.values():
         for near in store.reservations.live_near(pattern.keys, now, below=True):
-            # Each pair once: the newer one, by its fence, is the one that should not be there.
+            # Each pair once: the newer one, by its fence, is the one that was granted wrongly.
             if not near.meets(held) or (near.fence, near.id) <= (held.fence, held.id):
                 continue
             if near.id not in readable:

@@ -1,4 +1,4 @@
-"""Release one's own reservations, or end another's by force."""
+"""Releases an agent's own reservations, or ends those of another agent by force."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def release(
     store: Store, agent: str, selection: Selection, *, force: bool = False, reason: str = ""
 ) -> list[Reservation]:
-    """Give up one's own; with ``force`` (and a reason) end another's, who is told."""
+    """Release the agent's own reservations; with ``force``, end any, and tell their holders."""
     reason = check_reason(reason)
-    with store.writing(durable=force):  # a release that is lost leaves the lease to run out
+    with store.writing(durable=force):  # if a release is lost, the lease still expires
         now = store.now()
         tidy(store, store.policy.read(), now)
         store.agents.register(agent, now)

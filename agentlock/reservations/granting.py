@@ -1,4 +1,4 @@
-"""Reserve and renew: one transaction each, granted whole or not at all."""
+"""Grants and renews reservations: everything that an agent asks for, or nothing."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 SHORTEST_TTL = SETTINGS["max_ttl"].shortest
 MOST_PATTERNS = 5_000
-_LONGEST_WAIT = 2 * MICROSECONDS  # to log a refusal
+_LONGEST_WAIT = 2 * MICROSECONDS  # for the write lock, to log a refusal
 
 
 class Request(Value):
-    """What an agent asks for: patterns as they were read, for how long (microseconds), and why."""
+    """What an agent asks for.
+
+    ``ttl`` is in microseconds, ``ttl_text`` is how it was typed, for messages.
+    """
 
     agent: str
     readings: Sequence[Reading]
@@ -41,9 +44,9 @@ class Request(Value):
 
 
 class Answer(Value):
-    """What `reserve` says: all granted, or the conflicts and nothing granted.
+    """What `reserve` returns: everything is granted, or there are conflicts and nothing is.
 
-    ``more``: there may be more conflicts; MOST_CONFLICTS are enough to know who is in the way.
+    ``more``: the search stopped at MOST_CONFLICTS, so there may be more.
     """
 
     granted: tuple[Reservation, ...]
@@ -53,7 +56,7 @@ class Answer(Value):
 
 
 def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
-    """UsageError, in the words ``typed``, for a TTL under a minute or over the project's limit."""
+    """UsageError if the TTL is under a minute or over the policy's limit; it quotes ``typed``."""
     shown = typed or format_duration(ttl)
     if ttl < SHORTEST_TTL:
         raise UsageError(f"a TTL of {shown} is too short", fix="60s is the shortest")
@@ -66,16 +69,15 @@ def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
 
 
 def reserve(store: Store, request: Request, folding: Folding) -> Answer:
-    """Grant every pattern of the request or none, in one transaction.
+    """Grant every pattern of the request, or none.
 
-    Theirs conflicts with mine where both are live, the patterns overlap, and one of the two is
-    exclusive. Reserving what one holds already extends its lease, never shortens it, and can
-    turn shared into exclusive.
+    The request conflicts with a live reservation if their patterns overlap and `Reservation.meets`
+    says so. Reserving again what the agent already holds extends the lease, never shortens it, and
+    can turn a shared reservation into an exclusive one.
 
     Looking for conflicts and granting are two steps, so that other writers wait as little as
-    possible. A request that meets a reservation is refused without the write lock. Otherwise the
-    write transaction tests only what was granted since the search: a grant, and a new mode, has a
-    new fence.
+    possible. A request that conflicts is refused without the write lock. Otherwise the write
+    transaction tests only what was granted or extended since the search.
     """
     reason = check_reason(request.reason)
     if len(request.readings) > MOST_PATTERNS:
@@ -95,7 +97,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
 
 
 def _refused(store: Store, search: Search) -> Answer | None:
-    """The refusal, if something that the search found is still live now that it has ended."""
+    """The refusal, if a conflict that the search found is still there; otherwise None."""
     if not search.found:
         return None
     with store.reading():
@@ -111,7 +113,7 @@ def _granted(
     search: Search,
     reason: str,
 ) -> Answer:
-    """Everything granted in one transaction, or what another agent was granted a moment before."""
+    """Everything, granted in one transaction, or a refusal if another agent came in between."""
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
@@ -144,7 +146,7 @@ def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
 def renew(
     store: Store, agent: str, selection: Selection, ttl: int, *, ttl_text: str = ""
 ) -> list[Reservation]:
-    """Extend one's own live leases to now + TTL, never shorter; an expired one is refused."""
+    """Extend the agent's leases to now + TTL, never shorten one; RefusedError if one expired."""
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(ttl, policy, ttl_text)

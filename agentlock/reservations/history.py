@@ -1,4 +1,4 @@
-"""What has happened: the events of a project, of one path, or of one reservation."""
+"""Reads the log: the events of a project, of one path, or of one reservation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class History(Value):
-    """A reservation with its events, the oldest first, as they are at the time ``now``."""
+    """A reservation with its events, oldest first, at the time ``now``."""
 
     reservation: Reservation
     events: tuple[Event, ...]
@@ -24,7 +24,7 @@ class History(Value):
 
 
 class Page(Value):
-    """Events, the oldest first; the next page begins after the event with the number ``last``."""
+    """Events, oldest first; the next page starts after the event with the number ``last``."""
 
     events: tuple[Event, ...]
     last: int
@@ -48,7 +48,7 @@ def events(
     agent: str | None = None,
     path: Pattern | None = None,
 ) -> Page:
-    """The events after the one numbered ``after``, of one agent, on one path or folder."""
+    """The events after number ``after``; of one agent, and on one path or folder, if given."""
     found = store.events.find(after=after, since=since, agent=agent)
     last = max((event.id for event in found), default=after)
     if path is not None:
@@ -61,5 +61,5 @@ def _concerns(event: Event, path: Pattern, folding: Folding) -> bool:
         return False
     try:
         return overlap(path, compile_pattern(event.pattern, folding)) is not None
-    except PatternError:  # the row is damaged: it may concern any path
+    except PatternError:  # the row is damaged, so it may concern any path
         return True

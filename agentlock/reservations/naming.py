@@ -1,4 +1,4 @@
-"""Which reservations, and which path, a text means."""
+"""Finds the reservations that were named by a number or by a text, and the path of a text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Selection(Value):
-    """Which reservations `renew` and `release` mean: exactly one of the three ways.
+    """The reservations to renew or release, named in one of three ways.
 
-    Each of ``patterns`` is the typed text with every stored text that it can stand for.
+    Each of ``patterns`` is a typed text with the stored texts that it can stand for.
     """
 
     patterns: tuple[tuple[bytes, frozenset[bytes]], ...] = ()
@@ -31,10 +31,10 @@ class Selection(Value):
 
 
 def stored_texts(typed: bytes, tree: Tree) -> tuple[bytes, frozenset[bytes]]:
-    """A typed pattern with every stored text that it may stand for.
+    """A typed pattern with the stored texts that it can stand for.
 
-    The typed text is one of them, so that what `list` prints can be given back from anywhere, and
-    so that a reservation can be named whose text cannot be read any more.
+    The typed text itself is one of them, so that a text that `list` printed works in any folder,
+    and so that a reservation can be released whose pattern is damaged.
     """
     texts = {typed}
     with suppress(PatternError):
@@ -44,7 +44,7 @@ def stored_texts(typed: bytes, tree: Tree) -> tuple[bytes, frozenset[bytes]]:
 
 
 def path_named(typed: bytes, tree: Tree, folding: Folding) -> Pattern:
-    """The pattern of a path or folder, for which no letter of the text is a wildcard."""
+    """The pattern of exactly this path or folder; no character of the text is a wildcard."""
     reading = read_pattern(typed, tree, force="literal", whole_repository=True)
     return compile_pattern(reading.pattern, folding)
 
@@ -52,6 +52,11 @@ def path_named(typed: bytes, tree: Tree, folding: Folding) -> Pattern:
 def choose(
     store: Store, agent: str, selection: Selection, now: int, *, foreign: bool
 ) -> list[Reservation]:
+    """The selected reservations of the agent; with ``foreign``, those of any agent.
+
+    A text finds live ones, or else the newest that has expired. RefusedError if another agent
+    holds what was named, or nobody does.
+    """
     if selection.all:
         return store.reservations.unreleased(None if foreign else agent)
     if selection.ids:
@@ -89,7 +94,7 @@ def _by_pattern(
     texts: frozenset[bytes],
     now: int,
 ) -> list[Reservation]:
-    """What the text means here; only where nothing is called so, what was typed so elsewhere."""
+    """What has one of the stored texts; if nothing has, what was typed so in another folder."""
     chosen = [held for held in candidates if held.pattern in texts]
     if not chosen:
         live = store.reservations.all(live_at=now)
@@ -101,7 +106,7 @@ def _by_pattern(
                 f"{agent} holds no reservation of {storable(typed)!r}", see="agentlock list --mine"
             )
     live = [held for held in chosen if held.is_live(now)]
-    return live or chosen[-1:]  # of those that have run out, only the newest can be meant
+    return live or chosen[-1:]  # of those that have expired, the newest is meant
 
 
 def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What ended long ago is removed: a little with each change, or all at once."""
+"""Removes what ended long ago: a little with each change, or everything at once."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 SHORTEST_RETENTION = SETTINGS["retention"].shortest
-BITE = 50  # rows that a write removes for those before it; it adds two or three itself
-LARGE_BITE = 1000  # everybody waits for about 10 ms
+BITE = 50  # rows that one change removes; it adds two or three itself
+LARGE_BITE = 1000  # rows that `db prune` removes at once; other writers wait about 10 ms
 
 
 def check_retention(retention: int, typed: str) -> int:
-    """The retention, which must outlive every command that is under way."""
+    """The retention; UsageError if it is shorter than a running command may take."""
     if retention < SHORTEST_RETENTION:
-        raise UsageError(f"{typed} is too short a time to keep things", fix="1h is the shortest")
+        raise UsageError(f"a retention of {typed} is too short", fix="use 1h or longer")
     return retention
 
 
 def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
-    """Remove what ended longer ago than that; how many events and reservations went.
+    """Remove what ended longer ago than ``retention``; how many events and reservations.
 
-    Many short transactions, so that nobody waits for all of it; the first one says so in the log.
+    This takes many short transactions, so that other writers need not wait for all of it. The first
+    one logs it.
     """
     events = reservations = 0
     with store.writing():
@@ -44,9 +45,9 @@ def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
 
 
 def tidy(store: Store, policy: Policy, now: int) -> None:
-    """What every change does for all: log the leases that ran out, remove some of what is too old.
+    """Log the leases that have expired, and remove some of what is older than the retention.
 
-    A full bite or none: it takes an event to say what went.
+    Every change does this. It removes a full BITE or nothing, because each removal adds an event.
     """
     store.reservations.log_expired(now)
     if policy.retention is None:

@@ -1,4 +1,4 @@
-"""Which reservations meet a request, a pattern or a path."""
+"""Finds the reservations that conflict with a request, meet a pattern, or cover a path."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 MOST_CONFLICTS = 1_000
-_ASKED_AGAIN = 100
+_LOOKED_UP = 100
 
 
 class Search:
-    """Looks for what a request conflicts with, most of it before the write transaction."""
+    """The search for the conflicts of one request, most of it before the write transaction."""
 
     def __init__(
         self, store: Store, request: Request, patterns: Sequence[Pattern], folding: Folding
@@ -42,7 +42,7 @@ class Search:
         return len(self.found) >= MOST_CONFLICTS
 
     def everything(self) -> None:
-        """Test what can matter, in a snapshot of the table, up to MOST_CONFLICTS that conflict."""
+        """Search the whole table, in the caller's snapshot, until MOST_CONFLICTS are found."""
         self._at = self._store.now()
         self._fence = self._store.last_fence()
         self._event = self._store.last_event()
@@ -55,17 +55,21 @@ class Search:
         self.found = list(islice(conflicts, MOST_CONFLICTS))
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
-        """Theirs that may meet it; for a file only those that match, found without parsing all."""
+        """The live reservations that may overlap the pattern."""
         near = self._store.reservations.live_near(pattern.keys, self._at, below=pattern.has_below)
         return _worth_testing(near, pattern, self._folding)
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
-        """The conflicts that there are at ``now``, tested in a short transaction of the caller."""
-        if now < self._at:  # a clock that was set back revives leases that were over
+        """The conflicts at ``now``, found quickly, in a transaction of the caller.
+
+        Only two kinds of reservations are tested that the search has not seen: those with a newer
+        fence (a grant and a change of mode have one), and those whose lease was extended since. The
+        search may have seen such a lease as expired, if it was extended at its last moment by a
+        transaction that committed only after the search.
+        """
+        if now < self._at:  # the clock was set back, so leases that had expired are live again
             self.everything()
         else:
-            # A lease that was over for us may have been renewed at its last moment by a
-            # transaction that was committed only after we had looked.
             near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
             new = [
                 *self._store.reservations.live_since(self._fence, now, near),
@@ -85,16 +89,17 @@ class Search:
                 *again,
             ]
             self._at = now
-            if cut_short and not self.found:  # all have ended, and the others were not looked for
+            if cut_short and not self.found:  # all have ended, and there were more than these
                 self.everything()
         return tuple(self.found)
 
     def _standing(self, now: int) -> list[Conflict]:
-        """What was found and still holds; of very many, one that does speaks for those not asked.
+        """The conflicts whose reservations are still live.
 
-        Everybody waits while this asks, and one conflict refuses as well as a million.
+        If one of the first _LOOKED_UP is, the others are taken as they are: other writers wait
+        meanwhile, and one conflict is enough for a refusal.
         """
-        first, rest = self.found[:_ASKED_AGAIN], self.found[_ASKED_AGAIN:]
+        first, rest = self.found[:_LOOKED_UP], self.found[_LOOKED_UP:]
         standing = [one for one in first if self._stands(one.reservation, now)]
         if standing:
             return standing + rest
@@ -118,9 +123,10 @@ class Search:
 def _worth_testing(
     held: list[Reservation], pattern: Pattern, folding: Folding
 ) -> list[Reservation]:
-    """Those that can meet the pattern; for a file only those that match, found without parsing all.
+    """The reservations that may overlap the pattern.
 
-    Where one of them cannot be read all are returned: testing each names the one that is damaged.
+    For a plain path these are the ones that match it, which an index finds without parsing each. If
+    one of them cannot be read, all are returned: testing each then names the damaged one.
     """
     if pattern.has_below:
         return held
@@ -138,9 +144,9 @@ def meeting(
     folding: Folding,
     counts: Callable[[Reservation], bool],
 ) -> list[tuple[Reservation, bytes]]:
-    """Of the live reservations that count those that meet the pattern, each with a common path.
+    """The live reservations that ``counts`` accepts and that overlap the pattern.
 
-    DatabaseError if one of them cannot be read.
+    Each comes with a path that both match. DatabaseError if one of them cannot be read.
     """
     near = store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
     met = [(held, overlap(pattern, compile_stored(held, folding))) for held in near if counts(held)]
@@ -155,10 +161,10 @@ def listed(
     path: Pattern | None = None,
     history: bool = False,
 ) -> tuple[list[Reservation], int]:
-    """The live reservations and the time; with ``history`` the ended ones too.
+    """The live reservations and the time; with ``history``, also those that have ended.
 
-    Only those of ``agent``, and only those that cover ``path`` (or meet it, if it is a folder).
-    DatabaseError if one of them cannot be read.
+    ``agent`` limits them to those of one agent, ``path`` to those that cover a path (or meet a
+    folder). DatabaseError if one of them cannot be read.
     """
     now = store.now()
     found = store.reservations.all(agent=agent, live_at=None if history else now)

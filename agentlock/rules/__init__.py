@@ -1,1 +1,1 @@
-"""What weakens or changes the guard: the project's policy and the owner's key."""
+"""A project's policy, its owner's key, and the log of who changed or bypassed the rules."""

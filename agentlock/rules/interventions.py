@@ -1,4 +1,4 @@
-"""What people did in the last day that changed the rules for everybody, or bypassed them."""
+"""Reads from the log who changed the rules for everybody, or bypassed them, in the last day."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from agentlock.model import Event
     from agentlock.store.base import Store
 
-_DAY = 24 * 3600 * MICROSECONDS
+DAY = 24 * 3600 * MICROSECONDS
 
 
 def interventions(store: Store, now: int) -> list[Event]:
-    """The interventions of the 24 hours before ``now``, the oldest first."""
-    return store.events.interventions(now - _DAY)
+    """The interventions of the 24 hours before ``now``, oldest first."""
+    return store.events.interventions(now - DAY)

@@ -1,7 +1,7 @@
-"""The owner's key: what a person has to give for what weakens the guard.
+"""Makes and checks the owner's key, which commands that weaken the guard require.
 
-The database and the repository's settings keep its hash alone. A key is drawn, never chosen, so
-that one round of SHA-256 is as good as many: nobody finds 256 random bits by trying.
+The database and the repository's settings keep only its hash. A key is random, never chosen, so one
+round of SHA-256 is enough: nobody finds 256 random bits by trying.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
     Opened = Callable[..., AbstractContextManager[Store]]  # takes read_only=
 
 _SCHEME = "sha256:"
-_LONGEST = 1024  # bytes; whoever names another file by mistake has it read no further
+_LONGEST = 1024  # bytes that are read of a file, which may be another one by mistake
 
 
 def make() -> str:
-    """A new key, in letters that every shell and every terminal takes."""
-    import secrets  # every `release` loads this module, and few have a key to deal with
+    """A new key, in characters that no shell or terminal changes."""
+    import secrets  # loaded late: every `release` loads this module, and few projects have a key
 
     return secrets.token_urlsafe(32)
 
 
 def hashed(key: str) -> str:
-    """What is kept of a key: the scheme and the digest."""
+    """What the database keeps of a key: the name of the scheme, and the digest."""
     import hashlib
 
     return _SCHEME + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_key(key: str, kept: str) -> bool:
-    """Whether this is the key that ``kept`` is the hash of; never for a scheme that is unknown."""
+    """Whether ``kept`` is the hash of this key; False for an unknown scheme."""
     import hmac
 
     return hmac.compare_digest(hashed(key).encode(), kept.encode("utf-8", "surrogateescape"))
 
 
 def read(source: str | int) -> str:
-    """The first line of a file, or of an open descriptor, without the space around it; or OSError.
+    """The first line of a file or an open descriptor, without the space around it, or OSError.
 
     A descriptor stays open.
     """
@@ -83,9 +83,9 @@ def require(
     repository: Repository,
     opened: Opened,
 ) -> None:
-    """OwnerKeyError, and a line in the log, unless ``given`` is the key that ``kept`` is made from.
+    """Raise OwnerKeyError, and log it, unless ``given`` is the key that ``kept`` is the hash of.
 
-    ``doing`` is the command. If the line cannot be written, the refusal stands all the same.
+    ``doing`` is the command. If the log cannot be written, the refusal stands anyway.
     """
     if given is not None and is_key(given, kept):
         return

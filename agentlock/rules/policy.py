@@ -1,4 +1,4 @@
-"""The policy as people write it and read it: each setting parsed, shown, and changed."""
+"""Parses, shows and changes the settings of a project's policy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HELP = "agentlock policy set --help"
 
 
 def parsed(name: str, texts: Sequence[str]) -> Any:
-    """The value of a setting from what was typed; UsageError if it takes no such value."""
+    """The value that was typed for a setting; UsageError if the setting does not take it."""
     if name not in SETTINGS:
         known = ", ".join(SETTINGS)
-        raise UsageError(f"there is no setting {name!r}", fix=f"one of: {known}")
+        raise UsageError(f"there is no setting {name!r}", fix=f"use one of {known}")
     setting = SETTINGS[name]
     if setting.kind == "patterns":
         for text in texts:
@@ -41,7 +41,7 @@ def parsed(name: str, texts: Sequence[str]) -> Any:
         return _SWITCHES[text.lower()]
     if text in setting.choices:
         return text
-    raise UsageError(f"{name} cannot be {text!r}", fix=" or ".join(_choices(setting)))
+    raise UsageError(f"{name} cannot be {text!r}", fix=f"use {' or '.join(_choices(setting))}")
 
 
 def _duration(name: str, text: str) -> int | None:
@@ -51,7 +51,7 @@ def _duration(name: str, text: str) -> int | None:
     duration = parse_duration(text)
     if duration < setting.shortest:
         shortest = format_duration(setting.shortest)
-        raise UsageError(f"a {name} of {text!r} is too short", fix=f"{shortest} is the shortest")
+        raise UsageError(f"a {name} of {text!r} is too short", fix=f"use {shortest} or longer")
     return duration
 
 
@@ -69,7 +69,7 @@ def _choices(setting: Setting) -> Sequence[str]:
 
 
 def shown(policy: Policy, name: str) -> str:
-    """The value of a setting as one would type it."""
+    """The value of a setting, as it would be typed."""
     value = getattr(policy, name)
     if value is None:
         return "off"
@@ -93,7 +93,7 @@ def as_json(policy: Policy) -> dict[str, Any]:
 
 
 def change(store: Store, changes: Mapping[str, Any], *, agent: str, reason: str) -> Policy:
-    """The policy with these settings changed, which every agent is shown, and why."""
+    """The policy with these settings changed; `status` shows every agent the change and why."""
     with store.writing():
         changed = store.policy.read().replace(**changes)
         store.policy.write(changed)

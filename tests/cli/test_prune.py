@@ -90,7 +90,7 @@ def test_a_retention_that_commands_under_way_could_outlive_is_refused(
     log_old_events(repo, 1)
     result = repo.agentlock(*arguments)
     assert result.code == 2
-    assert "1h is the shortest" in result.err
+    assert "use 1h or longer" in result.err
     assert old_events(repo) == 1
 
 
