@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo
-from support.environment import make_home, sealed_environment
+from support import Repo, copy_repository, make_guarded, make_plain
+from support.environment import make_home, sealed_environment, variables_of
 from support.postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.repositories import MadeOnce
 
 
 @pytest.fixture(autouse=True)
@@ -43,25 +45,49 @@ def postgresql() -> Iterator[Server]:
         yield stack.enter_context(pooled(server, GIVEN_POOLER)) if GIVEN_POOLER else server
 
 
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once for all tests of this process."""
+    kept = tmp_path_factory.mktemp("kept")
+    make_home(kept / "home")
+    return kept
+
+
 @pytest.fixture
-def new_repo(tmp_path: Path) -> Callable[..., Repo]:
+def made_once(kept: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> MadeOnce:
+    """The folder that a function makes: the first call makes it, every other finds it.
+
+    It is made in the sealed environment, and with a home of its own.
+    """
+    assert home.exists()
+
+    def made(make: Callable[[Path], object]) -> Path:
+        folder = kept / f"{make.__module__}.{make.__qualname__}"
+        if not folder.exists():
+            with monkeypatch.context() as patch:
+                for name, value in variables_of(kept / "home").items():
+                    patch.setenv(name, value)
+                make(folder)
+        return folder
+
+    return made
+
+
+def _plain(folder: Path) -> None:
+    make_plain(folder, "README.md")
+
+
+def _guarded(folder: Path) -> None:
+    make_guarded(folder, "README.md")
+
+
+@pytest.fixture
+def new_repo(tmp_path: Path, made_once: MadeOnce) -> Callable[..., Repo]:
     """Makes plain repositories with one commit, where agentlock was never run."""
-
-    def make(name: str = "plain") -> Repo:
-        repo = Repo(tmp_path / name)
-        repo.path.mkdir(parents=True)
-        repo.must("init", "-q")
-        repo.write("README.md", "start\n")
-        repo.commit_unguarded("start")
-        return repo
-
-    return make
+    return lambda name="plain": copy_repository(made_once(_plain), tmp_path / name)
 
 
 @pytest.fixture
-def repo(new_repo: Callable[..., Repo]) -> Repo:
+def repo(tmp_path: Path, made_once: MadeOnce) -> Repo:
     """A repository with one commit, in which `init` has run."""
-    repo = new_repo("repo")
-    result = repo.agentlock("init")
-    assert result.code == 0, result
-    return repo
+    return copy_repository(made_once(_guarded), tmp_path / "repo")

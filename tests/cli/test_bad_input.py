@@ -12,10 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support import Repo, run
-
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
+from support import HOLDER, OTHER, Repo, run
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, NO_HOOKS, Repo, run
+from support import AGENTLOCK, HOLDER, NO_HOOKS, OTHER, Repo, run
 
 if TYPE_CHECKING:
     from support import Result
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 

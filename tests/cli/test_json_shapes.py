@@ -9,13 +9,11 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import AGENTLOCK, Repo, run
+from support import AGENTLOCK, HOLDER, OTHER, Repo, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 RESERVATION = [
     "id",

@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, Repo
+from support import AGENTLOCK, HOLDER, OTHER, Repo
 
 from agentlock.cli.guide import GUIDE
 from agentlock.store.migrations import schema_version
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 EVIL = "\x1b[31mred\x1b]0;title\x07\r\n\x9b2J\u202egnp.exe\u2028end"
 EVIL_PATH = "src/\x1b[2Jgone\x07\r\n\u202e.py"
 BEGIN, END = "<!-- agentlock:begin -->", "<!-- agentlock:end -->"

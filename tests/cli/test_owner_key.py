@@ -11,7 +11,17 @@ import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import AGENTLOCK, Repo, Result, run
+from support import (
+    AGENTLOCK,
+    HOLDER,
+    OTHER,
+    Repo,
+    Result,
+    assert_passed,
+    copy_repository,
+    make_guarded,
+    run,
+)
 
 from agentlock.rules.owner_key import hashed
 
@@ -20,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.postgresql import Server
+    from support.repositories import MadeOnce
 
-HOLDER, OTHER = "BlueLake", "GreenHill"
 WHY = ("--reason", "because")
 FILE = "AGENTLOCK_OWNER_KEY_FILE"
 SKIP = "AGENTLOCK_SKIP"
@@ -38,29 +48,21 @@ class Owned(NamedTuple):
         return self.key_file.read_text(encoding="utf-8").strip()
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("owner") / "place"
+def _place(folder: Path) -> None:
+    made = make_guarded(folder / "repo", "src/x.py", options=["--strict"])
+    made.reserve(HOLDER, "src/")
+    assert_passed(made.agentlock("db", "backup", "../before.sqlite3"))
+    key = made.agentlock("init", "--owner-key", "--json").json["owner_key"]
+    (folder / "key").write_text(f"{key}\n", encoding="utf-8")
 
 
 @pytest.fixture
-def owned(template: Path, tmp_path: Path, home: Path) -> Owned:
-    """Made once, by the first test, and copied for each."""
-    assert home.exists()
-    if not template.exists():
-        made = Repo(template / "repo")
-        made.path.mkdir(parents=True)
-        made.must("init", "-q")
-        made.write("src/x.py")
-        made.commit_unguarded("start")
-        assert made.agentlock("init", "--strict").code == 0
-        made.reserve(HOLDER, "src/")
-        assert made.agentlock("db", "backup", "../before.sqlite3").code == 0
-        key = made.agentlock("init", "--owner-key", "--json").json["owner_key"]
-        (template / "key").write_text(f"{key}\n", encoding="utf-8")
-    shutil.copytree(template, tmp_path, symlinks=True, dirs_exist_ok=True)
+def owned(made_once: MadeOnce, tmp_path: Path) -> Owned:
+    template = made_once(_place)
+    for name in ("key", "before.sqlite3"):
+        shutil.copy(template / name, tmp_path)
+    copy_repository(template / "repo", tmp_path / "repo")
     owned = Owned(Repo(tmp_path / "repo"), tmp_path / "key")
-    assert owned.repo.agentlock("init").code == 0  # on the list of this home's repositories
     return owned
 
 

@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import AGENTLOCK, Repo, Result, run
+from support import AGENTLOCK, HOLDER, OTHER, Repo, Result, copy_repository, make_guarded, run
 
 from agentlock.cli.main import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
+    from support.repositories import MadeOnce
+
 SKIP = "AGENTLOCK_SKIP"
 NEVER_SAID = (SKIP, "--no-verify")
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("policy") / "repo"
+def _project(folder: Path) -> None:
+    names = ("src/x.py", "docs/y.md", "docs/keep.md", "bin/tool", "outside.py")
+    make_guarded(folder, *names).reserve(HOLDER, "src/")
 
 
 @pytest.fixture
-def project(template: Path, tmp_path: Path, home: Path) -> Repo:
-    """BlueLake holds src/. Made once, by the first test, and copied for each."""
-    assert home.exists()
-    if not template.exists():
-        made = Repo(template)
-        made.path.mkdir()
-        made.must("init", "-q")
-        for name in ("src/x.py", "docs/y.md", "docs/keep.md", "bin/tool", "outside.py"):
-            made.write(name)
-        made.commit_unguarded("start")
-        assert made.agentlock("init").code == 0
-        made.reserve(HOLDER, "src/")
-    shutil.copytree(template, tmp_path / "repo", symlinks=True)
-    return Repo(tmp_path / "repo")
+def project(made_once: MadeOnce, tmp_path: Path) -> Repo:
+    """BlueLake holds src/."""
+    return copy_repository(made_once(_project), tmp_path / "repo")
 
 
 def set_policy(repo: Repo, *settings: str, **options: Any) -> None:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, NO_HOOKS, Repo, run
+from support import AGENTLOCK, HOLDER, NO_HOOKS, Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from support import Result
     from support.postgresql import Server
 
-HOLDER = "BlueLake"
 NAMED = ("--identity-variable", "REMOTE_USER")
 
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from faults.world import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def kept() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="agentlock-faults-") as folder:
-        yield Path(folder)
+    from support.repositories import MadeOnce
 
 
 @pytest.fixture
-def template(kept: Path) -> Path:
-    """Built by the first test that needs it, in its sealed environment."""
-    folder = kept / "template"
-    if not folder.exists():
-        build(folder)
-    return folder
+def template(made_once: MadeOnce) -> Path:
+    return made_once(build)

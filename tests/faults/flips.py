@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from faults.world import FREE, HOLDER, OTHER, RESERVED
-from support import Repo
+from faults.world import FREE, RESERVED
+from support import HOLDER, OTHER, Repo
 
 from agentlock.errors import AgentlockError
 from agentlock.git.changes import Changes

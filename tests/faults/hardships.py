@@ -16,12 +16,13 @@ import sys
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from faults.scenarios import bound, held_by_another, hold
-from faults.world import OTHER, Command, World
-from support import Result, run
+from support import OTHER, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from faults.world import Command, World
 
 
 class Hardship(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from support import Repo, Result
+from support import HOLDER, OTHER, Repo, Result
 from support.wire import Wire, wire_to
 
 from agentlock.store.base import APPLICATION_ID
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from support.postgresql import OwnServer
 
-HOLDER, OTHER = "BlueLake", "GreenHill"
 SECRET = "correct-horse-battery"
 TIMEOUT = {"AGENTLOCK_TIMEOUT": "1"}
 OPERATIONS = ("commit", "push", "reserve", "release")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from faults.server_scenes import FAULTS, HOLDER, OTHER, SECRET, WRITERS_LOCK, guarded
-from support import run
+from faults.server_scenes import FAULTS, SECRET, WRITERS_LOCK, guarded
+from support import HOLDER, OTHER, run
 from support.postgresql import OwnServer, running
 
 from agentlock.errors import DatabaseUnreachableError

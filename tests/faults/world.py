@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from support import AGENTLOCK, Repo, Result, run
+from support import AGENTLOCK, HOLDER, OTHER, Repo, Result, run
 from support.environment import make_home, variables_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Command = Literal["list", "reserve", "release"]
 COMMANDS: tuple[Command, ...] = ("list", "reserve", "release")
 OPERATIONS: tuple[Operation, ...] = ("commit", "push")
 HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
-HOLDER, OTHER = "BlueLake", "GreenHill"
 RESERVED, FREE = "src/x.py", "docs/free.md"
 NOBODY = 65534
 _A_MOMENT = 0.4  # seconds: by then a process waits for the table

@@ -7,13 +7,10 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import NO_HOOKS, Repo, Result, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_refused, run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 
 
 @pytest.fixture
@@ -38,12 +35,6 @@ def scene(repo: Repo, remote: Path) -> Repo:
 def publish(repo: Repo, *refs: str) -> None:
     """Bring commits to the remote that nobody judges."""
     repo.must(*NO_HOOKS, "push", "-q", "origin", *(refs or ("main",)))
-
-
-def assert_refused(result: Result, path: str, what: str = "commit") -> None:
-    assert result.code == 1, result
-    assert f"agentlock: {what} refused: " in result.err, result
-    assert path in result.err
 
 
 def sneaked(repo: Repo, path: str) -> str:

@@ -4,42 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import NO_HOOKS, Repo, Result, run
+from support import (
+    HOLDER,
+    NO_HOOKS,
+    OTHER,
+    Repo,
+    Result,
+    assert_passed,
+    assert_refused,
+    copy_repository,
+    make_plain,
+    run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
+    from support.repositories import MadeOnce
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scene") / "repo"
+def _scene(folder: Path) -> None:
+    made = make_plain(folder)
+    for name in ("src/x.py", "src/y.py", "docs/y.md", "outside.py"):
+        made.write(name, f"start of {name}\n" * 5)
+    made.commit_unguarded("files")
+    assert_passed(made.agentlock("init"))
+    made.reserve(HOLDER, "src/")
 
 
 @pytest.fixture
-def scene(template: Path, tmp_path: Path, home: Path) -> Repo:
-    """BlueLake holds src/; GreenHill works. Made once, by the first test, and copied for each."""
-    assert home.exists()
-    if not template.exists():
-        made = Repo(template)
-        made.path.mkdir()
-        made.must("init", "-q")
-        for name in ("src/x.py", "src/y.py", "docs/y.md", "outside.py"):
-            made.write(name, f"start of {name}\n" * 5)
-        made.commit_unguarded("start")
-        made.commit_unguarded("files")
-        assert made.agentlock("init").code == 0
-        made.reserve(HOLDER, "src/")
-    shutil.copytree(template, tmp_path / "repo", symlinks=True)
-    return Repo(tmp_path / "repo")
+def scene(made_once: MadeOnce, tmp_path: Path) -> Repo:
+    """BlueLake holds src/; GreenHill works."""
+    return copy_repository(made_once(_scene), tmp_path / "repo")
 
 
 @pytest.fixture
@@ -50,17 +51,6 @@ def remote(scene: Repo, tmp_path: Path) -> Path:
     scene.must("remote", "add", "origin", str(path))
     scene.must(*NO_HOOKS, "push", "-q", "origin", "main")
     return path
-
-
-def assert_refused(result: Result, *paths: str, what: str = "commit") -> None:
-    assert result.code == 1, result
-    assert f"agentlock: {what} refused: " in result.err, result
-    for path in paths:
-        assert path in result.err
-
-
-def assert_passed(result: Result) -> None:
-    assert result.code == 0, result
 
 
 def sneak(repo: Repo, name: str, text: str = "behind the guard's back\n") -> None:

@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support import NO_HOOKS, Repo, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, run
 from support.doctoring import doctor, pasted, prepare, wrong
 
 from agentlock.git.rehearsal import CONFIGURED_SINCE
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = set(EVENTS) - set(with_role(RECEIVES))
-HOLDER, OTHER = "BlueLake", "GreenHill"
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from setups.environments import ENVIRONMENTS
-from setups.proof import ALL_HOLDS, OTHER, prove, start
-from support import run
+from setups.proof import ALL_HOLDS, prove, start
+from support import OTHER, run
 
 if TYPE_CHECKING:
     from pathlib import Path

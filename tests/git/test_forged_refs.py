@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import NO_HOOKS, Repo, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from support import Result
-
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 
 
 @pytest.fixture

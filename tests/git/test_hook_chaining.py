@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, run
+from support import HOLDER, OTHER, Repo, run
 
 from agentlock.hook_kinds import JUDGES, with_role
 from agentlock.install.hooks import HOOKS
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 BEFORE = ".before-agentlock"
 
 

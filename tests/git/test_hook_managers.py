@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from setups.managers import MANAGERS, Manager, Tools, configure_lefthook, fetched
-from support import Repo
+from support import HOLDER, OTHER, Repo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("managers")
-
-HOLDER, OTHER = "BlueLake", "GreenHill"
 
 
 @pytest.fixture(scope="session")

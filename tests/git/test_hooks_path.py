@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from setups.paths import SET_UPS, everything, put
-from support import Repo, run
+from support import HOLDER, OTHER, Repo, run
 
 from agentlock.hook_kinds import KINDS
 from agentlock.install.hooks import HOOKS as GUARDED
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOLDER, OTHER = "BlueLake", "GreenHill"
 PASSED_ON = [kind.name for kind in KINDS.values() if kind.is_always_passed_on]
 
 

@@ -6,15 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from support import NO_HOOKS, Repo, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support import Result
-
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 
 
 @pytest.fixture

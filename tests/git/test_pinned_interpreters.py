@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, Result, run
+from support import HOLDER, OTHER, Repo, Result, run
 
 from agentlock.install.shims import Pin, pins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOLDER, OTHER = "BlueLake", "GreenHill"
 SHELLS = (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"])
 
 

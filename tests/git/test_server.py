@@ -6,14 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Repo, Result, run
+from support import HOLDER, OTHER, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 PUSHER = "TEST_PUSHER"  # what the server in these tests is told to believe
 
 

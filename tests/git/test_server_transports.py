@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
-from support import Repo, Result, run, serving
+from support import HOLDER, OTHER, Repo, Result, run, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 
 
 @pytest.fixture

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import NO_HOOKS, Repo, Result, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_refused, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 
 
 @pytest.fixture(scope="session")
@@ -114,16 +112,6 @@ def use_framework(repo: Repo, source: Path) -> None:
     pre_commit = (sys.executable, "-m", "pre_commit")
     installed = run(*pre_commit, "install", "--install-hooks", *kinds, cwd=repo.path)
     assert installed.code == 0, installed
-
-
-def assert_refused(result: Result, path: str, what: str = "commit") -> None:
-    told = result.out + result.err  # the framework passes a push hook's words on to stdout
-    assert result.code == 1, result
-    assert f"agentlock: {what} refused: " in told
-    assert HOLDER in told
-    assert path in told
-    assert "--no-verify" not in told
-    assert "AGENTLOCK_SKIP" not in told
 
 
 def undo(repo: Repo) -> None:

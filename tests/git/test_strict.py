@@ -7,15 +7,13 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support import Repo, run
+from support import HOLDER, OTHER, Repo, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support import Result
 
-HOLDER = "BlueLake"
-OTHER = "GreenHill"
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 TRANSACTION = "reference-transaction"
 REFUSED = "agentlock: branch update refused: "

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from support import AGENTLOCK, Result, run
+from support import AGENTLOCK, HOLDER, OTHER, Result, run
 from support.postgresql import OwnServer
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from support import Repo
 
-HOLDER, OTHER = "BlueLake", "GreenHill"
 Wiring = Literal["loopback", "namespaces"]
 
 

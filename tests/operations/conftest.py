@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from operations.world import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from operations.world import Mode
-
-
-@pytest.fixture(scope="session")
-def kept() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(
-        prefix="agentlock-operations-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from operations.operations import PRINTED
-from support import NO_HOOKS, Repo, Result, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, Result, run
 from support.environment import make_home, variables_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["default", "strict"]
 MODES: tuple[Mode, ...] = ("default", "strict")
-HOLDER, OTHER = "BlueLake", "GreenHill"
 RESERVED, FREE, ELSEWHERE = "src/x.py", "docs/free.md", "other.md"
 PATHS = {"reserved": RESERVED, "free": FREE}
 SERVERS = {"origin": "remote.git", "fork": "fork.git", "gated": "gated.git"}

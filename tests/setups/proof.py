@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from setups.paths import everything
-from support import Repo, Result, run
+from support import HOLDER, OTHER, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-HOLDER, OTHER = "BlueLake", "GreenHill"
 
 
 class Place(NamedTuple):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agentlock.install import registry
 from agentlock.install.config_hooks import EVENTS
 from support.postgresql import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    MadeOnce = Callable[[Callable[[Path], object]], Path]  # the fixture made_once of conftest.py
+
 AGENTLOCK = (sys.executable, "-m", "agentlock")
+HOLDER, OTHER = "BlueLake", "GreenHill"  # the agent who reserves, and the one who meets that
 # Options of git's: no hook runs, neither from a folder nor (2.54 and newer) from its configuration.
 NO_HOOKS = (
     *("-c", "core.hooksPath=/dev/null"),
@@ -133,3 +138,48 @@ class Repo:
         self.sql(
             "UPDATE file_reservations SET expires_ts = created_ts - 1 WHERE released_ts IS NULL"
         )
+
+
+def make_plain(path: Path, *files: str) -> Repo:
+    """A new repository with one commit, of these files, where agentlock was never run."""
+    repo = Repo(path)
+    repo.path.mkdir(parents=True)
+    repo.must("init", "-q")
+    for name in files:
+        repo.write(name, f"start of {name}\n")
+    repo.commit_unguarded("start")
+    return repo
+
+
+def make_guarded(path: Path, *files: str, options: Sequence[str] = ()) -> Repo:
+    """A new repository with one commit, of these files, where `init` has run."""
+    repo = make_plain(path, *files)
+    assert_passed(repo.agentlock("init", *options))
+    return repo
+
+
+def copy_repository(template: Path, path: Path) -> Repo:
+    """A copy of a repository; if `init` has run there, this user's list has the copy too.
+
+    The copy keeps the template's project and the id of its table.
+    """
+    shutil.copytree(template, path, symlinks=True)
+    repo = Repo(path)
+    repo.must("update-index", "-q", "--refresh")  # the copies are other files than it knows
+    if (path / ".git" / "agentlock").exists():
+        registry.add(os.fsencode(path / ".git"))
+    return repo
+
+
+def assert_passed(result: Result) -> None:
+    assert result.code == 0, result
+
+
+def assert_refused(result: Result, *shown: str, what: str = "commit", code: int = 1) -> None:
+    """Agentlock refused it, said all of this, and told of no way around itself."""
+    said = result.out + result.err  # a hook manager passes a hook's words on to stdout
+    assert result.code == code, result
+    for text in (f"agentlock: {what} refused: ", *shown):
+        assert text in said, result
+    for text in ("--no-verify", "AGENTLOCK_SKIP"):
+        assert text not in said, result
