@@ -62,8 +62,7 @@ def owned(made_once: MadeOnce, tmp_path: Path) -> Owned:
     for name in ("key", "before.sqlite3"):
         shutil.copy(template / name, tmp_path)
     copy_repository(template / "repo", tmp_path / "repo")
-    owned = Owned(Repo(tmp_path / "repo"), tmp_path / "key")
-    return owned
+    return Owned(Repo(tmp_path / "repo"), tmp_path / "key")
 
 
 def state(repo: Repo) -> object:
