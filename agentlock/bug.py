@@ -1,4 +1,4 @@
-"""What happens to a mistake of ours: a log to attach, and one sentence about it."""
+"""A bug in agentlock: a log file to attach to a report, and one sentence that names it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def report_bug(error: BaseException) -> str:
-    """Write the traceback to a file of its own; the sentence that names it."""
+    """Write the traceback and the versions to a new file; return the sentence that names it."""
     import os
     import platform
     import sys
@@ -16,6 +16,7 @@ def report_bug(error: BaseException) -> str:
     import traceback
 
     from agentlock import __version__
+    from agentlock.git import version
 
     where: TracebackType | None = error.__traceback__
     details = "".join(traceback.format_exception(type(error), error, where))
@@ -26,6 +27,8 @@ def report_bug(error: BaseException) -> str:
         handle, path = tempfile.mkstemp(prefix="agentlock-bug-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(about + details)
+            file.flush()
+            version.write(handle, seconds=1)
     except OSError as failure:
         return f"this is a bug in agentlock ({summary}); its log could not be written: {failure}"
     return f"this is a bug in agentlock ({summary}); please report it with {path}"

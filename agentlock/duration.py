@@ -14,7 +14,7 @@ def parse_duration(text: str) -> int:
     """Microseconds of a text such as ``45m``; UsageError where it is none."""
     digits, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
-        raise UsageError(f"{text!r} is no duration", fix=_EXAMPLES)
+        raise UsageError(f"invalid duration {text!r}", fix=_EXAMPLES)
     duration = int(digits) * _UNITS[unit] * MICROSECONDS
     if duration > _LONGEST:
         raise UsageError(f"{text!r} is more than a year", fix=_EXAMPLES)
@@ -28,7 +28,7 @@ def parse_timeout(text: str) -> int:
     except ValueError:
         return parse_duration(text)
     if not 0 <= seconds <= 86400:
-        raise UsageError(f"a time-out of {text!r} makes no sense", fix=_EXAMPLES)
+        raise UsageError(f"invalid time-out {text!r}", fix=_EXAMPLES)
     return int(seconds * MICROSECONDS)
 
 

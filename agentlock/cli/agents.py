@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @agent_option
 @json_option
 def whoami(agent: str | None, as_json: bool) -> None:
-    """Say which agent you are here, and where the name comes from.
+    """Show which agent you are here, and where the name comes from.
 
     \b
     Example:

@@ -46,9 +46,13 @@ _MOST_PATHS = 1_000_000
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read NUL-separated paths.")
 @click.option("--staged", is_flag=True, help="What is staged (the default).")
-@click.option("--range", "revisions", metavar="A..B", help="Would a push of these be refused now?")
 @click.option(
-    "--since", metavar="WHEN", help="HEAD's commits since then (2h, or a time), as they were made."
+    "--range", "revisions", metavar="A..B", help="Would a push of these commits be refused now?"
+)
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="HEAD's commits since then (2h, or a time), as of when each was made.",
 )
 @agent_option
 @json_option
@@ -78,7 +82,7 @@ def check(
     if sum(ways) > 1:
         raise UsageError(
             "paths, --stdin, --staged, --range and --since exclude each other",
-            fix="give one of them",
+            fix="give only one of them",
         )
     workspace = Workspace(agent, timeout)
     if revisions is not None or since is not None:
@@ -152,7 +156,7 @@ def _from_stdin() -> list[bytes]:
     given = sys.stdin.buffer.read(_MOST_BYTES + 1)
     if len(given) > _MOST_BYTES or given.count(b"\0") > _MOST_PATHS:
         raise UsageError(
-            "more paths on stdin than one check takes",
+            "stdin has more paths than one check can take",
             fix=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
         )
     return [path for path in given.split(b"\0") if path]

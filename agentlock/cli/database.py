@@ -53,7 +53,7 @@ def path(as_json: bool) -> None:
 @json_option
 @timeout_option
 def run_migrations(as_json: bool, timeout: str | None) -> None:
-    """Bring the database's schema up to date. Every command but the hooks does so by itself.
+    """Bring the database's schema up to date. Every command except the hooks does this itself.
 
     \b
     Example:
@@ -69,13 +69,13 @@ def run_migrations(as_json: bool, timeout: str | None) -> None:
 
 
 @db.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended, and say what was done.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired, and say what was done.")
 @json_option
 @timeout_option
 def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     """Look for damage: in the file, between rows, and two agents holding one path.
 
-    Exit 0: whole, 1: something is wrong, 3: it cannot be read. --repair ends the newer of two
+    Exit 0: undamaged, 1: something is wrong, 3: it cannot be read. --repair ends the newer of two
     reservations that overlap and tells its holder; damage to the file itself needs a backup.
 
     \b
@@ -106,7 +106,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     elif wrong:
         say("fix: agentlock db check --repair")
     if not wrong and not as_json:
-        put(f"whole: {count(held, 'live reservation')}")
+        put(f"undamaged: {count(held, 'live reservation')}")
     return EXIT_REFUSED if wrong else EXIT_OK
 
 
@@ -115,7 +115,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
 @json_option
 @timeout_option
 def backup(file: str, as_json: bool, timeout: str | None) -> None:
-    """Write what the database holds at this moment to a new FILE. Everybody works on meanwhile.
+    """Write the database as it is now to a new FILE. Others keep working meanwhile.
 
     \b
     Example:
@@ -136,14 +136,14 @@ def backup(file: str, as_json: bool, timeout: str | None) -> None:
 
 @db.command()
 @click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Also a backup of another database.")
+@click.option("--force", is_flag=True, help="Accept a backup of another database.")
 @owner_options
 @json_option
 @timeout_option
 def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | None) -> None:
-    """Put a backup in the place of the database. The former one is kept beside it.
+    """Replace the database with a backup. The former database is kept next to it.
 
-    What was reserved since the backup is lost; ids and fences are not given again. The owner's key
+    Reservations made since the backup are lost; ids and fences are not used again. The owner's key
     stays what it is.
 
     \b
@@ -183,7 +183,7 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
 @json_option
 @timeout_option
 def vacuum(as_json: bool, timeout: str | None) -> None:
-    """Give the space of what was pruned back to the disk.
+    """Return the space of pruned rows to the disk.
 
     \b
     Example:
@@ -203,7 +203,9 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
 
 
 @db.command()
-@click.option("--older-than", metavar="DURATION", help="How old (default: the policy's retention).")
+@click.option(
+    "--older-than", metavar="DURATION", help="Their age at least (default: the policy's retention)."
+)
 @owner_options
 @agent_option
 @json_option
@@ -211,7 +213,7 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
 def prune(
     older_than: str | None, owner: Owner, agent: str | None, as_json: bool, timeout: str | None
 ) -> None:
-    """Remove events, and reservations that ended, from longer ago. What is live stays.
+    """Remove old events and old reservations that have ended. Live ones stay.
 
     \b
     Example:
@@ -226,7 +228,10 @@ def prune(
     with workspace.store() as store:
         age = age or store.policy.read().retention
         if age is None:
-            raise UsageError("say what is to go", fix="agentlock db prune --older-than 90d")
+            raise UsageError(
+                "nothing to prune: the policy sets no retention, and no --older-than is given",
+                fix="agentlock db prune --older-than 90d",
+            )
         owner.require(workspace.repository, "db prune", timeout=workspace.timeout)
         events, reservations = prune_table(store, workspace.identity.name or "", age)
     if as_json:
@@ -242,11 +247,11 @@ def prune(
     "form",
     type=click.Choice(("jsonl", "csv")),
     default="jsonl",
-    help="One JSON object a line (the default), or a table for a spreadsheet.",
+    help="One JSON object per line (the default), or CSV for a spreadsheet.",
 )
 @timeout_option
 def export(what: str, form: str, timeout: str | None) -> None:
-    """Print every reservation, or every event, with history: one JSON object or row a line.
+    """Print every reservation or event, ended ones too, one per line.
 
     \b
     Example:
@@ -264,7 +269,7 @@ def export(what: str, form: str, timeout: str | None) -> None:
 @db.command("copy")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--project", metavar="KEY", help="Another project than this repository's.")
+@click.option("--project", metavar="KEY", help="A project other than this repository's.")
 @owner_options
 @json_option
 @timeout_option
@@ -276,10 +281,10 @@ def copy_project(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Copy a project with its history to another database: a path, or a server's URL.
+    """Copy a project with its history to another database.
 
-    Ids and fences stay what they are; all that was written is read again and compared. Nobody can
-    reserve meanwhile. Then let every clone go over: agentlock db use TO.
+    Ids and fences stay the same; every row is read again and compared. Nobody can
+    reserve meanwhile. Then switch every clone: agentlock db use TO.
 
     \b
     Example:
@@ -306,7 +311,7 @@ def copy_project(
         return
     for table, rows in counts.items():
         put(f"{rows:>9,}  {table}")
-    say(f"now let every clone go over: agentlock db use {target}")
+    say(f"now switch every clone: agentlock db use {target}")
 
 
 @db.command("use")
@@ -315,7 +320,7 @@ def copy_project(
 @json_option
 @timeout_option
 def use_database(database: str, owner: Owner, as_json: bool, timeout: str | None) -> None:
-    """Guard this repository by another database, which holds its project: see db copy.
+    """Switch this repository to another database that has its project.
 
     \b
     Example:
@@ -357,7 +362,7 @@ def _file(workspace: Workspace) -> str:
     location, _ = _recorded(workspace)
     if "://" in location:
         raise UsageError(
-            "this database is a server's", fix="use its own tools: pg_dump, pg_restore, VACUUM"
+            "this database is on a server", fix="use its own tools: pg_dump, pg_restore, VACUUM"
         )
     return location
 

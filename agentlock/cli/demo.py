@@ -24,10 +24,10 @@ _STORY = (
         "BlueLake",
         "agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42",
     ),
-    ("GreenHill edits there all the same, and a guide too.", "GreenHill", _EDIT),
+    ("GreenHill edits there anyway, and a guide too.", "GreenHill", _EDIT),
     ("Git refuses the commit.", "GreenHill", "git commit -q -a -m both"),
     (
-        "The rest may go; the message said how.",
+        "The rest can be committed; the message said how.",
         "GreenHill",
         "git commit -q -m guide --only -- docs/guide.md",
     ),
@@ -41,7 +41,7 @@ _REFUSED_STEPS = (5, 7)
 
 @click.command()
 def demo() -> None:
-    """Show it at work: a scratch repository, two agents, one refused commit.
+    """Show it at work in a scratch repository: two agents, one refused commit.
 
     \b
     Example:
@@ -56,7 +56,7 @@ def demo() -> None:
                 file.write("start\n")
         for number, (explanation, agent, command) in enumerate(_STORY):
             _step(explanation, agent, command, scratch, refused=number in _REFUSED_STEPS)
-    click.echo("\nIn your own repository: cd there, then: agentlock init")
+    click.echo("\nIn your own repository: agentlock init")
 
 
 def _step(
@@ -73,7 +73,7 @@ def _step(
     )
     if (done.returncode != 0) != refused:
         raise AgentlockError(
-            f"the demo's step {command!r} ended with {done.returncode}, which is not as it should",
+            f"the demo's step {command!r} ended with {done.returncode}, which was not expected",
             fix="please report it, with your git version",
         )
 

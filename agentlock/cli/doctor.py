@@ -27,10 +27,10 @@ _WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 def doctor(agent: str | None, as_json: bool, timeout: str | None) -> int:
     """Prove, in every worktree, that the hooks run and refuse.
 
-    Git itself is made to run each hook on a change that exists nowhere. Your own hooks do not run,
-    and nothing is left behind. Whatever is wrong is shown with the command that repairs it.
+    Git itself runs each hook on a change that exists nowhere. Your own hooks do not run, and
+    nothing is left behind. Each problem is shown with the command that fixes it.
 
-    Exit 0: every worktree is guarded. 1: something gets through. 3: that could not be decided.
+    Exit 0: every worktree is guarded. 1: something gets through. 3: doctor could not decide.
 
     JSON: {"guarded": true|false|null, "findings": [{"level": "ok"|"warning"|"problem", "check",
     "worktree", "hook", "message", "mend", "advice", "lets_through"}]}. `mend` is a command that

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _KINDS = {
     "literal": "that one path",
-    "directory": "the directory: its entry and all that lies below",
+    "directory": "the directory and everything below it",
     "glob": "a glob, matched against whole paths",
 }
 
@@ -48,9 +48,9 @@ def explain(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Say how a pattern is read, what it covers now, whom it would meet and where.
+    """Show how a pattern is read, what it covers, and what it would meet.
 
-    With paths, say which of them it matches. Your own reservations are not counted.
+    With paths, show which of them it matches. Your own reservations are not counted.
 
     \b
     Example:

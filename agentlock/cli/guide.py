@@ -20,15 +20,15 @@ Several agents work in this repository. Git refuses every commit, merge and push
 files which another agent has reserved. So:
 
 1. **Have a name** that no other agent has: `export AGENTLOCK_AGENT=YourName`, in every shell that
-   runs git or agentlock (where each command gets a new shell, in front of each command);
+   runs git or agentlock. If each of your commands gets a new shell, put it before each command.
    `agentlock whoami` shows it.
 2. **Reserve before the first edit**, as narrowly as the work allows, with the task as the reason:
    `agentlock reserve 'src/auth/**' tests/test_auth.py --ttl 1h --reason TASK-42`.
-   Exit 0: all of it is yours. Exit 1: somebody holds part of it and nothing was reserved; the
+   Exit 0: all of it is yours. Exit 1: another agent holds part of it, and nothing was reserved; the
    message says who, what and for how long. Choose other work, or wait and ask again.
-3. **Check when in doubt:** `agentlock check PATH...`, `agentlock status`, `agentlock list`.
-4. **Renew while you work:** `agentlock renew --all`. A lease that has run out protects nothing.
-5. **Release when your commit is made:** `agentlock release --all`.
+3. **If in doubt, check:** `agentlock check PATH...`, `agentlock status`, `agentlock list`.
+4. **Renew while you work:** `agentlock renew --all`. An expired lease protects nothing.
+5. **Release once your commit is made:** `agentlock release --all`.
 
 If a commit is refused, do not work around it: commit your other files with the command that the
 message prints, and leave the reserved ones until their holder has released them. New files that
@@ -37,9 +37,7 @@ do not exist yet can be reserved too; write `folder/` for everything below a fol
 
 
 @click.command()
-@click.option(
-    "--write", "file", metavar="FILE", help="Put it into FILE, or bring it up to date there."
-)
+@click.option("--write", "file", metavar="FILE", help="Write it into FILE, or update it there.")
 def guide(file: str | None) -> None:
     """Print the text that teaches an agent to reserve, check, renew and release.
 
@@ -86,7 +84,7 @@ def _with_block(text: str, block: str, file: str) -> str:
         return before + block + after.removeprefix("\r").removeprefix("\n")
     if _BEGIN in text or _END in text:
         raise UsageError(
-            f"{file} has markers of agentlock that do not pair", fix=f"one {_BEGIN}, one {_END}"
+            f"{file} has agentlock markers that do not pair", fix=f"one {_BEGIN}, one {_END}"
         )
     if not text:
         return block

@@ -38,11 +38,13 @@ def hooks() -> None:
 
 
 @hooks.command()
-@click.option("--strict/--no-strict", default=None, help="With reference-transaction, or without.")
+@click.option(
+    "--strict/--no-strict", default=None, help="Install reference-transaction too, or remove it."
+)
 @owner_options
 @json_option
 def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
-    """Install the hooks for all worktrees; what is there is kept and runs first.
+    """Install the hooks for all worktrees; yours are kept and run first.
 
     --strict adds reference-transaction, which also stops fast-forwards, resets and plumbing that
     bring a commit over a reserved path to a branch. Without an option it stays as it is.
@@ -61,11 +63,13 @@ def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
 
 
 @hooks.command()
-@click.option("--everywhere", is_flag=True, help="In every repository agentlock was put into.")
+@click.option(
+    "--everywhere", is_flag=True, help="In every repository where agentlock was installed."
+)
 @owner_options
 @json_option
 def uninstall(everywhere: bool, owner: Owner, as_json: bool) -> int:
-    """Take the hooks out and put back what was there before.
+    """Remove the hooks and restore what was there before.
 
     With --everywhere, take out all that `init` did, in every repository on the list that
     agentlock keeps: hooks, settings, and the table where it lies inside the repository.
@@ -81,18 +85,18 @@ def uninstall(everywhere: bool, owner: Owner, as_json: bool) -> int:
     common_dir = repository.common_dir
     removed = installation.uninstall(common_dir)
     for path in installation.left_behind(common_dir):
-        say(f"agentlock: {path} was put there by somebody else and is kept; git does not run it")
+        say(f"agentlock: {path} is kept: agentlock did not write it, and git does not run it")
     if as_json:
         print_json({"removed": removed})
     else:
-        put(f"taken out: {', '.join(removed)}" if removed else "no hook of agentlock's is here")
+        put(f"removed: {', '.join(removed)}" if removed else "there is no agentlock hook here")
     return EXIT_OK
 
 
 @hooks.command()
 @json_option
 def status(as_json: bool) -> int:
-    """Show what git would run here. Exit 1 where a commit or push would not be guarded.
+    """Show what git would run here. Exit 1 if a commit or push would not be guarded.
 
     \b
     Example:
@@ -112,7 +116,7 @@ def status(as_json: bool) -> int:
 @click.argument("name", metavar="NAME")
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT...]", type=click.UNPROCESSED)
 def hook(name: str, arguments: Sequence[str]) -> int:
-    """What git calls: pre-commit, pre-push and the others, with git's own arguments.
+    """Run a hook as git does: pre-commit, pre-push and so on.
 
     \b
     Example:

@@ -26,17 +26,21 @@ if TYPE_CHECKING:
 @click.option("--database", metavar="PATH|URL", help="A database that several clones share.")
 @click.option("--project", metavar="KEY", help="The project's name there (default: origin's URL).")
 @click.option("--hooks/--no-hooks", default=True, help="Install the git hooks (default: yes).")
-@click.option("--server", is_flag=True, help="Guard the pushes to this bare repository.")
+@click.option("--server", is_flag=True, help="Guard pushes to this bare repository.")
 @click.option(
     "--identity-variable",
     "identity_variables",
     metavar="NAME",
     multiple=True,
-    help="Where the server says who pushes: REMOTE_USER, GL_USERNAME... (repeatable).",
+    help="A variable that tells the server who pushes: REMOTE_USER... (repeatable).",
 )
-@click.option("--strict", is_flag=True, help="Guard reference-transaction too: plumbing, resets.")
-@click.option("--new-database", is_flag=True, help="Start afresh where the database is lost.")
-@click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or a new one.")
+@click.option(
+    "--strict", is_flag=True, help="Also guard plumbing and resets (reference-transaction)."
+)
+@click.option(
+    "--new-database", is_flag=True, help="Start with an empty table if the database is lost."
+)
+@click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or replace it.")
 @owner_options
 @json_option
 @timeout_option
@@ -53,13 +57,16 @@ def init(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Make the reservation table, register this project, install the hooks. Safe to repeat.
+    """Create the table, register this project, install the hooks.
 
-    With --server, in a bare repository, a push is refused that the table forbids to who pushes.
-    Nobody has a name there but in the variables that the server itself sets: name them.
+    It is safe to repeat.
 
-    With --owner-key, a key is made and shown once. From then on whatever weakens the guard asks for
-    it: policy set, release --force, init --new-database, db restore, hooks uninstall and the like.
+    With --server, in a bare repository, every push is judged. The server does not believe the name
+    that a client gives: say which variables the server itself sets to whoever pushes.
+
+    With --owner-key, a key is made and shown once. From then on every command that weakens the
+    guard asks for it: policy set, release --force, init --new-database, db restore, hooks uninstall
+    and the like.
 
     \b
     Example:
@@ -70,7 +77,7 @@ def init(
       agentlock init --database 'postgresql://db.example.com/agents'   (by several machines)
     """
     if strict and (server or not hooks):
-        raise UsageError("--strict is one hook more for those who commit, and here are none")
+        raise UsageError("--strict adds a hook: it cannot go with --server or --no-hooks")
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
     doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
     kept = _require(owner, workspace, database, doing) if doing else None
@@ -102,13 +109,13 @@ def init(
             }
         )
         return
-    put(f"table:   {outcome.database} ({'new' if outcome.created else 'in use already'})")
+    put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
     put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
     for hook in found:
         put(f"hook:    {hook.hook} {hook.state}")
     if key is not None:
         put(f"owner's key: {key}")
-        say("agentlock: it is shown this once; keep it where no agent reads: a password manager")
+        say("agentlock: it is shown only once; keep it where no agent can read it")
     if server:
         _put_server(repository, outcome)
     else:

@@ -29,10 +29,12 @@ from agentlock.reservations.search import listed
 
 
 @click.command("list")
-@click.option("--agent", metavar="NAME", help="Only those of one agent.")
+@click.option("--agent", metavar="NAME", help="Only the reservations of one agent.")
 @click.option("--mine", is_flag=True, help="Only your own.")
-@click.option("--path", metavar="PATH", help="Only those that cover a path (or meet a folder).")
-@click.option("--all", "ended", is_flag=True, help="Ended ones too.")
+@click.option(
+    "--path", metavar="PATH", help="Only reservations that cover a path (or meet a folder)."
+)
+@click.option("--all", "ended", is_flag=True, help="Ended reservations too.")
 @json_option
 @timeout_option
 def list_reservations(
@@ -51,7 +53,7 @@ def list_reservations(
       agentlock list --mine --json
     """
     if mine and agent is not None:
-        raise UsageError("--mine and --agent exclude each other", fix="give one of them")
+        raise UsageError("--mine and --agent exclude each other", fix="give only one of them")
     workspace = Workspace(timeout=timeout)
     wanted = workspace.agent if mine else named_agent(agent)
     at = workspace.path_named(path)

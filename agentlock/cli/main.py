@@ -127,7 +127,7 @@ def _can_print() -> bool:
 def _unprinted(error: OSError) -> UndecidedError:
     return UndecidedError(
         f"the answer cannot be printed: {error.strerror}",
-        fix="what was asked for may have been done: agentlock list",
+        see="agentlock list (the command may have taken effect)",
     )
 
 

@@ -27,7 +27,8 @@ class Owner:
     def __init__(self, file: str | None, descriptor: int | None) -> None:
         if descriptor is not None and file is not None:
             raise UsageError(
-                "--owner-key-file and --owner-key-fd exclude each other", fix="give one of them"
+                "--owner-key-file and --owner-key-fd exclude each other",
+                fix="give only one of them",
             )
         named = file or os.environ.get(OWNER_KEY_FILE) or None
         self._source = named if descriptor is None else descriptor
@@ -75,10 +76,13 @@ def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
     file = click.option(
         "--owner-key-file",
         metavar="FILE",
-        help="Where the owner's key stands, if the project has one (else: asked for).",
+        help="A file with the owner's key, if the project has one (default: ask).",
     )
     descriptor = click.option(
-        "--owner-key-fd", type=click.IntRange(min=0), metavar="N", help="The same, an open file."
+        "--owner-key-fd",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="The same, as the number of an open file.",
     )
     return file(descriptor(with_owner))
 
@@ -105,5 +109,5 @@ def _read(source: str | int) -> str:
             f"the owner's key cannot be read from {source}: {why}", fix="name a file that holds it"
         ) from None
     if not key:
-        raise UsageError(f"{source} holds no key", fix="one line, the key alone")
+        raise UsageError(f"{source} holds no key", fix="write the key alone into it, on one line")
     return key

@@ -44,18 +44,27 @@ if TYPE_CHECKING:
     from agentlock.reservations.granting import Answer
 
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
-IDS = click.option("--id", "ids", multiple=True, type=IDENTIFIER, metavar="N", help="By number.")
-TTL = click.option("--ttl", default="1h", metavar="DURATION", help="For how long (default 1h).")
+IDS = click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    type=IDENTIFIER,
+    metavar="N",
+    help="The number of a reservation (repeatable).",
+)
+TTL = click.option(
+    "--ttl", default="1h", metavar="DURATION", help="How long to hold it (default 1h)."
+)
 
 
 @click.command()
 @PATTERNS
 @TTL
-@click.option("--shared", is_flag=True, help="Many may hold it; it blocks no commit.")
-@click.option("--reason", default="", metavar="TEXT", help="Why, for those who are refused.")
+@click.option("--shared", is_flag=True, help="Others may hold it too, and it blocks no commit.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; agents that are refused see it.")
 @reading_options
 @click.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
-@click.option("--program", default="", envvar=PROGRAM, help="What the agent runs on.")
+@click.option("--program", default="", envvar=PROGRAM, help="The program that the agent runs in.")
 @click.option("--model", default="", envvar=MODEL, help="The agent's model.")
 @agent_option
 @json_option
@@ -82,7 +91,7 @@ def reserve(
       agentlock reserve README.md docs/ --shared
     """
     if not patterns:
-        raise UsageError("say what to reserve", fix="agentlock reserve 'src/auth/**'")
+        raise UsageError("no pattern is given", fix="agentlock reserve 'src/auth/**'")
     workspace = Workspace(agent, timeout)
     name = workspace.agent
     lease = parse_duration(ttl)
@@ -103,7 +112,7 @@ def reserve(
 @click.command()
 @PATTERNS
 @IDS
-@click.option("--all", "everything", is_flag=True, help="All that you hold.")
+@click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
 @TTL
 @agent_option
 @json_option
@@ -141,8 +150,8 @@ def renew(
 @click.command()
 @PATTERNS
 @IDS
-@click.option("--all", "everything", is_flag=True, help="All that you hold.")
-@click.option("--force", is_flag=True, help="End somebody else's; they are told.")
+@click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
+@click.option("--force", is_flag=True, help="End another agent's; that agent is told.")
 @click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
 @owner_options
 @agent_option
@@ -159,7 +168,7 @@ def release(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Give up what you hold; with --force, end what another holds.
+    """Give up what you hold; with --force, end what another agent holds.
 
     \b
     Example:
@@ -186,11 +195,12 @@ def _selection(
 ) -> Selection:
     ways = [bool(patterns), bool(ids), everything]
     if sum(ways) != 1:
-        problem = "no way" if not any(ways) else "more than one way"
-        raise UsageError(
-            f"{problem} of saying which reservations is given",
-            fix="give patterns, or --id N, or --all",
+        many = (
+            "no reservation is named"
+            if not any(ways)
+            else "patterns, --id and --all exclude each other"
         )
+        raise UsageError(many, fix="give patterns, or --id N, or --all")
     named = tuple(stored_texts(os.fsencode(pattern), workspace.tree) for pattern in patterns)
     return Selection(patterns=named, ids=tuple(ids), all=everything)
 

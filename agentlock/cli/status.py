@@ -37,7 +37,7 @@ _SHOWN = 10
 @json_option
 @timeout_option
 def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
-    """Who am I, is the guard really in place here, what do I hold, what would block me?
+    """Show your name, the guard's state, what you hold and what blocks you.
 
     \b
     Example:
@@ -77,11 +77,12 @@ def _json(found: State) -> dict[str, Any]:
 
 def _put(found: State) -> None:
     repository, verdict, name = found.repository, found.verdict, found.identity.name
-    put(f"agent     {name} ({found.identity.source})" if name else "agent     nobody is named")
+    put(f"agent     {name} ({found.identity.source})" if name else "agent     no agent name is set")
     _put_guard(found.guard, verdict.policy)
     if repository.is_bare:
         pushers = ", ".join(repository.identity_variables)
-        put(f"pushers   {f'named by {pushers}' if pushers else 'nobody who pushes has a name'}")
+        unnamed = "not named: the server is not told who pushes"
+        put(f"pushers   {f'named by {pushers}' if pushers else unnamed}")
     put(f"project   {repository.project}")
     put(f"table     {repository.database}")
     _put_holds(found.holds, found.now)
@@ -90,7 +91,7 @@ def _put(found: State) -> None:
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
-        put(f"uncovered {shown}: the policy wants a reservation of yours for each")
+        put(f"uncovered {shown}: the policy requires a reservation of yours for each")
     for _, sender, subject, body in found.messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
     _put_interventions(found.interventions)
@@ -105,7 +106,7 @@ def _put_guard(guard: Guard, policy: Policy) -> None:
         strict = ", strict" if guard.is_strict else ""
         put(f"guard     in place{strict}{merges if what else proven}")
         if any(hook.state == "not passed on" for hook in guard.hooks):
-            put(f"          not all hooks of yours run; {fix}")
+            put(f"          not all of your own hooks run; {fix}")
         for hook in guard.hooks:
             if hook.state == "not configured":
                 put(f"          {hook.hook} is {hook.state}: {hook.detail}; fix: {hook.mend}")

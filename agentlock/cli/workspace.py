@@ -39,7 +39,7 @@ class _Identifier(click.types.IntParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         number: int = super().convert(value, param, ctx)
         if not 0 < number < 2**63:
-            self.fail(f"{value!r} is the number of no reservation", param, ctx)
+            self.fail(f"{value!r} is not the number of a reservation", param, ctx)
         return number
 
 
@@ -90,7 +90,7 @@ class Workspace:
     ) -> list[Reading]:
         """How the patterns are read here; ``literal`` and ``glob`` are the ``reading_options``."""
         if literal and glob:
-            raise UsageError("--literal and --glob exclude each other", fix="give one of them")
+            raise UsageError("--literal and --glob exclude each other", fix="give only one of them")
         from agentlock.patterns.syntax import read_patterns  # few commands need it
 
         return read_patterns(
@@ -141,21 +141,22 @@ def moment_of(text: str, now: int) -> int:
         return int(moment.timestamp() * 1_000_000)
     except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
         raise UsageError(
-            f"{text!r} is neither a duration nor a time", fix="2h, or 2026-01-31T12:00:00Z"
+            f"{text!r} is neither a duration nor a time",
+            fix="write it like 2h, or 2026-01-31T12:00:00Z",
         ) from None
 
 
 def named_agent(name: str | None) -> str | None:
     """A name to look for, which need not be known; IdentityError where none could be called so."""
     if name is not None and not is_agent_name(name):
-        raise IdentityError(f"{name!r} is no agent name", fix=f"a name is {NAME_RULE}")
+        raise IdentityError(f"{name!r} is not a valid agent name", fix=f"use {NAME_RULE}")
     return name
 
 
 def agent_option(function: Function) -> Function:
-    return click.option("--agent", metavar="NAME", help="Who asks (default: AGENTLOCK_AGENT).")(
-        function
-    )
+    return click.option(
+        "--agent", metavar="NAME", help="The agent that asks (default: AGENTLOCK_AGENT)."
+    )(function)
 
 
 def json_option(function: Function) -> Function:
@@ -170,5 +171,5 @@ def reading_options(function: Function) -> Function:
 
 
 def timeout_option(function: Function) -> Function:
-    text = "The longest wait for the table (default 30s)."
+    text = "How long to wait for the table (default 30s)."
     return click.option("--timeout", metavar="DURATION", help=text)(function)

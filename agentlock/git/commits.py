@@ -58,7 +58,7 @@ def in_range(revisions: str) -> list[bytes]:
 
     UsageError for what is no such range; GitError where a shallow clone cuts it off.
     """
-    mistake = UsageError(f"{revisions!r} is no range of commits here", fix="write it as A..B")
+    mistake = UsageError(f"{revisions!r} is not a range of commits here", fix="write it as A..B")
     if revisions.startswith("-"):
         raise mistake
     resolved = git("rev-parse", "--revs-only", "--end-of-options", revisions, "--")

@@ -48,7 +48,7 @@ def lines() -> list[bytes]:
             room -= len(chunk)
             if room < 0:
                 most = f"{_MOST_STDIN >> 20} MiB"
-                raise GitError(f"git names more than {most} of refs", fix="push fewer at once")
+                raise GitError(f"git lists more than {most} of refs", fix="push fewer at once")
     except OSError as error:
         raise GitError(
             f"what git pushes cannot be read from stdin: {error.strerror}", fix="git push again"

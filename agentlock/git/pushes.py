@@ -117,15 +117,15 @@ def heads_at(remote: Remote) -> list[bytes]:
     asked = git(itself, "ls-remote", "--get-url", "--", url, environment=environment)
     if os.fsdecode(asked.stdout) != url + "\n":
         raise GitError(
-            f"git's settings lead questions to {remote.name} elsewhere than pushes",
-            fix="git config --get-regexp '^(url|remote)'",
+            f"git's settings send a fetch from {remote.name} to another URL than a push",
+            see="git config --get-regexp '^(url|remote)'",
         )
     asking = Running(itself, "ls-remote", "--quiet", "--", url, environment=environment)
     answer = asking.result(remote.timeout)
     if answer.code != 0:
         raise GitError(
-            f"{remote.name} does not say what it has, and only refs/remotes/ here says that it has "
-            f"commits of this push ({answer.error().message})",
+            f"{remote.name} did not say what it has, and only refs/remotes/ here claims that it "
+            f"has commits of this push ({answer.error().message})",
             fix=f"git ls-remote {remote.name}, then push again",
         )
     oids = sorted({line.partition(b"\t")[0] for line in answer.stdout.splitlines()})
@@ -149,8 +149,8 @@ def _require_known(oids: Sequence[bytes]) -> None:
     missing = _missing(oids)
     if missing:
         raise GitError(
-            f"the remote is at {missing[0].decode()[:12]}, which this repository does not have: "
-            "what the push would drop there cannot be known",
+            f"the remote is at {missing[0].decode()[:12]}, which this repository does not have, "
+            "so agentlock cannot tell what the push would drop there",
             fix="git fetch, then push again",
         )
 

@@ -54,7 +54,7 @@ def moves(lines: Iterable[bytes]) -> list[Move]:
         if new == old or new.startswith(b"ref:"):
             continue
         if len(new) not in (40, 64) or new.strip(b"0123456789abcdef"):
-            raise GitError(f"reference-transaction was given an odd line: {line[:120]!r}")
+            raise GitError(f"reference-transaction was given an unexpected line: {line[:120]!r}")
         if new.strip(b"0"):
             found.append(Move(new, ref))
     return found

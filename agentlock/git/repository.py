@@ -255,7 +255,7 @@ class Identity(Value):
         """The name; IdentityError where there is none."""
         if self.name is None:
             raise IdentityError(
-                "no agent is named, and only a named agent can hold reservations",
+                "no agent name is set, and only a named agent can hold reservations",
                 # Not `git config`: all worktrees would share the name, and so their reservations.
                 fix=f"{environment.NAME_YOURSELF}, with a name that nobody else has",
             )
@@ -280,7 +280,7 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
             continue
         if not is_agent_name(name):
             raise IdentityError(
-                f"{name!r} ({source}) is no agent name", fix=f"a name is {NAME_RULE}"
+                f"{name!r} ({source}) is not a valid agent name", fix=f"use {NAME_RULE}"
             )
         return Identity(name, source)
     return Identity(None, "")
@@ -298,8 +298,8 @@ def identify_pusher(repository: Repository) -> Identity:
             continue
         if not is_agent_name(name):
             raise IdentityError(
-                f"{name!r} ({variable}, as this server sets it) is no agent name",
-                fix=f"a name is {NAME_RULE}",
+                f"{name!r} ({variable}, as this server sets it) is not a valid agent name",
+                fix=f"use {NAME_RULE}",
             )
         return Identity(name, variable)
     return Identity(None, "")

@@ -112,7 +112,7 @@ def pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Aske
 
     if GIT_NAMESPACE in os.environ:
         raise GitError(
-            "GIT_NAMESPACE is set, and which branches are known in a namespace is not",
+            "GIT_NAMESPACE is set, and agentlock cannot tell which branches a namespace has",
             fix="serve this repository without GIT_NAMESPACE",
         )
     updates = received_refs()

@@ -21,13 +21,13 @@ _MANAGERS = (b"https://pre-commit.com", b"lefthook", b"git lfs", b"husky")
 
 def put(path: str, script: bytes) -> None:
     """Make ``script`` the hook at ``path``; what was there is kept and chained. Repeatable."""
-    if is_ours(path + SUFFIX):  # from a copied folder: it would run itself without end
+    if is_ours(path + SUFFIX):  # from a copied folder: it would run itself endlessly
         os.unlink(path + SUFFIX)
     _undo_aliases(path)
     if os.path.lexists(path) and not is_ours(path):
         if os.path.lexists(path + SUFFIX) and not _supersedes(path, path + SUFFIX):
             raise ConfigurationError(
-                f"{path} and {path + SUFFIX} are both hooks of somebody else's",
+                f"{path} and {path + SUFFIX} are both hooks that agentlock did not write",
                 fix="merge them into one file, remove the other, then: agentlock hooks install",
             )
         os.replace(path, path + SUFFIX)

@@ -29,7 +29,7 @@ _COMMAND = (
     'if [ -f "$common/commondir" ]; then read -r up <"$common/commondir"; '
     "case $up in /*) common=$up ;; *) common=$common/$up ;; esac; fi; "
     '[ -f "$common/agentlock/configured/stand-in" ] || '
-    "{{ echo 'agentlock: refused: its hooks are gone; fix: agentlock hooks install' >&2; "
+    "{{ echo 'agentlock: refused: its hook scripts are missing; fix: agentlock hooks install' >&2; "
     'exit 3; }}; . "$common/agentlock/configured/stand-in"'
 )
 

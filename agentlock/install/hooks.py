@@ -102,7 +102,7 @@ def status(repository: Repository) -> list[HookStatus]:
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
     if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
         down = [status.hook for status in found if not status.guards]
-        detail = "the hook of the same name that was there before does not run"
+        detail = "your own hook of that name does not run"
         found += [
             HookStatus(hook, os.path.join(folder, hook), "not passed on", detail)
             for hook in own_folder.not_passed_on(root, common_dir, _wanted(repository))
@@ -210,28 +210,28 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     if not os.path.lexists(path):
         return HookStatus(hook, path, "missing")
     if not os.access(path, os.X_OK):
-        return HookStatus(hook, path, "not executable", "git ignores it without its run bit")
+        return HookStatus(hook, path, "not executable", "git ignores a hook that is not executable")
     if shims.MARK in head:
         fault = _fault_of_ours(path, head) or _fault_of_place(folder, repository.common_dir)
         return HookStatus(hook, path, "broken" if fault else "installed", fault)
     if _FRAMEWORK_MARK in head and _in_framework(repository, hook):
         return HookStatus(hook, path, "framework", _FRAMEWORK_FILE)
-    return HookStatus(hook, path, "foreign", "it does not ask agentlock")
+    return HookStatus(hook, path, "foreign", "it does not run agentlock")
 
 
 def _fault_of_ours(path: str, head: bytes) -> str:
     if chain.is_ours(path + chain.SUFFIX) or chain.alias_of_ours(path):
-        return "it would run itself without end"
+        return "it would run itself endlessly"
     pins = shims.pins_of(head)
     if not pins:
-        return "it does not ask agentlock"
+        return "it does not run agentlock"
     if any(shims.is_usable(pin) for pin in pins):
         return ""
     return f"{next((part for part in pins[0] if not os.path.exists(part)), pins[0][0])} is gone"
 
 
 def _fault_of_place(folder: str, common_dir: bytes) -> str:
-    return "" if own_folder.is_inside(folder, common_dir) else "it lies outside this repository"
+    return "" if own_folder.is_inside(folder, common_dir) else "it is outside this repository"
 
 
 def _in_framework(repository: Repository, hook: str) -> bool:

@@ -89,7 +89,7 @@ def initialise(
 def _require_role(repository: Repository, *, server: bool) -> None:
     if server and not repository.is_bare:
         raise UsageError(
-            "this repository has a worktree: --server is for the bare one that agents push to",
+            "this repository has a worktree, and --server is for a bare one that agents push to",
             fix="cd into the bare repository; here: agentlock init",
         )
     if repository.is_bare and not server:
@@ -105,7 +105,8 @@ def _require_variables(names: Sequence[str], *, server: bool) -> None:
     for name in names:
         if not (name.isascii() and name.isidentifier()):
             raise UsageError(
-                f"{name!r} is no name of a variable", fix="for example REMOTE_USER, GL_USERNAME"
+                f"{name!r} is not the name of a variable",
+                fix="name a variable such as REMOTE_USER or GL_USERNAME",
             )
 
 
@@ -213,7 +214,9 @@ def take_out(common_dir: bytes) -> list[str]:
         return ["it is no longer there"]
     done = []
     removed = hooks.uninstall(common_dir)
-    done.append(f"hooks taken out: {', '.join(removed)}" if removed else "no hook of ours is there")
+    done.append(
+        f"hooks removed: {', '.join(removed)}" if removed else "there was no agentlock hook"
+    )
     recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
     inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))
     forget(common_dir)
@@ -223,7 +226,7 @@ def take_out(common_dir: bytes) -> list[str]:
         done.append("its reservation table removed")
     elif recorded.code == 0:
         kept = os.fsdecode(recorded.stdout.strip())
-        done.append(f"its reservation table is kept, others may share it: {kept}")
+        done.append(f"its reservation table is kept, because others may share it: {kept}")
     return done
 
 
@@ -241,7 +244,7 @@ def _location(repository: Repository, database: str | None) -> str:
     if database is None:
         if recorded is None and repository.is_bare:
             raise UsageError(
-                "a server has no table by default: it must be the one that the agents use",
+                "a server needs the table that the agents use, and none is named",
                 fix="agentlock init --server --database X",
             )
         return recorded or default
@@ -252,13 +255,13 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     recorded = repository.database
     if recorded is not None and place(recorded) != place(location):
         raise UsageError(
-            f"this repository uses {recorded} already, not {location}",
-            fix="agentlock init (without --database) keeps to the one it uses",
+            f"this repository already uses {recorded}, not {location}",
+            fix="to keep that one: agentlock init",
         )
     if not (is_url(location) or os.path.lexists(location)):
         raise DatabaseError(
-            f"{location}, the table of this repository, is gone, and every reservation with it",
-            fix="bring it back, or start afresh without them: agentlock init --new-database",
+            f"the table of this repository, {location}, is missing, and every reservation with it",
+            fix="put the file back, or start with an empty table: agentlock init --new-database",
         )
     migrate.verify(location, repository.database_id, timeout=timeout)
 
@@ -275,7 +278,9 @@ def _set_aside(repository: Repository, location: str) -> str:
     What is on a server stays there: other repositories may use it.
     """
     if is_url(location):
-        return f"an unknown number of live reservations are lost: {location} is not what it was"
+        return (
+            f"an unknown number of live reservations are lost: {location} was damaged or replaced"
+        )
     held = "an unknown number of"
     if os.path.isfile(location):
         try:
@@ -287,7 +292,7 @@ def _set_aside(repository: Repository, location: str) -> str:
         except AgentlockError:
             pass
     if not os.path.lexists(location):
-        return f"{held} live reservations are lost: {location} was gone"
+        return f"{held} live reservations are lost: {location} was missing"
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     for suffix in ("", "-wal", "-shm"):
         if os.path.lexists(location + suffix):

@@ -60,15 +60,15 @@ def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
         return False
     if setting.scope == "worktree":
         raise ConfigurationError(
-            f"core.hooksPath is set to {setting.value!r} for this worktree alone, and that counts "
-            "more than what is set for the repository",
+            f"core.hooksPath is set to {setting.value!r} for this worktree alone, which "
+            "overrides the repository's setting",
             fix="git config --worktree --unset core.hooksPath, then: agentlock hooks install",
         )
     if setting.scope == "command":
         raise ConfigurationError(
             f"core.hooksPath is set to {setting.value!r} for one command (git -c or "
-            "GIT_CONFIG_COUNT), and that counts more than what is set for the repository",
-            fix="take it out of the environment, then: agentlock hooks install",
+            "GIT_CONFIG_COUNT), which overrides the repository's setting",
+            fix="remove it from the environment, then: agentlock hooks install",
         )
     return True
 
@@ -182,5 +182,5 @@ def _require_effect(root: bytes, folder: str) -> None:
     source = config.hooks_path_source(root).removeprefix("file:")
     raise ConfigurationError(
         f"{source} sets core.hooksPath after the repository's own configuration does",
-        fix=f"take core.hooksPath out of {source}, then: agentlock hooks install",
+        fix=f"remove core.hooksPath from {source}, then: agentlock hooks install",
     )

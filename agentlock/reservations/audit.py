@@ -72,7 +72,7 @@ def repair(store: Store, folding: Folding) -> list[str]:
                 store.messages.send(_SENDER, held.agent, subject, fault.sentence, now)
             else:
                 store.raise_fence(held.fence)
-                remedy = "no fence up to it will be given again"
+                remedy = "new fences continue after it"
             done.append(f"{fault.sentence}: {remedy}")
             store.events.log(REPAIRED, now, reservation=held, detail=done[-1])
     return done
@@ -91,10 +91,10 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
             yield Fault(sentence, held, ends=True)
             continue
         if stored.get(held.id) != store.kept(pattern.keys):
-            sentence = f"reservation {held.id} is filed under another pattern than its own"
+            sentence = f"reservation {held.id} has search keys that do not fit its pattern"
             yield Fault(sentence, held, keys=pattern.keys)
         if held.fence > last_fence:
-            yield Fault(f"reservation {held.id} has a fence that was never given", held)
+            yield Fault(f"reservation {held.id} has a fence that was never issued", held)
         readable[held.id] = (held, pattern)
     for held, pattern in readable.values():
         for near in store.reservations.live_near(pattern.keys, now, below=True):

@@ -59,12 +59,12 @@ def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
     """UsageError if the TTL is under a minute or over the policy's limit; it quotes ``typed``."""
     shown = typed or format_duration(ttl)
     if ttl < SHORTEST_TTL:
-        raise UsageError(f"a TTL of {shown} is too short", fix="60s is the shortest")
+        raise UsageError(f"a TTL of {shown} is too short", fix="--ttl 60s")
     if ttl > policy.max_ttl:
         limit = format_duration(policy.max_ttl)
         raise UsageError(
             f"a TTL of {shown} is more than this project allows",
-            fix=f"the policy's max_ttl is {limit}: --ttl {limit}",
+            fix=f"--ttl {limit}, the policy's max_ttl",
         )
 
 
@@ -160,8 +160,8 @@ def renew(
         for held in chosen:
             if not held.is_live(now):
                 raise RefusedError(
-                    f"reservation {held.id} ({shown(held)}) has ended and cannot be renewed",
-                    fix="reserve it again: somebody may have changed those files meanwhile",
+                    f"reservation {held.id} ({shown(held)}) has ended, so it cannot be renewed",
+                    fix="reserve it again, and check what changed meanwhile",
                 )
         store.agents.register(agent, now)
         return [

@@ -34,7 +34,7 @@ def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
     events = reservations = 0
     with store.writing():
         now = store.now()
-        detail = f"everything of more than {format_duration(retention)} ago"
+        detail = f"everything older than {format_duration(retention)}"
         store.events.log(PRUNED, now, agent=agent, detail=detail)
     while True:
         with store.writing():
@@ -56,4 +56,4 @@ def tidy(store: Store, policy: Policy, now: int) -> None:
     if events or reservations:
         what = f"{events} events and {reservations} reservations"
         age = format_duration(policy.retention)
-        store.events.log(PRUNED, now, detail=f"{what} of more than {age} ago")
+        store.events.log(PRUNED, now, detail=f"{what} older than {age}")

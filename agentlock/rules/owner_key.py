@@ -94,8 +94,8 @@ def require(
         store.events.log(REFUSED, store.now(), agent=who, detail=f"{doing} without the owner's key")
     if given is None:
         raise OwnerKeyError(
-            f"{doing} is for the owner of this project, and needs their key",
-            fix="ask them; they type it at a terminal, or give --owner-key-file FILE",
+            f"{doing} needs the key of this project's owner",
+            fix="ask the owner, who types the key at a terminal or gives --owner-key-file FILE",
         )
     raise OwnerKeyError(
         f"{doing}: this is not the owner's key", fix="ask whoever runs this project"

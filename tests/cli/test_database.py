@@ -241,7 +241,7 @@ def test_a_row_that_no_guard_would_find_is_filed_anew(repo: Repo) -> None:
     repo.reserve("Anna", "src/a.txt")
     repo.sql("UPDATE file_reservations SET prefix_key = 'rrc/a.txt'")
     repo.write("src/a.txt", "theirs\n")
-    assert faults(repo) == ["reservation 1 is filed under another pattern than its own"]
+    assert faults(repo) == ["reservation 1 has search keys that do not fit its pattern"]
     assert repo.agentlock("db", "check", "--repair").code == 0
     assert repo.commit_all(agent="Bert").code == 1
 

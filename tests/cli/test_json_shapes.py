@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -254,7 +255,10 @@ def test_a_bug_ends_with_70_and_a_log_to_attach(repo: Repo, tmp_path: Path) -> N
     assert "Traceback" not in done.err
     (log,) = tmp_path.glob("agentlock-bug-*.log")
     assert str(log) in done.err
-    assert "Traceback" in log.read_text()
+    told = log.read_text()
+    assert "Traceback" in told
+    assert f"Python {sys.version}" in told
+    assert told.endswith(run("git", "version", cwd=tmp_path).out)
 
 
 NAMES = [b"\xff\xfe.py", b"caf\xc3\xa9.py", b"new\nline", b'q"uote', b"\x1b[31m", b"\xed\xb3\xbf"]

@@ -200,7 +200,7 @@ def test_uninstalling_restores_every_hook_to_the_byte(plain: Repo, mode: int) ->
     assert all(during[name + BEFORE] == before[name] for name in HOOKS)
     assert plain.agentlock("hooks", "uninstall").code == 0
     assert snapshot(folder) == before
-    assert plain.agentlock("hooks", "uninstall").out == "no hook of agentlock's is here\n"
+    assert plain.agentlock("hooks", "uninstall").out == "there is no agentlock hook here\n"
     assert snapshot(folder) == before
 
 
