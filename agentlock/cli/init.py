@@ -161,15 +161,15 @@ def _put_server(repository: Repository, outcome: Outcome) -> None:
         put(f"pushers: named by {', '.join(repository.identity_variables)}")
     else:
         say(
-            "agentlock: nobody who pushes here has a name: every exclusive reservation is "
-            "somebody else's"
+            "agentlock: no variable names the agent that pushes, so every exclusive reservation "
+            "counts as someone else's"
         )
         say("  fix: agentlock init --server --identity-variable NAME")
     if outcome.new_project:
         location, key = shell_word(outcome.database), shell_word(outcome.project)
         say(
-            "agentlock: no agent has used this project yet, and only what is reserved in it is "
-            "guarded here"
+            "agentlock: no agent has reserved anything in this project yet, and only its "
+            "reservations are guarded here"
         )
         say(f"  in each clone: agentlock init --database {location} --project {key}")
 

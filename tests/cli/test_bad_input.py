@@ -101,7 +101,7 @@ def test_a_wrong_name_in_the_environment_is_named_with_its_variable(table: Repo)
 )
 @pytest.mark.parametrize("command", [("reserve", "x.py"), ("renew", "--all")])
 def test_what_is_no_duration_is_refused(table: Repo, command: tuple[str, ...], text: str) -> None:
-    refused(table, (*command, f"--ttl={text}"), f"{text!r} is no duration")
+    refused(table, (*command, f"--ttl={text}"), f"invalid duration {text!r}")
 
 
 @pytest.mark.parametrize("command", [("reserve", "x.py"), ("renew", "--all")])
@@ -175,7 +175,7 @@ def test_who_is_not_named_can_hold_nothing(table: Repo, command: tuple[str, ...]
     before = dump(table)
     result = table.agentlock(*command, "--json")
     assert result.code == 2
-    assert "no agent is named" in result.err
+    assert "no agent name is set" in result.err
     assert result.json["error"]["kind"] == "identity"
     assert dump(table) == before
 
@@ -183,17 +183,17 @@ def test_who_is_not_named_can_hold_nothing(table: Repo, command: tuple[str, ...]
 def test_an_agent_name_that_ci_sets_for_itself_is_no_identity(table: Repo) -> None:
     result = table.agentlock("reserve", "x.py", env={"AGENT_NAME": "CI agent 7"})
     assert result.code == 2
-    assert "no agent is named" in result.err
+    assert "no agent name is set" in result.err
 
 
 @pytest.mark.parametrize("command", ["renew", "release"])
 @pytest.mark.parametrize(
     ("naming", "why"),
     [
-        ((), "no way of saying"),
-        (("mine.py", "--id", "2"), "more than one way"),
-        (("mine.py", "--all"), "more than one way"),
-        (("--id", "2", "--all"), "more than one way"),
+        ((), "no reservation is named"),
+        (("mine.py", "--id", "2"), "exclude each other"),
+        (("mine.py", "--all"), "exclude each other"),
+        (("--id", "2", "--all"), "exclude each other"),
     ],
 )
 def test_reservations_are_named_in_exactly_one_way(

@@ -209,7 +209,7 @@ def test_whoever_reads_while_a_backup_is_put_back_sees_one_or_the_other(
 def test_a_sound_table_is_said_to_be_whole(repo: Repo) -> None:
     repo.reserve("Anna", "src/**", "docs/", "a.txt")
     checked = repo.agentlock("db", "check")
-    assert (checked.code, checked.out) == (0, "whole: 3 live reservations\n")
+    assert (checked.code, checked.out) == (0, "undamaged: 3 live reservations\n")
 
 
 def test_two_who_hold_one_path_are_found_and_the_newer_one_ends(repo: Repo) -> None:

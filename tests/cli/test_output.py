@@ -170,7 +170,7 @@ def test_status_says_who_where_what_and_what_would_block(repo: Repo) -> None:
     assert "blocked   1 of 2 uncommitted paths" in told
     assert f"src/new.py  {HOLDER}  src/  (id 1)" in told
     assert str(repo.database) in told
-    assert "nobody is named" in repo.agentlock("status").out
+    assert "no agent name is set" in repo.agentlock("status").out
     (repo.path / ".git" / "hooks" / "pre-commit").unlink()
     assert "guard     NOT in place: pre-commit is missing" in repo.agentlock("status").out
 

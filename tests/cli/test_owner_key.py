@@ -91,7 +91,7 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(repo: Repo) -> None:
     (line,) = [line for line in made.out.splitlines() if line.startswith("owner's key: ")]
     key = line.removeprefix("owner's key: ")
     assert len(key) >= 40
-    assert "shown this once" in made.err
+    assert "shown only once" in made.err
     assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(key),)]
     assert repo.must("config", "--local", "agentlock.ownerKey") == hashed(key)
     for path in (repo.path / ".git").rglob("*"):
@@ -133,7 +133,7 @@ def test_what_weakens_the_guard_is_for_the_owner(owned: Owned, tmp_path: Path, d
     (tmp_path / "wrong").write_text("not the key\n", encoding="utf-8")
     unasked = repo.agentlock(*command, "--json", agent=OTHER)
     assert (unasked.code, unasked.json["error"]["kind"]) == (1, "owner-key"), unasked
-    assert f"{doing} is for the owner of this project" in unasked.err
+    assert f"{doing} needs the key of this project's owner" in unasked.err
     wrong = repo.agentlock(*command, "--owner-key-file", "../wrong", agent=OTHER)
     assert wrong.code == 1, wrong
     assert f"{doing}: this is not the owner's key" in wrong.err
@@ -157,7 +157,7 @@ def test_taking_the_hooks_out_everywhere_asks_for_each_repository(
     everywhere = ("hooks", "uninstall", "--everywhere")
     refused = owned.repo.agentlock(*everywhere)
     assert refused.code == 1
-    assert refused.out.count("failed: hooks uninstall is for the owner") == 2
+    assert refused.out.count("failed: hooks uninstall needs the key") == 2
     partly = owned.repo.agentlock(*everywhere, env={FILE: str(owned.key_file)})
     assert partly.code == 1
     assert f"{second.path}/.git: failed: hooks uninstall: this is not the owner's key" in partly.out

@@ -44,7 +44,7 @@ def test_prune_removes_what_ended_and_says_so_in_the_log(repo: Repo) -> None:
     events = repo.agentlock("log", "--json").json
     assert [event["kind"] for event in events] == ["granted", "pruned"]
     assert events[-1]["agent"] == "Keeper"
-    assert events[-1]["detail"] == "everything of more than 90d ago"
+    assert events[-1]["detail"] == "everything older than 90d"
     shown = repo.agentlock("show", str(ended[0]))
     assert shown.code == 2
     assert "there is no reservation" in shown.err
@@ -112,7 +112,7 @@ def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
     repo.reserve("A", "b.py")
     assert old_events(repo) == 1, "less than a bite is not worth the event that tells of it"
     told = repo.sql("SELECT detail FROM events WHERE kind = 'pruned'")
-    assert told == [(f"{BITE} events and 0 reservations of more than 90d ago",)] * 3
+    assert told == [(f"{BITE} events and 0 reservations older than 90d",)] * 3
 
 
 def test_with_a_retention_what_is_younger_stays(repo: Repo) -> None:

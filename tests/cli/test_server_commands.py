@@ -57,14 +57,17 @@ def put_hook(bare: Repo, script: str, name: str = "pre-receive") -> Path:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--server",), "a server has no table by default"),
+        (("--server",), "a server needs the table"),
         ((), "this is a bare repository"),
         (("--database", "table"), "this is a bare repository"),
         (
             ("--server", "--database", "table", "--identity-variable", "A B"),
-            "no name of a variable",
+            "not the name of a variable",
         ),
-        (("--server", "--database", "table", "--identity-variable", ""), "no name of a variable"),
+        (
+            ("--server", "--database", "table", "--identity-variable", ""),
+            "not the name of a variable",
+        ),
     ],
 )
 def test_what_makes_no_sense_in_a_bare_repository_changes_nothing(
@@ -89,7 +92,7 @@ def test_a_worktree_is_no_server(repo: Repo, new_repo: Callable[..., Repo]) -> N
 
 def test_init_may_be_repeated_and_says_whom_it_believes(repo: Repo, bare: Repo) -> None:
     first = init(bare, "--database", str(repo.database))
-    assert "nobody who pushes here has a name" in first.err
+    assert "no variable names the agent that pushes" in first.err
     assert "pre-receive installed" in first.out
     hook = bare.path / "hooks" / "pre-receive"
     written = hook.read_bytes()

@@ -59,7 +59,7 @@ def test_a_gibibyte_of_refs_is_refused_in_bounded_memory(repo: Repo) -> None:
     hook = str(repo.path / ".git" / "hooks" / "pre-push")
     done = fed(repo, b"x" * 65536, hook, "origin", "../nowhere.git")
     assert done.returncode == 3, done
-    assert b"git names more than 64 MiB of refs" in done.stderr
+    assert b"git lists more than 64 MiB of refs" in done.stderr
 
 
 def test_ten_thousand_patterns_in_a_call_are_refused_and_a_thousand_are_granted(repo: Repo) -> None:

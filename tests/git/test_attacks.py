@@ -82,17 +82,17 @@ def test_a_conflict_in_a_reserved_file_is_not_settled_by_leaving_what_git_left(
     assert scene.git("merge", "-q", side, agent=OTHER).code == 1
     assert_refused(scene.commit_all(agent=OTHER), path)
     scene.must(*NO_HOOKS, "commit", "-q", "--no-edit")
-    assert_refused(scene.git("push", "origin", "main", agent=OTHER), path, "push")
+    assert_refused(scene.git("push", "origin", "main", agent=OTHER), path, what="push")
 
 
 def test_a_binary_conflict_that_x_ours_settles_is_refused(scene: Repo) -> None:
     both_change(scene, "src/logo.png", b"one\0", b"other\0")
     scene.reserve(HOLDER, "src/**")
     merge = ("merge", "-q", "--no-edit", "-X", "ours", "side")
-    assert_refused(scene.git(*merge, agent=OTHER), "src/logo.png", "merge")
+    assert_refused(scene.git(*merge, agent=OTHER), "src/logo.png", what="merge")
     scene.must("reset", "-q", "--hard", "main")
     scene.must(*NO_HOOKS, *merge)
-    assert_refused(scene.git("push", "origin", "main", agent=OTHER), "src/logo.png", "push")
+    assert_refused(scene.git("push", "origin", "main", agent=OTHER), "src/logo.png", what="push")
 
 
 def test_a_conflicting_submodule_bump_is_a_change_of_all_that_lies_in_it(scene: Repo) -> None:
@@ -147,7 +147,9 @@ def test_one_command_cannot_say_that_case_matters_here(scene: Repo) -> None:
     scene.must(*exact, "update-index", "--add", "--cacheinfo", f"100644,{oid},SRC/x.py")
     assert_refused(scene.git(*exact, "commit", "-m", "x", agent=OTHER), "SRC/x.py")
     scene.must(*NO_HOOKS, "commit", "-q", "-m", "x")
-    assert_refused(scene.git(*exact, "push", "origin", "main", agent=OTHER), "SRC/x.py", "push")
+    assert_refused(
+        scene.git(*exact, "push", "origin", "main", agent=OTHER), "SRC/x.py", what="push"
+    )
 
 
 # Pushes
@@ -165,7 +167,7 @@ def test_a_remote_called_like_a_glob_hides_nothing_that_another_remote_has(
     scene.reserve(HOLDER, "src/x.py")
     called = ("-c", f"remote.{name}.url={remote}")
     pushed = scene.git(*called, "push", name, f"{commit}:refs/heads/b", agent=OTHER)
-    assert_refused(pushed, "src/x.py", "push")
+    assert_refused(pushed, "src/x.py", what="push")
 
 
 def test_a_remote_whose_name_begins_another_does_not_have_what_that_one_has(
@@ -180,7 +182,7 @@ def test_a_remote_whose_name_begins_another_does_not_have_what_that_one_has(
     scene.must("fetch", "-q", "origin/fork")
     scene.reserve(HOLDER, "src/x.py")
     pushed = scene.git("push", "origin", f"{commit}:refs/heads/b", agent=OTHER)
-    assert_refused(pushed, "src/x.py", "push")
+    assert_refused(pushed, "src/x.py", what="push")
     scene.write("docs/y.md", "free\n")
     assert scene.commit_all(agent=OTHER).code == 0
     assert scene.git("push", "-q", "origin", "main", agent=OTHER).code == 0
@@ -200,7 +202,7 @@ def test_no_variable_ends_history_before_what_a_push_brings(
     shallow.write_text(scene.head + "\n", encoding="utf-8")
     push = ("push", "origin", "main:refs/heads/new")
     pushed = scene.git(*push, agent=OTHER, env={"GIT_SHALLOW_FILE": str(shallow)})
-    assert_refused(pushed, "src/x.py", "push")
+    assert_refused(pushed, "src/x.py", what="push")
 
 
 # What a refusal says

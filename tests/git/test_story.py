@@ -181,7 +181,7 @@ def test_a_commit_made_with_hooks_switched_off_is_refused_at_push(scene: Repo) -
     scene.write("src/x.py", "behind the guard's back\n")
     scene.commit_unguarded("sneaky")
     pushed = scene.git("push", "-q", "origin", "HEAD:refs/heads/sneaky", agent=OTHER)
-    assert_refused(pushed, "src/x.py", "push")
+    assert_refused(pushed, "src/x.py", what="push")
     assert scene.git("push", "-q", "origin", "HEAD:refs/heads/main", agent=OTHER).code == 1
     assert scene.must("ls-remote", "--heads", "origin").count("\n") == 0
     assert scene.git("push", "-q", "origin", "HEAD:refs/heads/mine", agent=HOLDER).code == 0

@@ -71,7 +71,7 @@ def test_a_project_that_went_to_a_server_and_back_is_what_it_was(
 
     assert lived_in.agentlock("db", "use", url).code == 0
     assert lived_in.agentlock("list", "--all", "--json").json == shown
-    assert lived_in.agentlock("db", "check").out.startswith("whole: 3 live")
+    assert lived_in.agentlock("db", "check").out.startswith("undamaged: 3 live")
 
 
 def test_after_the_copy_ids_and_fences_go_on_where_they_were(
