@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import select
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support import (
-    AGENTLOCK,
     HOLDER,
     OTHER,
     Repo,
@@ -22,6 +16,7 @@ from support import (
     make_guarded,
     run,
 )
+from support.terminal import in_a_terminal
 
 from agentlock.rules.owner_key import hashed
 
@@ -228,43 +223,16 @@ def test_a_key_that_cannot_be_read_is_wrong_input(
     assert state(owned.repo) == before
 
 
-def typed(repo: Repo, answers: dict[bytes, str], *arguments: str) -> tuple[int, str]:
-    """Run agentlock on a terminal and type each answer when its question stands there."""
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        (*AGENTLOCK, *arguments),
-        cwd=repo.path,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,  # without a terminal of its own that it could ask instead
-    )
-    os.close(terminal)
-    shown, left = b"", dict(answers)
-    with contextlib.suppress(OSError):  # Linux says EIO where the other end is closed
-        while select.select([controller], [], [], 20)[0]:
-            chunk = os.read(controller, 65536)
-            if not chunk:
-                break
-            shown += chunk
-            for question in [one for one in left if one in shown]:
-                os.write(controller, left.pop(question).encode() + b"\n")
-    os.close(controller)
-    assert not left, shown
-    return process.wait(20), shown.decode("utf-8", "backslashreplace")
-
-
 def test_at_a_terminal_the_reason_and_the_key_are_asked_for_and_the_key_is_not_echoed(
     owned: Owned,
 ) -> None:
-    answers = {b"Why": "short shifts", b"owner's key": owned.key}
-    code, shown = typed(owned.repo, answers, "policy", "set", "max_ttl", "8h")
+    answers = {"Why": "short shifts", "owner's key": owned.key}
+    code, shown = in_a_terminal(owned.repo, "policy", "set", "max_ttl", "8h", answers=answers)
     assert code == 0, shown
     assert owned.key not in shown
     assert events(owned.repo, "policy") == ["max_ttl=8h (short shifts)"]
-    code, shown = typed(
-        owned.repo, {b"owner's key": "a guess"}, "policy", "set", "max_ttl", "9h", *WHY
-    )
+    guess = {"owner's key": "a guess"}
+    code, shown = in_a_terminal(owned.repo, "policy", "set", "max_ttl", "9h", *WHY, answers=guess)
     assert code == 1
     assert "not the owner's key" in shown
 

@@ -1,4 +1,4 @@
-"""Writers go in turns; nothing that happens to the queue lets one fail, or lets two in at once."""
+"""Writers queue for their turn; nothing that happens to the queue makes one of them fail."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ print(met)
 
 
 class Queued:
-    """A process that has queued for a turn, and does with it what it is told."""
+    """A process that queues for a turn, and gives it up when it is told to."""
 
     def __init__(self, database: Path) -> None:
         self.process = subprocess.Popen(
@@ -92,7 +92,7 @@ def queued(database: Path, count: int = 1) -> Iterator[list[Queued]]:
     found: list[Queued] = []
     try:
         for _ in range(count):
-            found.append(Queued(database))  # noqa: PERF401 -- each made is to be ended
+            found.append(Queued(database))  # noqa: PERF401 -- each one that was started must be ended
         yield found
     finally:
         for one in found:
@@ -104,7 +104,7 @@ def turn_file(repo: Repo) -> Path:
 
 
 def reserve_all(repo: Repo, *options: str, count: int = 6) -> None:
-    """Processes that reserve different files at once, all of which are granted."""
+    """Reserve different files in several processes at once; all are granted."""
     calls = [Call(f"Racer{at}", ("reserve", f"{at}.py", *options)) for at in range(count)]
     results = start_together(calls, repo.path)
     assert [result.code for result in results] == [0] * count, results
@@ -119,8 +119,8 @@ def test_turns_come_in_the_order_of_the_queue(repo: Repo) -> None:
             one.give_up()
 
 
-def test_nobody_overtakes_among_many_who_come_at_once(repo: Repo, tmp_path: Path) -> None:
-    """Whoever is interrupted between coming and being seen to have come keeps the place too."""
+def test_of_many_writers_at_once_no_two_have_the_turn_together(repo: Repo, tmp_path: Path) -> None:
+    """A writer keeps its place even if it is interrupted before others can see its number."""
     command = (sys.executable, "-c", TAKE_MANY_TURNS, str(repo.database), str(tmp_path / "alone"))
     pipe = subprocess.PIPE
     crowd = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(30)]
@@ -144,14 +144,14 @@ def test_the_turn_of_a_killed_process_passes_on(repo: Repo) -> None:
         assert second.says() == "come"
 
 
-def test_a_stopped_holder_of_the_turn_lets_nobody_fail(repo: Repo) -> None:
+def test_no_writer_fails_because_the_holder_of_the_turn_is_stopped(repo: Repo) -> None:
     with queued(repo.database) as (holder,):
         assert holder.says() == "come"
         holder.process.send_signal(signal.SIGSTOP)
         reserve_all(repo, "--timeout", "4s")
 
 
-def test_a_writer_that_is_stopped_in_the_queue_lets_nobody_fail(repo: Repo) -> None:
+def test_no_writer_fails_because_another_in_the_queue_is_stopped(repo: Repo) -> None:
     with queued(repo.database, 2) as (first, second):
         assert first.says() == "come"
         second.process.send_signal(signal.SIGSTOP)
@@ -159,7 +159,7 @@ def test_a_writer_that_is_stopped_in_the_queue_lets_nobody_fail(repo: Repo) -> N
         reserve_all(repo, "--timeout", "4s")
 
 
-def test_a_writer_keeps_its_place_when_it_has_gone_without_its_turn(repo: Repo) -> None:
+def test_a_writer_that_timed_out_leaves_the_order_of_the_others_as_it_was(repo: Repo) -> None:
     with queued(repo.database) as (holder,):
         assert holder.says() == "come"
         late = Turn(str(repo.database))
@@ -172,7 +172,7 @@ def test_a_writer_keeps_its_place_when_it_has_gone_without_its_turn(repo: Repo) 
 
 
 @pytest.mark.parametrize("what", ["unlinked", "a directory", "unwritable", "dangling"])
-def test_a_file_of_turns_that_is_of_no_use_lets_nobody_fail(repo: Repo, what: str) -> None:
+def test_no_writer_fails_because_the_file_of_turns_cannot_be_used(repo: Repo, what: str) -> None:
     repo.reserve("First", "first.py")
     path = turn_file(repo)
     path.unlink()
@@ -185,7 +185,7 @@ def test_a_file_of_turns_that_is_of_no_use_lets_nobody_fail(repo: Repo, what: st
     reserve_all(repo)
 
 
-def test_a_file_that_is_unlinked_while_it_is_waited_for_lets_nobody_fail(repo: Repo) -> None:
+def test_no_writer_fails_because_the_file_of_turns_is_deleted_meanwhile(repo: Repo) -> None:
     with queued(repo.database, 2) as (first, second):
         assert first.says() == "come"
         turn_file(repo).unlink()
@@ -194,13 +194,13 @@ def test_a_file_that_is_unlinked_while_it_is_waited_for_lets_nobody_fail(repo: R
         assert second.says() == "come"
 
 
-def test_a_file_that_somebody_keeps_locked_as_a_whole_lets_nobody_fail(repo: Repo) -> None:
+def test_no_writer_fails_because_the_whole_file_of_turns_is_locked(repo: Repo) -> None:
     with turn_file(repo).open("wb") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         reserve_all(repo)
 
 
-def test_the_file_of_turns_is_for_whoever_may_use_the_database(tmp_path: Path) -> None:
+def test_the_file_of_turns_has_the_permissions_of_the_database(tmp_path: Path) -> None:
     path = str(tmp_path / "table" / "agentlock.sqlite3")
     identifier = schema.create(path, Modes(0o660, 0o2770))
     migrate.add_project(path, "p")
@@ -215,7 +215,7 @@ def test_the_file_of_turns_is_for_whoever_may_use_the_database(tmp_path: Path) -
     assert stat.S_IMODE(os.stat(path + SUFFIX).st_mode) == 0o660
 
 
-def test_who_only_reads_takes_no_turn(repo: Repo) -> None:
+def test_a_reader_takes_no_turn(repo: Repo) -> None:
     turn_file(repo).unlink(missing_ok=True)
     assert repo.agentlock("list").code == 0
     assert repo.agentlock("status", agent="A").code == 0
@@ -224,14 +224,14 @@ def test_who_only_reads_takes_no_turn(repo: Repo) -> None:
     assert not turn_file(repo).exists()
 
 
-def test_the_file_of_turns_does_not_grow_without_end(repo: Repo) -> None:
+def test_the_file_of_turns_starts_again_when_it_is_large(repo: Repo) -> None:
     repo.reserve("First", "first.py")
     os.truncate(turn_file(repo), 1 << 20)
     reserve_all(repo)
     assert turn_file(repo).stat().st_size <= 6
 
 
-def test_many_threads_of_one_process_all_get_to_write(repo: Repo) -> None:
+def test_many_threads_of_one_process_can_all_write(repo: Repo) -> None:
     ((identifier,),) = repo.sql("SELECT id FROM database_identity")
     ((project,),) = repo.sql("SELECT human_key FROM projects")
     failures: list[BaseException] = []
@@ -245,7 +245,7 @@ def test_many_threads_of_one_process_all_get_to_write(repo: Repo) -> None:
                 with store.writing():
                     store.events.log(PRUNED, store.now())
             store.close()
-        except BaseException as error:  # noqa: BLE001 -- the test tells what it was
+        except BaseException as error:  # noqa: BLE001 -- the test shows it
             failures.append(error)
 
     threads = [threading.Thread(target=write) for _ in range(8)]

@@ -65,6 +65,11 @@ class Server:
         finally:
             connection.close()
 
+    def has_waiter(self) -> bool:
+        """Whether somebody waits for an advisory lock."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return self.run(waiting) != [(0,)]
+
     @contextlib.contextmanager
     def holding(self, statement: str, url: str | None = None) -> Iterator[None]:
         """A transaction that stays open after the statement, until the end of the block."""
@@ -145,8 +150,7 @@ class OwnServer(Server):
 
     def wait_for_waiter(self) -> None:
         """Wait until somebody waits for an advisory lock."""
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        while self.run(waiting) == [(0,)]:
+        while not self.has_waiter():
             time.sleep(0.02)
 
     def require_password(self, user: str | None) -> None:

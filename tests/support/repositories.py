@@ -102,6 +102,11 @@ class Repo:
         assert result.code == 0, result
         return result.json["granted"]
 
+    def live(self) -> list[tuple[str, str, bool]]:
+        """The agent, the pattern and whether it is exclusive, of each live reservation."""
+        listed = self.agentlock("list", "--json").json
+        return [(held["agent"], held["pattern"], held["exclusive"]) for held in listed]
+
     def write(self, name: str, text: str = "text\n") -> Path:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
