@@ -181,7 +181,7 @@ def test_a_remote_that_does_not_answer_refuses(repo: Repo, remote: Repo) -> None
     hook = ("hook", "pre-push", "origin", str(remote.path))
     refused = repo.agentlock(*hook, agent=OTHER, stdin=line)
     assert refused.code == 3, refused
-    assert "origin does not say what it has" in refused.err
+    assert "origin did not say what it has" in refused.err
     assert "git ls-remote origin" in refused.err
 
 

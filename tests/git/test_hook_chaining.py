@@ -224,7 +224,7 @@ def test_a_foreign_hook_over_ours_beside_a_kept_one_is_refused_and_nothing_is_lo
     before = snapshot(plain.path / ".git" / "hooks")
     result = plain.agentlock("hooks", "install")
     assert result.code == 3
-    assert "both hooks of somebody else's" in result.err
+    assert "both hooks that agentlock did not write" in result.err
     assert snapshot(plain.path / ".git" / "hooks") == before
 
 

@@ -67,7 +67,7 @@ def test_theirs_run_ours_refuse_and_uninstalling_restores(
     assert pushed.code == 1
     assert pushed.err.startswith("theirs: pre-push 2\nagentlock: push refused")
     assert plain.git("checkout", "-q", "-b", "other").err == "theirs: post-checkout 3\n"
-    assert plain.agentlock("hooks", "uninstall").out.startswith("taken out: pre-commit")
+    assert plain.agentlock("hooks", "uninstall").out.startswith("removed: pre-commit")
     assert everything(folder) == before[0]
     assert not (plain.path / ".git" / "agentlock" / "hooks").exists()
     plain.must("config", "--local", "--remove-section", "agentlock")
@@ -333,4 +333,4 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     removed = plain.agentlock("hooks", "uninstall")
     assert removed.code == 0
     assert sorted(path.name for path in ours.iterdir()) == ["post-merge", "pre-commit"]
-    assert f"{ours / 'pre-commit'} was put there by somebody else" in removed.err
+    assert f"{ours / 'pre-commit'} is kept: agentlock did not write it" in removed.err
