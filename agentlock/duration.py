@@ -11,7 +11,7 @@ _EXAMPLES = "write it like 90s, 45m, 2h or 1d"
 
 
 def parse_duration(text: str) -> int:
-    """Microseconds of a text such as ``45m``; UsageError where it is none."""
+    """The microseconds of a text such as ``45m``; UsageError if it is not a duration."""
     digits, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
         raise UsageError(f"invalid duration {text!r}", fix=_EXAMPLES)

@@ -1,4 +1,4 @@
-"""The exception tree. Each class knows its exit code; nothing else decides one."""
+"""The errors. Each class has its exit code, and nothing else decides one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RefusedError(AgentlockError):
 
 
 class OwnerKeyError(RefusedError):
-    """This is the owner's to do: their key was not given, or another one."""
+    """Only the owner may do this, and their key was not given, or a wrong one was."""
 
     kind = "owner-key"
 
@@ -60,7 +60,7 @@ class PatternError(UsageError):
 
 
 class IdentityError(UsageError):
-    """Nobody is named, or the name is no valid one."""
+    """No agent name is set, or it is not a valid name."""
 
     kind = "identity"
 
@@ -72,7 +72,7 @@ class UndecidedError(AgentlockError):
 
 
 class GitError(UndecidedError):
-    """Git failed, or answered what this program does not understand."""
+    """Git failed, or its answer was not understood."""
 
     kind = "git"
 
@@ -102,7 +102,7 @@ class DatabaseUnreachableError(DatabaseError):
 
 
 class OutcomeUnknownError(DatabaseUnreachableError):
-    """The table was lost while it committed: what was asked for is done or not, nobody can say."""
+    """The connection was lost during a commit, so nobody knows whether it took effect."""
 
     kind = "outcome-unknown"
 
@@ -114,4 +114,4 @@ class SchemaError(DatabaseError):
 
 
 class OlderSchemaError(SchemaError):
-    """A migration is due: every command but the guard runs it by itself."""
+    """A migration is due. Every command except the hooks runs it."""

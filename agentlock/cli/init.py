@@ -129,7 +129,7 @@ def _owners(
     new_database: bool,
     new_key: bool,
 ) -> str:
-    """The option that is the owner's to give; "" where there is none."""
+    """The given option that only the owner may use, or ""."""
     others = {
         "--new-database": new_database,
         "--owner-key": new_key,

@@ -1,4 +1,4 @@
-"""`agentlock`: finds the command, and turns every exception into an exit code and a sentence."""
+"""`agentlock`: find the command, and turn every exception into an exit code and a sentence."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one return for ea
 
 
 def _stand_in_for_closed() -> None:
-    """Start as if what is closed of stdin, stdout and stderr led to /dev/null."""
+    """Open /dev/null for each of stdin, stdout and stderr that is closed."""
     hold_standard_descriptors()
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")

@@ -1,4 +1,4 @@
-"""How data reaches people and programs: JSON, a table in a terminal, plain lines in a pipe.
+"""Print data: as JSON, as a table in a terminal, or as plain lines in a pipe.
 
 Every command loads this, and each of datetime, json and rich only where it is used.
 """
@@ -117,7 +117,7 @@ def _why(refused: Verdict | RefusedCommit) -> dict[str, Any]:
 
 
 def print_json(data: object) -> None:
-    """One JSON document on stdout; what is not UTF-8 stands as a surrogate escape."""
+    """Print one JSON document on stdout; bytes that are not UTF-8 become surrogate escapes."""
     import json
 
     print(json.dumps(data, indent=2))
@@ -133,23 +133,23 @@ def print_error(error: AgentlockError, *, as_json: bool) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr, that is no data."""
+    """Print a line for people on stderr."""
     tell(f"{printable(text)}\n")
 
 
 def put(text: str) -> None:
-    """A line of data on stdout, safe for a terminal and for any locale."""
+    """Print a line of data on stdout, safe for a terminal and for any locale."""
     print(_shown(text))
 
 
 def _shown(text: str) -> str:
-    """Printable, in letters that stdout's encoding has."""
+    """Printable text in letters that stdout's encoding has."""
     encoding = sys.stdout.encoding or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table in a terminal; elsewhere a line for each row, its cells separated by tabs."""
+    """Print a table in a terminal; elsewhere one line per row, with cells separated by tabs."""
     if not sys.stdout.isatty():
         for row in rows:
             put_cells(row)

@@ -1,4 +1,4 @@
-"""What is the owner's to do: their key is asked for, and a reason where others will want one."""
+"""Ask for the owner's key, and for a reason, at the commands that need them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Owner:
         return kept
 
     def _key(self) -> str | None:
-        """What is given, asked for once however many databases want it; None: nobody can be."""
+        """The key that was given or typed, asked for only once; None if nobody can be asked."""
         if self._given is None:
             if self._source is not None:
                 self._given = _read(self._source)
@@ -88,7 +88,7 @@ def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def reason_for(what: str, reason: str) -> str:
-    """The reason, which is asked for on a terminal; UsageError where there is none."""
+    """The reason, asked for at a terminal if it is missing; UsageError if there is none."""
     if not reason.strip() and _at_a_terminal():
         reason = click.prompt("Why", err=True)
     if not reason.strip():

@@ -135,7 +135,7 @@ def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
 
 
 def _put_interventions(events: Sequence[Event]) -> None:
-    """What people did to the rules of all in the last day, and why."""
+    """What people did in the last day that changed the rules for everybody, and why."""
     for event in events[-_SHOWN:]:
         put(f"changed   {event_line(event)}")
     if len(events) > _SHOWN:

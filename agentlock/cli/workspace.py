@@ -1,4 +1,4 @@
-"""What almost every command starts from: the repository, who asks, and the open table."""
+"""What almost every command starts from: the repository, the agent, and the open table."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Workspace:
 
     @property
     def agent(self) -> str:
-        """The name of who asks; IdentityError where nobody is named."""
+        """The agent that asks; IdentityError if no name is set."""
         return self.identity.required()
 
     @property
@@ -110,7 +110,7 @@ class Workspace:
 def migrated_table(
     repository: Repository, *, timeout: int, read_only: bool = False
 ) -> Iterator[Store]:
-    """The open table, after the migrations that are due."""
+    """The open table, after running any migration that is due."""
     try:
         store = open_table(repository, timeout, read_only=read_only)
     except OlderSchemaError:
@@ -125,13 +125,13 @@ def migrated_table(
 
 
 def timeout_of(option: str | None) -> int:
-    """Microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
+    """The time-out in microseconds: the option, AGENTLOCK_TIMEOUT, or 30 s."""
     text = option or os.environ.get(TIMEOUT)
     return parse_timeout(text) if text else DEFAULT_TIMEOUT
 
 
 def moment_of(text: str, now: int) -> int:
-    """Microseconds since the epoch of a time, or of so long before ``now``."""
+    """Microseconds since the epoch: of a time, or of a duration before ``now``."""
     if text[-1:] in ("s", "m", "h", "d"):
         return now - parse_duration(text)
     from datetime import datetime
@@ -147,7 +147,7 @@ def moment_of(text: str, now: int) -> int:
 
 
 def named_agent(name: str | None) -> str | None:
-    """A name to look for, which need not be known; IdentityError where none could be called so."""
+    """A name to look for, which need not exist; IdentityError if it is not a valid name."""
     if name is not None and not is_agent_name(name):
         raise IdentityError(f"{name!r} is not a valid agent name", fix=f"use {NAME_RULE}")
     return name

@@ -1,1 +1,1 @@
-"""The only caller of ``git``: where am I, who am I, which paths change."""
+"""The only caller of ``git``: the repository, the agent, and which paths change."""

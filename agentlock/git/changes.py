@@ -34,7 +34,7 @@ NOBODY = {
     for role in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
 }
-"""Who makes a commit that no ref will ever name, whatever git knows of the user."""
+"""The author of temporary commits that no ref names, whatever git knows of the user."""
 
 
 class Changes(Value):
@@ -93,13 +93,13 @@ def below(repository: Repository, folders: Iterable[bytes]) -> Changes:
 
 
 def takes_all(repository: Repository) -> bool:
-    """Whether git would refuse to commit some of the paths only: it is merging or picking."""
+    """Whether git would refuse to commit only some of the paths, because it merges or picks."""
     heads = (b"MERGE_HEAD", b"CHERRY_PICK_HEAD", b"REVERT_HEAD")
     return any(os.path.lexists(os.path.join(repository.git_dir, head)) for head in heads)
 
 
 def merged_heads() -> list[bytes]:
-    """What ``git merge`` is merging while pre-merge-commit runs: MERGE_HEAD is not there yet.
+    """The commits that ``git merge`` merges, while pre-merge-commit runs and MERGE_HEAD is missing.
 
     git names each head in a variable GITHEAD_<oid> (builtin/merge.c). Who forges one more changes
     what is compared with; the push judges the commit by its real parents.
@@ -118,7 +118,7 @@ def staged_patch_id() -> str | None:
 
 
 def replayed(repository: Repository) -> str | None:
-    """The commit that a cherry-pick or a rebase is making anew right now.
+    """The commit that a cherry-pick or a rebase is replaying now.
 
     CHERRY_PICK_HEAD, and where a rebase goes on after a conflict REBASE_HEAD. That stands too
     while a person edits a commit (rebase-merge/amend), which is no replay.
@@ -137,7 +137,7 @@ def _goes_on_with_rebase(git_dir: bytes) -> bool:
 
 
 def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
-    """The oids in MERGE_HEAD or its like; none where nothing of the kind is under way."""
+    """The oids in MERGE_HEAD or a similar file; [] if the file does not exist."""
     try:
         with open(os.path.join(repository.git_dir, name), "rb") as file:
             return file.read().split()
@@ -148,7 +148,7 @@ def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
 
 
 def automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
-    """The tree that git's own merge of these commits gives, and what counts whatever it says.
+    """The tree of git's own merge of these commits, and raw diffs that count in any case.
 
     That is what git could not settle in it, and is somebody's decision also where it equals the
     tree: of a binary file that both changed, git keeps the first version there.
@@ -172,7 +172,7 @@ def automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
 
 
 def brought(heads: Sequence[bytes]) -> bytes:
-    """Raw diffs of all that the other commits did since they left the first."""
+    """Raw diffs of everything that the other commits changed since they left the first."""
     chunks = []
     first = os.fsdecode(heads[0])
     for head in heads[1:]:
@@ -194,7 +194,7 @@ def _unsettled(conflicts: bytes) -> bytes:
 
 
 def _unreferenced_commit(tree: str, *parents: str) -> str:
-    """A commit that no ref will ever name: ``merge-tree`` merges nothing else."""
+    """A commit that no ref names, because ``merge-tree`` merges only commits."""
     named = [word for parent in parents for word in ("-p", parent)]
     result = git(
         *("commit-tree", "--no-gpg-sign", "-m", "merge", *named, tree),

@@ -72,7 +72,7 @@ def in_range(revisions: str) -> list[bytes]:
 
 
 def _complete(commits: list[bytes]) -> list[bytes]:
-    """The same commits; GitError where one has parents that a shallow clone does not have."""
+    """The same commits; GitError if a shallow clone lacks the parents of one."""
     if any(b" " not in line for line in commits) and _is_shallow():
         path = output("rev-parse", "--path-format=absolute", "--git-path", "shallow")[:-1]
         with open(path, "rb") as file:
@@ -88,7 +88,7 @@ def since(moment: int) -> list[bytes]:
 
 
 def described(commits: Sequence[bytes]) -> list[Commit]:
-    """These commits, given by lines that begin with their oids, in the same order."""
+    """Subject and time of commits, given as lines that begin with their oids, in that order."""
     if not commits:
         return []
     answer = output(
@@ -113,7 +113,7 @@ def _cut_off(why: str) -> GitError:
 
 
 def changed_by(commits: Iterable[bytes], dropped: Iterable[bytes] = ()) -> History:
-    """What these commits change, each given as its oid and its parents'.
+    """What these commits change; each is given as its oid and its parents' oids.
 
     A merge changes what it does beyond git's own automatic merge of its parents.
     """
@@ -156,7 +156,7 @@ class _Findings:
             self._add_merges(merges, made=made)
 
     def _add_merges(self, merges: list[bytes], *, made: bool) -> None:
-        """What merges of two did beyond git's own: resolutions, evil merges, ``-s ours``."""
+        """What merges of two commits changed beyond git's own merge of the same commits."""
         result = git(
             *("-c", "core.quotePath=false", "-c", "log.showSignature=false"),
             *("log", "--stdin", "--no-walk=unsorted", "--remerge-diff", "--format=%H"),
@@ -187,7 +187,7 @@ class _Findings:
                 oid = next(remaining, b"")
 
     def _add(self, diffs: bytes, oid: bytes = b"", *, made: bool) -> None:
-        """Raw diffs, of this commit or each behind the name of its own."""
+        """Add raw diffs: of the commit ``oid``, or each after a line that names its commit."""
         if diffs and diffs[-1] != 0:
             raise cut_short()
         name = oid.decode() if made else ""

@@ -1,4 +1,4 @@
-"""What agentlock writes into a repository's own configuration, and where git keeps its hooks."""
+"""Read and write agentlock's settings in a repository's own configuration, and hook settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def record(cwd: bytes, name: str, value: str) -> None:
 
 
 def forget(cwd: bytes) -> None:
-    """Remove every setting of ours; nothing happens where there is none."""
+    """Remove every agentlock setting, if there are any."""
     result = git("config", "--local", "--remove-section", SECTION, cwd=cwd)
     if result.code not in (0, 128) or (
         result.code == 128 and b"no such section" not in result.stderr.lower()
@@ -66,7 +66,7 @@ def hook_settings(cwd: bytes, *options: str) -> list[HookSetting]:
 
 
 def local_hook_settings(cwd: bytes) -> list[HookSetting]:
-    """Those in the repository's own file, without what it includes."""
+    """The same from the repository's own file only, without included files."""
     return hook_settings(cwd, "--local", "--no-includes")
 
 
@@ -99,7 +99,7 @@ def hooks_path_settings(cwd: bytes) -> list[tuple[str, str]]:
 
 
 def hooks_path_source(cwd: bytes) -> str:
-    """Where the ``core.hooksPath`` that counts is written, in git's words: ``file:.git/config``."""
+    """The file that sets the effective ``core.hooksPath``, as git says it: ``file:.git/config``."""
     found = output("config", "-z", "--show-origin", "--get", "core.hooksPath", cwd=cwd)
     return os.fsdecode(found.partition(b"\0")[0])
 
@@ -123,14 +123,14 @@ def set_hooks_path(cwd: bytes, value: str | None) -> None:
 
 
 def expanded_path(cwd: bytes, value: str) -> str:
-    """A path of git's configuration with ``~user`` and ``%(prefix)`` resolved, as git does it."""
+    """A path from git's configuration, with ``~user`` and ``%(prefix)`` resolved by git."""
     setting = f"{SECTION}.path"
     found = output("-c", f"{setting}={value}", "config", "-z", "--path", "--get", setting, cwd=cwd)
     return os.fsdecode(found[:-1])
 
 
 def forget_one(cwd: bytes, name: str) -> None:
-    """Remove ``agentlock.NAME`` from the repository's own file; nothing where it is not there."""
+    """Remove ``agentlock.NAME`` from the repository's own file, if it is there."""
     result = git("config", "--local", "--unset", f"{SECTION}.{name}", cwd=cwd)
     if result.code not in (0, 5):
         raise result.error()

@@ -34,7 +34,7 @@ class Result:
         self.stderr = stderr
 
     def error(self) -> GitError:
-        """What to raise where this result was none that the caller can use."""
+        """The GitError to raise if the caller cannot use this result."""
         said = self.stderr.decode("utf-8", "backslashreplace").strip().rpartition("\n")[2]
         how = f"exit code {self.code}" if self.code >= 0 else f"signal {-self.code}"
         command = next(word for word in self.arguments if word[0] != "-" and "=" not in word)
@@ -42,7 +42,7 @@ class Result:
 
 
 class Running:
-    """A git command that has been started: it works while its caller does something else."""
+    """A git command that is running while its caller does something else."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Running:
         cwd: bytes | None = None,
         environment: Mapping[bytes, bytes] | None = None,
     ) -> None:
-        """Start ``git ARGUMENTS``; what goes wrong here is said by ``result``."""
+        """Start ``git ARGUMENTS``; if that fails, ``result`` raises the error."""
         self._arguments = arguments
         variables = {**(os.environb if environment is None else environment), **_ALWAYS}
         # It would show `git config` one file and not the repository.
@@ -80,7 +80,7 @@ class Running:
             raise GitError(f"git cannot be started: {error.strerror}") from error
 
     def output(self) -> bytes:
-        """Wait for the stdout of a command that must succeed; GitError where it does not."""
+        """Wait for the stdout of a command that must succeed; GitError if it fails."""
         result = self.result()
         if result.code != 0:
             raise result.error()
@@ -93,12 +93,12 @@ def git(
     cwd: bytes | None = None,
     environment: Mapping[bytes, bytes] | None = None,
 ) -> Result:
-    """Run ``git ARGUMENTS`` and wait. GitError only where git cannot be started at all."""
+    """Run ``git ARGUMENTS`` and wait. GitError only if git cannot be started."""
     return Running(*arguments, stdin=stdin, cwd=cwd, environment=environment).result()
 
 
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
-    """The stdout of a git command that must succeed; GitError where it does not."""
+    """The stdout of a git command that must succeed; GitError if it fails."""
     return Running(*arguments, stdin=stdin, cwd=cwd).output()
 
 

@@ -48,7 +48,7 @@ def ask_remotes() -> Running:
 
 
 def sent(remote: str, updates: Iterable[RefUpdate], asked: Running | None = None) -> Push:
-    """What a push brings to a remote that does not have it yet, and what a forced one drops.
+    """What a push brings that the remote does not have, and what a forced push drops.
 
     Complete as far as the remote-tracking refs of ``remote`` tell the truth. GitError where the
     remote holds a commit that is not here: what the push would drop cannot be known then.
@@ -106,7 +106,7 @@ def vouched_for(
 
 
 def heads_at(remote: Remote) -> list[bytes]:
-    """The oids that a remote's refs have now, of those that are here; asks the remote itself.
+    """The oids that a remote's refs have now and that are here too; it asks the remote.
 
     No setting may lead this question elsewhere: `url.*.insteadOf` has been applied to the URL
     already, and a remote may be called like a URL.
@@ -138,7 +138,7 @@ def _excluded(oids: Iterable[bytes]) -> list[bytes]:
 
 
 def _missing(oids: Sequence[bytes]) -> list[bytes]:
-    """Those that no object here has."""
+    """The oids that this repository does not have."""
     if not oids:
         return []
     answer = output("cat-file", "--batch-check", stdin=b"\n".join(oids) + b"\n")

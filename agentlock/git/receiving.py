@@ -33,7 +33,7 @@ def received(updates: Sequence[RefUpdate]) -> Push:
 
 
 def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
-    """The branch that HEAD names, where the push deletes it, by whatever name."""
+    """The branch that HEAD names, if the push deletes it, by whatever name; else None."""
     deleted = [update.remote_ref for update in updates if update.deletes and not update.creates]
     if not deleted:
         return None
@@ -80,6 +80,6 @@ def _refs(named: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
 def _really_deleted(
     refs: Iterable[tuple[bytes, bytes, bytes]], names: Iterable[bytes]
 ) -> set[bytes]:
-    """To delete a symbolic ref by a push deletes the ref that it names."""
+    """The refs that are deleted: a push that deletes a symbolic ref deletes its target."""
     targets = {name: target for _, name, target in refs if target}
     return {targets.get(name, name) for name in names}

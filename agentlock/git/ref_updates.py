@@ -37,14 +37,14 @@ _VALUED = ("-C", "-c", "--attr-source", "--config-env", "--git-dir", "--namespac
 
 
 class Move(Value):
-    """A branch, or HEAD, that would come to the commit ``new``."""
+    """A branch, or HEAD, that would move to the commit ``new``."""
 
     new: bytes
     ref: bytes
 
 
 def moves(lines: Iterable[bytes]) -> list[Move]:
-    """Of all that a transaction moves, what makes a commit known. GitError on an odd line."""
+    """The moves of a transaction that can bring a new commit. GitError for an unexpected line."""
     found = []
     for line in lines:
         old, _, rest = line.partition(b" ")
@@ -100,7 +100,7 @@ def made_here(repository: Repository, moved: Sequence[Move], process: str) -> li
 
 
 def command_of(process: str) -> list[str]:
-    """The git command that a process runs, without git's own options; [] where nobody knows.
+    """The git command that a process runs, without git's own options; [] if it is unknown.
 
     An alias is seen as what it stands for: git starts that as a process of its own.
     """
@@ -173,13 +173,13 @@ def _fetched(repository: Repository) -> list[bytes]:
 
 
 def _logged(refs: str) -> list[bytes]:
-    """Where refs have been, as far as git remembers."""
+    """The commits that refs have been at, as far as their reflogs know."""
     result = git("rev-list", "--walk-reflogs", refs, "--")
     return result.stdout.split() if result.code == 0 else []
 
 
 def _rebase(git_dir: bytes) -> bytes | None:
-    """The folder of the rebase that is under way."""
+    """The folder of the rebase that is in progress."""
     for name, mark in ((b"rebase-merge", b""), (b"rebase-apply", b"rebasing")):
         folder = os.path.join(git_dir, name)
         if os.path.exists(os.path.join(folder, mark)):

@@ -27,17 +27,17 @@ _PLAIN = (
 
 
 def path_of(nonce: str) -> bytes:
-    """The path that a probe pretends to change; the guard refuses it for this probe alone."""
+    """The path that a probe pretends to change; the guard refuses it for this probe only."""
     return b".agentlock-probe-" + os.fsencode(nonce)
 
 
 def sentence(nonce: str, hook: str) -> str:
-    """What the guard says when it has refused a probe, and never else."""
+    """The sentence that the guard prints for a refused probe, and at no other time."""
     return f"agentlock: probe {nonce}: {hook} refuses"
 
 
 def local_variables() -> list[bytes]:
-    """The variables by which git is told of one repository (git-rev-parse(1))."""
+    """The variables that lead git to one repository (git-rev-parse(1))."""
     return output("rev-parse", "--local-env-vars").split()
 
 

@@ -1,4 +1,4 @@
-"""Where am I, and who am I: the facts of a worktree that every command and hook starts from."""
+"""The worktree and the agent that every command and hook starts from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter o
 
 
 class Repository(Value):
-    """A worktree and the settings that concern us. Paths are absolute, as bytes.
+    """A worktree and the settings that agentlock reads. Paths are absolute, as bytes.
 
     Of a bare repository, ``root`` is its own folder.
     ``database`` is the recorded location made absolute (a path, or a URL), ``database_id`` and
@@ -74,7 +74,7 @@ class Repository(Value):
 
     @property
     def identity_variables(self) -> list[str]:
-        """The variables in which this server is told who pushes."""
+        """The variables that tell this server who pushes."""
         return (self._text(b"agentlock.identityvariable") or "").split()
 
     def require_worktree(self) -> None:
@@ -112,12 +112,12 @@ class Repository(Value):
 
 
 def ask_settings(cwd: bytes | None = None) -> Running:
-    """Start to ask git for the settings that concern us."""
+    """Start to ask git for the settings that agentlock reads."""
     return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS, cwd=cwd)
 
 
 def at(common_dir: bytes) -> Repository:
-    """A repository that is known by its common directory, and seen from no worktree."""
+    """The repository with this common directory, without a worktree."""
     return Repository(
         common_dir, common_dir, common_dir, _settings(ask_settings(common_dir).result())
     )
@@ -233,7 +233,7 @@ def _settings(result: Result) -> dict[bytes, bytes]:
 
 
 def resolve_database(recorded: str, common_dir: bytes) -> str:
-    """The recorded location made absolute: one inside the common directory is kept relative."""
+    """The recorded location as an absolute path: it is relative inside the common directory."""
     if "://" in recorded:
         return recorded
     return os.path.join(os.fsdecode(common_dir), recorded)
@@ -246,13 +246,13 @@ def is_agent_name(name: str) -> bool:
 
 
 class Identity(Value):
-    """Who asks: a name and where it came from; None and "" where nobody is named."""
+    """The agent that asks, and where its name came from; None and "" if no name is set."""
 
     name: str | None
     source: str
 
     def required(self) -> str:
-        """The name; IdentityError where there is none."""
+        """The name; IdentityError if none is set."""
         if self.name is None:
             raise IdentityError(
                 "no agent name is set, and only a named agent can hold reservations",
@@ -263,9 +263,9 @@ class Identity(Value):
 
 
 def identify(repository: Repository, option: str | None = None) -> Identity:
-    """Who asks: the first of ``--agent``, AGENTLOCK_AGENT, AGENT_NAME, git config agentlock.agent.
+    """The agent: the first of ``--agent``, AGENTLOCK_AGENT, AGENT_NAME, git config agentlock.agent.
 
-    AGENT_NAME is ignored where it is no valid name, for CI systems set it too; elsewhere an
+    AGENT_NAME is ignored if it is not a valid name, because CI systems set it too; elsewhere an
     invalid name is an IdentityError.
     """
     configured = repository.settings.get(b"agentlock.agent", b"")
@@ -287,7 +287,7 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
 
 
 def identify_pusher(repository: Repository) -> Identity:
-    """Who pushes, by what the server authenticated: the first identity variable that is set.
+    """The agent that pushes, as the server knows it: the first identity variable that is set.
 
     Nothing else is believed: where a client shares the server's machine, it brings its own
     environment and configuration along.

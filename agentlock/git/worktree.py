@@ -1,4 +1,4 @@
-"""What exists in a worktree, on disk or in the index: the facts that reading a pattern needs."""
+"""What exists in a worktree, on disk or in the index, to decide how a pattern is read."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class WorkTree:
         return self._index
 
     def _may_be_submodule(self, path: bytes) -> bool:
-        """A submodule's folder has a ``.git``, or is empty where it is not checked out."""
+        """Whether it is a submodule: its folder has a ``.git``, or is empty if not checked out."""
         try:
             names = os.listdir(os.path.join(self.root, path))
         except OSError:

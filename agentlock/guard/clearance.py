@@ -1,4 +1,4 @@
-"""The index that a hook has cleared, so that the next hook of the same commit need not judge it.
+"""The index that a hook has judged, so that the next hook of the same commit need not judge it.
 
 git writes an index beside the old one and renames it into place (lockfile.h): the same file is the
 same index. So a hard link keeps it, under a name that holds the process id of the git command, and
@@ -26,7 +26,7 @@ class Judged:
     __slots__ = ("_folder", "_next", "_process")
 
     def __init__(self, later: str, process: str) -> None:
-        """Keep hold of the index, and forget those of other commits.
+        """Keep a link to the index, and remove the links of other commits.
 
         ``later`` is the hook that need not judge it again. If no link can be made, nothing is kept.
         """
@@ -43,7 +43,7 @@ class Judged:
             self._folder = None
 
     def cleared(self) -> None:
-        """Say that it may be committed."""
+        """Record that this index may be committed."""
         if self._folder is None:
             return
         try:
@@ -60,7 +60,7 @@ class Judged:
 
 
 def forget(git_dir: bytes) -> None:
-    """Remove what is kept here from git's folder of a worktree."""
+    """Remove the links and words of this module from the git folder of a worktree."""
     for name in os.listdir(git_dir):
         if name == _WORD or name.startswith((_JUDGED, _CLEARED)):
             os.unlink(os.path.join(git_dir, name))

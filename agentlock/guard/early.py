@@ -19,7 +19,7 @@ STRICT = "--strict"  # hooks/shim.sh adds it if a reference-transaction hook wil
 
 
 class Asked:
-    """Commands that git is working on: the settings, and what is staged or which remotes are."""
+    """Git commands that are running: the settings, and what is staged or which remotes exist."""
 
     __slots__ = ("index", "remotes", "settings", "staged")
 

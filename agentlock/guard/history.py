@@ -1,4 +1,4 @@
-"""The verdict on commits that there are already: what would have been refused, commit by commit."""
+"""The verdict on existing commits: which of them would be refused, and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RefusedCommit(Value):
 
 
 class Judged(Value):
-    """The verdict on commits together, the refused ones newest first, and when it was given."""
+    """The verdict on all the commits, the refused ones (newest first), and the time."""
 
     verdict: Verdict
     commits: tuple[RefusedCommit, ...]
@@ -84,7 +84,7 @@ def _judged(
     now: int,
     counts: Callable[[Reservation, str], bool],
 ) -> Judged:
-    """The verdict commit by commit, without what its holder made and what does not count."""
+    """The verdict by commit, without what the holder made and what does not count."""
     touched = history.touched
     made_by = makers(store, {oid for one in verdict.conflicts for oid in touched[one.path]})
     conflicts: dict[str, list[PathConflict]] = {}

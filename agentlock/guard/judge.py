@@ -1,4 +1,4 @@
-"""The verdict on real changes: asks the table for what can matter and decides."""
+"""The verdict on changes in a repository: read the reservations that can matter, then decide."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def judge(
     folding: Folding,
     imagined: Sequence[Reservation] = (),
 ) -> tuple[Verdict, int]:
-    """The verdict on these changes, and the time that it was given at, from one snapshot.
+    """The verdict on these changes and its time, from one snapshot of the table.
 
     ``imagined`` are judged as if they stood in the table.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def makers(store: Store, oids: Iterable[str]) -> dict[str, str]:
-    """The agent who made each commit, where the ledger says so; "" is no commit."""
+    """The agent who made each commit, if the ledger knows; "" stands for no commit."""
     wanted = {oid for oid in oids if oid}
     found = store.ledger.makers(wanted)
     twins = patch_ids(sorted(wanted - found.keys()))
@@ -47,13 +47,13 @@ def excuse_commits(store: Store, verdict: Verdict, touched: Mapping[bytes, set[s
 
 
 def excuse_replay(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
-    """A commit that is being cherry-picked or rebased is its maker's, if anybody's."""
+    """The verdict without the conflicts of the agent who made the commit that is replayed."""
     replayed = git_changes.replayed(repository)
     return _without(makers(store, [replayed]).get(replayed) if replayed else None, verdict)
 
 
 def excuse_patch(store: Store, verdict: Verdict, repository: Repository) -> Verdict:
-    """A patch that is being applied is its maker's too, where a commit of the same patch id is."""
+    """The same for a patch that is applied: its maker made a commit with the same patch id."""
     verdict = excuse_replay(store, verdict, repository)
     patch = git_changes.staged_patch_id() if verdict.conflicts else None
     return _without(store.ledger.makers_by_patch([patch]).get(patch) if patch else None, verdict)

@@ -1,6 +1,6 @@
-"""What the guard enters in the log: a refusal, and a skip before anything passes.
+"""What the guard writes to the log: a refusal, or a skip before anything passes.
 
-Loaded where something is in the way, and only then.
+It is loaded only if something is refused.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def refusal(
 
 
 def _owner_agrees(repository: Repository, timeout: int) -> bool:
-    """Whether the owner's key lies in the file that is named, or the project has none."""
+    """Whether the named file has the owner's key, or the project has no owner's key."""
     store = open_table(repository, timeout, read_only=True)
     try:
         kept = store.owner.key() or repository.owner_key

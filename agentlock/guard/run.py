@@ -1,4 +1,4 @@
-"""The guard's answer to a git hook: what it tells, and its exit code. When in doubt, it refuses."""
+"""Answer a git hook: print what is refused and why, and return the exit code."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _told(
     repository: Repository,
     identity: Identity,
 ) -> int:
-    """Tell a verdict that is not clean, and log it; the exit code."""
+    """Print a verdict that is not clean, log it, and return the exit code."""
     from agentlock.guard import record
     from agentlock.guard.report import tell, verdict_text
 

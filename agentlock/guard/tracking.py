@@ -1,6 +1,6 @@
-"""What a clean verdict on a push did not see, because a remote-tracking ref says it is known.
+"""What a push may bring although a remote-tracking ref says that the remote has it.
 
-Anybody can move such a ref. Before one hides a conflict, the remote itself is asked what it has
+Anybody can move such a ref. Before it hides a conflict, the remote itself is asked what it has
 (docs/explanation/adr/0011-ask-the-remote.md).
 """
 
@@ -32,7 +32,7 @@ def doubted(
     repository: Repository,
     agent: str | None,
 ) -> Verdict:
-    """The verdict on what the remote does not confirm; the clean one given where that is free."""
+    """The verdict on what the remote does not confirm, or ``verdict`` if nothing there is held."""
 
     def judged(commits: Sequence[bytes]) -> Verdict:
         history = changed_by(commits)

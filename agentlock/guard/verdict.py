@@ -1,4 +1,4 @@
-"""The verdict: paths × reservations × identity × policy. It reads no table and prints nothing."""
+"""The verdict on paths, from reservations, agent and policy. Pure: no table, no printing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def decide(
 
 
 def index_of(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
-    """DatabaseError where one of their patterns cannot be read."""
+    """An index of their patterns; DatabaseError if one of them cannot be read."""
     from agentlock.patterns.matching import PatternIndex  # no other commit needs it
 
     try:

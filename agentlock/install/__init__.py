@@ -1,1 +1,1 @@
-"""Put agentlock in place: the database, the hooks, the list of where it was put."""
+"""Set agentlock up: the database, the hooks, and the list of repositories that have it."""

@@ -20,7 +20,7 @@ _MANAGERS = (b"https://pre-commit.com", b"lefthook", b"git lfs", b"husky")
 
 
 def put(path: str, script: bytes) -> None:
-    """Make ``script`` the hook at ``path``; what was there is kept and chained. Repeatable."""
+    """Make ``script`` the hook at ``path``, and keep and chain what was there. Safe to repeat."""
     if is_ours(path + SUFFIX):  # from a copied folder: it would run itself endlessly
         os.unlink(path + SUFFIX)
     _undo_aliases(path)
@@ -41,7 +41,7 @@ def put(path: str, script: bytes) -> None:
 
 
 def take_out(path: str) -> bool:
-    """Undo ``put``; whether there was anything of ours."""
+    """Undo ``put``; return whether a hook of ours was there."""
     found = _undo_aliases(path)
     before = path + SUFFIX
     if is_ours(path):
@@ -63,12 +63,12 @@ def is_ours(path: str) -> bool:
 
 
 def alias_of_ours(path: str) -> str:
-    """The file that another manager has moved our hook to; "" where none has."""
+    """The file that another manager moved our hook to, or "" if none did."""
     return next((path + alias for alias in _ALIASES if is_ours(path + alias)), "")
 
 
 def head(path: str) -> bytes:
-    """The beginning of a hook, enough to know it by; b"" where there is none."""
+    """The first bytes of a hook, enough to recognise it; b"" if there is no file."""
     try:
         with open(path, "rb") as file:
             return file.read(65536)
@@ -95,7 +95,7 @@ def _undo_aliases(path: str) -> bool:
 
 
 def _supersedes(new: str, old: str) -> bool:
-    """Whether ``new`` is what its manager would have left in the place of ``old`` without us."""
+    """Whether its manager would have replaced ``old`` with ``new`` if we had not been there."""
     theirs, former = head(new), head(old)
     return theirs == former or any(mark in theirs and mark in former for mark in _MANAGERS)
 

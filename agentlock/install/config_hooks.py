@@ -35,7 +35,7 @@ _COMMAND = (
 
 
 class Fault(Value):
-    """Why git would not run one of them; ``mend`` is the command that puts it right."""
+    """Why git would not run one of our hooks; ``mend`` is the command that repairs it."""
 
     event: str
     detail: str
@@ -47,7 +47,7 @@ def folder_of(common_dir: bytes) -> str:
 
 
 def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims.Pin]) -> None:
-    """Write the scripts and then the settings that name them; what is right is left alone."""
+    """Write the scripts, then the settings that name them; leave alone what is right already."""
     events = [event for event in EVENTS if event in hooks]
     folder = folder_of(common_dir)
     os.makedirs(folder, exist_ok=True)
@@ -64,7 +64,7 @@ def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims
 
 
 def remove(cwd: bytes, common_dir: bytes) -> list[str]:
-    """Take the settings out, and then the scripts; the events that there were any of."""
+    """Remove the settings, then the scripts; return the events that had either."""
     there = {(one.name, one.key) for one in config.local_hook_settings(cwd)}
     removed = [event for event in EVENTS if (_name(event), "command") in there]
     for event in EVENTS:
@@ -81,7 +81,7 @@ def remove(cwd: bytes, common_dir: bytes) -> list[str]:
 
 
 def faults(cwd: bytes, common_dir: bytes, hooks: tuple[str, ...]) -> list[Fault]:
-    """Of these hooks, those that git 2.54 and newer would not run from its configuration."""
+    """Those of these hooks that git 2.54 and newer would not run from its configuration."""
     settings = config.hook_settings(cwd)
     found = [
         _fault(cwd, event, settings) or _fault_of_files(event, common_dir)
@@ -92,7 +92,7 @@ def faults(cwd: bytes, common_dir: bytes, hooks: tuple[str, ...]) -> list[Fault]
 
 
 def _fault(cwd: bytes, event: str, settings: list[HookSetting]) -> Fault | None:
-    """What git makes of them (hook.c, hook_config_lookup_all): the last value of a key counts."""
+    """What git reads from the settings (hook.c, hook_config_lookup_all): the last value counts."""
     mine = [one for one in settings if one.name == _name(event)]
     command = next((one for one in reversed(mine) if one.key == "command"), None)
     events = [one for one in mine if one.key == "event"]
@@ -122,7 +122,7 @@ def _overridden(cwd: bytes, event: str, setting: HookSetting, does: str) -> Faul
 
 
 def _after_the_last_empty(values: list[str]) -> list[str]:
-    """An empty value of ``event`` takes back those before it."""
+    """An empty value of ``event`` cancels the values before it."""
     while "" in values:
         values = values[values.index("") + 1 :]
     return values

@@ -56,7 +56,7 @@ class HookStatus(Value):
 
 
 def install(repository: Repository, *, strict: bool | None = None) -> list[HookStatus]:
-    """Put our hooks where git runs them, for all worktrees at once; safe to repeat.
+    """Write our hooks where git runs them, for all worktrees at once. Safe to repeat.
 
     A bare repository gets those that meet a push to it; what asks agentlock already is kept up.
     ``strict``: with reference-transaction, or without; None leaves that as it is.
@@ -85,7 +85,7 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
 
 
 def uninstall(common_dir: bytes) -> list[str]:
-    """Take our hooks out of a repository and put back what was there; the hooks taken out."""
+    """Remove our hooks, restore what was there, and return the names of the removed hooks."""
     with exclusively(common_dir):
         removed = config_hooks.remove(common_dir, common_dir)
         removed += own_folder.remove(common_dir, common_dir)
@@ -96,7 +96,7 @@ def uninstall(common_dir: bytes) -> list[str]:
 
 
 def status(repository: Repository) -> list[HookStatus]:
-    """What git would run in this worktree, hook by hook, and what it no longer runs."""
+    """For each hook, what git would run in this worktree, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir
     folder = os.fsdecode(config.hooks_folder(root))
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
@@ -124,7 +124,7 @@ def status(repository: Repository) -> list[HookStatus]:
 
 
 def left_behind(common_dir: bytes) -> list[str]:
-    """What others have put into the folder that was ours, and git no longer runs."""
+    """Files that others put into our former folder, which git no longer runs."""
     folder = own_folder.folder_of(common_dir)
     if not os.path.isdir(folder):
         return []
@@ -140,14 +140,14 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
 
 def expected(repository: Repository) -> tuple[str, ...]:
-    """The hooks of ours that belong into a worktree, or onto a server."""
+    """The hooks that a worktree, or a server, should have."""
     strict = config.recorded(repository.common_dir, _STRICT) == "true"
     usual = with_role(RECEIVES) if repository.is_bare else HOOKS
     return (*usual, *with_role(MOVES_REFS)) if strict else usual
 
 
 def _wanted(repository: Repository) -> tuple[str, ...]:
-    """What belongs here, and what asks agentlock already: a server may have worktrees."""
+    """The hooks to write: those that belong here, and those that run agentlock already."""
     belong = expected(repository)
     return tuple(
         hook
@@ -167,7 +167,7 @@ def _heads(common_dir: bytes, hook: str) -> list[bytes]:
 
 
 def _loosen(common_dir: bytes) -> None:
-    """Take reference-transaction out; the setting goes last, so that nothing weakens unseen."""
+    """Remove reference-transaction, and its setting last, so that ``status`` never misses it."""
     for folder in _folders(common_dir):
         for hook in with_role(MOVES_REFS):
             chain.take_out(os.path.join(folder, hook))
@@ -175,7 +175,7 @@ def _loosen(common_dir: bytes) -> None:
 
 
 def _folders(common_dir: bytes) -> list[str]:
-    """Where hooks of ours can be."""
+    """The folders in which our hooks can be."""
     setting = own_folder.configured(common_dir, common_dir)
     folders = [own_folder.folder_of(common_dir), _default_folder(common_dir)]
     if setting is not None and own_folder.is_inside(setting.value, common_dir):
@@ -188,7 +188,7 @@ def _default_folder(common_dir: bytes) -> str:
 
 
 def _pins(common_dir: bytes) -> list[shims.Pin]:
-    """This interpreter, and those that hooks of ours here know already."""
+    """This interpreter, and those that our hooks here know already."""
     known = [
         pin for hook in _OURS for head in _heads(common_dir, hook) for pin in shims.pins_of(head)
     ]

@@ -1,4 +1,4 @@
-"""`init`: make or join the database, register the project, record both in the repository."""
+"""`init`: create or join a database, register the project, and record both in the repository."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
 
 
 class Outcome(Value):
-    """What `init` did: where the table is, which project it is, what was lost, if anything."""
+    """What `init` did: where the table is, which project it is, and what was lost, if anything."""
 
     database: str
     project: str
@@ -65,7 +65,7 @@ def initialise(
     owner_key: str | None = None,
     agent: str = "",
 ) -> Outcome:
-    """Make the repository ready; safe to repeat.
+    """Set the repository up. Safe to repeat.
 
     A repository whose recorded database is gone or is another one is refused, unless
     ``new_database`` starts afresh; what was there is kept beside the new one. A bare repository
@@ -163,7 +163,7 @@ def use(
 
 
 def default_project(repository: Repository) -> str:
-    """The normalised URL of origin, else the common directory."""
+    """The normalised URL of origin, or the common directory if there is no origin."""
     url = repository.settings.get(b"remote.origin.url")
     if url:
         return normalised_url(os.fsdecode(url))
@@ -206,9 +206,9 @@ def normalised_url(url: str) -> str:
 
 
 def take_out(common_dir: bytes) -> list[str]:
-    """Undo `init` in a repository: hooks, settings, and the database where it lies inside.
+    """Undo `init` in a repository: hooks, settings, and the database if it is inside.
 
-    Sentences that say what was done. A database elsewhere stays: others may share it.
+    Return sentences that say what was done. A database elsewhere stays: others may share it.
     """
     if not os.path.isdir(common_dir):
         return ["it is no longer there"]
@@ -267,7 +267,7 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
 
 
 def place(database: str) -> str:
-    """Where a database is that somebody names: a URL as it is, a path absolute."""
+    """The location of a database that was named: a URL as it is, a path made absolute."""
     refuse_unsupported(database)
     return database if is_url(database) else os.path.realpath(os.path.expanduser(database))
 

@@ -1,6 +1,6 @@
-"""One process at a time changes how a repository is guarded.
+"""A lock, so that only one process at a time changes how a repository is guarded.
 
-Two that chain the same hook at once would take our own hook for the one that was there before.
+Otherwise two that chain the same hook would mistake our hook for the user's own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SECONDS = 60
 
 @contextmanager
 def exclusively(common_dir: bytes) -> Iterator[None]:
-    """Hold the repository's set-up lock; UndecidedError where another holds it for too long."""
+    """Hold the repository's set-up lock; UndecidedError if another process holds it too long."""
     from filelock import FileLock, Timeout  # not for those who only look whether hooks are there
 
     path = os.fsdecode(os.path.join(common_dir, _NAME))
@@ -36,7 +36,7 @@ def exclusively(common_dir: bytes) -> Iterator[None]:
 
 
 def remove_files(common_dir: bytes) -> None:
-    """Remove the lock, and what the hooks have left in the folder of each worktree."""
+    """Remove the lock, and the files that the hooks left in each worktree's git folder."""
     folders = [common_dir]
     worktrees = os.path.join(common_dir, b"worktrees")
     if os.path.isdir(worktrees):

@@ -1,4 +1,4 @@
-"""A hooks folder of our own, for repositories whose ``core.hooksPath`` is not ours to write into.
+"""Our own hooks folder, for repositories whose ``core.hooksPath`` we must not write into.
 
 A relative one means another folder in every worktree, and a global one is every repository's. So
 core.hooksPath is set, locally and absolutely, to a folder in the common directory whose scripts run
@@ -21,7 +21,7 @@ _MEMORY = ("hooksPath", "formerHooksPath", "formerHooksPathLocal")
 
 
 class Setting(Value):
-    """A ``core.hooksPath`` and the scope of git's configuration that it stands in."""
+    """A value of ``core.hooksPath``, and the scope of git's configuration that sets it."""
 
     scope: str
     value: str
@@ -32,13 +32,13 @@ def folder_of(common_dir: bytes) -> str:
 
 
 def is_inside(path: str, common_dir: bytes) -> bool:
-    """Whether a hooks folder belongs to this repository alone, and to all its worktrees."""
+    """Whether a hooks folder belongs to this repository only, and serves all its worktrees."""
     common = os.path.realpath(os.fsdecode(common_dir))
     return os.path.isabs(path) and os.path.realpath(path).startswith(common + os.sep)
 
 
 def configured(cwd: bytes, common_dir: bytes) -> Setting | None:
-    """The ``core.hooksPath`` that git would follow if ours had never been set."""
+    """The ``core.hooksPath`` that git would use if we had never set ours."""
     found = None
     own = _own_values(cwd, common_dir)
     for scope, value in config.hooks_path_settings(cwd):
@@ -50,7 +50,7 @@ def configured(cwd: bytes, common_dir: bytes) -> Setting | None:
 
 
 def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
-    """Whether our hooks must not be written where this setting leads.
+    """Whether our hooks must not be written into the folder that this setting names.
 
     ConfigurationError where a setting of ours would not count either.
     """
@@ -74,9 +74,9 @@ def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
 
 
 def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[str, bytes]) -> None:
-    """Make our folder, with ``scripts`` and all that passes on, and have git use it.
+    """Make our folder, with ``scripts`` and the scripts that pass hooks on, and have git use it.
 
-    The hooks are there before git is told, so that no moment is unguarded.
+    The hooks are written before git is told, so that the repository is guarded at every moment.
     """
     folder = folder_of(common_dir)
     former = in_sh(root, setting.value)
@@ -106,7 +106,7 @@ def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[s
 
 
 def remove(cwd: bytes, common_dir: bytes) -> list[str]:
-    """Have git follow the former setting again, and take our scripts away; the hooks' names."""
+    """Restore the former setting and remove our scripts; return the names of the hooks."""
     local = config.local_hooks_paths(cwd)
     if len(local) == 1 and _is_own(cwd, common_dir, local[0], _own_values(cwd, common_dir)):
         was_local = config.recorded(cwd, "formerHooksPathLocal") == "true"
@@ -126,7 +126,7 @@ def remove(cwd: bytes, common_dir: bytes) -> list[str]:
 
 
 def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> list[str]:
-    """The hooks of the former folder that do not run now, because ours do not know of them."""
+    """The hooks of the former folder that do not run now, because we pass none on to them."""
     setting = configured(root, common_dir)
     if setting is None:
         return []
@@ -149,7 +149,7 @@ def _hooks_in(root: bytes, value: str) -> set[str]:
 
 
 def in_sh(root: bytes, value: str) -> str:
-    """The former folder as a hook names it: from where git runs it, and from its HOME."""
+    """The former folder as a script in sh writes it: relative to where git runs it, or to HOME."""
     if value == "~" or value.startswith("~/"):
         return f'"$HOME"{single_quoted(value[1:])}'
     if value.startswith(("~", "%(prefix)/")):
@@ -158,7 +158,7 @@ def in_sh(root: bytes, value: str) -> str:
 
 
 def _own_values(cwd: bytes, common_dir: bytes) -> tuple[str, ...]:
-    """What ours is called, here and where the repository was when it was set."""
+    """The paths of our folder: here, and where the repository was when it was set."""
     return folder_of(common_dir), config.recorded(cwd, "hooksPath") or ""
 
 

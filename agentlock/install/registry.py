@@ -1,4 +1,4 @@
-"""The list of repositories that agentlock was put into, so that an uninstall finds them all.
+"""The list of repositories that agentlock guards, so that an uninstall finds them all.
 
 It lies in the XDG data folder, beside the private environment that install.sh makes.
 """

@@ -1,4 +1,4 @@
-"""The sh scripts that git runs: their text, and which interpreters and programs they know."""
+"""The sh scripts that git runs: their text, and the interpreters that they know."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Pin = tuple[str, str]
 
 
 def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
-    """The script of a hook that asks agentlock, or tells it what was committed.
+    """The script of a hook that runs agentlock.
 
     ``former`` is the folder whose hook runs first, as sh would read it; "" where there is none.
     """
@@ -47,22 +47,22 @@ def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
 
 
 def passing(hook: str, former: str) -> bytes:
-    """The script of a hook that only runs what ``former`` holds of that name."""
+    """The script of a hook that only runs the hook of that name in the folder ``former``."""
     return _filled("pass.sh", HOOK=hook, FORMER=f"{former}/{hook}")
 
 
 def standing_in() -> bytes:
-    """What git's configuration sources, to see whether git's hooks folder has ours."""
+    """The script that git's configuration sources, to see if git's hooks folder has our hook."""
     return _filled("stand-in.sh")
 
 
 def current_pin() -> Pin:
-    """This interpreter and this program, by absolute path."""
+    """The absolute paths of this interpreter and this program."""
     return sys.executable, os.path.join(_package(), "__main__.py")
 
 
 def pins_of(script: bytes) -> list[Pin]:
-    """What a script of ours knows; nothing where it is damaged."""
+    """The interpreters and programs that a script of ours names; [] if it is damaged."""
     _, _, rest = script.partition(_PINS_BEGIN)
     block, end, _ = (_PINS_BEGIN + rest).partition(_PINS_END)
     try:
@@ -73,12 +73,12 @@ def pins_of(script: bytes) -> list[Pin]:
 
 
 def with_current(known: list[Pin]) -> list[Pin]:
-    """The current one first, then what was known, once each; the oldest are forgotten."""
+    """The current one, then the known ones, without repeats; the oldest are dropped."""
     return list(dict.fromkeys([current_pin(), *known]))[:_MOST_PINS]
 
 
 def is_usable(pin: Pin) -> bool:
-    """Whether the script would take it (``use`` in ask.sh)."""
+    """Whether the script could use it (``use`` in ask.sh)."""
     return os.access(pin[0], os.X_OK) and os.path.isfile(pin[1])
 
 
@@ -99,7 +99,7 @@ def _package() -> str:
 
 
 def _template(name: str) -> str:
-    """In a wheel the scripts lie inside the package, in a checkout beside it."""
+    """In a wheel the scripts are inside the package, in a checkout next to it."""
     for folder in (_package(), os.path.dirname(_package())):
         path = os.path.join(folder, "hooks", name)
         if os.path.isfile(path):
