@@ -182,7 +182,7 @@ class Policy(Value):
         (),
         "patterns",
         "files that need no reservation; the last pattern that matches decides, a leading ! "
-        "takes back, no pattern clears the list",
+        "makes an exception, no pattern clears the list",
     )
     max_ttl: int = _setting(
         24 * 3600 * MICROSECONDS,
@@ -193,13 +193,13 @@ class Policy(Value):
     allow_skip: bool = _setting(
         True,
         "switch",
-        "whether people may let one command pass, on the record",
+        "whether a person may let one command pass, which is logged",
     )
     retention: int | None = _setting(
         None,
         "duration",
         "how long to keep what has ended; each change removes a little of what is older "
-        "(all at once: agentlock db prune)",
+        "(to remove all of it: agentlock db prune)",
         shortest=3600 * MICROSECONDS,
     )
 

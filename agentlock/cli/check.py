@@ -1,4 +1,4 @@
-"""`agentlock check`: the verdict that the hooks would give."""
+"""`agentlock check`: the verdict that a hook would give."""
 
 from __future__ import annotations
 
@@ -44,15 +44,18 @@ _MOST_PATHS = 1_000_000
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--stdin", "from_stdin", is_flag=True, help="Read NUL-separated paths.")
-@click.option("--staged", is_flag=True, help="What is staged (the default).")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Check NUL-separated paths from stdin.")
+@click.option("--staged", is_flag=True, help="Check what is staged (the default).")
 @click.option(
-    "--range", "revisions", metavar="A..B", help="Would a push of these commits be refused now?"
+    "--range",
+    "revisions",
+    metavar="A..B",
+    help="Check commits by what is reserved now, as a push of them does.",
 )
 @click.option(
     "--since",
     metavar="WHEN",
-    help="HEAD's commits since then (2h, or a time), as of when each was made.",
+    help="Check HEAD's commits since then (2h, or a time) by what was reserved when each was made.",
 )
 @agent_option
 @json_option
@@ -67,10 +70,10 @@ def check(
     as_json: bool,
     timeout: str | None,
 ) -> int:
-    """Would a commit of these paths be refused? Exit 0: no, 1: yes, 3: cannot say.
+    """Tell whether a commit of these paths would be refused.
 
-    Of commits that there are, it lists those that would have been: with --range by what is
-    reserved now, with --since by what was reserved when each was made.
+    Exit 0: it would pass, 1: it would be refused, 3: cannot decide. With --range or --since, it
+    lists the existing commits that would be refused.
 
     \b
     Example:
@@ -97,7 +100,7 @@ def check(
 
 
 def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
-    """The verdict on paths and folders, as they would be committed now."""
+    """The verdict on a commit of these paths and folders."""
     name, folding = workspace.identity.name, workspace.folding
     with workspace.store(read_only=True) as store:
         verdict, now = verdict_on(store, workspace.repository, asked, name, folding)
@@ -110,7 +113,7 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
 def _check_commits(
     workspace: Workspace, revisions: str | None, since: str | None, *, as_json: bool
 ) -> int:
-    """The verdict on commits that there are; on stdout the refused ones, a line for each."""
+    """The verdict on existing commits; prints a line for each refused one."""
     name, folding = workspace.identity.name, workspace.folding
     with workspace.store(read_only=True) as store:
         if since is not None:
@@ -130,7 +133,7 @@ def _check_commits(
 
 
 def _line(commit: RefusedCommit) -> str:
-    """The oid, who made it, its subject and the paths that are not free, as far as they fit."""
+    """A refused commit: its oid, the agent, its subject, and the first of its refused paths."""
     paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
     paths += [path for path in commit.uncovered if path not in paths]
     shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)
@@ -152,11 +155,11 @@ def _ended(verdict: Verdict, *, as_json: bool) -> int:
 
 
 def _from_stdin() -> list[bytes]:
-    """The paths on stdin, of which no more is read than the limit and a byte."""
+    """The paths on stdin; no more is read than the limit and one byte."""
     given = sys.stdin.buffer.read(_MOST_BYTES + 1)
     if len(given) > _MOST_BYTES or given.count(b"\0") > _MOST_PATHS:
         raise UsageError(
             "stdin has more paths than one check can take",
-            fix=f"{_MOST_PATHS:,} paths in {_MOST_BYTES >> 20} MiB at most: check them in parts",
+            fix=f"check them in parts of at most {_MOST_PATHS:,} paths and {_MOST_BYTES >> 20} MiB",
         )
     return [path for path in given.split(b"\0") if path]

@@ -1,4 +1,4 @@
-"""`agentlock explain`: how a pattern is read, what it covers, whom it would meet and where."""
+"""`agentlock explain`: how a pattern is read, what it covers, and what it would meet."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _KINDS = {
-    "literal": "that one path",
-    "directory": "the directory and everything below it",
+    "literal": "a plain path",
+    "directory": "a directory with everything below it",
     "glob": "a glob, matched against whole paths",
 }
 
@@ -106,12 +106,12 @@ def _put(one: Explanation) -> None:
     files = count(len(one.covers), "tracked file")
     put(f"  covers     {files}{': ' if first else ''}{first}{more}")
     for path, matches in one.paths:
-        put(f"  {'matches ' if matches else 'not     '}   {text_of(path)}")
+        put(f"  {'matches ' if matches else 'no match'}   {text_of(path)}")
     for meeting in one.meets:
         number, agent, mode, theirs, lease, _ = reservation_row(meeting.reservation, one.now)
         where = text_of(meeting.witness)
         put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), at {where}")
     if not one.meets:
-        put("  meets      no live reservation of others")
+        put("  meets      no live reservation of other agents")
     for note in one.reading.notes:
         say(f"agentlock: note: {note}")

@@ -143,8 +143,8 @@ def _usage(error: click.ClickException) -> UsageError:
     # click 8.2 raises this where no command is given; its message is the whole help
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
         click.echo(context.get_help(), err=True)
-        return UsageError("no command is given", fix=hint)
-    return UsageError(error.format_message(), fix=hint)
+        return UsageError("no command is given", see=hint)
+    return UsageError(error.format_message(), see=hint)
 
 
 def _failed(error: AgentlockError, *, as_json: bool) -> int:

@@ -35,10 +35,10 @@ class Owner:
         self._given: str | None = None
 
     def require(self, repository: Repository, doing: str, *, timeout: int) -> str | None:
-        """Go on only if the owner's key is given, or none is kept; its hash.
+        """The hash of the owner's key, if the right key was given; None if the project has none.
 
-        ``doing`` is the command, for the refusal and the log. OwnerKeyError if the key is another
-        one or none is given.
+        OwnerKeyError if another key was given, or none. ``doing`` is the command, for the refusal
+        and the log.
         """
         opened = partial(migrated_table, repository, timeout=timeout)
         kept = owner_key.kept_for(repository, opened)
@@ -49,7 +49,7 @@ class Owner:
     def require_at(
         self, location: str, repository: Repository, doing: str, *, timeout: int
     ) -> str | None:
-        """The same for the key of any database, which need not be the repository's."""
+        """The same for the key of the database at ``location``, which may be another one."""
         kept = owner_key.kept_at(location, timeout)
         if kept is not None:
             opened = partial(migrated_table, repository, timeout=timeout)
@@ -67,7 +67,7 @@ class Owner:
 
 
 def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--owner-key-file`` and ``--owner-key-fd``, which the command gets as its ``owner``."""
+    """``--owner-key-file`` and ``--owner-key-fd``; the command gets an ``owner`` instead."""
 
     @wraps(function)
     def with_owner(*, owner_key_file: str | None, owner_key_fd: int | None, **options: Any) -> Any:
@@ -106,8 +106,9 @@ def _read(source: str | int) -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"the owner's key cannot be read from {source}: {why}", fix="name a file that holds it"
+            f"the owner's key cannot be read from {source}: {why}",
+            fix="name a file that has the key",
         ) from None
     if not key:
-        raise UsageError(f"{source} holds no key", fix="write the key alone into it, on one line")
+        raise UsageError(f"{source} holds no key", fix="write only the key into it, on one line")
     return key

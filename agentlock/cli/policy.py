@@ -49,7 +49,7 @@ def show(as_json: bool, timeout: str | None) -> None:
 
 
 def _settings() -> str:
-    """A paragraph about each setting, in two columns of at most 76 letters."""
+    """A paragraph for each setting, in two columns, at most 76 characters wide."""
     return "\n".join(
         fill(
             f"{values_of(setting)}: {setting.meaning}",

@@ -36,6 +36,7 @@ from agentlock.reservations.naming import Selection, stored_texts
 from agentlock.state import guard
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
+from agentlock.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,13 +195,11 @@ def _selection(
     workspace: Workspace, patterns: Sequence[str], ids: Sequence[int], *, everything: bool
 ) -> Selection:
     ways = [bool(patterns), bool(ids), everything]
-    if sum(ways) != 1:
-        many = (
-            "no reservation is named"
-            if not any(ways)
-            else "patterns, --id and --all exclude each other"
-        )
-        raise UsageError(many, fix="give patterns, or --id N, or --all")
+    fix = "give patterns, or --id N, or --all"
+    if not any(ways):
+        raise UsageError("no reservation is named", fix=fix)
+    if sum(ways) > 1:
+        raise UsageError("patterns, --id and --all exclude each other", fix=fix)
     named = tuple(stored_texts(os.fsencode(pattern), workspace.tree) for pattern in patterns)
     return Selection(patterns=named, ids=tuple(ids), all=everything)
 
@@ -231,8 +230,8 @@ def _warn_unguarded(workspace: Workspace) -> None:
     found = guard(workspace.repository)
     if found.is_in_place:
         return
-    missing = ", ".join(hook.hook for hook in found.lacking)
+    lacking = [hook.hook for hook in found.lacking]
     say(
-        f"agentlock: warning: git does not ask agentlock in {missing} here, so not everything is "
-        "stopped; fix: agentlock hooks install"
+        f"agentlock: warning: {', '.join(lacking)} {plural(len(lacking), 'does', 'do')} not run "
+        "agentlock here, so some changes are not guarded; fix: agentlock hooks install"
     )

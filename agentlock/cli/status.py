@@ -1,4 +1,4 @@
-"""`agentlock status`: who am I, is the guard in place, what do I hold, what would block me."""
+"""`agentlock status`: the agent, the guard, what the agent holds and what blocks it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _put_guard(guard: Guard, policy: Policy) -> None:
     fix = "fix: agentlock hooks install"
     if guard.is_in_place:
         merges = f" for commits and pushes, not for merges: {what}; {fix}"
-        proven = " (agentlock doctor proves it)"
+        proven = " (to prove it: agentlock doctor)"
         strict = ", strict" if guard.is_strict else ""
         put(f"guard     in place{strict}{merges if what else proven}")
         if any(hook.state == "not passed on" for hook in guard.hooks):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class _Identifier(click.types.IntParamType):
-    """The number of a reservation: SQLite and PostgreSQL count to 2**63 - 1."""
+    """The number of a reservation, which is at most 2**63 - 1 in SQLite and PostgreSQL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         number: int = super().convert(value, param, ctx)
@@ -49,7 +49,7 @@ IDENTIFIER = _Identifier()
 class Workspace:
     """The worktree that a command runs in, seen by one agent.
 
-    A bare repository will do where it is guarded (`init --server`), or is about to be.
+    It may be a bare repository if that is guarded (`init --server`), or is about to be.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ def moment_of(text: str, now: int) -> int:
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return int(moment.timestamp() * 1_000_000)
-    except (ValueError, OverflowError, OSError):  # no time, or none that this machine can place
+    except (ValueError, OverflowError, OSError):  # not a time, or out of range
         raise UsageError(
             f"{text!r} is neither a duration nor a time",
             fix="write it like 2h, or 2026-01-31T12:00:00Z",

@@ -290,7 +290,7 @@ def test_what_leads_git_elsewhere_does_not_lead_the_proof(pair: Repo, tmp_path: 
 
 
 def test_status_says_in_its_line_what_doctor_says(pair: Repo) -> None:
-    assert "guard     in place (agentlock doctor proves it)" in pair.agentlock("status").out
+    assert "guard     in place (to prove it: agentlock doctor)" in pair.agentlock("status").out
     hook_file(pair, "pre-merge-commit").unlink()
     told = pair.agentlock("status").out
     assert "not for merges: pre-merge-commit is missing; fix: agentlock hooks install" in told

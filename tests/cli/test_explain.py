@@ -1,4 +1,4 @@
-"""`agentlock explain`: how a pattern is read, what it covers, whom it would meet and where."""
+"""`agentlock explain`: how a pattern is read, what it covers, and what it would meet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def filled(repo: Repo) -> Repo:
     return repo
 
 
-def test_it_says_how_a_glob_is_read_what_it_covers_and_whom_it_meets(filled: Repo) -> None:
+def test_it_shows_how_a_glob_is_read_what_it_covers_and_what_it_meets(filled: Repo) -> None:
     (held,) = filled.reserve("BlueLake", "**/3.*")
     filled.reserve("GreenHill", "src/4.py")
     told = filled.agentlock("explain", "src/*.py", "src/3.py", "src/api/x.py", agent="GreenHill")
@@ -32,28 +32,30 @@ def test_it_says_how_a_glob_is_read_what_it_covers_and_whom_it_meets(filled: Rep
         "  stored as  /src/*.py",
         "  covers     7 tracked files: src/0.py, src/1.py, src/2.py, src/3.py, src/4.py, ...",
         "  matches    src/3.py",
-        "  not        src/api/x.py",
+        "  no match   src/api/x.py",
         f"  meets      **/3.*  BlueLake  exclusive  for a while  (id {held['id']}), at src/3.py",
     ]
 
 
-def test_a_pattern_that_meets_nobody_says_so(filled: Repo) -> None:
+def test_a_pattern_that_meets_nothing_is_told_so(filled: Repo) -> None:
     told = filled.agentlock("explain", "docs/")
     assert told.code == 0, told
     assert "  covers     0 tracked files\n" in told.out
-    assert "  meets      no live reservation of others\n" in told.out
+    assert "  meets      no live reservation of other agents\n" in told.out
 
 
-def test_a_name_with_brackets_that_exists_is_that_file_and_the_note_says_so(filled: Repo) -> None:
+def test_an_existing_name_with_brackets_is_read_as_that_file_and_a_note_says_so(
+    filled: Repo,
+) -> None:
     told = filled.agentlock("explain", "pages/[id].tsx")
-    assert "is read as that one path\n" in told.out
+    assert "is read as a plain path\n" in told.out
     assert r"  stored as  /pages/\[id].tsx" in told.out
     assert "--glob reads it as a pattern" in told.err
     as_glob = filled.agentlock("explain", "--glob", "pages/[id].tsx")
     assert "is read as a glob" in as_glob.out
 
 
-def test_braces_are_explained_one_by_one(filled: Repo) -> None:
+def test_each_alternative_of_a_brace_is_explained(filled: Repo) -> None:
     told = filled.agentlock("explain", "src/{1,2}.py", "--json")
     assert [one["pattern"] for one in told.json] == ["/src/1.py", "/src/2.py"]
 

@@ -309,7 +309,7 @@ def test_reserve_warns_if_the_hooks_are_not_in_place(table: Repo) -> None:
     shim.chmod(0o644)
     warned = table.agentlock("reserve", "a.py", agent=ME)
     assert warned.code == 0
-    assert "does not ask agentlock in pre-push" in warned.err
+    assert "pre-push does not run agentlock here" in warned.err
     assert "agentlock hooks install" in warned.err
 
 

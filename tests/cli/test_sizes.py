@@ -51,7 +51,7 @@ def test_a_gibibyte_of_paths_is_refused_in_bounded_memory(repo: Repo, chunk: byt
     done = fed(repo, chunk, *AGENTLOCK, "check", "--stdin")
     assert done.returncode == 2, done
     assert b"stdin has more paths than one check can take" in done.stderr
-    assert b"1,000,000 paths in 64 MiB at most" in done.stderr
+    assert b"at most 1,000,000 paths and 64 MiB" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
