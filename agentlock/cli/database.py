@@ -73,7 +73,7 @@ def run_migrations(as_json: bool, timeout: str | None) -> None:
 @json_option
 @timeout_option
 def check(repair: bool, as_json: bool, timeout: str | None) -> int:
-    """Look for damage: in the file, between rows, and two agents holding one path.
+    """Look for damage, and for two agents that hold the same path.
 
     Exit 0: undamaged, 1: something is wrong, 3: it cannot be read. --repair ends the newer of two
     reservations that overlap and tells its holder; damage to the file itself needs a backup.

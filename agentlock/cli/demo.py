@@ -41,7 +41,7 @@ _REFUSED_STEPS = (5, 7)
 
 @click.command()
 def demo() -> None:
-    """Show it at work in a scratch repository: two agents, one refused commit.
+    """Show two agents and a refused commit in a scratch repository.
 
     \b
     Example:

@@ -48,7 +48,7 @@ def explain(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Show how a pattern is read, what it covers, and what it would meet.
+    """Show how a pattern is read, what it covers and what it meets.
 
     With paths, show which of them it matches. Your own reservations are not counted.
 

@@ -39,7 +39,7 @@ do not exist yet can be reserved too; write `folder/` for everything below a fol
 @click.command()
 @click.option("--write", "file", metavar="FILE", help="Write it into FILE, or update it there.")
 def guide(file: str | None) -> None:
-    """Print the text that teaches an agent to reserve, check, renew and release.
+    """Print the guide that teaches an agent to use agentlock.
 
     \b
     Example:

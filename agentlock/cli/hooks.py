@@ -44,7 +44,7 @@ def hooks() -> None:
 @owner_options
 @json_option
 def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
-    """Install the hooks for all worktrees; yours are kept and run first.
+    """Install the hooks for all worktrees; yours still run first.
 
     --strict adds reference-transaction, which also stops fast-forwards, resets and plumbing that
     bring a commit over a reserved path to a branch. Without an option it stays as it is.

@@ -36,7 +36,7 @@ def log(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Print the events: grants, renewals, releases, expiries, refusals, policy changes.
+    """Print the log: what was reserved, released, refused or changed.
 
     \b
     Example:

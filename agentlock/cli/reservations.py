@@ -169,7 +169,7 @@ def release(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Give up what you hold; with --force, end what another agent holds.
+    """Give up what you hold; --force ends what another agent holds.
 
     \b
     Example:

@@ -37,7 +37,7 @@ _SHOWN = 10
 @json_option
 @timeout_option
 def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
-    """Show your name, the guard's state, what you hold and what blocks you.
+    """Show your name, the guard, what you hold and what blocks you.
 
     \b
     Example:

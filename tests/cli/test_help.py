@@ -87,6 +87,16 @@ def test_every_command_has_help_with_an_example_and_a_word_on_each_option(
             assert parameter.help, f"{path} {parameter.name}"
 
 
+@pytest.mark.parametrize("path", [path for path in TREE if isinstance(TREE[path], click.Group)])
+def test_the_summary_of_each_command_fits_a_terminal_of_80_columns(
+    path: tuple[str, ...], tmp_path: Path
+) -> None:
+    told = run(*AGENTLOCK, *path, "--help", cwd=tmp_path, env={"COLUMNS": "80"})
+    summaries = told.out.partition("\nCommands:\n")[2].splitlines()
+    assert summaries
+    assert [line for line in summaries if line.endswith("...") or len(line) > 80] == []
+
+
 @pytest.mark.parametrize("path", TREE, ids=lambda path: " ".join(path) or "agentlock")
 def test_every_example_is_a_command_line_that_parses(path: tuple[str, ...]) -> None:
     lines = [line.partition("   (")[0] for line in example_lines(TREE[path])]
