@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agentlock.duration import format_duration
+from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, REFUSED, RENEWED
 from agentlock.model import MICROSECONDS, SETTINGS, Conflict, Reservation, Value
@@ -160,7 +160,7 @@ def renew(
         for held in chosen:
             if not held.is_live(now):
                 raise RefusedError(
-                    f"reservation {held.id} ({shown(held)}) has ended, so it cannot be renewed",
+                    f"reservation {held.id} ({shown(held)}) {_end(held, now)}",
                     fix="reserve it again, and check what changed meanwhile",
                 )
         store.agents.register(agent, now)
@@ -168,6 +168,12 @@ def renew(
             store.reservations.extend(held, RENEWED, now, expires=max(held.expires_ts, now + ttl))
             for held in chosen
         ]
+
+
+def _end(held: Reservation, now: int) -> str:
+    if held.released_ts is not None:
+        return f"was released {format_remaining(now - held.released_ts)} ago"
+    return f"expired {format_remaining(now - held.expires_ts)} ago"
 
 
 def _grant(

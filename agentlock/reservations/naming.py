@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import Reservation, Value
-from agentlock.patterns.matching import compile_pattern
+from agentlock.patterns.matching import compile_pattern, displayed
 from agentlock.patterns.syntax import read_pattern, read_patterns
 from agentlock.text import storable
 
@@ -118,4 +118,5 @@ def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> N
 
 
 def shown(held: Reservation) -> str:
-    return storable(held.pattern)
+    """The pattern of a reservation as messages and the log show it."""
+    return storable(displayed(held.pattern))

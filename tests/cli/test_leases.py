@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -167,19 +168,37 @@ def test_a_reason_given_again_is_the_new_reason(table: Repo) -> None:
     assert (first["id"], again["reason"]) == (again["id"], "two")
 
 
-@pytest.mark.parametrize("naming", [("a.py",), ("--id", "{id}"), ("--all",)])
-def test_an_expired_lease_cannot_be_renewed(table: Repo, naming: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("naming", "message"),
+    [
+        (("a.py",), r"reservation {id} \(a\.py\) expired \d+s ago"),
+        (("--id", "{id}"), r"reservation {id} \(a\.py\) expired \d+s ago"),
+        (("--all",), "GreenHill holds nothing"),
+    ],
+)
+def test_an_expired_lease_cannot_be_renewed(
+    table: Repo, naming: tuple[str, ...], message: str
+) -> None:
     (held,) = table.reserve(ME, "a.py")
     table.expire()
     arguments = [word.format(id=held["id"]) for word in naming]
     renewed = table.agentlock("renew", "--json", *arguments, agent=ME)
     assert renewed.code == 1
     assert renewed.json["error"]["kind"] == "refused"
+    assert re.fullmatch(message.format(id=held["id"]), renewed.json["error"]["message"])
     assert "reserve" in renewed.json["error"]["hint"]
     assert table.live() == []
     (again,) = table.reserve(ME, "a.py")
     assert again["id"] > held["id"]
     assert again["fence"] > held["fence"]
+
+
+def test_a_released_reservation_cannot_be_renewed(table: Repo) -> None:
+    (held,) = table.reserve(ME, "a.py")
+    assert table.agentlock("release", "--all", agent=ME).code == 0
+    renewed = table.agentlock("renew", "--id", str(held["id"]), agent=ME)
+    assert renewed.code == 1
+    assert re.search(r"reservation \d+ \(a\.py\) was released \d+s ago\n", renewed.err)
 
 
 def test_what_another_agent_took_after_expiry_cannot_be_taken_back(table: Repo) -> None:
