@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def table(place: Path, home: Path) -> Repo:
-    """BlueLake holds src/ for the whole file; no test here changes that."""
+    """BlueLake holds src/; no test changes that."""
     assert home.exists()
     repo = Repo(place / "repo")
     if not repo.path.exists():
@@ -163,7 +163,7 @@ def test_renew_and_release_print_what_they_changed(table: Repo) -> None:
     assert released["released"][0]["released_ts"] is not None
 
 
-def test_the_other_commands_print_the_keys_that_are_documented_by_this_test(table: Repo) -> None:
+def test_the_other_commands_print_these_keys(table: Repo) -> None:
     def keys(*command: str) -> list[str]:
         data = table.agentlock(*command, "--json", agent=OTHER).json
         return list(data[0] if isinstance(data, list) else data)
@@ -265,7 +265,7 @@ NAMES = [b"\xff\xfe.py", b"caf\xc3\xa9.py", b"new\nline", b'q"uote', b"\x1b[31m"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_of_any_bytes_survives_the_way_through_json(repo: Repo, name: bytes) -> None:
+def test_a_name_of_any_bytes_survives_json(repo: Repo, name: bytes) -> None:
     command = (*AGENTLOCK, "reserve", "--json", "--literal", b"./" + name)
     environment = {**os.environ, "AGENTLOCK_AGENT": HOLDER}
     done = subprocess.run(command, cwd=repo.path, env=environment, capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""What people see: plain lines in a pipe, a table in a terminal, never a raw control character."""
+"""What is printed: plain lines in a pipe, a table in a terminal, no raw control character."""
 
 from __future__ import annotations
 
@@ -249,7 +249,9 @@ def without_lease(text: str) -> str:
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colours_gets_none(table: Repo, variables: dict[str, str]) -> None:
+def test_no_colours_are_printed_if_the_environment_says_so(
+    table: Repo, variables: dict[str, str]
+) -> None:
     code, shown = in_a_terminal(table, "list", env=variables)
     assert code == 0
     assert "\x1b[3" not in shown
@@ -263,7 +265,7 @@ def test_markup_in_a_name_or_reason_is_shown_as_it_is(repo: Repo) -> None:
     assert "[bold]" in shown.replace("\\", "")
 
 
-def test_a_terminal_that_cannot_show_a_letter_gets_its_escape(repo: Repo) -> None:
+def test_a_character_that_the_terminal_cannot_show_is_escaped(repo: Repo) -> None:
     repo.reserve(HOLDER, "--literal", "gr\u00fc\u00df\u65e5.py", "--reason", "sch\u00f6n")
     ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONCOERCECLOCALE": "0"}
     for command in (("list",), ("show", "1"), ("status",), ("log",)):

@@ -1,4 +1,4 @@
-"""The owner's key: once a project has one, whatever weakens the guard asks for it."""
+"""The owner's key: if a project has one, every command that weakens the guard needs it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def owned(made_once: MadeOnce, tmp_path: Path) -> Owned:
 
 
 def state(repo: Repo) -> object:
-    """All that the commands below could change, but for the log."""
+    """Everything that the commands below could change, except the log."""
     tables = ("projects", "file_reservations", "database_identity")
     hooks = repo.path / ".git" / "hooks"
     return (
@@ -104,7 +104,7 @@ def test_two_keys_are_not_alike(new_repo: Callable[..., Repo]) -> None:
     assert keys[0] != keys[1]
 
 
-# Who is asked
+# Which commands need it
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "policy set": ("policy", "set", "enforcement", "warn", *WHY),
@@ -122,7 +122,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("doing", COMMANDS)
-def test_what_weakens_the_guard_is_for_the_owner(owned: Owned, tmp_path: Path, doing: str) -> None:
+def test_what_weakens_the_guard_needs_the_owners_key(
+    owned: Owned, tmp_path: Path, doing: str
+) -> None:
     repo, command = owned.repo, COMMANDS[doing]
     before = state(repo)
     (tmp_path / "wrong").write_text("not the key\n", encoding="utf-8")
@@ -138,10 +140,15 @@ def test_what_weakens_the_guard_is_for_the_owner(owned: Owned, tmp_path: Path, d
     assert events(repo, "refused") == [f"{doing} without the owner's key"] * 2
     done = repo.agentlock(*command, "--owner-key-file", "../key", agent=OTHER)
     assert done.code == 0, done
-    assert state(repo) != before or doing in ("db copy", "db prune")
+    if doing == "db copy":
+        assert (tmp_path / "copy.sqlite3").exists()
+    elif doing == "db prune":
+        assert len(events(repo, "pruned")) == 1
+    else:
+        assert state(repo) != before
 
 
-def test_taking_the_hooks_out_everywhere_asks_for_each_repository(
+def test_removing_the_hooks_everywhere_needs_the_key_of_each_repository(
     owned: Owned, tmp_path: Path
 ) -> None:
     shutil.copytree(owned.repo.path, tmp_path / "second", symlinks=True)
@@ -160,7 +167,7 @@ def test_taking_the_hooks_out_everywhere_asks_for_each_repository(
     assert not owned.repo.database.exists()
 
 
-def test_what_agents_do_every_day_asks_for_nothing(owned: Owned) -> None:
+def test_everyday_commands_need_no_key(owned: Owned) -> None:
     for command in (
         ("init",),
         ("init", "--project", owned.repo.must("config", "agentlock.project")),
@@ -178,11 +185,11 @@ def test_what_agents_do_every_day_asks_for_nothing(owned: Owned) -> None:
         assert done.code == 0, (command, done)
 
 
-def test_a_project_without_a_key_asks_for_none(repo: Repo) -> None:
+def test_a_project_without_an_owner_needs_no_key(repo: Repo) -> None:
     assert repo.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 0
 
 
-def test_what_is_wrong_in_itself_is_told_before_a_key_is_wanted(owned: Owned) -> None:
+def test_wrong_input_is_refused_before_the_key_is_asked_for(owned: Owned) -> None:
     for command in (
         ("policy", "set", "enforcement", "maybe", *WHY),
         ("policy", "set", "enforcement", "warn"),
@@ -196,7 +203,9 @@ def test_what_is_wrong_in_itself_is_told_before_a_key_is_wanted(owned: Owned) ->
 # How it is given
 
 
-def test_the_key_is_taken_from_a_descriptor_or_a_variable_that_names_a_file(owned: Owned) -> None:
+def test_the_key_is_read_from_a_descriptor_or_from_the_file_that_a_variable_names(
+    owned: Owned,
+) -> None:
     setting = ("policy", "set", "max_ttl", "8h", *WHY)
     given = owned.repo.agentlock(*setting, "--owner-key-fd", "0", stdin=owned.key.encode())
     assert given.code == 0, given
@@ -213,7 +222,7 @@ def test_the_key_is_taken_from_a_descriptor_or_a_variable_that_names_a_file(owne
         (("--owner-key-fd", "0"), "0 holds no key"),
     ],
 )
-def test_a_key_that_cannot_be_read_is_wrong_input(
+def test_a_key_file_that_cannot_be_read_is_a_usage_error(
     owned: Owned, options: tuple[str, ...], said: str
 ) -> None:
     before = state(owned.repo)
@@ -223,7 +232,7 @@ def test_a_key_that_cannot_be_read_is_wrong_input(
     assert state(owned.repo) == before
 
 
-def test_at_a_terminal_the_reason_and_the_key_are_asked_for_and_the_key_is_not_echoed(
+def test_a_terminal_is_asked_for_the_reason_and_the_key_and_does_not_show_the_key(
     owned: Owned,
 ) -> None:
     answers = {"Why": "short shifts", "owner's key": owned.key}
@@ -237,11 +246,13 @@ def test_at_a_terminal_the_reason_and_the_key_are_asked_for_and_the_key_is_not_e
     assert "not the owner's key" in shown
 
 
-# A key outlives what is done to its table
+# Losing or changing the table
 
 
 @pytest.mark.parametrize("fate", ["gone", "damaged", "another key", "no key"])
-def test_the_question_stays_whatever_becomes_of_the_table(owned: Owned, fate: str) -> None:
+def test_the_key_is_still_needed_after_the_table_was_lost_or_changed(
+    owned: Owned, fate: str
+) -> None:
     repo = owned.repo
     if fate == "gone":
         repo.database.unlink()
@@ -260,7 +271,7 @@ def test_the_question_stays_whatever_becomes_of_the_table(owned: Owned, fate: st
     assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
 
 
-def test_no_setting_but_the_repositorys_own_says_whose_key_is_asked_for(owned: Owned) -> None:
+def test_only_the_repositorys_own_setting_tells_which_key_is_needed(owned: Owned) -> None:
     owned.repo.database.unlink()
     theirs = {
         "GIT_CONFIG_COUNT": "1",
@@ -272,7 +283,7 @@ def test_no_setting_but_the_repositorys_own_says_whose_key_is_asked_for(owned: O
     assert done.code == 1, done
 
 
-def test_a_backup_from_before_the_key_does_not_take_it_away(owned: Owned) -> None:
+def test_restoring_a_backup_from_before_the_key_keeps_the_key(owned: Owned) -> None:
     done = owned.repo.agentlock("db", "restore", "../before.sqlite3", "--owner-key-file", "../key")
     assert done.code == 0, done
     assert owned.repo.agentlock("policy", "set", "enforcement", "warn", *WHY).code == 1
@@ -305,7 +316,7 @@ def test_a_new_key_replaces_the_old_one_in_every_clone(owned: Owned, tmp_path: P
 
 
 @pytest.mark.parametrize("option", ["--new-database", "--owner-key"])
-def test_who_joins_a_database_that_has_an_owner_cannot_take_it_over(
+def test_joining_a_database_that_has_an_owner_cannot_replace_the_key(
     owned: Owned, new_repo: Callable[..., Repo], option: str
 ) -> None:
     clone = new_repo("clone")
@@ -316,14 +327,14 @@ def test_who_joins_a_database_that_has_an_owner_cannot_take_it_over(
     assert clone.agentlock("policy", "set", "max_ttl", "8h", *WHY).code == 1
 
 
-def test_doctor_tells_of_a_table_that_has_lost_the_key(owned: Owned) -> None:
+def test_doctor_reports_a_table_that_has_lost_the_key(owned: Owned) -> None:
     owned.repo.sql("UPDATE database_identity SET owner_key = NULL")
     doctor = owned.repo.agentlock("doctor", agent=OTHER)
     assert doctor.code == 0, doctor
     assert "owner's key: the table has lost it" in doctor.out
 
 
-# The escape hatch
+# Skips
 
 
 def skipping(owned: Owned, **variables: str) -> Result:
@@ -333,7 +344,7 @@ def skipping(owned: Owned, **variables: str) -> Result:
     return owned.repo.git("commit", "-qm", "change", agent=OTHER, env=environment)
 
 
-def test_the_escape_hatch_opens_with_the_key_alone(owned: Owned, tmp_path: Path) -> None:
+def test_a_skip_needs_the_owners_key(owned: Owned, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("not the key", encoding="utf-8")
     for variables in ({}, {FILE: str(tmp_path / "wrong")}, {FILE: str(tmp_path)}, {FILE: ""}):
         refused = skipping(owned, **variables)
@@ -351,7 +362,7 @@ def test_the_escape_hatch_opens_with_the_key_alone(owned: Owned, tmp_path: Path)
     assert "prod is down" in skipped
 
 
-def test_the_hatch_asks_for_the_recorded_key_where_the_table_has_lost_it(owned: Owned) -> None:
+def test_a_skip_needs_the_recorded_key_if_the_table_has_lost_it(owned: Owned) -> None:
     owned.repo.sql("UPDATE database_identity SET owner_key = NULL")
     assert skipping(owned).code == 1
     assert skipping(owned, **{FILE: str(owned.key_file)}).code == 0
@@ -363,7 +374,7 @@ def test_the_hatch_asks_for_the_recorded_key_where_the_table_has_lost_it(owned: 
 def test_a_table_on_a_server_has_an_owner_too(
     owned: Owned, postgresql: Server, tmp_path: Path
 ) -> None:
-    """And keeps the key of the table that a project comes from."""
+    """It also keeps the key of the table that a project was copied from."""
     repo, url = owned.repo, postgresql.database()
     given = ("--owner-key-file", "../key")
     copied = repo.agentlock("db", "copy", str(repo.database), url, *given)

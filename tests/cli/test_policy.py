@@ -59,7 +59,7 @@ def events(repo: Repo, kind: str) -> list[dict[str, Any]]:
 # show and set
 
 
-def test_the_default_policy_blocks_and_demands_nothing(project: Repo) -> None:
+def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) -> None:
     shown = project.agentlock("policy", "show", "--json").json
     assert shown == {
         "enforcement": "block",
@@ -79,7 +79,7 @@ def test_the_default_policy_blocks_and_demands_nothing(project: Repo) -> None:
     ]
 
 
-def test_settings_are_set_one_by_one_or_together_and_logged_with_who_and_why(
+def test_one_or_several_settings_are_changed_and_logged_with_agent_and_reason(
     project: Repo,
 ) -> None:
     set_policy(project, "max_ttl", "8h", "--reason", "short shifts", agent=OTHER)
@@ -107,11 +107,11 @@ def test_one_wrong_setting_among_several_changes_nothing(project: Repo) -> None:
 # enforcement
 
 
-def test_block_refuses(project: Repo) -> None:
+def test_with_enforcement_block_a_commit_is_refused(project: Repo) -> None:
     assert commit(project, "src/x.py").code == 1
 
 
-def test_warn_tells_and_lets_through(project: Repo) -> None:
+def test_with_enforcement_warn_a_commit_passes_with_a_warning(project: Repo) -> None:
     set_policy(project, "enforcement", "warn")
     change(project, "src/x.py")
     checked = project.agentlock("check", "--json", agent=OTHER)
@@ -125,7 +125,7 @@ def test_warn_tells_and_lets_through(project: Repo) -> None:
     assert "only warns" in project.agentlock("status", agent=OTHER).out
 
 
-def test_warn_still_refuses_where_the_table_cannot_be_read(project: Repo) -> None:
+def test_with_enforcement_warn_an_unreadable_table_still_refuses(project: Repo) -> None:
     set_policy(project, "enforcement", "warn")
     project.database.write_bytes(b"nonsense")
     assert commit(project, "docs/y.md").code == 1
@@ -165,7 +165,7 @@ def test_only_a_live_reservation_of_ones_own_covers(project: Repo, ended: str) -
     assert commit(project, "docs/y.md", agent=None).code == 1
 
 
-def test_a_path_that_is_both_held_and_not_covered_is_told_once(project: Repo) -> None:
+def test_a_path_that_is_both_held_and_not_covered_is_shown_once(project: Repo) -> None:
     set_policy(project, "require_reservation", "on")
     refused = commit(project, "src/x.py", "outside.py")
     assert "1 of 2 paths is reserved by others, 1 of 2 paths is not reserved by you" in refused.err
@@ -189,7 +189,7 @@ def test_a_path_that_is_both_held_and_not_covered_is_told_once(project: Repo) ->
         (("outside.py",), ("docs/outside.py",), 1),
     ],
 )
-def test_what_is_exempt_needs_no_reservation_and_the_last_line_decides(
+def test_exempt_files_need_no_reservation_and_the_last_pattern_decides(
     project: Repo, exempt: tuple[str, ...], names: tuple[str, ...], code: int
 ) -> None:
     set_policy(project, "require_reservation", "on")
@@ -197,10 +197,10 @@ def test_what_is_exempt_needs_no_reservation_and_the_last_line_decides(
     assert commit(project, *names).code == code
 
 
-def test_an_exempt_pattern_has_nothing_to_do_with_the_folders_of_the_machine(
+def test_an_exempt_pattern_never_means_a_folder_outside_the_repository(
     project: Repo, tmp_path: Path
 ) -> None:
-    """/bin, /lib, /tmp or /var may be symbolic links outside; bin/ here is bin/ all the same."""
+    """/bin, /lib, /tmp and /var may be symbolic links; bin/ here is still only bin/."""
     assert tmp_path.exists()
     set_policy(project, "require_reservation", "on")
     set_policy(project, "exempt", "bin/**", "lib/x.py", "tmp/**", "var/*")
@@ -208,13 +208,13 @@ def test_an_exempt_pattern_has_nothing_to_do_with_the_folders_of_the_machine(
     assert commit(project, *names).code == 0
 
 
-def test_being_exempt_opens_nothing_that_another_holds(project: Repo) -> None:
+def test_an_exempt_file_that_another_agent_holds_is_refused(project: Repo) -> None:
     set_policy(project, "require_reservation", "on")
     set_policy(project, "exempt", "src/**")
     assert commit(project, "src/x.py").code == 1
 
 
-def test_a_push_must_be_covered_as_well(project: Repo, tmp_path: Path) -> None:
+def test_a_push_must_be_covered_too(project: Repo, tmp_path: Path) -> None:
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
     assert commit(project, "docs/y.md").code == 0
@@ -234,7 +234,7 @@ def test_no_lease_is_longer_than_max_ttl(project: Repo, command: tuple[str, ...]
     assert project.agentlock(*command, "--ttl", "2h", agent=HOLDER).code == 0
 
 
-def test_a_max_ttl_under_the_default_lease_is_said_with_what_to_type(project: Repo) -> None:
+def test_a_default_lease_over_max_ttl_is_refused_and_the_fix_works(project: Repo) -> None:
     set_policy(project, "max_ttl", "30m")
     refused = project.agentlock("reserve", "a.py", agent=OTHER)
     assert refused.code == 2
@@ -246,7 +246,7 @@ def test_a_max_ttl_under_the_default_lease_is_said_with_what_to_type(project: Re
 
 
 @pytest.mark.parametrize("agent", [OTHER, None])
-def test_a_person_passes_one_command_on_the_record(project: Repo, agent: str | None) -> None:
+def test_a_skip_lets_one_commit_pass_and_is_logged(project: Repo, agent: str | None) -> None:
     passed = commit(project, "src/x.py", "docs/y.md", agent=agent, env={SKIP: "prod is down"})
     assert passed.code == 0, passed
     (event,) = events(project, "skipped")
@@ -258,7 +258,7 @@ def test_a_person_passes_one_command_on_the_record(project: Repo, agent: str | N
     assert commit(project, "src/x.py", agent=agent).code == 1
 
 
-def test_a_push_is_passed_on_the_record_too(project: Repo, tmp_path: Path) -> None:
+def test_a_skip_lets_a_push_pass_and_is_logged(project: Repo, tmp_path: Path) -> None:
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
     pushed = project.git("push", "-q", "origin", "main", agent=OTHER, env={SKIP: "release"})
@@ -267,12 +267,14 @@ def test_a_push_is_passed_on_the_record_too(project: Repo, tmp_path: Path) -> No
     assert event["detail"].startswith("push by ")
 
 
-def test_nothing_is_recorded_where_nothing_was_in_the_way(project: Repo) -> None:
+def test_a_skip_of_a_commit_that_would_pass_anyway_is_not_logged(project: Repo) -> None:
     assert commit(project, "docs/y.md", env={SKIP: "just in case"}).code == 0
     assert events(project, "skipped") == []
 
 
-def test_every_agent_sees_for_a_day_what_went_round_the_rules_and_why(project: Repo) -> None:
+def test_status_shows_every_agent_for_a_day_what_changed_or_bypassed_the_rules(
+    project: Repo,
+) -> None:
     set_policy(project, "max_ttl", "8h", "--reason", "short shifts", agent=OTHER)
     forced = ("release", "src/", "--force", "--reason", "it has crashed")
     assert project.agentlock(*forced, agent=OTHER).code == 0
@@ -300,7 +302,7 @@ def test_status_shows_the_newest_of_many_interventions(project: Repo) -> None:
     assert "and 2 more: agentlock log --since 24h" in said
 
 
-def test_doctor_warns_of_skips_and_calls_the_guard_in_place_all_the_same(project: Repo) -> None:
+def test_doctor_warns_about_skips_and_still_calls_the_guard_in_place(project: Repo) -> None:
     assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 0
     doctor = project.agentlock("doctor", "--json", agent=OTHER)
     assert doctor.code == 0
@@ -312,14 +314,14 @@ def test_doctor_warns_of_skips_and_calls_the_guard_in_place_all_the_same(project
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\t\n"])
-def test_an_empty_reason_passes_nothing(project: Repo, reason: str) -> None:
+def test_a_skip_without_a_reason_is_refused(project: Repo, reason: str) -> None:
     assert commit(project, "src/x.py", env={SKIP: reason}).code == 1
     assert events(project, "skipped") == []
     (refused,) = events(project, "refused")
     assert refused["detail"].startswith("commit, and a skip without a reason (1 of 1 path")
 
 
-def test_a_reason_that_is_too_long_passes_nothing_and_is_told_the_limit(project: Repo) -> None:
+def test_a_skip_with_too_long_a_reason_is_refused_and_the_limit_is_shown(project: Repo) -> None:
     change(project, "src/x.py")
     shim = str(project.path / ".git" / "hooks" / "pre-commit")
     refused = run(shim, cwd=project.path, agent=OTHER, env={SKIP: "r" * 1001})
@@ -331,7 +333,7 @@ def test_a_reason_that_is_too_long_passes_nothing_and_is_told_the_limit(project:
     assert commit(project, "src/x.py", env={SKIP: "r" * 1000}).code == 0
 
 
-def test_a_project_can_switch_the_hatch_off(project: Repo) -> None:
+def test_a_project_can_forbid_skips(project: Repo) -> None:
     set_policy(project, "allow_skip", "off")
     assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
     assert events(project, "skipped") == []
@@ -339,7 +341,7 @@ def test_a_project_can_switch_the_hatch_off(project: Repo) -> None:
     assert refused["detail"].startswith("commit, and a skip without a policy that allows it (")
 
 
-def test_where_it_cannot_be_recorded_nothing_passes(project: Repo) -> None:
+def test_a_skip_that_cannot_be_logged_is_refused(project: Repo) -> None:
     environment = {SKIP: "prod is down", "AGENTLOCK_TIMEOUT": "0.3"}
     with closing(sqlite3.connect(project.database, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -356,19 +358,19 @@ def test_where_it_cannot_be_recorded_nothing_passes(project: Repo) -> None:
         connection.execute("ROLLBACK")
 
 
-def test_where_the_table_cannot_be_read_no_reason_helps(project: Repo) -> None:
+def test_a_skip_is_refused_if_the_table_is_missing(project: Repo) -> None:
     project.database.unlink()
     assert commit(project, "docs/y.md", env={SKIP: "prod is down"}).code == 1
     assert not project.database.exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_table_that_cannot_be_written_passes_nothing(project: Repo) -> None:
+def test_a_skip_is_refused_if_the_table_is_read_only(project: Repo) -> None:
     project.database.chmod(0o400)
     assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
 
 
-def test_no_help_and_no_guide_tells_of_a_way_round(project: Repo) -> None:
+def test_no_help_text_and_no_guide_mentions_a_bypass(project: Repo) -> None:
     subcommands: list[tuple[str, ...]] = [(name,) for name in COMMANDS]
     subcommands += [("policy", "set"), ("policy", "show"), ("hooks", "install")]
     for words in [(), *subcommands]:

@@ -1,4 +1,4 @@
-"""What has ended long ago is removed: at once, or a little with each change."""
+"""What ended long ago is removed: all at once, or a little with each change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHY = ("--reason", "the disk is small")
 
 
 def age(repo: Repo) -> None:
-    """Let everything have happened in 1970."""
+    """Date everything back to 1970."""
     repo.sql("DROP TRIGGER events_are_not_rewritten")
     repo.sql("UPDATE events SET created_ts = id")
     repo.sql("UPDATE file_reservations SET created_ts = id, released_ts = id, expires_ts = id")
@@ -52,7 +52,7 @@ def test_prune_removes_what_ended_and_says_so_in_the_log(repo: Repo) -> None:
     assert repo.sql("PRAGMA foreign_key_check") == []
 
 
-def test_numbers_of_what_is_gone_are_never_given_again(repo: Repo) -> None:
+def test_ids_and_fences_of_removed_rows_are_never_used_again(repo: Repo) -> None:
     (first,) = repo.reserve("A", "a.py")
     age(repo)
     assert repo.agentlock("db", "prune", "--older-than", "1h").code == 0
@@ -61,7 +61,7 @@ def test_numbers_of_what_is_gone_are_never_given_again(repo: Repo) -> None:
     assert second["fence"] > first["fence"]
 
 
-def test_a_reservation_that_is_held_is_kept_however_old_it_is(repo: Repo) -> None:
+def test_a_live_reservation_is_kept_however_old_it_is(repo: Repo) -> None:
     repo.reserve("A", "a.py")
     repo.sql("UPDATE file_reservations SET created_ts = 1")
     assert repo.agentlock("db", "prune", "--older-than", "1h").code == 0
@@ -69,7 +69,7 @@ def test_a_reservation_that_is_held_is_kept_however_old_it_is(repo: Repo) -> Non
     assert repo.agentlock("reserve", "a.py", agent="B").code == 1
 
 
-def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -> None:
+def test_prune_takes_the_age_from_the_policy_if_none_is_given(repo: Repo) -> None:
     asked = repo.agentlock("db", "prune")
     assert asked.code == 2
     assert "--older-than" in asked.err
@@ -84,9 +84,7 @@ def test_prune_takes_its_age_from_the_policy_and_else_asks_for_one(repo: Repo) -
     "arguments",
     [("db", "prune", "--older-than", "59m"), ("policy", "set", "retention", "1s")],
 )
-def test_a_retention_that_commands_under_way_could_outlive_is_refused(
-    repo: Repo, arguments: tuple[str, ...]
-) -> None:
+def test_a_retention_under_an_hour_is_refused(repo: Repo, arguments: tuple[str, ...]) -> None:
     log_old_events(repo, 1)
     result = repo.agentlock(*arguments)
     assert result.code == 2
@@ -94,13 +92,13 @@ def test_a_retention_that_commands_under_way_could_outlive_is_refused(
     assert old_events(repo) == 1
 
 
-def test_without_a_retention_nothing_is_ever_removed(repo: Repo) -> None:
+def test_without_a_retention_nothing_is_removed(repo: Repo) -> None:
     log_old_events(repo, 2 * BITE)
     repo.reserve("A", "a.py")
     assert old_events(repo) == 2 * BITE
 
 
-def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
+def test_with_a_retention_each_change_removes_a_few_old_rows(repo: Repo) -> None:
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     log_old_events(repo, 3 * BITE + 1)
     repo.reserve("A", "a.py")
@@ -110,12 +108,12 @@ def test_with_a_retention_each_change_removes_a_bite(repo: Repo) -> None:
     assert repo.agentlock("release", "--all", agent="A").code == 0
     assert old_events(repo) == 1
     repo.reserve("A", "b.py")
-    assert old_events(repo) == 1, "less than a bite is not worth the event that tells of it"
+    assert old_events(repo) == 1, "fewer rows than that are not worth an event of their own"
     told = repo.sql("SELECT detail FROM events WHERE kind = 'pruned'")
     assert told == [(f"{BITE} events and 0 reservations older than 90d",)] * 3
 
 
-def test_with_a_retention_what_is_younger_stays(repo: Repo) -> None:
+def test_with_a_retention_younger_rows_stay(repo: Repo) -> None:
     assert repo.agentlock("policy", "set", "retention", "90d", *WHY).code == 0
     log_old_events(repo, 2 * BITE, time.time_ns() // 1000 - 89 * 24 * HOUR)
     repo.reserve("A", "a.py")

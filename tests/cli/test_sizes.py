@@ -1,6 +1,6 @@
-"""What is too large is refused with its limit, in bounded memory, and changes nothing.
+"""Input that is too large is refused in bounded memory, with the limit, and changes nothing.
 
-Of very many conflicts an answer names a thousand.
+An answer shows at most a thousand conflicts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support import Repo
 
 MEMORY = 512 << 20
-# Limits its own memory and becomes the program, which is fed zeros or an endless line
+# Limits its own memory, and then becomes the program that is tested.
 LIMITED = (
     "import os, resource, sys\n"
     f"resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
@@ -27,7 +27,7 @@ LIMITED = (
 
 
 def fed(repo: Repo, chunk: bytes, *command: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command with a gibibyte on stdin, or as much as it takes, in half of that memory."""
+    """Run a command in 512 MiB of memory, with 1 GiB on stdin, or as much as it reads."""
     with subprocess.Popen(
         (sys.executable, "-c", LIMITED, *command),
         cwd=repo.path,
@@ -62,7 +62,7 @@ def test_a_gibibyte_of_refs_is_refused_in_bounded_memory(repo: Repo) -> None:
     assert b"git lists more than 64 MiB of refs" in done.stderr
 
 
-def test_ten_thousand_patterns_in_a_call_are_refused_and_a_thousand_are_granted(repo: Repo) -> None:
+def test_more_than_5000_patterns_in_one_call_are_refused(repo: Repo) -> None:
     many = tuple(f"src/{at}.py" for at in range(10_000))
     for count in (5_001, 10_000):
         refused = repo.agentlock("reserve", *many[:count], agent="GreenHill")
@@ -82,14 +82,14 @@ def test_a_reason_of_more_than_a_thousand_characters_is_refused(repo: Repo, leng
         assert "1000 characters at most" in refused.err
 
 
-def test_of_very_many_conflicts_json_shows_a_thousand_and_counts_all(repo: Repo) -> None:
+def test_json_shows_at_most_a_thousand_conflicts_and_counts_all(repo: Repo) -> None:
     repo.reserve("BlueLake", "src/")
     names = b"".join(b"src/%d.py\0" % number for number in range(1_500))
     done = repo.agentlock("check", "--json", "--stdin", agent="GreenHill", stdin=names)
     assert (done.code, done.json["conflicts_total"], len(done.json["conflicts"])) == (1, 1500, 1000)
 
 
-def test_a_refused_reserve_names_a_thousand_and_says_that_there_may_be_more(repo: Repo) -> None:
+def test_a_refused_reserve_shows_a_thousand_conflicts_and_that_there_are_more(repo: Repo) -> None:
     repo.reserve("BlueLake", *(f"src/{number}.py" for number in range(1_001)))
     done = repo.agentlock("reserve", "--json", "src/", agent="GreenHill")
     assert (done.code, len(done.json["conflicts"]), done.json["more"]) == (1, 1000, True)

@@ -1,4 +1,4 @@
-"""What the commands that agents call all day load beyond click."""
+"""Which modules the commands that agents call all day load, apart from click's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support import run
 if TYPE_CHECKING:
     from support import Repo
 
-# Each costs as much as the rest of a command's own modules, or more (benchmarks/RESULTS.md).
+# Each of these costs as much as all other modules of a command (benchmarks/RESULTS.md).
 ONLY_WHERE_USED = {
     *("bracex", "filelock", "pathspec", "platformdirs", "rich"),
     *(
@@ -38,7 +38,7 @@ def loaded_by(repo: Repo, *command: str) -> set[str]:
 
 
 @pytest.mark.parametrize("command", ["reserve x.py", "release x.py", "check x.py", "status"])
-def test_a_command_of_every_day_loads_only_what_it_uses(repo: Repo, command: str) -> None:
+def test_an_everyday_command_loads_only_what_it_uses(repo: Repo, command: str) -> None:
     repo.reserve("A", "x.py")
     ours = loaded_by(repo, "-m", "agentlock", *command.split())
     assert "agentlock.store.sqlite" in ours
