@@ -64,12 +64,12 @@ class Presence(Value):
 
 
 def guard(repository: Repository) -> Guard:
-    """Look at the hooks of a worktree."""
+    """The hooks of a worktree, as git would run them now."""
     return Guard(tuple(hooks_status(repository)))
 
 
 def state(repository: Repository, identity: Identity, store: Store) -> State:
-    """Look at a worktree and at its table."""
+    """The state of a worktree and of its table now."""
     name = identity.name
     changes = Changes((), frozenset()) if repository.is_bare else uncommitted(repository)
     verdict, now = judge(store, changes, name, folding_of(repository))
@@ -86,7 +86,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
 
 
 def agents(store: Store) -> list[Presence]:
-    """Every agent of the project."""
+    """Every agent of the project, with the number of its live reservations."""
     with store.reading():
         live = store.reservations.all(live_at=store.now())
         return [

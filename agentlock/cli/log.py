@@ -22,10 +22,10 @@ _PAUSE = 0.5
 
 
 @click.command()
-@click.option("--follow", is_flag=True, help="Go on printing what happens, until interrupted.")
+@click.option("--follow", is_flag=True, help="Keep printing new events until interrupted.")
 @click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
-@click.option("--agent", metavar="NAME", help="Only what one agent did.")
-@click.option("--path", metavar="PATH", help="Only what concerns a path or folder.")
+@click.option("--agent", metavar="NAME", help="Only events of one agent.")
+@click.option("--path", metavar="PATH", help="Only events about a path or folder.")
 @json_option
 @timeout_option
 def log(

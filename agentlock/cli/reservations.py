@@ -152,7 +152,7 @@ def renew(
 @PATTERNS
 @IDS
 @click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
-@click.option("--force", is_flag=True, help="End another agent's; that agent is told.")
+@click.option("--force", is_flag=True, help="End another agent's reservation; that agent is told.")
 @click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
 @owner_options
 @agent_option

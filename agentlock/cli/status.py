@@ -91,7 +91,7 @@ def _put(found: State) -> None:
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
-        put(f"uncovered {shown}: the policy requires a reservation of yours for each")
+        put(f"uncovered {shown}: the policy requires that you reserve these")
     for _, sender, subject, body in found.messages:
         put(f"message   {subject}: {body}" if sender else f"message   {subject}")
     _put_interventions(found.interventions)

@@ -83,7 +83,7 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     if len(request.readings) > MOST_PATTERNS:
         raise UsageError(
             f"{len(request.readings):,} patterns are too many for one call",
-            fix=f"{MOST_PATTERNS:,} at most; a folder or a glob is one pattern",
+            fix=f"reserve at most {MOST_PATTERNS:,} at once; a folder or a glob counts as one",
         )
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = Search(store, request, [pattern for _, pattern in wanted], folding)

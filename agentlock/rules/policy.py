@@ -81,7 +81,7 @@ def shown(policy: Policy, name: str) -> str:
 
 
 def as_json(policy: Policy) -> dict[str, Any]:
-    """Every setting: switches as booleans, patterns as a list, ``off`` as null, else as typed."""
+    """Every setting: a switch as a boolean, patterns as a list, ``off`` as null, others as text."""
     return {
         name: list(value)
         if isinstance(value := getattr(policy, name), tuple)

@@ -68,7 +68,7 @@ def test_more_than_5000_patterns_in_one_call_are_refused(repo: Repo) -> None:
         refused = repo.agentlock("reserve", *many[:count], agent="GreenHill")
         assert refused.code == 2
         assert f"{count:,} patterns are too many for one call" in refused.err
-        assert "5,000 at most" in refused.err
+        assert "at most 5,000 at once" in refused.err
     assert repo.agentlock("list", "--json").json == []
     assert len(repo.reserve("GreenHill", *many[:1000])) == 1000
 
