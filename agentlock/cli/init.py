@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,10 @@ from agentlock.install.initialise import initialise, place
 from agentlock.text import shell_word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.git.repository import Repository
+    from agentlock.install.hooks import HookStatus
     from agentlock.install.initialise import Outcome
 
 
@@ -98,28 +101,34 @@ def init(
     repository = discover()
     found = install(repository, strict=strict or None) if hooks else status(repository)
     if as_json:
-        print_json(
-            {
-                "database": outcome.database,
-                "project": outcome.project,
-                "created": outcome.created,
-                "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found],
-                **({"identity_variables": repository.identity_variables} if server else {}),
-                **({} if key is None else {"owner_key": key}),
-            }
-        )
+        pushers = {"identity_variables": repository.identity_variables} if server else {}
+        made = {} if key is None else {"owner_key": key}
+        print_json({**_json(outcome, found), **pushers, **made})
         return
-    put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
-    put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
-    for hook in found:
-        put(f"hook:    {hook.hook} {hook.state}")
-    if key is not None:
-        put(f"owner's key: {key}")
-        say("agentlock: it is shown only once; keep it where no agent can read it")
+    _put(outcome, found, key, server=server)
     if server:
         _put_server(repository, outcome)
     else:
         _offer_guide()
+
+
+def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:
+    return {
+        "database": outcome.database,
+        "project": outcome.project,
+        "created": outcome.created,
+        "hooks": [{"hook": hook.hook, "state": hook.state} for hook in hooks],
+    }
+
+
+def _put(outcome: Outcome, hooks: Sequence[HookStatus], key: str | None, *, server: bool) -> None:
+    put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
+    put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
+    for hook in hooks:
+        put(f"hook:    {hook.hook} {hook.state}")
+    if key is not None:
+        put(f"owner's key: {key}")
+        say("agentlock: it is shown only once; keep it where no agent can read it")
 
 
 def _owners(
