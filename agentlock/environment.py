@@ -28,6 +28,8 @@ FRAMEWORK_PUSH = (
     *("PRE_COMMIT_REMOTE_NAME", "PRE_COMMIT_REMOTE_URL"),
     *("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_REMOTE_BRANCH"),
 )
+PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
+XDG_CACHE_HOME = "XDG_CACHE_HOME"
 
 NAME_YOURSELF = f"export {AGENT}=YourName"
 
@@ -56,6 +58,8 @@ OTHERS = {
     ", ".join(FINDING_THE_REPOSITORY[1:]): "If one is set, git is asked where the repository is; "
     "otherwise agentlock looks for itself.",
     ", ".join(FRAMEWORK_PUSH): "Set by the pre-commit framework: what is pushed, and where to.",
+    f"{PRE_COMMIT_HOME}, {XDG_CACHE_HOME}": "Where the pre-commit framework puts aside what is not "
+    "staged while it runs hooks.",
     "HOME, XDG_DATA_HOME": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
 }

@@ -31,6 +31,23 @@ def single_quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def shell_message(text: str) -> str:
+    """``text``, of one line or more, as one word on one line that any POSIX shell reads."""
+    text = text.rstrip("\n")
+    if text.isprintable():
+        return single_quoted(text)
+    return f"\"$(printf %b '{''.join(map(_for_printf, text))}')\""
+
+
+def _for_printf(letter: str) -> str:
+    if letter == "\n":
+        return r"\n"
+    # An interactive shell would replace ! within double quotes.
+    if letter.isprintable() and letter not in "\\'!":
+        return letter
+    return "".join(f"\\0{byte:03o}" for byte in os.fsencode(letter))
+
+
 def _ansi_c(byte: int) -> str:
     if 32 <= byte < 127 and byte not in b"'\\":
         return chr(byte)

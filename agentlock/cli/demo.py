@@ -29,7 +29,7 @@ _STORY = (
     (
         "The rest can be committed; the message said how.",
         "GreenHill",
-        "git commit -q -m guide --only -- docs/guide.md",
+        "git commit -q --only -m both -- docs/guide.md",
     ),
     ("Asking before an edit is cheaper.", "GreenHill", "agentlock check src/auth/login.py"),
     ("BlueLake is done and releases.", "BlueLake", "agentlock release --all"),

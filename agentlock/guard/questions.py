@@ -35,21 +35,16 @@ class Question(Value):
 
     ``excuse`` takes out of a verdict what the holders made themselves. ``doubt`` finds what a clean
     verdict did not see. ``divisible``: git could commit some of the paths and leave the others.
-    ``deletes`` is the default branch, if a push to this server deletes it.
+    ``framework``: the pre-commit framework asks. ``deletes`` is the default branch, if a push to
+    this server deletes it.
     """
 
     changes: Changes
     excuse: Excuse
     doubt: Doubt | None = None
     divisible: bool = False
+    framework: bool = False
     deletes: bytes | None = None
-
-    def rest(self, repository: Repository, verdict: Verdict) -> list[bytes]:
-        """The paths that can be committed without those that are refused."""
-        if not self.divisible or git_changes.takes_all(repository):
-            return []
-        refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
-        return [path for path in self.changes.paths if path not in refused]
 
 
 def pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
@@ -57,9 +52,10 @@ def pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) -
 
     The framework runs one hook as pre-commit and as pre-merge-commit, and does not say as which.
     """
-    merging = git_changes.merged_heads() if FRAMEWORK in arguments else []
+    framework = FRAMEWORK in arguments
+    merging = git_changes.merged_heads() if framework else []
     changes = git_changes.staged(repository, merging or None, asked.staged)
-    return Question(changes, _replay_of(repository), divisible=True)
+    return Question(changes, _replay_of(repository), divisible=True, framework=framework)
 
 
 def pre_merge_commit(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:

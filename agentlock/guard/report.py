@@ -51,7 +51,7 @@ def verdict_text(
     *,
     what: str,
     agent: str | None,
-    rest: Sequence[bytes] = (),
+    rest: tuple[str, str] | None = None,
     folder: bytes | None = None,
     deletes: bytes | None = None,
     on_server: bool = False,
@@ -60,8 +60,7 @@ def verdict_text(
 
     ``folder`` is where the reader types the commands, relative to the root; without it, the one in
     GIT_PREFIX, which git sets for its hooks.
-    ``rest`` are paths that can be committed without the others; the command for them is shown if it
-    is short.
+    ``rest`` is what to do with the paths that are not refused: a label and a command.
     ``deletes`` is the default branch, if its deletion is refused. ``on_server``: the reader cannot
     choose the name that the server knows them by.
     """
@@ -151,14 +150,14 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _hints(verdict: Verdict, naming: str, rest: Sequence[bytes], folder: bytes) -> list[str]:
+def _hints(verdict: Verdict, naming: str, rest: tuple[str, str] | None, folder: bytes) -> list[str]:
     hints = []
     if naming:
         hints.append(("fix:", naming))
     if verdict.uncovered and len(verdict.uncovered) <= _REST:
         hints.append(("fix:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}"))
-    if rest and len(rest) <= _REST:
-        hints.append(("commit the rest:", f"git commit --only -- {_pathspecs(rest, folder)}"))
+    if rest is not None:
+        hints.append((f"{rest[0]}:", rest[1]))
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
     if verdict.conflicts:
@@ -174,16 +173,3 @@ def _arguments(paths: Sequence[bytes], folder: bytes) -> str:
     plain = [b"./" + name if name[:1] in (b"-", b"!") else name for name in names]
     literal = "--literal " if any(one in name for name in names for one in b"*?[\\{") else ""
     return literal + " ".join(shell_word(name) for name in plain)
-
-
-def _pathspecs(paths: Sequence[bytes], folder: bytes) -> str:
-    """Paths as arguments of a git command that is typed in the same folder as `git commit`.
-
-    git's hooks run at the root, so the paths are relative to that.
-    """
-    magic = ":(top,literal)" if folder else ""
-    return " ".join(shell_word((magic or _literal(path)) + os.fsdecode(path)) for path in paths)
-
-
-def _literal(path: bytes) -> str:
-    return ":(literal)" if path[:1] == b":" or any(one in path for one in b"*?[\\") else ""

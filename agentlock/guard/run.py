@@ -155,7 +155,7 @@ def _told(
             now,
             what=kind.word,
             agent=identity.name,
-            rest=question.rest(repository, verdict),
+            rest=_rest(question, verdict, repository),
             deletes=question.deletes,
             on_server=kind.role == RECEIVES,
         )
@@ -164,6 +164,16 @@ def _told(
         return EXIT_OK
     record.refusal(repository, identity, verdict, noted, timeout())
     return EXIT_REFUSED
+
+
+def _rest(question: Question, verdict: Verdict, repository: Repository) -> tuple[str, str] | None:
+    """How to commit what is not refused, if that is possible and safe."""
+    if not question.divisible or verdict.allowed:
+        return None
+    from agentlock.guard.rest import way_to_commit
+
+    refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
+    return way_to_commit(repository, question.changes.paths, refused, framework=question.framework)
 
 
 def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:

@@ -151,10 +151,19 @@ def test_the_refusal_reads_as_the_design_says(scene: Repo) -> None:
     row = r'  src/[xy]\.py  BlueLake  exclusive  src/\*\*  for 4[45]m more  "bd-42"'
     assert re.fullmatch(row, lines[2])
     assert re.fullmatch(row, lines[3])
-    assert lines[5] == "  commit the rest: git commit --only -- docs/y.md"
+    assert lines[5] == "  commit the rest: git commit --only -m 'all' -- docs/y.md"
     assert lines[6] == "  see:             agentlock show 1"
-    offered = lines[5].partition(": ")[2].split()
-    assert scene.git(*offered[1:3], "-m", "rest", *offered[3:], agent=OTHER).code == 0
+
+
+def test_a_hunk_that_is_not_staged_is_not_offered_for_a_commit(scene: Repo) -> None:
+    scene.reserve(HOLDER, "src/**")
+    scene.write("src/x.py", "mine\n")
+    scene.write("docs/y.md", "staged\n")
+    scene.must("add", "-A")
+    scene.write("docs/y.md", "not staged\n")
+    refused = scene.git("commit", "-m", "all", agent=OTHER)
+    assert_refused(refused, "src/x.py")
+    assert "git commit" not in refused.out + refused.err
 
 
 def test_deleting_and_renaming_out_of_and_into_a_reservation_is_refused(scene: Repo) -> None:
