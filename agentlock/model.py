@@ -97,6 +97,10 @@ class Reservation(Value):
     def is_live(self, now: int) -> bool:
         return self.released_ts is None and self.expires_ts > now
 
+    def had_expired(self, now: int) -> bool:
+        """Whether its lease ran out, even if somebody released it after that."""
+        return self.expires_ts <= (now if self.released_ts is None else self.released_ts)
+
     def meets(self, other: Claim) -> bool:
         """Whether it conflicts with another reservation, or a request, if their patterns overlap.
 

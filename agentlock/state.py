@@ -10,13 +10,15 @@ from agentlock.hook_kinds import KINDS, MOVES_REFS
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
 from agentlock.model import Value
-from agentlock.rules.interventions import DAY, interventions
+from agentlock.reservations.losses import untold
+from agentlock.rules.interventions import interventions
 
 if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.model import Agent, Event, Reservation, Verdict
     from agentlock.store.base import Store
+    from agentlock.store.messages import Message
 
 
 class Guard(Value):
@@ -42,8 +44,8 @@ class Guard(Value):
 class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
-    ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` and
-    ``interventions`` are from the last day.
+    ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are those
+    that the agent has not been told yet, ``interventions`` are from the last day.
     """
 
     repository: Repository
@@ -51,7 +53,7 @@ class State(Value):
     guard: Guard
     verdict: Verdict
     holds: tuple[Reservation, ...]
-    messages: tuple[tuple[int, str, str, str], ...]
+    messages: tuple[Message, ...]
     interventions: tuple[Event, ...]
     now: int
 
@@ -79,7 +81,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         guard(repository),
         verdict,
         tuple(store.reservations.all(agent=name, live_at=now)) if name else (),
-        tuple(store.messages.to(name, now - DAY)) if name else (),
+        tuple(untold(store, name)) if name else (),
         tuple(interventions(store, now)),
         now,
     )

@@ -7,6 +7,7 @@ import os
 from agentlock.errors import UsageError
 
 _LONGEST_REASON = 1000
+_LONGEST_QUOTE = 60
 _SAFE_IN_SHELL = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,:"
 )
@@ -68,6 +69,14 @@ def _escaped(letter: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as surrogateescape carries it
         return f"\\x{code - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def quoted(text: str) -> str:
+    """Another agent's words, in quotation marks and cut short; "" if there are none."""
+    shown = printable(text)
+    if len(shown) > _LONGEST_QUOTE:
+        shown = shown[: _LONGEST_QUOTE - 1] + "…"
+    return f'"{shown}"' if shown else ""
 
 
 def plural(number: int, one: str, many: str = "") -> str:

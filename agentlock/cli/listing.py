@@ -24,7 +24,8 @@ from agentlock.cli.workspace import (
     timeout_option,
 )
 from agentlock.errors import UsageError
-from agentlock.reservations.history import history
+from agentlock.event_kinds import FORCE_RELEASED
+from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
 
 
@@ -59,10 +60,12 @@ def list_reservations(
     at = workspace.path_named(path)
     with workspace.store(read_only=True) as store:
         found, now = listed(store, workspace.folding, agent=wanted, path=at, history=ended)
+        forced = forced_ends(store) if ended else {}
     if as_json:
-        print_json([reservation_json(held) for held in found])
+        print_json([reservation_json(held, forced.get(held.id)) for held in found])
         return
-    table(RESERVATION_HEADERS, [reservation_row(held, now) for held in found])
+    rows = [reservation_row(held, now, forced.get(held.id)) for held in found]
+    table(RESERVATION_HEADERS, rows)
 
 
 @click.command()
@@ -80,19 +83,22 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
     with workspace.store(read_only=True) as store:
         found = history(store, identifier)
     held, events = found.reservation, found.events
+    forced = next((one for one in events if one.kind == FORCE_RELEASED), None)
     if as_json:
         told = [
             {"ts": rfc3339(one.created_ts), "kind": one.kind, "agent": one.agent,
              "detail": one.detail}
             for one in events
         ]  # fmt: skip
-        print_json({**reservation_json(held), "typed": text_of(held.typed), "history": told})
+        print_json(
+            {**reservation_json(held, forced), "typed": text_of(held.typed), "history": told}
+        )
         return
     put(f"reservation {held.id}")
     put(f"  pattern  {text_of(held.pattern)}  (typed {text_of(held.typed)})")
     put(f"  holder   {held.agent}")
     put(f"  mode     {'exclusive' if held.exclusive else 'shared'}")
-    put(f"  lease    {lease_text(held, found.now)}")
+    put(f"  lease    {lease_text(held, found.now, forced)}")
     put(f"  reason   {held.reason or '-'}")
     put(f"  fence    {held.fence}")
     for one in events:

@@ -25,6 +25,8 @@ from agentlock.guard.early import hold_standard_descriptors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.cli.workspace import Workspace
+
 # name: (module, attribute); a command's module is imported when the command is called
 COMMANDS = {
     "init": ("init", "init"),
@@ -78,13 +80,33 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 -- one return for each way to end
-    """Run the command line; the exit code."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line, then tell the agent its news; the exit code."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in options
     _stand_in_for_closed()
+    opened: list[Workspace] = []
+    code = _run(arguments, opened, as_json=as_json)
+    if as_json:
+        return code
     try:
-        result: Any = cli.main(list(arguments), prog_name="agentlock", standalone_mode=False)
+        for workspace in opened:
+            workspace.tell_news()
+    except AgentlockError:
+        pass  # it is told by the next command
+    except Exception as error:  # noqa: BLE001 -- as below
+        return _bug(error, as_json=as_json)
+    return code
+
+
+def _run(  # noqa: PLR0911 -- one return for each way to end
+    arguments: Sequence[str], opened: list[Workspace], *, as_json: bool
+) -> int:
+    """Run one command, which enters its workspace in ``opened``; the exit code."""
+    try:
+        result: Any = cli.main(
+            list(arguments), prog_name="agentlock", standalone_mode=False, obj=opened
+        )
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agentlock.duration import format_remaining
 from agentlock.guard.report import error_text, tell
 from agentlock.patterns.matching import displayed
-from agentlock.text import printable
+from agentlock.text import and_more, plural, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from agentlock.errors import AgentlockError
     from agentlock.guard.history import RefusedCommit
     from agentlock.model import Conflict, Event, PathConflict, Reservation, Verdict
+    from agentlock.reservations.losses import Loss
+    from agentlock.store.messages import Message
 
+_MOST_LOSSES = 10
 MOST_CONFLICTS = 1_000
 """As many does JSON show of one refusal: who is in the way is known by then."""
 
@@ -48,8 +51,8 @@ def text_of(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def reservation_json(held: Reservation) -> dict[str, Any]:
-    """Every field but ``typed``, by its name."""
+def reservation_json(held: Reservation, forced: Event | None = None) -> dict[str, Any]:
+    """Every field but ``typed``, by its name; and who ended it by force, if somebody did."""
     shape: dict[str, Any] = {}
     for name in held._fields:
         value = getattr(held, name)
@@ -57,6 +60,8 @@ def reservation_json(held: Reservation) -> dict[str, Any]:
             shape[name] = rfc3339(value)
         elif name != "typed":
             shape[name] = text_of(value) if isinstance(value, bytes) else value
+    if forced is not None:
+        shape["forced"] = {"by": forced.agent, "reason": forced.detail}
     return shape
 
 
@@ -69,6 +74,16 @@ def event_json(event: Event) -> dict[str, Any]:
         "reservation": event.reservation_id,
         "pattern": None if event.pattern is None else text_of(event.pattern),
         "detail": event.detail,
+    }
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    return {
+        "ts": rfc3339(message.created_ts),
+        "from": message.sender,
+        "subject": message.subject,
+        "body": message.body,
+        "reservation": message.reservation_id,
     }
 
 
@@ -137,6 +152,27 @@ def say(text: str) -> None:
     tell(f"{printable(text)}\n")
 
 
+def say_losses(found: Sequence[Loss]) -> None:
+    """Print on stderr what an agent lost, the newest last, and who holds the path now."""
+    older = len(found) - _MOST_LOSSES
+    if older > 0:
+        say(f"agentlock: {older} older {plural(older, 'message')}: agentlock list --all --mine")
+    for loss in found[-_MOST_LOSSES:]:
+        say(f"agentlock: {_loss_text(loss)}")
+
+
+def _loss_text(loss: Loss) -> str:
+    message = loss.message
+    text = f"{message.subject} {format_remaining(loss.now - message.created_ts)} ago"
+    if message.body:
+        text += f": {quoted(message.body)}"
+    if loss.holders:
+        first, *others = loss.holders
+        where = f"{displayed(first.pattern)} (id {first.id}){and_more(len(others))}"
+        text += f"; now {first.agent} holds {where}"
+    return text
+
+
 def put(text: str) -> None:
     """Print a line of data on stdout, safe for a terminal and for any locale."""
     print(_shown(text))
@@ -173,20 +209,23 @@ def put_cells(cells: Sequence[str]) -> None:
 RESERVATION_HEADERS = ("id", "agent", "mode", "pattern", "lease", "reason")
 
 
-def reservation_row(held: Reservation, now: int) -> tuple[str, ...]:
+def reservation_row(held: Reservation, now: int, forced: Event | None = None) -> tuple[str, ...]:
     return (
         str(held.id),
         held.agent,
         "exclusive" if held.exclusive else "shared",
         displayed(held.pattern),
-        lease_text(held, now),
+        lease_text(held, now, forced),
         held.reason,
     )
 
 
-def lease_text(held: Reservation, now: int) -> str:
+def lease_text(held: Reservation, now: int, forced: Event | None = None) -> str:
+    """How long a lease still lasts, or how it ended; ``forced`` is the event if by force."""
+    if forced is not None:
+        return f"ended by {forced.agent} {local_time(forced.created_ts)}"
+    if held.had_expired(now):
+        return f"expired {local_time(held.expires_ts)}"
     if held.released_ts is not None:
         return f"released {local_time(held.released_ts)}"
-    if held.expires_ts <= now:
-        return f"expired {local_time(held.expires_ts)}"
     return f"for {format_remaining(held.expires_ts - now)} more"

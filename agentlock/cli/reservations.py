@@ -9,10 +9,12 @@ import click
 
 from agentlock.cli.output import (
     conflict_json,
+    message_json,
     print_json,
     put,
     reservation_json,
     say,
+    say_losses,
 )
 from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import (
@@ -32,6 +34,7 @@ from agentlock.reservations.ending import release as release_reservations
 from agentlock.reservations.granting import Request
 from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
+from agentlock.reservations.losses import losses
 from agentlock.reservations.naming import Selection, stored_texts
 from agentlock.state import guard
 from agentlock.store import is_url
@@ -126,8 +129,10 @@ def renew(
     agent: str | None,
     as_json: bool,
     timeout: str | None,
-) -> None:
+) -> int:
     """Extend your leases to now + TTL, never shorter. An expired one must be reserved again.
+
+    With --all, exit 1: what you still hold is renewed, but you have lost something, which is named.
 
     \b
     Example:
@@ -139,13 +144,19 @@ def renew(
     selection = _selection(workspace, patterns, ids, everything=everything)
     lease = parse_duration(ttl)
     with workspace.store() as store:
-        renewed = renew_reservations(store, name, selection, lease, ttl_text=ttl)
+        answer = renew_reservations(store, name, selection, lease, ttl_text=ttl)
+        lost = losses(store, answer.lost, workspace.folding)
         now = store.now()
     if as_json:
-        print_json({"renewed": [reservation_json(held) for held in renewed]})
-        return
-    for held in renewed:
-        put(f"renewed {_described(held)} for {format_remaining(held.expires_ts - now)}")
+        shape = {"renewed": [reservation_json(held) for held in answer.renewed]}
+        if lost:
+            shape["lost"] = [message_json(one.message) for one in lost]
+        print_json(shape)
+    else:
+        for held in answer.renewed:
+            put(f"renewed {_described(held)} for {format_remaining(held.expires_ts - now)}")
+        say_losses(lost)
+    return EXIT_REFUSED if lost else EXIT_OK
 
 
 @click.command()
@@ -188,7 +199,7 @@ def release(
         print_json({"released": [reservation_json(held) for held in released]})
         return
     for held in released:
-        put(f"released {_described(held)}")
+        put(f"released {_described(held)}{_lateness(held)}")
 
 
 def _selection(
@@ -224,6 +235,14 @@ def _print_answer(answer: Answer, *, as_json: bool) -> None:
 def _described(held: Reservation) -> str:
     mode = "exclusive" if held.exclusive else "shared"
     return f"{displayed(held.pattern)} {mode} (id {held.id})"
+
+
+def _lateness(held: Reservation) -> str:
+    """Whether a reservation that was released had expired before that."""
+    ended = held.released_ts or 0
+    if not held.had_expired(ended):
+        return ""
+    return f", which had expired {format_remaining(ended - held.expires_ts)} ago"
 
 
 def _warn_unguarded(workspace: Workspace) -> None:

@@ -11,11 +11,11 @@ from agentlock.cli.output import (
     event_json,
     event_line,
     lease_text,
+    message_json,
     path_conflict_json,
     print_json,
     put,
     reservation_json,
-    rfc3339,
     text_of,
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
@@ -67,10 +67,7 @@ def _json(found: State) -> dict[str, Any]:
         "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
         **pushers,
         "uncovered": [text_of(path) for path in verdict.uncovered],
-        "messages": [
-            {"ts": rfc3339(created), "from": sender, "subject": subject, "body": body}
-            for created, sender, subject, body in found.messages
-        ],
+        "messages": [message_json(message) for message in found.messages],
         "interventions": [event_json(event) for event in found.interventions],
     }
 
@@ -92,8 +89,6 @@ def _put(found: State) -> None:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
         put(f"uncovered {shown}: the policy requires that you reserve these")
-    for _, sender, subject, body in found.messages:
-        put(f"message   {subject}: {body}" if sender else f"message   {subject}")
     _put_interventions(found.interventions)
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from agentlock.cli.output import say_losses
 from agentlock.duration import parse_duration, parse_timeout
 from agentlock.environment import TIMEOUT
-from agentlock.errors import IdentityError, NotARepositoryError, OlderSchemaError, UsageError
+from agentlock.errors import (
+    AgentlockError,
+    DatabaseError,
+    IdentityError,
+    NotARepositoryError,
+    OlderSchemaError,
+    UsageError,
+)
 from agentlock.git.repository import (
     NAME_RULE,
     Identity,
@@ -21,6 +29,7 @@ from agentlock.git.repository import (
 )
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
+from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import DEFAULT_TIMEOUT, open_table
 
 if TYPE_CHECKING:
@@ -31,6 +40,8 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LONGEST_WAIT = 2 * 1_000_000  # for the write lock, to mark what is told
 
 
 class _Identifier(click.types.IntParamType):
@@ -63,6 +74,9 @@ class Workspace:
             )
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
+        self._is_news_waiting = False
+        opened: list[Workspace] = click.get_current_context().obj
+        opened.append(self)
 
     @property
     def agent(self) -> str:
@@ -103,7 +117,32 @@ class Workspace:
     @contextmanager
     def store(self, *, read_only: bool = False) -> Iterator[Store]:
         with migrated_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
-            yield store
+            try:
+                yield store
+            except AgentlockError:
+                self._look_for_news(store)
+                raise
+            self._look_for_news(store)
+
+    def _look_for_news(self, store: Store) -> None:
+        if self.identity.name is not None:
+            with suppress(AgentlockError):
+                self._is_news_waiting = bool(untold(store, self.identity.name))
+
+    def tell_news(self) -> None:
+        """Tell the agent on stderr, once, what it lost; most commands end with this.
+
+        If that cannot be marked as told, it is told all the same.
+        """
+        if not self._is_news_waiting or self.identity.name is None:
+            return
+        wait = min(self.timeout, _LONGEST_WAIT)
+        try:
+            with migrated_table(self.repository, timeout=wait) as store:
+                say_losses(losses(store, take(store, self.identity.name), self.folding))
+        except DatabaseError:
+            with migrated_table(self.repository, timeout=wait, read_only=True) as store:
+                say_losses(losses(store, untold(store, self.identity.name), self.folding))
 
 
 @contextmanager

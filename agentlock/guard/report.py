@@ -12,7 +12,7 @@ from agentlock.duration import format_remaining
 from agentlock.environment import GIT_PREFIX, NAME_YOURSELF
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
-from agentlock.text import and_more, count, plural, printable, shell_word
+from agentlock.text import and_more, count, plural, printable, quoted, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,16 +124,13 @@ def _headline(verdict: Verdict, deletes: bytes | None) -> str:
 
 def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
-    reason = printable(held.reason)
-    if len(reason) > _WIDEST:
-        reason = reason[: _WIDEST - 1] + "…"
     return (
         printable(conflict.path),
         held.agent,
         "exclusive" if held.exclusive else "shared",
         printable(displayed(held.pattern)),
         f"for {format_remaining(held.expires_ts - now)} more",
-        f'"{reason}"' if reason else "",
+        quoted(held.reason),
     )
 
 

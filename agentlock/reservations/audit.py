@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from agentlock.patterns.matching import Folding, Pattern
     from agentlock.store.base import Store
 
-_SENDER = ""
-
 
 class Fault(Value):
     """One thing that is wrong with a live reservation, and what repairs it.
@@ -69,7 +67,9 @@ def repair(store: Store, folding: Folding) -> list[str]:
                 ended.add(held.id)
                 remedy = f"reservation {held.id} of {held.agent} was ended"
                 subject = f"reservation {held.id} was ended by db check --repair"
-                store.messages.send(_SENDER, held.agent, subject, fault.sentence, now)
+                store.messages.send(
+                    "", held.agent, subject, fault.sentence, now, reservation=held.id
+                )
             else:
                 store.raise_fence(held.fence)
                 remedy = "new fences continue after it"

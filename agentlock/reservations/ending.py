@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.event_kinds import FORCE_RELEASED, RELEASED
-from agentlock.reservations.naming import Selection, choose, shown
+from agentlock.reservations.losses import note_forced, taken
+from agentlock.reservations.naming import Selection, choose
 from agentlock.reservations.retention import tidy
 from agentlock.text import check_reason
 
 if TYPE_CHECKING:
     from agentlock.model import Reservation
     from agentlock.store.base import Store
+
+_AFTER_EXPIRY = "after it had expired"
 
 
 def release(
@@ -30,10 +33,15 @@ def release(
                 continue
             ended = store.reservations.change(held, released=now)
             released.append(ended)
-            if held.agent == agent:
-                store.events.log(RELEASED, now, agent=agent, reservation=held, detail=reason)
+            if held.agent == agent or not held.is_live(now):
+                late = "" if held.is_live(now) else _AFTER_EXPIRY
+                store.events.log(
+                    RELEASED, now, agent=agent, reservation=held, detail=reason or late
+                )
                 continue
             store.events.log(FORCE_RELEASED, now, agent=agent, reservation=held, detail=reason)
-            subject = f"{agent} ended your reservation {held.id} ({shown(held)})"
-            store.messages.send(agent, held.agent, subject, reason, now)
+            note_forced(store, held, agent, reason, now)
+        ended_now = {held.id for held in released}
+        # The answer to this command says which of them had expired.
+        taken(store, agent, now, lambda one: one.reservation_id in ended_now)
     return released

@@ -10,6 +10,7 @@ from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, REFUSED, RENEWED
 from agentlock.model import MICROSECONDS, SETTINGS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
+from agentlock.reservations.losses import taken
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.reservations.search import Search
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.model import Policy
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
+    from agentlock.store.messages import Message
 
 SHORTEST_TTL = SETTINGS["max_ttl"].shortest
 MOST_PATTERNS = 5_000
@@ -53,6 +55,13 @@ class Answer(Value):
     conflicts: tuple[Conflict, ...]
     now: int
     more: bool = False
+
+
+class Renewal(Value):
+    """What `renew` returns: the longer leases, and what the agent lost and had not been told."""
+
+    renewed: tuple[Reservation, ...]
+    lost: tuple[Message, ...] = ()
 
 
 def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
@@ -145,8 +154,12 @@ def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
 
 def renew(
     store: Store, agent: str, selection: Selection, ttl: int, *, ttl_text: str = ""
-) -> list[Reservation]:
-    """Extend the agent's leases to now + TTL, never shorten one; RefusedError if one expired."""
+) -> Renewal:
+    """Extend the agent's leases to now + TTL, never shorten one; RefusedError if one expired.
+
+    If all of them are selected, those that are left are renewed, and ``lost`` has the others.
+    """
+    lost: list[Message] = []
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(ttl, policy, ttl_text)
@@ -155,6 +168,7 @@ def renew(
             chosen = store.reservations.all(agent=agent, live_at=now)
             if not chosen:
                 raise RefusedError(f"{agent} holds nothing", fix="agentlock reserve PATTERN")
+            lost = taken(store, agent, now, lambda one: one.is_about_a_reservation)
         else:
             chosen = choose(store, agent, selection, now, foreign=False)
         for held in chosen:
@@ -164,10 +178,11 @@ def renew(
                     fix="reserve it again, and check what changed meanwhile",
                 )
         store.agents.register(agent, now)
-        return [
+        renewed = [
             store.reservations.extend(held, RENEWED, now, expires=max(held.expires_ts, now + ttl))
             for held in chosen
         ]
+    return Renewal(tuple(renewed), tuple(lost))
 
 
 def _end(held: Reservation, now: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError, UsageError
+from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.model import Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
@@ -37,6 +38,15 @@ def history(store: Store, identifier: int) -> History:
         if held is None:
             raise UsageError(f"there is no reservation {identifier}", see="agentlock list --all")
         return History(held, tuple(store.events.find(reservation=identifier)), store.now())
+
+
+def forced_ends(store: Store) -> dict[int | None, Event]:
+    """The event of each reservation that was ended by force, by the reservation's id."""
+    return {
+        event.reservation_id: event
+        for event in store.events.interventions(0)
+        if event.kind == FORCE_RELEASED
+    }
 
 
 def events(

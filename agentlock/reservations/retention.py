@@ -8,6 +8,7 @@ from agentlock.duration import format_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
 from agentlock.model import SETTINGS
+from agentlock.reservations.losses import note_expired
 
 if TYPE_CHECKING:
     from agentlock.model import Policy
@@ -45,11 +46,11 @@ def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
 
 
 def tidy(store: Store, policy: Policy, now: int) -> None:
-    """Log the leases that have expired, and remove some of what is older than the retention.
+    """Note the leases that have expired, and remove some of what is older than the retention.
 
     Every change does this. It removes a full BITE or nothing, because each removal adds an event.
     """
-    store.reservations.log_expired(now)
+    note_expired(store, now)
     if policy.retention is None:
         return
     events, reservations = store.events.prune(now - policy.retention, BITE, least=BITE)

@@ -103,4 +103,6 @@ class Events(Noun):
         """
         oldest = [number for (number,) in self._rows(_OLDEST, before, most)]
         events = self._forget("events", oldest, least)
+        if events:
+            self._store.messages.prune(before, most)
         return events, self._store.reservations.prune(before, most, least)

@@ -73,13 +73,9 @@ _CHANGE_KEYS = """
 UPDATE file_reservations SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS TEXT),
     extension_key = CAST(? AS TEXT) WHERE id = ?
 """
-_EXPIRY_UNSEEN = """
-SELECT r.id, a.name, CAST(r.path_pattern AS BLOB), r.expires_ts
-FROM file_reservations AS r INDEXED BY file_reservations_expiry_unseen
-    JOIN agents AS a ON a.id = r.agent_id
-WHERE r.project_id = ? AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?
-ORDER BY r.expires_ts LIMIT 20
-"""
+_EXPIRY_UNSEEN = f"""{_SELECT.format(index="INDEXED BY file_reservations_expiry_unseen")}
+    AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?"""
+_MOST_EXPIRIES = 20
 _MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
 # Looks at those that ended first only: the events of a later one may take long to go.
 _OLDEST_ENDED = """
@@ -203,6 +199,12 @@ class Reservations(Noun):
             return self._found(f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id")
         return self._found(f"{_OF_AGENT} ORDER BY r.id", agent)
 
+    def expired_unseen(self, now: int, agent: str | None = None) -> list[Reservation]:
+        """The leases that ran out and are not logged yet: a few, or all of one agent's."""
+        if agent is not None:
+            return self._found(f"{_EXPIRY_UNSEEN} AND a.name = ? ORDER BY r.expires_ts", now, agent)
+        return self._found(f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts LIMIT {_MOST_EXPIRIES}", now)
+
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """The keys that each live reservation is found by, as they stand in the table."""
         return {row[0]: Keys(*row[1:]) for row in self._rows(_KEYS, now)}
@@ -284,13 +286,18 @@ class Reservations(Noun):
         kept = self._store.kept(keys)
         self._store.rows(_CHANGE_KEYS, (kept.prefix, kept.name, kept.extension, reservation))
 
-    def log_expired(self, now: int) -> None:
-        """Log, once each, the leases that ran out since anybody looked, a few at a time."""
+    def log_expired(self, now: int, agent: str | None = None) -> list[Reservation]:
+        """Log, once each, the leases that ran out since anybody looked; those that were logged.
+
+        A few of anybody's at a time, or all of one agent's.
+        """
         from agentlock.event_kinds import EXPIRED
 
-        for number, agent, pattern, expires in self._rows(_EXPIRY_UNSEEN, now):
-            self._store.events.write(EXPIRED, expires, agent, number, pattern)
-            self._store.rows(_MARK_EXPIRY_SEEN, (number,))
+        expired = self.expired_unseen(now, agent)
+        for held in expired:
+            self._store.events.write(EXPIRED, held.expires_ts, held.agent, held.id, held.pattern)
+            self._store.rows(_MARK_EXPIRY_SEEN, (held.id,))
+        return expired
 
     def prune(self, before: int, most: int, least: int = 1) -> int:
         """Remove ended ones that no event tells of any more; see ``Events.prune``."""

@@ -225,7 +225,7 @@ def test_two_who_hold_one_path_are_found_and_the_newer_one_ends(repo: Repo) -> N
     assert repaired.code == 0
     assert "reservation 2 of Bert was ended" in repaired.err
     assert held(repo) == {"/src/**"}
-    assert "ended by db check --repair" in repo.agentlock("status", agent="Bert").out
+    assert "ended by db check --repair" in repo.agentlock("status", agent="Bert").err
     assert repo.agentlock("log", "--json").json[-1]["kind"] == "repaired"
 
 

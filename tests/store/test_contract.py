@@ -25,6 +25,7 @@ from agentlock.model import Policy
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
+from agentlock.store.messages import Message
 from agentlock.store.reservations import _MANY_KEYS
 from agentlock.store.sqlite.filesystem import Modes
 
@@ -568,7 +569,9 @@ def test_events_cannot_be_rewritten(store: Store) -> None:
         store.rows("UPDATE events SET kind = 'nothing'")
 
 
-def test_a_message_reaches_its_recipient_only(database: Database, store: Store) -> None:
+def test_a_message_is_unread_for_its_recipient_only_until_it_is_marked(
+    database: Database, store: Store
+) -> None:
     other = database.open("other")
     for one in (other, store):  # the names that the other project has had before
         with one.writing():
@@ -576,12 +579,15 @@ def test_a_message_reaches_its_recipient_only(database: Database, store: Store) 
                 one.agents.register(agent, 1)
     with store.writing():
         store.messages.send("B", "C", "subject", "body", 5)
-        store.messages.send("C", "B", "answer", "", 6)
-    assert store.messages.to("C", 0) == [(5, "B", "subject", "body")]
-    assert store.messages.to("C", 5) == store.messages.to("C", 0)
-    assert store.messages.to("C", 6) == []
-    assert store.messages.to("B", 0) == [(6, "C", "answer", "")]
-    assert store.messages.to("A", 0) == other.messages.to("C", 0) == []
+        store.messages.send("", "B", "from agentlock", "", 6, reservation=7)
+    (first,), (second,) = store.messages.unread("C"), store.messages.unread("B")
+    assert first == Message(first.id, "B", "subject", "body", 5, None)
+    assert second == Message(second.id, "", "from agentlock", "", 6, 7)
+    assert store.messages.unread("A") == other.messages.unread("C") == []
+    with store.writing():
+        store.messages.mark_read([first], 8)
+    assert store.messages.unread("C") == []
+    assert store.messages.unread("B") == [second]
     other.close()
 
 

@@ -127,10 +127,10 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
-    project.run("UPDATE database_identity SET schema_version = 3", role="agentlock_owner")
-    project.run(
-        "ALTER TABLE database_identity DROP COLUMN owner_key",
-        "DROP INDEX events_of_interventions",
+    project.run("UPDATE database_identity SET schema_version = 4", role="agentlock_owner")
+    project.run(  # what the migrations after that one made
+        "ALTER TABLE messages DROP COLUMN read_ts, DROP COLUMN reservation_id",
+        "DROP INDEX messages_by_time",
         role="agentlock_owner",
     )
     project.be("agentlock_writer")

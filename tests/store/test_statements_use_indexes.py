@@ -18,6 +18,7 @@ from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
 from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
+from agentlock.reservations.losses import take, untold
 from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
 from agentlock.store.sqlite import SQLiteStore, schema
@@ -123,10 +124,11 @@ def test_renew_and_release_read_only_what_the_agent_holds(filled: SQLiteStore) -
     ask(filled, mine)
     named = Selection(patterns=((mine, frozenset({mine})),))
     with explained(filled) as plans:
-        (held,) = renew(filled, "Mine", named, HOUR)
+        (held,) = renew(filled, "Mine", named, HOUR).renewed
         release(filled, "Mine", Selection(ids=(held.id,)))
         release(filled, "Mine", Selection(all=True))
-        filled.messages.to("Mine", 0)
+        untold(filled, "Mine")
+        take(filled, "Mine")
     assert len(plans) > 5
     assert not [plan for plan in plans if reads_too_much(plan)]
 

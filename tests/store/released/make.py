@@ -40,6 +40,7 @@ MORE_ROWS = {
     2: f"INSERT INTO commits VALUES (1, '{'1' * 40}', '{'2' * 40}', 'BlueLake', {MIDNIGHT});",  # noqa: S608
     3: "UPDATE projects SET retention = 7776000000000;",
     4: "UPDATE database_identity SET owner_key = 'sha256:0';",
+    5: "UPDATE messages SET reservation_id = 1, read_ts = NULL;",
 }
 
 
