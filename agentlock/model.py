@@ -34,6 +34,8 @@ else:
 
 
 MICROSECONDS = 1_000_000
+MOST_CONFLICTS = 1_000
+"""So many conflicts of one request are looked for and shown: who is in the way is known by then."""
 
 
 @dataclass_transform(frozen_default=True)

@@ -1,6 +1,6 @@
 """Change single words of the program at random, one at a time: does a test turn red?
 
-python trials/mutation.py [--each N] [--seed N] [--log FILE]
+python trials/mutation.py [--each N] [--seed N]
 
 Of each group of modules N places are drawn. Where no test finds the change it stands in the table
 of survivors, with the reason from SURVIVORS. Writes docs/evidence/mutation.md; takes about half an
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import os
 import random
 import re
@@ -21,8 +20,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,12 +29,11 @@ from benchmarks.pages import EVIDENCE, origin
 from trials.checkout import ROOT, copied, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PAGE = EVIDENCE / "mutation.md"
 # As ever the same examples, and nothing that is kept between two runs.
 _ALWAYS = ("--hypothesis-seed=0", "-p", "no:cacheprovider")
-_NONE = "none"
 _PIPE = "\\|"  # in a cell of a table
 _TIMEOUT = 60  # seconds: a change that makes a loop endless is found by it
 _MEMORY = 4 << 30  # bytes, for such a loop
@@ -162,64 +158,27 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--each", type=int, default=30, help="changes of each group")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--log", type=Path, help="what was found; not tried again")
     given = parser.parse_args()
     chosen = {group: _drawn(group, given.each, given.seed) for group in GROUPS}
-    killers = _Killers(given.log)
     with tempfile.TemporaryDirectory(prefix="agentlock-mutation-") as folder:
         copy = copied(Path(folder))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        for change in _in_turn(chosen.values()):
-            killer = killers.of(change.name, partial(_killer, copy, change))
-            print(f"{killer or 'LIVED'}: {change.name}", flush=True)
-        for tests in dict.fromkeys(_all_runs()):
-            red = killers.of(f"unchanged: {tests}", partial(_red_or_none, copy, tests))
-            if red != _NONE:
+        for tests in _all_runs():
+            if red := _red(copy, tests):
                 sys.exit(f"the tests prove nothing: {red} is red without any change")
-    PAGE.write_text(_page(chosen, killers.known), encoding="utf-8")
-    drawn = {change.name for some in chosen.values() for change in some}
-    return 1 if {name for name in drawn if not killers.known[name]} - set(SURVIVORS) else 0
+        found = {change.name: _killer(copy, change) for some in chosen.values() for change in some}
+    PAGE.write_text(_page(chosen, found), encoding="utf-8")
+    return 1 if {name for name, red in found.items() if not red} - set(SURVIVORS) else 0
 
 
-class _Killers:
-    """The first red test of each change, "" where none is; kept in a file where one is given.
-
-    What lived is tried again, unless SURVIVORS says why: there may be a test for it now.
-    """
-
-    def __init__(self, log: Path | None) -> None:
-        self._log = log
-        lines = log.read_text(encoding="utf-8").splitlines() if log and log.exists() else []
-        self.known: dict[str, str] = dict(map(json.loads, lines))
-
-    def of(self, name: str, look: Callable[[], str]) -> str:
-        if not (self.known.get(name) or (name in self.known and name in SURVIVORS)):
-            self.known[name] = look()
-            if self._log:
-                with self._log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([name, self.known[name]]) + "\n")
-        return self.known[name]
-
-
-def _all_runs() -> Iterator[str]:
-    for modules in GROUPS.values():
-        for runs in modules.values():
-            yield from runs
+def _all_runs() -> set[str]:
+    return {tests for modules in GROUPS.values() for runs in modules.values() for tests in runs}
 
 
 def _drawn(group: str, count: int, seed: int) -> list[Change]:
     changes = [change for module in GROUPS[group] for change in _changes(module)]
     random.Random(seed).shuffle(changes)  # noqa: S311
     return changes[:count]
-
-
-def _in_turn(lists: Iterable[list[Change]]) -> Iterator[Change]:
-    """One of each list after the other, so that a run that is broken off has some of all."""
-    waiting = [list(reversed(each)) for each in lists]
-    while any(waiting):
-        for each in waiting:
-            if each:
-                yield each.pop()
 
 
 # Changing
@@ -316,7 +275,8 @@ def _shown(node: ast.AST) -> str:
 
 def _alike(one: str, other: str) -> int:
     """How many letters of both are the same from the start."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _difference(before: str, after: str) -> str:
@@ -337,7 +297,9 @@ def _killer(copy: Path, change: Change) -> str:
     """The first test that turns red, or what else tells the change; "" where nothing does."""
     runs = next(some[change.module] for some in GROUPS.values() if change.module in some)
     with replaced(copy / "agentlock" / change.module, change.text):
-        return next(filter(None, (_red(copy, tests) for tests in runs)), "")
+        killer = next(filter(None, (_red(copy, tests) for tests in runs)), "")
+    print(f"{killer or 'LIVED'}: {change.name}", flush=True)
+    return killer
 
 
 def _red(copy: Path, tests: str) -> str:
@@ -361,10 +323,6 @@ def _red(copy: Path, tests: str) -> str:
         return ""
     failed = re.search(r"(?m)^(?:FAILED|ERROR) (\S+)", said)
     return failed[1].partition("[")[0] if failed else "does not start"
-
-
-def _red_or_none(copy: Path, tests: str) -> str:
-    return _red(copy, tests) or _NONE
 
 
 # Telling

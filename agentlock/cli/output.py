@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentlock.duration import format_remaining
 from agentlock.guard.report import error_text, tell
+from agentlock.model import MOST_CONFLICTS
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, plural, printable, quoted
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from agentlock.store.messages import Message
 
 _MOST_LOSSES = 10
-MOST_CONFLICTS = 1_000
-"""As many does JSON show of one refusal: who is in the way is known by then."""
 
 
 def rfc3339(microseconds: int | None) -> str | None:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError
-from agentlock.model import Conflict, Reservation
+from agentlock.model import MOST_CONFLICTS, Conflict, Reservation
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import compile_stored
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from agentlock.reservations.granting import Request
     from agentlock.store.base import Store
 
-MOST_CONFLICTS = 1_000
 _LOOKED_UP = 100
 
 

@@ -53,6 +53,7 @@ def test_nothing_reserved_gets_through_and_what_is_said_is_true(
             assert outcome.honest or not hardship.printed, (command, outcome)
             if outcome.result.code != 0 and not hardship.silent:
                 assert explains(outcome.result, hardship.says, starved=hardship.starved), outcome
+        assert world.meanwhile is None or world.happened, "no command ever waited for the table"
         lifted(world)
         checked = world.check()
         assert checked.code == 0, checked

@@ -30,7 +30,8 @@ OPERATIONS: tuple[Operation, ...] = ("commit", "push")
 HOOK_OF: Mapping[Operation, str] = {"commit": "pre-commit", "push": "pre-push"}
 RESERVED, FREE = "src/x.py", "docs/free.md"
 NOBODY = 65534
-_A_MOMENT = 0.4  # seconds: by then a process waits for the table
+_LOOK_EVERY = 0.01  # seconds
+_ASLEEP = 5  # looks in a row: a process that only reads does not sleep that long
 _MOST_PATIENCE = 30  # seconds until it is gone after what happened to it, in the slowest of runs
 PACKAGE = Path(__file__).resolve().parents[2] / "agentlock"
 
@@ -51,8 +52,9 @@ class World:
         self.before_git: tuple[str, ...] = ()
         self.beforehand = ""  # what a shell does before it becomes the command
         self.redirections = ""
-        # what happens to each process a moment after its start, told its group, and around each
+        # what happens to each command once it waits for the table, told its group, and around each
         self.meanwhile: Callable[[int], object] | None = None
+        self.happened = 0
         self.around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
         self.killed_git = False
         self.push_lines: bytes | None = None
@@ -127,12 +129,21 @@ class World:
                 preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no thread of ours runs yet
             ) as process,
         ):
-            timer = threading.Timer(_A_MOMENT, self.meanwhile, (process.pid,))
-            timer.start()
+            watcher = threading.Thread(target=self._watch, args=(process, self.meanwhile))
+            watcher.start()
             out, err = process.communicate(stdin, timeout=_MOST_PATIENCE)
-            timer.cancel()
-            timer.join()
+            watcher.join()
         return Result(process.returncode, out.decode(), err.decode())
+
+    def _watch(self, process: subprocess.Popen[bytes], meanwhile: Callable[[int], object]) -> None:
+        """Let it happen as soon as a process of the command's session waits for the table."""
+        asleep = 0
+        while process.poll() is None and asleep < _ASLEEP:
+            time.sleep(_LOOK_EVERY)
+            asleep = asleep + 1 if _sleeps_with(self.database, process.pid) else 0
+        if asleep == _ASLEEP:
+            self.happened += 1
+            meanwhile(process.pid)
 
     def update(self, branch: str) -> bytes:
         new = (self.repo.path / ".git" / "refs" / "heads" / branch).read_text().strip()
@@ -234,6 +245,23 @@ class World:
 def _heed_interrupts() -> None:
     """A shell that starts something in the background lets it ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _sleeps_with(database: Path, session: int) -> bool:
+    """Whether a process of the session has the database open and sleeps."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, _parent, _group, its_session = _status_of(process)
+            if int(its_session) == session and state == "S":
+                opened = {os.readlink(entry) for entry in (process / "fd").iterdir()}
+                if str(database) in opened:
+                    return True
+    return False
+
+
+def _status_of(process: Path) -> list[str]:
+    """State, parent, group and session, of proc(5)'s stat; the name before them may hold spaces."""
+    return (process / "stat").read_text().rpartition(")")[2].split()[:4]
 
 
 def _gits_below(pid: int) -> Iterator[int]:

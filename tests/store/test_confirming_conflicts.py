@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentlock.model import MICROSECONDS
+from agentlock.model import MICROSECONDS, MOST_CONFLICTS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.patterns.syntax import Reading
 from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
-from agentlock.reservations.search import MOST_CONFLICTS, Search
+from agentlock.reservations.search import Search
 from agentlock.store import migrate, open_store
 from agentlock.store.sqlite import schema
 from agentlock.store.sqlite.filesystem import Modes
