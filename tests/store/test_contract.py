@@ -47,7 +47,7 @@ class Database:
         self.location = location
         self.identifier = identifier
 
-    def open(self, project: str = "p", *, timeout: int = 5 * SECOND, **options: bool) -> Store:
+    def open(self, project: str = "p", *, timeout: int = 30 * SECOND, **options: bool) -> Store:
         return open_store(self.location, self.identifier, project, timeout=timeout, **options)
 
 
