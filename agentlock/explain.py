@@ -8,10 +8,12 @@ from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.reservations.granting import Request
 from agentlock.reservations.search import meeting
+from agentlock.reservations.stale import StaleCopies, stale_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agentlock.git.repository import Repository
     from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Reading
@@ -30,7 +32,7 @@ class Explanation(Value):
 
     ``covers`` are the tracked files that it matches. ``paths`` are the paths that were asked about,
     each with whether the pattern matches it. ``meets`` are the reservations that `reserve` would
-    refuse it for at the time ``now``.
+    refuse it for at the time ``now``. ``stale`` are the files that another branch has changed.
     """
 
     reading: Reading
@@ -38,10 +40,12 @@ class Explanation(Value):
     paths: tuple[tuple[bytes, bool], ...]
     meets: tuple[Meeting, ...]
     now: int
+    stale: StaleCopies
 
 
 def explain(
     store: Store,
+    repository: Repository,
     readings: Sequence[Reading],
     *,
     tracked: Iterable[bytes],
@@ -52,20 +56,24 @@ def explain(
     """Explain each reading of a pattern to ``agent`` (None: no name is set)."""
     request = Request(agent or "", readings, ttl=0)
     files = sorted(tracked)
-    explained = []
     with store.reading():
-        now = store.now()
-        for reading in readings:
-            pattern = compile_pattern(reading.pattern, folding)
-            index = PatternIndex([reading.pattern], folding)
-            met = meeting(store, pattern, now, folding, lambda theirs: theirs.meets(request))
-            explained.append(
-                Explanation(
-                    reading,
-                    tuple(path for path in files if index.matching(path, submodule=True)),
-                    tuple((path, pattern.matches(path)) for path in paths),
-                    tuple(Meeting(held, witness) for held, witness in met),
-                    now,
-                )
+        now, policy = store.now(), store.policy.read()
+        compiled = [compile_pattern(reading.pattern, folding) for reading in readings]
+        met = [
+            meeting(store, pattern, now, folding, lambda theirs: theirs.meets(request))
+            for pattern in compiled
+        ]
+    explained = []
+    for reading, pattern, found in zip(readings, compiled, met, strict=True):
+        index = PatternIndex([reading.pattern], folding)
+        explained.append(
+            Explanation(
+                reading,
+                tuple(path for path in files if index.matching(path, submodule=True)),
+                tuple((path, pattern.matches(path)) for path in paths),
+                tuple(Meeting(held, witness) for held, witness in found),
+                now,
+                stale_copies(store, repository, policy, folding, patterns=[reading.pattern]),
             )
+        )
     return explained

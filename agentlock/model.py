@@ -208,6 +208,13 @@ class Policy(Value):
         "(to remove all of it: agentlock db prune)",
         shortest=3600 * MICROSECONDS,
     )
+    stale: Literal["note", "refuse", "off"] = _setting(
+        "note",
+        "choice",
+        "reserving what another branch has changed and HEAD lacks: a note, a refusal if another "
+        "agent is on record for it, or nothing",
+        choices=("note", "refuse", "off"),
+    )
 
     @property
     def blocking_modes(self) -> tuple[bool, ...]:

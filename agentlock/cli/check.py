@@ -15,6 +15,7 @@ from agentlock.cli.output import (
     text_of,
     verdict_json,
 )
+from agentlock.cli.stale import say_stale, stale_json
 from agentlock.cli.workspace import (
     Workspace,
     agent_option,
@@ -29,6 +30,7 @@ from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
+from agentlock.reservations.stale import stale_copies
 from agentlock.text import and_more, count
 
 if TYPE_CHECKING:
@@ -104,9 +106,15 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
     name, folding = workspace.identity.name, workspace.folding
     with workspace.store(read_only=True) as store:
         verdict, now = verdict_on(store, workspace.repository, asked, name, folding)
+        stale = stale_copies(
+            *(store, workspace.repository, verdict.policy, folding),
+            paths=asked.changes.paths,
+            patterns=asked.folders,
+        )
     _tell(workspace, verdict, now)
+    say_stale(stale)
     if as_json:
-        print_json(verdict_json(verdict))
+        print_json({**verdict_json(verdict), **stale_json(stale)})
     return _ended(verdict, as_json=as_json)
 
 

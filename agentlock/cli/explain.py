@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import print_json, put, reservation_json, reservation_row, say, text_of
+from agentlock.cli.output import (
+    print_json,
+    put,
+    reservation_json,
+    reservation_row,
+    say,
+    text_of,
+)
+from agentlock.cli.stale import say_stale, stale_json
 from agentlock.cli.workspace import (
     Workspace,
     agent_option,
@@ -64,6 +72,7 @@ def explain(
     with workspace.store(read_only=True) as store:
         explained = explain_readings(
             store,
+            workspace.repository,
             readings,
             tracked=tree.files(),
             paths=asked,
@@ -95,6 +104,7 @@ def _json(one: Explanation) -> dict[str, Any]:
             }
             for meeting in one.meets
         ],
+        **stale_json(one.stale),
     }
 
 
@@ -115,3 +125,4 @@ def _put(one: Explanation) -> None:
         put("  meets      no live reservation of other agents")
     for note in one.reading.notes:
         say(f"agentlock: note: {note}")
+    say_stale(one.stale)

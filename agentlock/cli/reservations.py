@@ -17,6 +17,7 @@ from agentlock.cli.output import (
     say_losses,
 )
 from agentlock.cli.owner import Owner, owner_options, reason_for
+from agentlock.cli.stale import say_refused_as_stale, say_stale, stale_json
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -105,12 +106,12 @@ def reserve(
     if database is not None and not is_url(database):
         refuse_unsafe_filesystem(database)
     with workspace.store() as store:
-        answer = reserve_patterns(store, request, workspace.folding)
+        answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
     for note in (note for one in readings for note in one.notes):
         say(f"agentlock: note: {note}")
     _warn_unguarded(workspace)
-    _print_answer(answer, as_json=as_json)
-    return EXIT_REFUSED if answer.conflicts else EXIT_OK
+    _print_answer(answer, name, as_json=as_json)
+    return EXIT_OK if answer.granted else EXIT_REFUSED
 
 
 @click.command()
@@ -215,15 +216,20 @@ def _selection(
     return Selection(patterns=named, ids=tuple(ids), all=everything)
 
 
-def _print_answer(answer: Answer, *, as_json: bool) -> None:
+def _print_answer(answer: Answer, agent: str, *, as_json: bool) -> None:
     if answer.conflicts:
         tell(conflicts_text(answer.conflicts, answer.now, more=answer.more))
+    elif answer.granted:
+        say_stale(answer.stale)
+    else:
+        say_refused_as_stale(answer.stale.of_others(agent))
     if as_json:
         print_json(
             {
                 "granted": [reservation_json(held) for held in answer.granted],
                 "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
                 **({"more": True} if answer.more else {}),
+                **stale_json(answer.stale),
             }
         )
         return

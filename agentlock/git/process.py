@@ -79,6 +79,15 @@ class Running:
         except OSError as error:
             raise GitError(f"git cannot be started: {error.strerror}") from error
 
+    def partial(self, timeout: float) -> Result:
+        """The same, but of a command that has not ended by then, what it has said (code -15)."""
+        try:
+            return self.result(timeout)
+        except GitError:
+            if self._failed is not None:
+                raise
+            return Result(self._arguments, -_SIGTERM, *self._process.received())
+
     def output(self) -> bytes:
         """Wait for the stdout of a command that must succeed; GitError if it fails."""
         result = self.result()
@@ -107,6 +116,7 @@ class _Spawned:
 
     def __init__(self, command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]) -> None:
         self._stdin = stdin
+        self._received: tuple[list[bytes], list[bytes]] = ([], [])
         pipes: list[int] = []
         try:
             for _ in range(3):
@@ -135,7 +145,7 @@ class _Spawned:
 
     def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
         try:
-            stdout, stderr = self._exchange(*self._pipes[:2], timeout=timeout)
+            self._exchange(*self._pipes[:2], timeout=timeout)
         except TimeoutError:
             os.kill(self._pid, _SIGTERM)
             raise
@@ -144,18 +154,21 @@ class _Spawned:
                 os.close(end)
             self._pipes.clear()
             _, status = os.waitpid(self._pid, 0)
-        return os.waitstatus_to_exitcode(status), stdout, stderr
+        return os.waitstatus_to_exitcode(status), *self.received()
 
-    def _exchange(
-        self, from_child: int, errors_from_child: int, *, timeout: float | None
-    ) -> tuple[bytes, bytes]:
+    def received(self) -> tuple[bytes, bytes]:
+        """What the child has written on stdout and stderr so far."""
+        stdout, stderr = self._received
+        return b"".join(stdout), b"".join(stderr)
+
+    def _exchange(self, from_child: int, errors_from_child: int, *, timeout: float | None) -> None:
         """Feed the rest of stdin and collect both outputs, as each is ready: no pipe fills up."""
         import select
         import time
 
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = select.poll()
-        received: dict[int, list[bytes]] = {from_child: [], errors_from_child: []}
+        received = dict(zip((from_child, errors_from_child), self._received, strict=True))
         for end in received:
             poll.register(end, select.POLLIN | select.POLLHUP)
         rest = memoryview(self._stdin)
@@ -181,4 +194,3 @@ class _Spawned:
                 poll.unregister(end)
                 os.close(end)
                 self._pipes.remove(end)
-        return b"".join(received[from_child]), b"".join(received[errors_from_child])

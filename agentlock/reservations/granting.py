@@ -14,11 +14,13 @@ from agentlock.reservations.losses import taken
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.reservations.search import Search
+from agentlock.reservations.stale import StaleCopies, stale_copies
 from agentlock.text import check_reason, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.git.repository import Repository
     from agentlock.model import Policy
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
@@ -46,15 +48,17 @@ class Request(Value):
 
 
 class Answer(Value):
-    """What `reserve` returns: everything is granted, or there are conflicts and nothing is.
+    """What `reserve` returns: everything is granted, or nothing is, because of what it names.
 
-    ``more``: the search stopped at MOST_CONFLICTS, so there may be more.
+    ``more``: the search stopped at MOST_CONFLICTS, so there may be more. ``stale`` are copies that
+    the agent is told of; they refuse only where the policy says so.
     """
 
     granted: tuple[Reservation, ...]
     conflicts: tuple[Conflict, ...]
     now: int
     more: bool = False
+    stale: StaleCopies = StaleCopies()
 
 
 class Renewal(Value):
@@ -77,7 +81,9 @@ def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
         )
 
 
-def reserve(store: Store, request: Request, folding: Folding) -> Answer:
+def reserve(
+    store: Store, request: Request, folding: Folding, repository: Repository | None = None
+) -> Answer:
     """Grant every pattern of the request, or none.
 
     The request conflicts with a live reservation if their patterns overlap and `Reservation.meets`
@@ -86,7 +92,8 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
 
     Looking for conflicts and granting are two steps, so that other writers wait as little as
     possible. A request that conflicts is refused without the write lock. Otherwise the write
-    transaction tests only what was granted or extended since the search.
+    transaction tests only what was granted or extended since the search. Stale copies are looked
+    for in between, in ``repository``, if it is given.
     """
     reason = check_reason(request.reason)
     if len(request.readings) > MOST_PATTERNS:
@@ -97,10 +104,20 @@ def reserve(store: Store, request: Request, folding: Folding) -> Answer:
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = Search(store, request, [pattern for _, pattern in wanted], folding)
     with store.reading():
-        check_lease(request.ttl, store.policy.read(), request.ttl_text)
+        policy = store.policy.read()
+        check_lease(request.ttl, policy, request.ttl_text)
         search.everything()
-    answer = _refused(store, search) or _granted(store, request, wanted, search, reason)
-    if answer.conflicts:
+    answer = _refused(store, search)
+    if answer is None:
+        stale = StaleCopies()
+        if repository is not None:
+            texts = [reading.pattern for reading in request.readings]
+            stale = stale_copies(store, repository, policy, folding, patterns=texts)
+        if policy.stale == "refuse" and stale.of_others(request.agent):
+            answer = Answer((), (), store.now(), stale=stale)
+        else:
+            answer = _granted(store, request, wanted, search, reason).replace(stale=stale)
+    if not answer.granted:
         _log_refusal(store, request, answer)
     return answer
 
@@ -142,14 +159,23 @@ def _register(store: Store, request: Request, now: int) -> None:
 
 def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
     """Log a refusal in one line; if that cannot be written in time, the refusal stands anyway."""
-    first, *others = answer.conflicts
-    more = f" and {'at least ' if answer.more else ''}{len(others)} more" if others else ""
-    detail = f"meets reservation {first.reservation.id} of {first.reservation.agent}{more}"
+    pattern, detail = _why_refused(answer, request.agent)
     store.limit_wait(_LONGEST_WAIT)
     with suppress(DatabaseError), store.writing(durable=False):
         now = store.now()
         _register(store, request, now)
-        store.events.log(REFUSED, now, agent=request.agent, pattern=first.pattern, detail=detail)
+        store.events.log(REFUSED, now, agent=request.agent, pattern=pattern, detail=detail)
+
+
+def _why_refused(answer: Answer, agent: str) -> tuple[bytes, str]:
+    """The first pattern or path that was refused, and why, for the log."""
+    if not answer.conflicts:
+        copy = answer.stale.of_others(agent)[0]
+        return copy.path, f"stale: {copy.branch} has changed it in {copy.commit[:12]}"
+    first, *others = answer.conflicts
+    more = f" and {'at least ' if answer.more else ''}{len(others)} more" if others else ""
+    held = first.reservation
+    return first.pattern, f"meets reservation {held.id} of {held.agent}{more}"
 
 
 def renew(

@@ -74,6 +74,7 @@ def test_the_json_has_every_part(filled: Repo) -> None:
             {"path": "src/3.py", "matches": True},
             {"path": "README.txt", "matches": False},
         ],
+        "stale": [],
     }
     assert meeting["witness"] == "src/3.py"
     assert meeting["reservation"]["agent"] == "BlueLake"

@@ -66,7 +66,7 @@ def assert_reservation(held: dict[str, Any]) -> None:
 def test_reserve_prints_what_was_granted(table: Repo) -> None:
     done = table.agentlock("reserve", "--json", "one.py", "two/", "--shared", agent=OTHER)
     assert done.code == 0
-    assert list(done.json) == ["granted", "conflicts"]
+    assert list(done.json) == ["granted", "conflicts", "stale"]
     assert done.json["conflicts"] == []
     assert [held["pattern"] for held in done.json["granted"]] == ["/one.py", "/two/"]
     for held in done.json["granted"]:
@@ -79,7 +79,7 @@ def test_reserve_prints_what_was_granted(table: Repo) -> None:
 def test_a_refused_reserve_prints_its_conflicts(table: Repo) -> None:
     done = table.agentlock("reserve", "--json", "src/a.py", "**/*.py", agent=OTHER)
     assert done.code == 1
-    assert list(done.json) == ["granted", "conflicts"]
+    assert list(done.json) == ["granted", "conflicts", "stale"]
     assert done.json["granted"] == []
     first, second = done.json["conflicts"]
     for conflict in (first, second):

@@ -68,6 +68,7 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "max_ttl": "24h",
         "allow_skip": True,
         "retention": None,
+        "stale": "note",
     }
     assert project.agentlock("policy", "show").out.splitlines() == [
         "enforcement\tblock",
@@ -76,6 +77,7 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "max_ttl\t24h",
         "allow_skip\ton",
         "retention\toff",
+        "stale\tnote",
     ]
 
 

@@ -127,12 +127,8 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
-    project.run("UPDATE database_identity SET schema_version = 4", role="agentlock_owner")
-    project.run(  # what the migrations after that one made
-        "ALTER TABLE messages DROP COLUMN read_ts, DROP COLUMN reservation_id",
-        "DROP INDEX messages_by_time",
-        role="agentlock_owner",
-    )
+    project.run("UPDATE database_identity SET schema_version = 5", role="agentlock_owner")
+    project.run("ALTER TABLE projects DROP COLUMN stale", role="agentlock_owner")
     project.be("agentlock_writer")
     refused = project.repo.agentlock("list")
     assert refused.code == 3

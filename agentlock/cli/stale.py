@@ -1,0 +1,59 @@
+"""Print which of the reserved or checked files another branch has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentlock.cli.output import say, text_of
+from agentlock.model import MOST_CONFLICTS
+from agentlock.text import count, shell_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.reservations.stale import StaleCopies, StaleCopy
+
+_SHOWN = 5
+
+
+def stale_json(stale: StaleCopies) -> dict[str, Any]:
+    """The first MOST_CONFLICTS stale copies; ``stale_more``: not all branches were looked at."""
+    shown = [
+        {
+            "path": text_of(one.path),
+            "commit": one.commit,
+            "agent": one.agent,
+            "branch": one.branch,
+        }
+        for one in stale.copies[:MOST_CONFLICTS]
+    ]
+    return {"stale": shown, **({} if stale.complete else {"stale_more": True})}
+
+
+def say_stale(stale: StaleCopies) -> None:
+    """Tell of the first stale copies, each with the command that brings the change here."""
+    for one in stale.copies[:_SHOWN]:
+        say(f"agentlock: note: {_stale_line(one)}: {_merging(one)}")
+    more = len(stale.copies) - _SHOWN
+    if more > 0:
+        say(f"agentlock: note: {count(more, 'more change')} like that on other branches")
+    if not stale.complete:
+        say("agentlock: note: not all branches were looked at for changes that HEAD lacks")
+
+
+def say_refused_as_stale(copies: Sequence[StaleCopy]) -> None:
+    """Tell that `reserve` was refused because HEAD lacks these changes of others."""
+    say("agentlock: reserve refused: HEAD lacks what others changed, nothing was reserved")
+    for one in copies[:_SHOWN]:
+        say(f"  {_stale_line(one)}")
+    say(f"  fix: {_merging(copies[0])}")
+
+
+def _stale_line(one: StaleCopy) -> str:
+    maker = f" by {one.agent}" if one.agent else ""
+    commit = f"{one.commit[:7]} ({one.branch})"
+    return f"{text_of(one.path)} was changed{maker} in {commit}, which HEAD does not contain"
+
+
+def _merging(one: StaleCopy) -> str:
+    return f"git merge {shell_word(one.branch)}"
