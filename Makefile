@@ -77,9 +77,10 @@ bench: dev ## benchmarks/RESULTS.md anew, with the README's chart (about twenty 
 bench-quick: dev ## the most important of it, in two minutes
 	$(PY) benchmarks/run.py --quick
 
-docs: dev ## the pages of docs/ that are written from the code: the commands, the tree of modules
+docs: dev ## the pages of docs/ that are written from the code, and what the tutorials print
 	$(PY) docs/generate/reference.py > docs/reference/commands.md
 	$(PY) docs/generate/house.py
+	$(PY) docs/generate/tutorials.py
 
 LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
