@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -21,6 +22,7 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.guard.early import hold_standard_descriptors
+from agentlock.text import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,12 +123,18 @@ def _run(  # noqa: PLR0911 -- one return for each way to end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:
-        if _can_print():
-            return _bug(error, as_json=as_json)
-        return _failed(_unprinted(error), as_json=False)
+        if not _can_print():
+            return _failed(_unprinted(error), as_json=False)
+        if error.errno in _NO_BUGS and error.filename:
+            return _failed(_refused_by_system(error), as_json=as_json)
+        return _bug(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 -- a bug: a log to attach, never a traceback
         return _bug(error, as_json=as_json)
     return result if isinstance(result, int) else EXIT_OK
+
+
+# What the system refuses about a file is told in its words: read-only, another user's, a full disk.
+_NO_BUGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def _stand_in_for_closed() -> None:
@@ -150,6 +158,13 @@ def _unprinted(error: OSError) -> UndecidedError:
     return UndecidedError(
         f"the answer cannot be printed: {error.strerror}",
         see="agentlock list (the command may have taken effect)",
+    )
+
+
+def _refused_by_system(error: OSError) -> UndecidedError:
+    path = os.fsdecode(error.filename)
+    return UndecidedError(
+        f"{path}: {error.strerror}", see=f"ls -ld {shell_word(os.path.dirname(path) or path)}"
     )
 
 

@@ -90,8 +90,6 @@ class _Asking:
         self._deadline = time.monotonic() + seconds
         # An object that a partial clone lacks is not worth a connection.
         self._environment = {**os.environb, b"GIT_NO_LAZY_FETCH": b"1"}
-        for name in (b"LITERAL", b"GLOB", b"NOGLOB", b"ICASE"):
-            self._environment.pop(b"GIT_%b_PATHSPECS" % name, None)
         self.complete = True
 
     def start(self, *arguments: str, stdin: bytes = b"") -> Running:

@@ -4,10 +4,49 @@ from __future__ import annotations
 
 import os
 
+from agentlock.errors import GitError
 from agentlock.git.process import git, output
 from agentlock.model import Value
+from agentlock.text import shell_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agentlock.git.process import Result
 
 SECTION = "agentlock"
+
+
+_LOCK_SECONDS = 5.0
+_LOCK_PAUSE = 0.05
+
+
+def _write(cwd: bytes, *arguments: str) -> Result:
+    """Change the repository's own file; wait for a git command that is changing it now.
+
+    git itself does not wait for the lock file of its configuration.
+    """
+    import time
+
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        result = git("config", "--local", *arguments, cwd=cwd)
+        is_locked = b"could not lock" in result.stderr and b"File exists" in result.stderr
+        if not is_locked:
+            return result
+        if time.monotonic() > deadline:
+            lock = os.fsdecode(output("rev-parse", "--git-common-dir", cwd=cwd)[:-1])
+            lock = os.path.join(os.fsdecode(os.path.abspath(cwd)), lock, "config.lock")
+            raise GitError(
+                f"{lock} is there: a git command is changing the configuration, or died doing it",
+                fix=f"when no git command runs any more: rm {shell_word(lock)}",
+            )
+        time.sleep(_LOCK_PAUSE)
+
+
+def _must_write(cwd: bytes, *arguments: str) -> None:
+    result = _write(cwd, *arguments)
+    if result.code != 0:
+        raise result.error()
 
 
 def hooks_folder(cwd: bytes) -> bytes:
@@ -17,12 +56,12 @@ def hooks_folder(cwd: bytes) -> bytes:
 
 def record(cwd: bytes, name: str, value: str) -> None:
     """Set ``agentlock.NAME`` in the repository's own file, which all its worktrees share."""
-    output("config", "--local", f"{SECTION}.{name}", value, cwd=cwd)
+    _must_write(cwd, f"{SECTION}.{name}", value)
 
 
 def forget(cwd: bytes) -> None:
     """Remove every agentlock setting, if there are any."""
-    result = git("config", "--local", "--remove-section", SECTION, cwd=cwd)
+    result = _write(cwd, "--remove-section", SECTION)
     if result.code not in (0, 128) or (
         result.code == 128 and b"no such section" not in result.stderr.lower()
     ):
@@ -77,9 +116,9 @@ def set_hook(cwd: bytes, name: str, key: str, value: str | None = None) -> None:
     """
     setting = f"hook.{name}.{key}"
     if value is None:
-        output("config", "--local", "--unset-all", setting, cwd=cwd)
+        _must_write(cwd, "--unset-all", setting)
     else:
-        output("config", "--local", "--replace-all", setting, value, cwd=cwd)
+        _must_write(cwd, "--replace-all", setting, value)
 
 
 def is_false(value: str) -> bool:
@@ -117,9 +156,9 @@ def local_hooks_paths(cwd: bytes) -> list[str]:
 def set_hooks_path(cwd: bytes, value: str | None) -> None:
     """Set ``core.hooksPath`` in the repository's own file, or unset it there (None)."""
     if value is None:
-        output("config", "--local", "--unset", "core.hooksPath", cwd=cwd)
+        _must_write(cwd, "--unset", "core.hooksPath")
     else:
-        output("config", "--local", "core.hooksPath", value, cwd=cwd)
+        _must_write(cwd, "core.hooksPath", value)
 
 
 def expanded_path(cwd: bytes, value: str) -> str:
@@ -131,6 +170,6 @@ def expanded_path(cwd: bytes, value: str) -> str:
 
 def forget_one(cwd: bytes, name: str) -> None:
     """Remove ``agentlock.NAME`` from the repository's own file, if it is there."""
-    result = git("config", "--local", "--unset", f"{SECTION}.{name}", cwd=cwd)
+    result = _write(cwd, "--unset", f"{SECTION}.{name}")
     if result.code not in (0, 5):
         raise result.error()

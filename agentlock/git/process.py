@@ -15,8 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # What git really has is the question, not what replace refs and grafts pretend; a question
-# takes no lock that a commit might wait for.
-_ALWAYS = {b"GIT_NO_REPLACE_OBJECTS": b"1", b"GIT_GRAFT_FILE": b"", b"GIT_OPTIONAL_LOCKS": b"0"}
+# takes no lock that a commit might wait for. Its words are read, so they must be English.
+_ALWAYS = {
+    b"GIT_NO_REPLACE_OBJECTS": b"1",
+    b"GIT_GRAFT_FILE": b"",
+    b"GIT_OPTIONAL_LOCKS": b"0",
+    b"LC_ALL": b"C",
+}
+# Variables that would change what our questions mean. GIT_CONFIG shows `git config` one file and
+# not the repository, GIT_SHALLOW_FILE ends history before what a push brings, and the others change
+# how git reads the paths that we name.
+_NEVER = (
+    *(b"GIT_CONFIG", b"GIT_SHALLOW_FILE", b"GIT_LITERAL_PATHSPECS", b"GIT_GLOB_PATHSPECS"),
+    *(b"GIT_NOGLOB_PATHSPECS", b"GIT_ICASE_PATHSPECS", b"GIT_INTERNAL_SUPER_PREFIX"),
+)
+_WORDS = ("fatal: ", "error: ")
 _CHUNK = 1 << 20
 _FITS_A_PIPE = 4096  # bytes that every system lets one write before anybody reads (PIPE_BUF)
 _SIGTERM = 15  # the module `signal` costs an enum
@@ -35,10 +48,20 @@ class Result:
 
     def error(self) -> GitError:
         """The GitError to raise if the caller cannot use this result."""
-        said = self.stderr.decode("utf-8", "backslashreplace").strip().rpartition("\n")[2]
         how = f"exit code {self.code}" if self.code >= 0 else f"signal {-self.code}"
         command = next(word for word in self.arguments if word[0] != "-" and "=" not in word)
-        return GitError(f"`git {command}` failed ({how}): {said or 'it said nothing'}")
+        return GitError(f"`git {command}` failed ({how}): {self.said()}", fix=self.advice())
+
+    def said(self) -> str:
+        """Why git failed, in its own words. GIT_TRACE may have put other lines before and after."""
+        lines = self.stderr.decode("utf-8", "backslashreplace").strip().split("\n")
+        why = next((line for line in reversed(lines) if line.startswith(_WORDS)), lines[-1])
+        return why.strip() or "it said nothing"
+
+    def advice(self) -> str:
+        """The command that git itself names as the way on, on an indented line; "" without one."""
+        lines = self.stderr.decode("utf-8", "backslashreplace").split("\n")
+        return next((line.strip() for line in lines if line.startswith("\tgit ")), "")
 
 
 class Running:
@@ -54,11 +77,10 @@ class Running:
         """Start ``git ARGUMENTS``; if that fails, ``result`` raises the error."""
         self._arguments = arguments
         variables = {**(os.environb if environment is None else environment), **_ALWAYS}
-        # It would show `git config` one file and not the repository.
-        variables.pop(b"GIT_CONFIG", None)
-        # It would end history before what a push brings.
-        variables.pop(b"GIT_SHALLOW_FILE", None)
-        command = ["git", *(("-C", os.fsdecode(cwd)) if cwd is not None else ()), *arguments]
+        for name in _NEVER:
+            variables.pop(name, None)
+        place = _place(cwd, variables)
+        command = ["git", *place, *arguments]
         self._failed: OSError | None = None
         try:
             self._process = _Spawned(command, stdin, variables)
@@ -109,6 +131,29 @@ def git(
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
     """The stdout of a git command that must succeed; GitError if it fails."""
     return Running(*arguments, stdin=stdin, cwd=cwd).output()
+
+
+def _place(cwd: bytes | None, variables: dict[bytes, bytes]) -> list[str]:
+    """The options that say where git works: ``cwd``, by default the current directory.
+
+    A folder of git's own is named as such. git might not look for it by itself
+    (safe.bareRepository, which agents' programs set for their children).
+    """
+    folder = cwd or b""
+    place = [] if cwd is None else ["-C", os.fsdecode(cwd)]
+    if cwd is None and b"GIT_DIR" in variables:
+        return place
+    if not _is_git_folder(folder):
+        return place
+    variables.pop(b"GIT_COMMON_DIR", None)
+    variables[b"GIT_IMPLICIT_WORK_TREE"] = b"0"  # the folder is not the worktree as well
+    return [*place, f"--git-dir={os.fsdecode(os.path.abspath(folder))}"]
+
+
+def _is_git_folder(folder: bytes) -> bool:
+    """Whether git would take it for a repository as it is (setup.c, is_git_directory)."""
+    inside = [os.path.join(folder, name) for name in (b"HEAD", b"objects", b"refs", b".git")]
+    return [os.path.lexists(path) for path in inside] == [True, True, True, False]
 
 
 class _Spawned:

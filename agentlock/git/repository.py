@@ -13,6 +13,7 @@ from agentlock.errors import (
 )
 from agentlock.git.process import Running, git, output
 from agentlock.model import Value
+from agentlock.text import shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def discover(asked: Running | None = None) -> Repository:
     """
     directories = _directories_at_root()
     settings = _settings((asked or ask_settings()).result())
-    if directories is None or _is_moved(settings):
+    if directories is None or not _is_here(settings):
         directories = _directories()
     root, git_dir, common_dir = directories
     return Repository(root, git_dir, common_dir, settings)
@@ -160,9 +161,13 @@ def _directories_at_root() -> list[bytes] | None:
     return [root, git_dir, git_dir] if head.startswith(b"ref: refs/") or is_commit else None
 
 
-def _is_moved(settings: Mapping[bytes, bytes]) -> bool:
-    """The worktree is elsewhere, or nowhere."""
-    return b"core.worktree" in settings or settings.get(b"core.bare", b"false") != b"false"
+def _is_here(settings: Mapping[bytes, bytes]) -> bool:
+    """Whether the worktree is neither elsewhere nor missing, as its own configuration says.
+
+    Every repository has ``core.bare``. `git config` leaves out the repository that it does not
+    trust (safe.directory), and does not say so.
+    """
+    return b"core.worktree" not in settings and settings.get(b"core.bare") == b"false"
 
 
 def _directories() -> list[bytes]:
@@ -171,7 +176,7 @@ def _directories() -> list[bytes]:
     if result.code != 0:
         bare = _bare_directories()
         if bare is None:
-            raise _not_found(result.stderr)
+            raise _not_found(result)
         return bare
     answers = result.stdout[:-1].split(b"\n")
     if len(answers) != len(questions):  # a path with a newline in it: ask one by one
@@ -194,9 +199,8 @@ def _bare_directories() -> list[bytes] | None:
     return [git_dir, git_dir, common_dir] if git_dir == common_dir else None
 
 
-def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
-    said = stderr.decode("utf-8", "backslashreplace").strip().partition("\n")[0]
-    said = said.removeprefix("fatal: ")
+def _not_found(result: Result) -> NotARepositoryError | GitError:
+    said = result.said().removeprefix("fatal: ")
     if "work tree" in said:
         return NotARepositoryError(
             "this is git's own folder, not a worktree",
@@ -210,7 +214,14 @@ def _not_found(stderr: bytes) -> NotARepositoryError | GitError:
         return NotARepositoryError(
             f"{here} is not in a git repository", fix="cd into one, or make one with git init"
         )
-    return GitError(f"git cannot read this repository: {said or 'it said nothing'}")
+    if "dubious ownership" in said:
+        return GitError(
+            f"git does not trust this folder, because it belongs to another user: {said}",
+            fix=result.advice(),
+        )
+    bare = said.partition("bare repository '")[2].rpartition("' (safe.bareRepository")[0]
+    advice = f"cd {shell_word(bare)}" if bare else result.advice()
+    return GitError(f"git cannot read this repository: {said}", fix=advice)
 
 
 def _settings(result: Result) -> dict[bytes, bytes]:
