@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self, dataclass_transform
@@ -95,6 +95,7 @@ class Reservation(Value):
     released_ts: int | None
     fence: int
     typed: bytes = b""
+    worktree: str = ""  # where it was made; "" if that is not known
 
     def is_live(self, now: int) -> bool:
         return self.released_ts is None and self.expires_ts > now
@@ -234,7 +235,8 @@ class Verdict(Value):
 
     ``conflicts`` has every pair of path and reservation that refuses, in the order of the paths.
     ``uncovered`` has the paths that none of the agent's own reservations covers, if the policy
-    requires one. ``doubt`` says why commits are judged that a remote-tracking ref calls known, and
+    requires one. ``holders`` is what is known of the agents in the conflicts, by name, if somebody
+    asked. ``doubt`` says why commits are judged that a remote-tracking ref calls known, and
     what to do.
     """
 
@@ -243,6 +245,7 @@ class Verdict(Value):
     uncovered: tuple[bytes, ...]
     policy: Policy
     doubt: str = ""
+    holders: Mapping[str, Agent] = {}
 
     @property
     def clean(self) -> bool:
@@ -254,13 +257,21 @@ class Verdict(Value):
 
 
 class Agent(Value):
-    """A name under which reservations are held, and when it was seen."""
+    """A name under which reservations are held, and when and where it was last seen.
+
+    ``located_ts`` is when the place was recorded. The process may have ended since.
+    """
 
     name: str
     program: str
     model: str
     registered_ts: int
     last_active_ts: int
+    worktree: str = ""
+    branch: str = ""
+    host: str = ""
+    process: int | None = None
+    located_ts: int | None = None
 
 
 class Event(Value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.git.changes import Changes, uncommitted
-from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
@@ -75,6 +75,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
     name = identity.name
     changes = Changes((), frozenset()) if repository.is_bare else uncommitted(repository)
     verdict, now = judge(store, changes, name, folding_of(repository))
+    verdict = with_holders(store, verdict)
     return State(
         repository,
         identity,

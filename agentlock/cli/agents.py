@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import local_time, print_json, put, rfc3339, table
+from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     rows = [
         (
             *(one.agent.name, str(one.holds), local_time(one.agent.last_active_ts)),
-            *(one.agent.program, one.agent.model),
+            *(one.agent.program, one.agent.model, one.agent.worktree, one.agent.branch),
         )
         for one in present
     ]
-    table(("agent", "holds", "last active", "program", "model"), rows)
+    table(("agent", "holds", "last active", "program", "model", "worktree", "branch"), rows)
 
 
 def _json(one: Presence) -> dict[str, Any]:
@@ -75,6 +75,6 @@ def _json(one: Presence) -> dict[str, Any]:
         "program": one.agent.program,
         "model": one.agent.model,
         "registered_ts": rfc3339(one.agent.registered_ts),
-        "last_active_ts": rfc3339(one.agent.last_active_ts),
+        **place_json(one.agent),
         "holds": one.holds,
     }

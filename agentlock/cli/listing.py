@@ -25,6 +25,7 @@ from agentlock.cli.workspace import (
 )
 from agentlock.errors import UsageError
 from agentlock.event_kinds import FORCE_RELEASED
+from agentlock.guard.report import seen_text
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
 
@@ -61,11 +62,23 @@ def list_reservations(
     with workspace.store(read_only=True) as store:
         found, now = listed(store, workspace.folding, agent=wanted, path=at, history=ended)
         forced = forced_ends(store) if ended else {}
+        holders = store.agents.named(held.agent for held in found)
     if as_json:
-        print_json([reservation_json(held, forced.get(held.id)) for held in found])
+        print_json(
+            [
+                reservation_json(held, forced=forced.get(held.id), holder=holders.get(held.agent))
+                for held in found
+            ]
+        )
         return
-    rows = [reservation_row(held, now, forced.get(held.id)) for held in found]
-    table(RESERVATION_HEADERS, rows)
+    rows = [
+        (
+            *reservation_row(held, now, forced.get(held.id)),
+            seen_text(holders[held.agent], now),
+        )
+        for held in found
+    ]
+    table((*RESERVATION_HEADERS, "holder"), rows)
 
 
 @click.command()
@@ -82,6 +95,7 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
     workspace = Workspace(timeout=timeout)
     with workspace.store(read_only=True) as store:
         found = history(store, identifier)
+        holder = store.agents.named([found.reservation.agent])[found.reservation.agent]
     held, events = found.reservation, found.events
     forced = next((one for one in events if one.kind == FORCE_RELEASED), None)
     if as_json:
@@ -91,12 +105,17 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
             for one in events
         ]  # fmt: skip
         print_json(
-            {**reservation_json(held, forced), "typed": text_of(held.typed), "history": told}
+            {
+                **reservation_json(held, forced=forced, holder=holder),
+                "typed": text_of(held.typed),
+                "history": told,
+            }
         )
         return
     put(f"reservation {held.id}")
     put(f"  pattern  {text_of(held.pattern)}  (typed {text_of(held.typed)})")
     put(f"  holder   {held.agent}")
+    put(f"           {seen_text(holder, found.now, whole=True)}")
     put(f"  mode     {'exclusive' if held.exclusive else 'shared'}")
     put(f"  lease    {lease_text(held, found.now, forced)}")
     put(f"  reason   {held.reason or '-'}")

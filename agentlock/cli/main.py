@@ -83,17 +83,15 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line, then tell the agent its news; the exit code."""
+    """Run the command line, then what every command ends with; the exit code."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in options
     _stand_in_for_closed()
     opened: list[Workspace] = []
     code = _run(arguments, opened, as_json=as_json)
-    if as_json:
-        return code
     try:
         for workspace in opened:
-            workspace.tell_news()
+            workspace.end(quiet=as_json)
     except AgentlockError:
         pass  # it is told by the next command
     except Exception as error:  # noqa: BLE001 -- as below

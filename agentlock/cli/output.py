@@ -15,12 +15,12 @@ from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, plural, printable, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from agentlock.errors import AgentlockError
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Conflict, Event, PathConflict, Reservation, Verdict
+    from agentlock.model import Agent, Conflict, Event, PathConflict, Reservation, Verdict
     from agentlock.reservations.losses import Loss
     from agentlock.store.messages import Message
 
@@ -50,8 +50,13 @@ def text_of(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def reservation_json(held: Reservation, forced: Event | None = None) -> dict[str, Any]:
-    """Every field but ``typed``, by its name; and who ended it by force, if somebody did."""
+def reservation_json(
+    held: Reservation, *, forced: Event | None = None, holder: Agent | None = None
+) -> dict[str, Any]:
+    """Every field but ``typed``, by its name.
+
+    Also who ended it by force, if somebody did, and what is known of its holder, if it is given.
+    """
     shape: dict[str, Any] = {}
     for name in held._fields:
         value = getattr(held, name)
@@ -61,6 +66,8 @@ def reservation_json(held: Reservation, forced: Event | None = None) -> dict[str
             shape[name] = text_of(value) if isinstance(value, bytes) else value
     if forced is not None:
         shape["forced"] = {"by": forced.agent, "reason": forced.detail}
+    if holder is not None:
+        shape["holder"] = place_json(holder)
     return shape
 
 
@@ -73,6 +80,18 @@ def event_json(event: Event) -> dict[str, Any]:
         "reservation": event.reservation_id,
         "pattern": None if event.pattern is None else text_of(event.pattern),
         "detail": event.detail,
+    }
+
+
+def place_json(agent: Agent) -> dict[str, Any]:
+    """When and where an agent was last seen."""
+    return {
+        "last_active_ts": rfc3339(agent.last_active_ts),
+        "worktree": agent.worktree or None,
+        "branch": agent.branch or None,
+        "host": agent.host or None,
+        "process": agent.process,
+        "program": agent.program or None,
     }
 
 
@@ -94,16 +113,20 @@ def event_line(event: Event) -> str:
     return "  ".join(part for part in (*parts, event.detail) if part)
 
 
-def conflict_json(conflict: Conflict) -> dict[str, Any]:
+def conflict_json(conflict: Conflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
     return {
         "pattern": text_of(conflict.pattern),
         "witness": None if conflict.witness is None else text_of(conflict.witness),
-        "reservation": reservation_json(conflict.reservation),
+        "reservation": held_json(conflict.reservation, holders),
     }
 
 
-def path_conflict_json(conflict: PathConflict) -> dict[str, Any]:
-    reservation = reservation_json(conflict.reservation)
+def held_json(held: Reservation, holders: Mapping[str, Agent]) -> dict[str, Any]:
+    return reservation_json(held, holder=holders.get(held.agent))
+
+
+def path_conflict_json(conflict: PathConflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
+    reservation = held_json(conflict.reservation, holders)
     return {"path": text_of(conflict.path), "reservation": reservation}
 
 
@@ -112,19 +135,19 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
         "verdict": "allow" if verdict.allowed else "refuse",
         "checked": verdict.checked,
-        **_why(verdict),
+        **_why(verdict, verdict.holders),
     }
 
 
 def refused_commit_json(commit: RefusedCommit) -> dict[str, Any]:
     named = {"oid": commit.oid, "subject": commit.subject, "agent": commit.agent}
-    return {**named, **_why(commit)}
+    return {**named, **_why(commit, {})}
 
 
-def _why(refused: Verdict | RefusedCommit) -> dict[str, Any]:
+def _why(refused: Verdict | RefusedCommit, holders: Mapping[str, Agent]) -> dict[str, Any]:
     shown = refused.conflicts[:MOST_CONFLICTS]
     return {
-        "conflicts": [path_conflict_json(conflict) for conflict in shown],
+        "conflicts": [path_conflict_json(conflict, holders) for conflict in shown],
         "conflicts_total": len(refused.conflicts),
         "uncovered": [text_of(path) for path in refused.uncovered],
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.agents.place import worktree_of
 from agentlock.cli.output import (
     conflict_json,
     message_json,
@@ -101,7 +102,8 @@ def reserve(
     name = workspace.agent
     lease = parse_duration(ttl)
     readings = workspace.readings(patterns, literal=literal, glob=glob, whole_repository=whole_repo)
-    request = Request(name, readings, lease, not shared, reason, ttl, program, model)
+    worktree = worktree_of(workspace.repository)
+    request = Request(name, readings, lease, not shared, reason, ttl, program, model, worktree)
     database = workspace.repository.database
     if database is not None and not is_url(database):
         refuse_unsafe_filesystem(database)
@@ -218,7 +220,7 @@ def _selection(
 
 def _print_answer(answer: Answer, agent: str, *, as_json: bool) -> None:
     if answer.conflicts:
-        tell(conflicts_text(answer.conflicts, answer.now, more=answer.more))
+        tell(conflicts_text(answer.conflicts, answer.now, more=answer.more, holders=answer.holders))
     elif answer.granted:
         say_stale(answer.stale)
     else:
@@ -227,7 +229,7 @@ def _print_answer(answer: Answer, agent: str, *, as_json: bool) -> None:
         print_json(
             {
                 "granted": [reservation_json(held) for held in answer.granted],
-                "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+                "conflicts": [conflict_json(one, answer.holders) for one in answer.conflicts],
                 **({"more": True} if answer.more else {}),
                 **stale_json(answer.stale),
             }

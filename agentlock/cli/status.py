@@ -64,7 +64,9 @@ def _json(found: State) -> dict[str, Any]:
         "project": repository.project,
         "enforcement": verdict.policy.enforcement,
         "holds": [reservation_json(held) for held in found.holds],
-        "blocked_by": [path_conflict_json(conflict) for conflict in verdict.conflicts],
+        "blocked_by": [
+            path_conflict_json(conflict, verdict.holders) for conflict in verdict.conflicts
+        ],
         **pushers,
         "uncovered": [text_of(path) for path in verdict.uncovered],
         "messages": [message_json(message) for message in found.messages],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from agentlock.agents.place import here
+from agentlock.agents.registry import is_due
 from agentlock.cli.output import say_losses
 from agentlock.duration import parse_duration, parse_timeout
 from agentlock.environment import TIMEOUT
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
-_LONGEST_WAIT = 2 * 1_000_000  # for the write lock, to mark what is told
+# For the write lock, in microseconds: to record where the agent works, to mark what it was told.
+_SHORTEST_WAIT, _LONGEST_WAIT = 100_000, 2_000_000
 
 
 class _Identifier(click.types.IntParamType):
@@ -74,7 +77,7 @@ class Workspace:
             )
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
-        self._is_news_waiting = False
+        self._is_news_waiting = self._is_record_due = False
         opened: list[Workspace] = click.get_current_context().obj
         opened.append(self)
 
@@ -120,29 +123,41 @@ class Workspace:
             try:
                 yield store
             except AgentlockError:
-                self._look_for_news(store)
+                self._look_ahead(store)
                 raise
-            self._look_for_news(store)
+            self._look_ahead(store)
 
-    def _look_for_news(self, store: Store) -> None:
+    def _look_ahead(self, store: Store) -> None:
+        """What there is to do when the command has ended."""
         if self.identity.name is not None:
             with suppress(AgentlockError):
                 self._is_news_waiting = bool(untold(store, self.identity.name))
+                self._is_record_due = is_due(store, self.identity.name)
 
-    def tell_news(self) -> None:
-        """Tell the agent on stderr, once, what it lost; most commands end with this.
-
-        If that cannot be marked as told, it is told all the same.
-        """
-        if not self._is_news_waiting or self.identity.name is None:
+    def end(self, *, quiet: bool) -> None:
+        """Record where the agent works, and tell it on stderr what it lost, unless ``quiet``."""
+        name = self.identity.name
+        if name is None:
             return
+        if self._is_record_due:
+            with (
+                suppress(AgentlockError),
+                migrated_table(self.repository, timeout=_SHORTEST_WAIT) as store,
+                store.writing(durable=False),
+            ):
+                store.agents.locate(here(self.repository, name, store.now()))
+        if self._is_news_waiting and not quiet:
+            self._tell_news(name)
+
+    def _tell_news(self, name: str) -> None:
+        """Each loss is told once; if that cannot be marked, it is told all the same."""
         wait = min(self.timeout, _LONGEST_WAIT)
         try:
             with migrated_table(self.repository, timeout=wait) as store:
-                say_losses(losses(store, take(store, self.identity.name), self.folding))
+                say_losses(losses(store, take(store, name), self.folding))
         except DatabaseError:
             with migrated_table(self.repository, timeout=wait, read_only=True) as store:
-                say_losses(losses(store, untold(store, self.identity.name), self.folding))
+                say_losses(losses(store, untold(store, name), self.folding))
 
 
 @contextmanager

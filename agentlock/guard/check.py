@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.git import changes as git_changes
 from agentlock.git.changes import Changes
-from agentlock.guard.judge import judge
+from agentlock.guard.judge import judge, with_holders
 from agentlock.model import PathConflict, Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.syntax import read_pattern
@@ -56,7 +56,7 @@ def check(
     """
     verdict, now = judge(store, asked.changes, agent, folding)
     if not asked.folders:
-        return verdict, now
+        return with_holders(store, verdict), now
     folders = [compile_pattern(text, folding) for text in asked.folders]
     met = [
         PathConflict(witness, held)
@@ -74,4 +74,4 @@ def check(
         conflicts=(*verdict.conflicts, *met),
         uncovered=tuple(sorted(uncovered)),
     )
-    return verdict, now
+    return with_holders(store, verdict), now

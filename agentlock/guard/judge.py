@@ -20,6 +20,12 @@ def folding_of(repository: Repository) -> Folding:
     return Folding(repository.ignore_case, repository.compose_unicode)
 
 
+def with_holders(store: Store, verdict: Verdict) -> Verdict:
+    """The verdict, with what is known of those who hold what it refuses."""
+    names = {conflict.reservation.agent for conflict in verdict.conflicts}
+    return verdict.replace(holders=store.agents.named(names)) if names else verdict
+
+
 def judge(
     store: Store,
     changes: Changes,

@@ -1,4 +1,4 @@
-"""How a verdict is told, in sixteen lines at most.
+"""How a verdict is told, in seventeen lines at most.
 
 No control character of a name or a reason reaches the terminal, and no line mentions a bypass of
 the guard.
@@ -16,10 +16,10 @@ from agentlock.text import and_more, count, plural, printable, quoted, shell_wor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Conflict, Verdict
+    from agentlock.model import Agent, Conflict, Verdict
 
 _ROWS = 8
 _REST = 12
@@ -80,11 +80,39 @@ def verdict_text(
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     naming = _ASK_SERVER if on_server else NAME_YOURSELF
-    lines += ["", *_hints(verdict, naming if nobody else "", rest, folder)]
+    seen = _holder(verdict.conflicts, verdict.holders, now)
+    lines += ["", *_hints(verdict, naming if nobody else "", rest, folder, seen)]
     return "\n".join(lines) + "\n"
 
 
-def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> str:
+def seen_text(agent: Agent, now: int, *, whole: bool = False) -> str:
+    """When and where an agent was last seen; ``whole`` paths instead of names of folders."""
+    parts = [f"last seen {format_remaining(max(now - agent.last_active_ts, 0))} ago"]
+    if agent.worktree:
+        parts.append(f"in {agent.worktree if whole else os.path.basename(agent.worktree)}")
+    if agent.branch:
+        parts.append(f"({agent.branch})")
+    text = " ".join(parts)
+    if agent.program:
+        text += f", {agent.program}"
+    if agent.host and (whole or agent.host != os.uname().nodename):
+        text += f", at {agent.host}"
+    if whole and agent.process is not None:
+        text += f", process {agent.process}"
+    return printable(text)
+
+
+def _holder(
+    conflicts: Sequence[Conflict | PathConflict], holders: Mapping[str, Agent], now: int
+) -> str:
+    """When and where the first holder was last seen; "" if that is not known."""
+    known = holders.get(conflicts[0].reservation.agent) if conflicts else None
+    return "" if known is None else f"{known.name}, {seen_text(known, now)}"
+
+
+def conflicts_text(
+    conflicts: Sequence[Conflict], now: int, *, more: bool, holders: Mapping[str, Agent]
+) -> str:
     """Why a `reserve` was refused: both patterns, holder, time left, and a path that both match.
 
     ``more``: the search stopped before it had found all conflicts.
@@ -96,7 +124,8 @@ def conflicts_text(conflicts: Sequence[Conflict], now: int, *, more: bool) -> st
     if len(conflicts) > _ROWS:
         lines.append(f" {and_more(len(conflicts) - _ROWS)}")
     number = conflicts[0].reservation.id
-    lines += ["", f"  see: agentlock show {number}"]
+    seen = _holder(conflicts, holders, now)
+    lines += ["", *([f"  holder: {seen}"] if seen else []), f"  see:    agentlock show {number}"]
     return "\n".join(lines) + "\n"
 
 
@@ -147,8 +176,12 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _hints(verdict: Verdict, naming: str, rest: tuple[str, str] | None, folder: bytes) -> list[str]:
+def _hints(
+    verdict: Verdict, naming: str, rest: tuple[str, str] | None, folder: bytes, seen: str
+) -> list[str]:
     hints = []
+    if seen:
+        hints.append(("holder:", seen))
     if naming:
         hints.append(("fix:", naming))
     if verdict.uncovered and len(verdict.uncovered) <= _REST:

@@ -16,7 +16,7 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.git.repository import discover, identify, identify_pusher
-from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.guard.questions import QUESTIONS, RECORDED, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
 from agentlock.model import PathConflict
@@ -107,6 +107,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
             folding = folding_of(repository)
             return answer(kind.name, store, question.changes, identity.name, folding)
         verdict, now = _verdict(question, store, identity.name, repository)
+        verdict = with_holders(store, verdict)
     finally:
         store.close()
     if verdict.clean:

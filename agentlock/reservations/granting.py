@@ -18,10 +18,10 @@ from agentlock.reservations.stale import StaleCopies, stale_copies
 from agentlock.text import check_reason, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Policy
+    from agentlock.model import Agent, Policy
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
@@ -45,19 +45,22 @@ class Request(Value):
     ttl_text: str = ""
     program: str = ""
     model: str = ""
+    worktree: str = ""
 
 
 class Answer(Value):
     """What `reserve` returns: everything is granted, or nothing is, because of what it names.
 
-    ``more``: the search stopped at MOST_CONFLICTS, so there may be more. ``stale`` are copies that
-    the agent is told of; they refuse only where the policy says so.
+    ``more``: the search stopped at MOST_CONFLICTS, so there may be more. ``holders`` is what is
+    known of the agents in the conflicts, by name. ``stale`` are copies that the agent is told of;
+    they refuse only where the policy says so.
     """
 
     granted: tuple[Reservation, ...]
     conflicts: tuple[Conflict, ...]
     now: int
     more: bool = False
+    holders: Mapping[str, Agent] = {}
     stale: StaleCopies = StaleCopies()
 
 
@@ -118,6 +121,8 @@ def reserve(
         else:
             answer = _granted(store, request, wanted, search, reason).replace(stale=stale)
     if not answer.granted:
+        names = {one.reservation.agent for one in answer.conflicts}
+        answer = answer.replace(holders=store.agents.named(names))
         _log_refusal(store, request, answer)
     return answer
 
@@ -237,6 +242,7 @@ def _grant(
             reason=reason,
             now=now,
             expires=expires,
+            worktree=request.worktree,
         )
         store.events.log(GRANTED, now, agent=request.agent, reservation=granted, detail=reason)
         return granted

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from agentlock.model import Agent
-from agentlock.store.base import Noun
+from agentlock.store.base import Noun, chunks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WRITE = """
 INSERT INTO agents (project_id, name, program, model, registered_ts, last_active_ts)
@@ -14,17 +18,35 @@ ON CONFLICT (project_id, name) DO UPDATE SET
     program = CASE excluded.program WHEN '' THEN agents.program ELSE excluded.program END,
     model = CASE excluded.model WHEN '' THEN agents.model ELSE excluded.model END
 """
-_READ = """
-SELECT name, program, model, registered_ts, last_active_ts
-FROM agents WHERE project_id = ? ORDER BY name
+_LOCATE = """
+UPDATE agents SET worktree = ?1, branch = ?2, host = ?3, process = ?4, located_ts = ?6,
+    program = CASE program WHEN '' THEN ?5 ELSE program END
+WHERE project_id = ?7 AND name = ?8
 """
+_READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
 
 class Agents(Noun):
     def all(self) -> list[Agent]:
         """By name."""
-        return [Agent(*row) for row in self._rows(_READ)]
+        return [Agent(*row) for row in self._rows(f"{_READ} ORDER BY name")]
+
+    def named(self, names: Iterable[str]) -> dict[str, Agent]:
+        """Those of these agents who are known, by name."""
+        found: dict[str, Agent] = {}
+        for chunk in chunks(sorted(set(names))):
+            places = ", ".join("?" * len(chunk))
+            for row in self._rows(f"{_READ} AND name IN ({places})", *chunk):
+                found[row[0]] = Agent(*row)
+        return found
 
     def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None:
         """Note that an agent is active; an empty program or model leaves what was known."""
         self._rows(WRITE, agent, program, model, now)
+
+    def locate(self, agent: Agent) -> None:
+        """Register an agent that is active now, and note where; a program that it had stays."""
+        self.register(agent.name, agent.last_active_ts, model=agent.model)
+        place = (agent.worktree, agent.branch, agent.host, agent.process)
+        columns = (*place, agent.program, agent.located_ts)
+        self._store.rows(_LOCATE, (*columns, self._store.project_id, agent.name))

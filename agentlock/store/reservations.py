@@ -59,10 +59,10 @@ FROM file_reservations AS r WHERE r.project_id = ? AND r.released_ts IS NULL AND
 """
 WRITE = """
 INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern,
-    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence)
+    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence, worktree)
 VALUES (?, (SELECT id FROM agents WHERE project_id = ? AND name = ?),
     CAST(? AS TEXT), CAST(? AS TEXT),
-    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?)
+    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?)
 """
 _CHANGE = """
 UPDATE file_reservations
@@ -232,16 +232,17 @@ class Reservations(Noun):
         reason: str,
         now: int,
         expires: int,
+        worktree: str = "",
     ) -> Reservation:
         """A new reservation of an agent who is registered."""
         store = self._store
         fence = store.next_fence()
         kept = store.kept(keys)
         texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
-        values = (*texts, exclusive, reason, now, expires, fence)
+        values = (*texts, exclusive, reason, now, expires, fence, worktree)
         number = store.inserted(WRITE, (store.project_id, store.project_id, agent, *values))
         return Reservation(
-            number, agent, pattern, exclusive, reason, now, expires, None, fence, typed
+            number, agent, pattern, exclusive, reason, now, expires, None, fence, typed, worktree
         )
 
     def extend(

@@ -26,6 +26,7 @@ RESERVATION = [
     "expires_ts",
     "released_ts",
     "fence",
+    "worktree",
 ]
 
 
@@ -85,7 +86,7 @@ def test_a_refused_reserve_prints_its_conflicts(table: Repo) -> None:
     for conflict in (first, second):
         assert list(conflict) == ["pattern", "witness", "reservation"]
         assert_reservation(conflict["reservation"])
-        assert list(conflict["reservation"]) == RESERVATION
+        assert list(conflict["reservation"]) == [*RESERVATION, "holder"]
         assert conflict["reservation"]["reason"] == 'bd-42 "quoted" ü'
     assert (first["pattern"], first["witness"]) == ("/src/a.py", "src/a.py")
     assert second["pattern"] == "**/*.py"
@@ -118,7 +119,7 @@ def test_check_prints_the_verdict(
     assert (done.json["verdict"], done.json["checked"]) == (verdict, checked)
     for conflict in done.json["conflicts"]:
         assert list(conflict) == ["path", "reservation"]
-        assert list(conflict["reservation"]) == RESERVATION
+        assert list(conflict["reservation"]) == [*RESERVATION, "holder"]
     if paths is not None:
         assert [conflict["path"] for conflict in done.json["conflicts"]] == paths
 
@@ -136,7 +137,7 @@ def test_list_prints_an_array(table: Repo) -> None:
     listed = table.agentlock("list", "--json", "--agent", HOLDER)
     assert listed.code == 0
     (held,) = listed.json
-    assert list(held) == RESERVATION
+    assert list(held) == [*RESERVATION, "holder"]
     assert_reservation(held)
     assert table.agentlock("list", "--json", "--agent", "Nobody").json == []
 
@@ -144,7 +145,7 @@ def test_list_prints_an_array(table: Repo) -> None:
 def test_show_prints_one_with_its_history(table: Repo) -> None:
     shown = table.agentlock("show", "1", "--json").json
     assert_reservation(shown)
-    assert list(shown)[len(RESERVATION) :] == ["typed", "history"]
+    assert list(shown)[len(RESERVATION) :] == ["holder", "typed", "history"]
     assert shown["typed"] == "src/"
     assert [list(one) for one in shown["history"]] == [["ts", "kind", "agent", "detail"]]
     assert shown["history"][0]["kind"] == "granted"
@@ -275,7 +276,8 @@ def test_a_name_of_any_bytes_survives_json(repo: Repo, name: bytes) -> None:
     assert os.fsencode(held["pattern"]) == b"/" + name.replace(b"[", b"\\[")
     conflict = repo.agentlock("check", "--json", b"./" + name, agent=OTHER).json["conflicts"][0]
     assert os.fsencode(conflict["path"]) == name
-    assert repo.agentlock("list", "--json").json == [held]
+    (listed,) = repo.agentlock("list", "--json").json
+    assert listed["pattern"] == held["pattern"]
     assert repo.agentlock("show", "--json", "1").json["pattern"] == held["pattern"]
     assert repo.agentlock("log", "--json").json[-1]["pattern"] == held["pattern"]
     refused = repo.agentlock("reserve", "--json", "--literal", b"./" + name, agent=OTHER)

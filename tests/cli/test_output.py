@@ -52,8 +52,9 @@ def test_list_prints_a_line_for_each_reservation_with_tabs_between_the_cells(tab
     listed = table.agentlock("list")
     assert listed.err == ""
     first, second = listed.out.splitlines()
-    assert re.fullmatch(r"1\tBlueLake\texclusive\tsrc/\*\*\tfor 4\dm more\tbd-42", first)
-    assert re.fullmatch(r"2\tBlueLake\tshared\tREADME\.md\tfor \d+[hm] more\t", second)
+    seen = r"last seen \d+s ago in .*"
+    assert re.fullmatch(rf"1\tBlueLake\texclusive\tsrc/\*\*\tfor 4\dm more\tbd-42\t{seen}", first)
+    assert re.fullmatch(rf"2\tBlueLake\tshared\tREADME\.md\tfor \d+[hm] more\t\t{seen}", second)
     assert "released" in table.agentlock("list", "--all").out.splitlines()[2]
 
 
@@ -168,7 +169,7 @@ def test_the_agent_of_a_worktree_overrides_the_agent_of_the_repository(
 def test_agent_list_counts_what_each_agent_holds(table: Repo) -> None:
     blue, green = table.agentlock("agent", "list").out.splitlines()
     assert blue.split("\t")[:2] == [HOLDER, "2"]
-    assert blue.split("\t")[3:] == ["shell", "m1"]
+    assert blue.split("\t")[3:] == ["shell", "m1", str(table.path), "main"]
     assert green.split("\t")[:2] == [OTHER, "0"]
 
 
@@ -208,8 +209,11 @@ def test_a_closed_stdout_ends_it_without_a_message(table: Repo) -> None:
 @pytest.mark.parametrize(
     ("command", "header"),
     [
-        (("list",), ["id", "agent", "mode", "pattern", "lease", "reason"]),
-        (("agent", "list"), ["agent", "holds", "last active", "program", "model"]),
+        (("list",), ["id", "agent", "mode", "pattern", "lease", "reason", "holder"]),
+        (
+            ("agent", "list"),
+            ["agent", "holds", "last active", "program", "model", "worktree", "branch"],
+        ),
         (("hooks", "status"), ["hook", "state", "path", "detail"]),
     ],
 )
@@ -231,7 +235,9 @@ def test_a_narrow_terminal_folds_cells_and_cuts_none(table: Repo) -> None:
     lines = without_colours(shown).splitlines()
     assert max(map(len, lines)) <= 30
     rows = [line.split("\t") for line in table.agentlock("list").out.splitlines()]
-    expected = ["".join(column) for column in zip(RESERVATION_HEADERS, *rows, strict=True)]
+    expected = [
+        "".join(column) for column in zip((*RESERVATION_HEADERS, "holder"), *rows, strict=True)
+    ]
     assert columns_of(lines) == [without_lease(text) for text in expected]
 
 
@@ -245,7 +251,7 @@ def columns_of(lines: list[str]) -> list[str]:
 
 def without_lease(text: str) -> str:
     """The text without spaces, and without the time left, which may change between two calls."""
-    return re.sub(r"for\d+[hm]more", "", text.replace(" ", ""))
+    return re.sub(r"for\d+[hm]more|\d+sago", "", text.replace(" ", ""))
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -23,7 +23,7 @@ PROMPT = re.compile(r"^(?:(\w+) )?\$ (.*)$")
 # What differs from run to run, and what stands for it in a comparison.
 VARIABLE = (
     (r"for \d+\w* more", "for 1h more"),
-    (r"\d+s ago", "2s ago"),
+    (r"\d+[sm] ago", "2s ago"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-01-31 12:00:00"),
     (r"\b[0-9a-f]{12,40}\b", "0123456789ab"),
     (r"(?m) +$", ""),
@@ -109,5 +109,6 @@ def variables() -> dict[str, str]:
     """What the terminals need besides the sealed environment."""
     return {
         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}",
+        "AGENTLOCK_PROGRAM": "claude",
         "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order of a terminal
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentlock.guard.report import verdict_text
-from agentlock.model import PathConflict, Policy, Reservation, Verdict
+from agentlock.model import Agent, PathConflict, Policy, Reservation, Verdict
 from agentlock.text import printable
 
 NOW = 1_000_000_000
@@ -37,16 +37,17 @@ def test_a_refusal_is_the_one_in_the_design() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 8, 9, 50_000])
-def test_it_never_takes_more_than_sixteen_lines(count: int) -> None:
+def test_it_never_takes_more_than_seventeen_lines(count: int) -> None:
     paths = [b"src/auth/%d" % number for number in range(count)]
     verdict = Verdict(
         count + 9,
         tuple(PathConflict(path, HELD) for path in paths),
         tuple(b"bare/%d" % number for number in range(9)),
         Policy(require_reservation=True),
+        holders={HELD.agent: Agent(HELD.agent, "claude", "", 0, NOW, "/w1", "feat/blue", "h")},
     )
     text = verdict_text(verdict, NOW, what="commit", agent=None, rest=REST)
-    assert text.count("\n") <= 16
+    assert text.count("\n") <= 17
     assert f"{count} of {count + 9} paths" in text
 
 

@@ -41,6 +41,8 @@ MORE_ROWS = {
     3: "UPDATE projects SET retention = 7776000000000;",
     4: "UPDATE database_identity SET owner_key = 'sha256:0';",
     5: "UPDATE messages SET reservation_id = 1, read_ts = NULL;",
+    7: "UPDATE agents SET worktree = '/w1', branch = 'main', host = 'h', process = 7;"
+    "UPDATE agents SET located_ts = registered_ts; UPDATE file_reservations SET worktree = '/w1';",
 }
 
 

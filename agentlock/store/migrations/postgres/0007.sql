@@ -1,0 +1,8 @@
+-- The same as ../sqlite/0007.sql.
+
+ALTER TABLE agents ADD COLUMN worktree TEXT NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN branch TEXT NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE agents ADD COLUMN process BIGINT;
+ALTER TABLE agents ADD COLUMN located_ts BIGINT;
+ALTER TABLE file_reservations ADD COLUMN worktree TEXT NOT NULL DEFAULT '';
