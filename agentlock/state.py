@@ -9,6 +9,7 @@ from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
+from agentlock.install.siblings import troubles
 from agentlock.model import Value
 from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import interventions
@@ -16,6 +17,7 @@ from agentlock.rules.interventions import interventions
 if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
     from agentlock.install.hooks import HookStatus
+    from agentlock.install.siblings import Trouble
     from agentlock.model import Agent, Event, Reservation, Verdict
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
@@ -56,6 +58,7 @@ class State(Value):
     messages: tuple[Message, ...]
     interventions: tuple[Event, ...]
     now: int
+    troubles: tuple[Trouble, ...] = ()
 
 
 class Presence(Value):
@@ -85,6 +88,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         tuple(untold(store, name)) if name else (),
         tuple(interventions(store, now)),
         now,
+        tuple(troubles(repository)),
     )
 
 

@@ -316,10 +316,13 @@ def copy_project(
 
 @db.command("use")
 @click.argument("database", metavar="PATH|URL")
+@click.option("--project", metavar="KEY", help="The project's name there (default: as now).")
 @owner_options
 @json_option
 @timeout_option
-def use_database(database: str, owner: Owner, as_json: bool, timeout: str | None) -> None:
+def use_database(
+    database: str, project: str | None, owner: Owner, as_json: bool, timeout: str | None
+) -> None:
     """Switch this repository to another database that has its project.
 
     \b
@@ -333,6 +336,7 @@ def use_database(database: str, owner: Owner, as_json: bool, timeout: str | None
     location = use(
         workspace.repository,
         database,
+        project=project,
         owner_key=key,
         agent=workspace.identity.name or "",
         timeout=workspace.timeout,

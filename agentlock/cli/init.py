@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 @click.option(
     "--new-database", is_flag=True, help="Start with an empty table if the database is lost."
 )
+@click.option(
+    "--separate", is_flag=True, help="Make a table though a clone on this machine has one."
+)
 @click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or replace it.")
 @owner_options
 @json_option
@@ -55,6 +58,7 @@ def init(
     identity_variables: tuple[str, ...],
     strict: bool,
     new_database: bool,
+    separate: bool,
     new_key: bool,
     owner: Owner,
     as_json: bool,
@@ -95,6 +99,7 @@ def init(
         identity_variables=identity_variables,
         owner_key=hashed,
         agent=workspace.identity.name or "",
+        separate=separate,
     )
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")

@@ -55,6 +55,7 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
 def _json(found: State) -> dict[str, Any]:
     repository, verdict = found.repository, found.verdict
     pushers = {"identity_variables": repository.identity_variables} if repository.is_bare else {}
+    warnings = [{"message": one.message, "fix": one.fix} for one in found.troubles]
     return {
         "agent": found.identity.name,
         "source": found.identity.source or None,
@@ -71,6 +72,7 @@ def _json(found: State) -> dict[str, Any]:
         "uncovered": [text_of(path) for path in verdict.uncovered],
         "messages": [message_json(message) for message in found.messages],
         "interventions": [event_json(event) for event in found.interventions],
+        **({"warnings": warnings} if warnings else {}),
     }
 
 
@@ -84,6 +86,8 @@ def _put(found: State) -> None:
         put(f"pushers   {f'named by {pushers}' if pushers else unnamed}")
     put(f"project   {repository.project}")
     put(f"table     {repository.database}")
+    for one in found.troubles:
+        put(f"warning   {one.message}; fix: {one.fix}")
     _put_holds(found.holds, found.now)
     if not repository.is_bare:
         _put_blocks(verdict.conflicts, verdict.checked)

@@ -12,6 +12,7 @@ from agentlock.environment import AGENT, AGENT_NAME, NAME_YOURSELF
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
 from agentlock.git.repository import identify
+from agentlock.install.siblings import troubles
 
 if TYPE_CHECKING:
     from agentlock.doctor.worktrees import Worktree
@@ -29,6 +30,9 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
     found = [_git(git), *_identity(repository, agent)]
     table = examine_table(repository, timeout)
     found += table
+    found += [
+        Finding("warning", "project", one.message, fix=one.fix) for one in troubles(repository)
+    ]
     answers = all(finding.level != "problem" or finding.lets_through for finding in table)
     with without_git_variables():
         for tree in worktrees(repository, git):

@@ -117,11 +117,13 @@ def ask_settings(cwd: bytes | None = None) -> Running:
     return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS, cwd=cwd)
 
 
-def at(common_dir: bytes) -> Repository:
-    """The repository with this common directory, without a worktree."""
-    return Repository(
-        common_dir, common_dir, common_dir, _settings(ask_settings(common_dir).result())
-    )
+def at(common_dir: bytes, asked: Running | None = None) -> Repository:
+    """The repository with this common directory, without a worktree.
+
+    ``asked`` is what ``ask_settings`` began there.
+    """
+    settings = _settings((asked or ask_settings(common_dir)).result())
+    return Repository(common_dir, common_dir, common_dir, settings)
 
 
 def discover(asked: Running | None = None) -> Repository:

@@ -6,13 +6,13 @@ import os
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from agentlock.errors import (
     AgentlockError,
     ConfigurationError,
     DatabaseError,
     NotARepositoryError,
+    RefusedError,
     UsageError,
 )
 from agentlock.event_kinds import INITIALISED, MOVED, OWNER_KEY, STARTED_AFRESH
@@ -21,6 +21,8 @@ from agentlock.git.process import git
 from agentlock.git.repository import discover
 from agentlock.install import hooks, registry
 from agentlock.install.lock import exclusively, remove_files
+from agentlock.install.project import default_project, normalised_url
+from agentlock.install.siblings import siblings
 from agentlock.model import Value
 from agentlock.store import (
     NOT_INITIALISED,
@@ -31,7 +33,7 @@ from agentlock.store import (
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
-from agentlock.text import storable
+from agentlock.text import shell_word, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,7 @@ def initialise(
     identity_variables: Sequence[str] = (),
     owner_key: str | None = None,
     agent: str = "",
+    separate: bool = False,
 ) -> Outcome:
     """Set the repository up. Safe to repeat.
 
@@ -72,13 +75,16 @@ def initialise(
     has no database by default: it must be the one that the agents use. ``identity_variables`` are
     those in which a server is told who pushes; none given keeps what is recorded. ``owner_key`` is
     the hash of the key that the database is to have; None leaves it as it is. ``agent`` is who does
-    it, for the log.
+    it, for the log. RefusedError if a clone of this project has a table on this machine, and no
+    ``database`` is named, unless it is to have a ``separate`` one.
     """
     _require_role(repository, server=server)
     _require_variables(identity_variables, server=server)
     with exclusively(repository.common_dir):
         outcome = _initialise(
-            repository, database, project, owner_key, agent, timeout, new_database=new_database
+            *(repository, database, project, owner_key, agent, timeout),
+            new_database=new_database,
+            separate=separate,
         )
         if identity_variables:
             names = " ".join(dict.fromkeys(identity_variables))
@@ -119,9 +125,13 @@ def _initialise(
     timeout: int,
     *,
     new_database: bool,
+    separate: bool,
 ) -> Outcome:
     repository = discover()  # as it is now that nobody else is setting it up
     location = _location(repository, database)
+    known = [] if repository.project else siblings(repository)
+    if known and database is None and not separate:
+        raise _table_exists(known)
     lost = ""
     if new_database:
         lost = _set_aside(repository, location)
@@ -132,6 +142,7 @@ def _initialise(
     key = project or repository.project
     if key is None and repository.is_bare:
         key = _project_of_server(repository, location, identifier, timeout)
+    key = key or _key_there(known, location)
     key = storable(key or default_project(repository))  # a path need not be UTF-8
     new_project = migrate.add_project(location, key, timeout=timeout)
     happened = (STARTED_AFRESH, lost) if lost else (INITIALISED, "") if created else None
@@ -141,16 +152,38 @@ def _initialise(
     return Outcome(location, key, created, new_project, lost)
 
 
+def _table_exists(known: Sequence[Repository]) -> RefusedError:
+    database, folder = known[0].database or "", os.fsdecode(known[0].common_dir)
+    return RefusedError(
+        f"{folder} is the same project and has a table: {database}; nothing that is reserved there "
+        "would be seen in another one (to make one all the same: --separate)",
+        fix=f"agentlock init --database {shell_word(database)}",
+    )
+
+
+def _key_there(known: Sequence[Repository], location: str) -> str | None:
+    """What the project is called in this table by the others that use it."""
+    same = (one.project for one in known if one.database and place(one.database) == place(location))
+    return next(same, None)
+
+
 def use(
-    repository: Repository, database: str, *, owner_key: str | None, agent: str, timeout: int
+    repository: Repository,
+    database: str,
+    *,
+    project: str | None,
+    owner_key: str | None,
+    agent: str,
+    timeout: int,
 ) -> str:
     """Guard the repository by another database, which knows its project already; its location.
 
-    What lies in the former one is left as it is: ``store.copy`` takes it along. A database without
-    an owner's key gets this one, by its hash.
+    ``project`` is what it is called there, None if as here. What lies in the former one is left as
+    it is: ``store.copy`` takes it along. A database without an owner's key gets this one, by its
+    hash.
     """
-    key = repository.project
-    if key is None:
+    key = project or repository.project
+    if key is None or repository.project is None:
         raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
     with exclusively(repository.common_dir):
         location = place(database)
@@ -160,14 +193,6 @@ def use(
             kept = _write(store, happened, None if store.owner.key() else owner_key, agent)
         _record(repository, location, identifier, key, kept)
     return location
-
-
-def default_project(repository: Repository) -> str:
-    """The normalised URL of origin, or the common directory if there is no origin."""
-    url = repository.settings.get(b"remote.origin.url")
-    if url:
-        return normalised_url(os.fsdecode(url))
-    return os.fsdecode(repository.common_dir)
 
 
 def _project_of_server(repository: Repository, location: str, identifier: str, timeout: int) -> str:
@@ -187,22 +212,6 @@ def _project_of_server(repository: Repository, location: str, identifier: str, t
             fix="name the one that is pushed here: --project KEY",
         )
     return by_path
-
-
-def normalised_url(url: str) -> str:
-    """``git@github.com:Org/Repo.git`` and ``https://me@github.com/Org/Repo`` are one project."""
-    parts = urlsplit(url)
-    if parts.scheme and parts.netloc:
-        host, path = parts.hostname or "", parts.path
-    elif parts.scheme == "file":
-        host, path = "", parts.path
-    elif ":" in url and "/" not in url.partition(":")[0]:  # scp's way of writing it
-        host, _, path = url.partition(":")
-        host = host.rpartition("@")[2].lower()
-    else:
-        host, path = "", url
-    path = path.rstrip("/").removesuffix(".git").rstrip("/")
-    return f"{host}/{path.lstrip('/')}" if host else path
 
 
 def take_out(common_dir: bytes) -> list[str]:
@@ -256,7 +265,7 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     if recorded is not None and place(recorded) != place(location):
         raise UsageError(
             f"this repository already uses {recorded}, not {location}",
-            fix="to keep that one: agentlock init",
+            fix=_switching(recorded, location),
         )
     if not (is_url(location) or os.path.lexists(location)):
         raise DatabaseError(
@@ -264,6 +273,14 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
             fix="put the file back, or start with an empty table: agentlock init --new-database",
         )
     migrate.verify(location, repository.database_id, timeout=timeout)
+
+
+def _switching(recorded: str, location: str) -> str:
+    """The command that makes a repository use another database."""
+    using = f"agentlock db use {shell_word(location)}"
+    if is_url(location) or os.path.lexists(location):
+        return using
+    return f"agentlock db copy {shell_word(recorded)} {shell_word(location)} && {using}"
 
 
 def place(database: str) -> str:

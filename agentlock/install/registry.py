@@ -5,12 +5,8 @@ It lies in the XDG data folder, beside the private environment that install.sh m
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
-
-from filelock import FileLock
-from platformdirs.unix import Unix
 
 from agentlock.errors import UndecidedError
 
@@ -21,14 +17,20 @@ _LOCK_SECONDS = 10
 
 
 def path() -> str:
-    return os.path.join(Unix("agentlock").user_data_dir, "repositories")
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(data, "agentlock", "repositories")
 
 
 def repositories() -> list[bytes]:
     """The common directories on the list, in the order that they were added."""
     try:
         with open(path(), encoding="utf-8") as file:
-            return [os.fsencode(entry) for entry in json.load(file)]
+            text = file.read()
+        if text.count('"') == 2 and "\\" not in text:  # one entry, as for most users
+            return [os.fsencode(text.split('"')[1])]
+        import json  # costs as much as all other modules of `status`
+
+        return [os.fsencode(entry) for entry in json.loads(text)]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
@@ -45,6 +47,10 @@ def remove(common_dir: bytes) -> None:
 
 
 def _change(edit: Callable[[list[bytes]], list[bytes]]) -> None:
+    import json
+
+    from filelock import FileLock
+
     target = path()
     try:
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)

@@ -267,7 +267,7 @@ def test_a_bare_repository_and_its_worktrees_and_a_submodule_are_proven(
     repo.must("submodule", "--quiet", "add", str(tmp_path / "bare.git"), "inner")
     inner = Repo(repo.path / "inner")
     for one in (linked, inner):
-        assert one.agentlock("init").code == 0
+        assert one.agentlock("init", "--separate").code == 0
         result = doctor(one)
         assert result.code == 0, result
         assert len(proven_in(result.out)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentlock.install.initialise import normalised_url
+from agentlock.install.project import normalised_url
 
 
 @pytest.mark.parametrize(
