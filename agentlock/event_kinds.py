@@ -49,3 +49,4 @@ RESTORED = Kind("restored", intervenes=True)  # from a backup
 MOVED = Kind("moved", intervenes=True)  # to another database
 STARTED_AFRESH = Kind("started-afresh", intervenes=True)  # `init --new-database`
 OWNER_KEY = Kind("owner-key", intervenes=True)  # set or replaced
+REVOKED = Kind("revoked", intervenes=True)  # a person took an entry of the ledger back

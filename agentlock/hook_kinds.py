@@ -9,7 +9,7 @@ from __future__ import annotations
 JUDGES = "judges"  # refuses a commit, a merge, a patch or a push where it is made
 RECEIVES = "receives"  # refuses a push on the server
 MOVES_REFS = "moves-refs"  # refuses that a branch comes to a new commit; only with --strict
-RECORDS = "records"  # tells the ledger who made a commit; refuses nothing
+RECORDS = "records"  # writes down which commit git made, for the ledger; refuses nothing
 PASSED_ON = "passed-on"  # not used by agentlock, which only runs the hook that was there before
 
 FRAMEWORK = "--framework"  # the argument by which .pre-commit-hooks.yaml calls a hook
@@ -118,17 +118,17 @@ KINDS = {
         ),
         HookKind("post-commit", RECORDS, stands_in=True),
         HookKind("post-rewrite", RECORDS, reads_stdin=True, stands_in=True),
+        HookKind("post-merge", RECORDS, stands_in=True),
+        HookKind("post-applypatch", RECORDS, stands_in=True),
         HookKind("pre-receive", RECEIVES, "push", essential=True, reads_stdin=True, stands_in=True),
         # It does not stand in: one more shell each time refs move costs what the hook itself costs.
         HookKind(
             "reference-transaction", MOVES_REFS, "branch update", essential=True, reads_stdin=True
         ),
         HookKind("applypatch-msg"),
-        HookKind("post-applypatch"),
         HookKind("commit-msg"),
         HookKind("pre-rebase"),
         HookKind("post-checkout"),
-        HookKind("post-merge"),
         HookKind("pre-auto-gc"),
         HookKind("sendemail-validate"),
         HookKind("p4-changelist"),

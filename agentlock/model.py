@@ -142,6 +142,35 @@ class PathConflict(Value):
     reservation: Reservation
 
 
+ALLOWED, WARNED, SKIPPED = "allowed", "warned", "skipped"  # by a gate, when the change was judged
+BEFORE = "before"  # a tip of a branch when the table was made: nobody held anything then
+REVOKED = "revoked"  # a person took the entry back
+
+
+class Entry(Value):
+    """One row of the ledger: a commit that was judged and let pass.
+
+    ``how`` is one of the words above, or None in a row of an earlier version, which counts only for
+    ``agent`` ("" is nobody). ``origin`` is the commit that a replay was made from, or the commit
+    itself; ``patch`` the digest of its exact change, None where there is no change. ``base`` is
+    its first parent, ``fence`` the project's last one when it was judged, ``created_ts`` when.
+    """
+
+    oid: str
+    agent: str
+    how: str | None
+    origin: str | None
+    patch: str | None
+    base: str
+    fence: int
+    created_ts: int
+    reason: str = ""
+
+    @property
+    def counts(self) -> bool:
+        return self.how is not None and self.how != REVOKED
+
+
 class Setting:
     """One setting of the policy. Its name is also the name of its column.
 
@@ -217,6 +246,20 @@ class Policy(Value):
         choices=("note", "refuse", "off"),
     )
 
+    protected: tuple[str, ...] = _setting(
+        (),
+        "patterns",
+        "branches that are judged by all that they gain, such as release/*; the last pattern that "
+        "matches decides; no pattern means the remote's default branch",
+    )
+    landing: Literal["made", "now"] = _setting(
+        "made",
+        "choice",
+        "whether what was allowed when it was made may land on a protected branch while somebody "
+        "else holds its paths",
+        choices=("made", "now"),
+    )
+
     @property
     def blocking_modes(self) -> tuple[bool, ...]:
         """In which modes (exclusive or not) other agents' reservations block a change."""
@@ -237,7 +280,7 @@ class Verdict(Value):
     ``uncovered`` has the paths that none of the agent's own reservations covers, if the policy
     requires one. ``holders`` is what is known of the agents in the conflicts, by name, if somebody
     asked. ``doubt`` says why commits are judged that a remote-tracking ref calls known, and
-    what to do.
+    what to do. ``fence`` is the last one that the project had given.
     """
 
     checked: int
@@ -246,6 +289,7 @@ class Verdict(Value):
     policy: Policy
     doubt: str = ""
     holders: Mapping[str, Agent] = {}
+    fence: int = 0
 
     @property
     def clean(self) -> bool:

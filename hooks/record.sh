@@ -1,61 +1,48 @@
 #!/bin/sh
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
-# The hook that was here before lies next to this file and runs first. Then agentlock notes in the
-# background what git has done: git does not wait, and nothing is refused here.
+# The hook that was here before lies next to this file and runs first. Then this writes down which
+# commit git has made, or which it has replaced by which, for the reader of the ledger
+# (agentlock/guard/take_in.py). It starts no process, and refuses nothing.
 hook=@HOOK@ reads_stdin='@READS_STDIN@'
-python=''
-use() {
-    if [ -z "$python" ] && [ -x "$1" ] && [ -f "$2" ]; then
-        python=$1 program=$2
-    fi
-}
-# The first of these that exists is used: a repository that is mounted in several places, with
-# another Python in each, keeps one line for each.
-@PINS@
-# end of pins
 beside=${0%/*}/$hook.before-agentlock
 git_dir=${GIT_DIR:-.git}
-status=0 lines=''
-
-# The commit that HEAD names. It must be read before git goes on; to read the files of HEAD and of
-# its branch saves a git command.
-read_made() {
-    common=$git_dir
-    {
-        read -r made <"$git_dir/HEAD"
-        if [ -f "$git_dir/commondir" ]; then
-            read -r common <"$git_dir/commondir"
-            [ "${common#/}" != "$common" ] || common=$git_dir/$common
-        fi
-        [ "${made#ref: }" = "$made" ] || read -r made <"$common/${made#ref: }"
-    } 2>/dev/null
-    case $made in
-    *[!0-9a-f]* | '') made=$(git rev-parse --verify HEAD) ;;
-    esac
-}
-
-[ -z "$reads_stdin" ] || lines=$(cat && printf x) || exit
+status=0 lines='' made='' replayed='' former=''
+newline='
+'
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
+    former=yes
     if [ -z "$reads_stdin" ]; then
         "$before" "$@" || status=$?
     else
+        [ -n "$lines" ] || lines=$(cat && printf x) || exit
         printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || status=$?
     fi
 done
-[ -n "$python" ] || exit $status
+lines=${lines%x}
 
-if [ "$hook" = post-commit ]; then
-    # A rebase ends with post-rewrite, which gets all its commits at once.
-    ! [ -d "$git_dir/rebase-merge" ] && ! [ -d "$git_dir/rebase-apply" ] || exit $status
-    replayed=
-    [ ! -s "$git_dir/CHERRY_PICK_HEAD" ] || read -r replayed <"$git_dir/CHERRY_PICK_HEAD"
-    read_made
-    set -- "$made" "$replayed"
+common=$git_dir
+if [ -f "$git_dir/commondir" ]; then
+    read -r common <"$git_dir/commondir"
+    [ "${common#/}" != "$common" ] || common=$git_dir/$common
 fi
-if [ -z "$reads_stdin" ]; then
-    "$python" -I -S "$program" hook "$hook" "$@" </dev/null >/dev/null 2>&1 &
+if [ -n "$reads_stdin" ]; then # "OLD NEW" on each line
+    [ -n "$former" ] || while read -r old new _; do
+        lines=$lines$old\ $new$newline
+    done
 else
-    printf %s "${lines%x}" | "$python" -I -S "$program" hook "$hook" "$@" >/dev/null 2>&1 &
+    # The commit that HEAD names. Where the files do not tell (packed refs, reftable), the next gate
+    # finds it itself.
+    {
+        read -r made <"$git_dir/HEAD"
+        [ "${made#ref: }" = "$made" ] || read -r made <"$common/${made#ref: }"
+        [ "$hook" != post-commit ] || ! [ -s "$git_dir/CHERRY_PICK_HEAD" ] ||
+            read -r replayed <"$git_dir/CHERRY_PICK_HEAD"
+    } 2>/dev/null
+    case $made in
+    *[!0-9a-f]* | '') ;;
+    *) lines="${replayed:+$replayed }$made$newline" ;;
+    esac
 fi
+[ -z "$lines" ] || { printf %s "$lines" >>"$common/agentlock-made"; } 2>/dev/null
 exit $status

@@ -31,7 +31,7 @@ from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
 from agentlock.reservations.stale import stale_copies
-from agentlock.text import and_more, count
+from agentlock.text import and_more, count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def check(
     elif paths:
         asked = named([os.fsencode(path) for path in paths], workspace.tree)
     else:
-        asked = Named(git_changes.staged(workspace.repository))
+        asked = Named(git_changes.staged(workspace.repository).changes)
     return _check_paths(workspace, asked, as_json=as_json)
 
 
@@ -123,13 +123,14 @@ def _check_commits(
 ) -> int:
     """The verdict on existing commits; prints a line for each refused one."""
     name, folding = workspace.identity.name, workspace.folding
+    repository = workspace.repository
     with workspace.store(read_only=True) as store:
         if since is not None:
             commits = git_commits.since(moment_of(since, store.now()))
-            judged = judge_as_made(store, commits, name, folding)
+            judged = judge_as_made(store, repository, commits, name, folding)
         else:
             commits = git_commits.in_range(revisions or "")
-            judged = judge_as_pushed(store, commits, name, folding)
+            judged = judge_as_pushed(store, repository, commits, name, folding)
     _tell(workspace, judged.verdict, judged.now)
     if as_json:
         refused = [refused_commit_json(commit) for commit in judged.commits]
@@ -137,6 +138,8 @@ def _check_commits(
     else:
         for commit in judged.commits:
             put(_line(commit))
+    if judged.verdict.clean and judged.commits:  # let pass, and listed
+        return EXIT_REFUSED
     return _ended(judged.verdict, as_json=as_json)
 
 
@@ -145,6 +148,8 @@ def _line(commit: RefusedCommit) -> str:
     paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
     paths += [path for path in commit.uncovered if path not in paths]
     shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)
+    if commit.how is not None:
+        shown = f'{commit.how} "{printable(commit.reason)}"' if commit.reason else commit.how
     return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}"
 
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "agent": ("agents", "agent"),
     "policy": ("policy", "policy"),
     "log": ("log", "log"),
+    "ledger": ("ledger", "ledger"),
     "hooks": ("hooks", "hooks"),
     "hook": ("hooks", "hook"),
     "db": ("database", "db"),

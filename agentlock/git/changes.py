@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 # than detection on 50,000 moves; ignore-submodules=none because an unstaged .gitmodules could
 # hide a staged bump; without -r a tree would stand for its files.
 RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
-AS_PATCH = (
-    *("-p", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index"),
-    "--ignore-submodules=none",
-)
 MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 GITLINK = b"160000"
 NOBODY = {
@@ -44,6 +40,27 @@ class Changes(Value):
     submodules: frozenset[bytes]
 
 
+class Staged(Value):
+    """What a commit of the index would change, and what tells the same commit from others later.
+
+    ``bases`` are the parents that it would have (of an amended commit: the commit that it
+    replaces), and ``digest`` is the digest of the raw diff from the first of them.
+    """
+
+    changes: Changes
+    bases: tuple[str, ...]
+    digest: str
+
+
+def digest(data: bytes) -> str:
+    """The digest by which a change is known again. hashlib would cost a hook 1 ms."""
+    try:
+        from _blake2 import blake2b  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        from hashlib import blake2b
+    return str(blake2b(data, digest_size=20).hexdigest())
+
+
 def ask_staged(base: str = "HEAD") -> Running:
     """Start to ask git what the index changes against a commit or a tree."""
     return Running("diff-index", "--cached", *RAW, "--ita-invisible-in-index", base, "--")
@@ -53,28 +70,31 @@ def staged(
     repository: Repository,
     merging: Sequence[bytes] | None = None,
     asked: Running | None = None,
-) -> Changes:
+) -> Staged:
     """What the index changes against HEAD, or while merging against git's own automatic merge.
 
     GIT_INDEX_FILE is honoured: ``git commit -- PATHS`` and ``-a`` use an index of their own.
     ``merging`` are the oids that are being merged; None reads them from MERGE_HEAD. ``asked`` is
-    what ``ask_staged`` began against HEAD; a merge has no use for it.
+    what ``ask_staged`` began against HEAD.
     """
     repository.require_worktree()
-    heads = _heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
+    heads = heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
     base, beside = automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
-    result = (ask_staged(base) if base else asked or ask_staged()).result()
-    if result.code == 128 and base is None and _is_unborn():
+    own = ask_staged(base) if base else None
+    result = (asked or ask_staged()).result()
+    bases = (repository.head(), *(head.decode("ascii", "replace") for head in heads))
+    if result.code == 128 and _is_unborn():
         empty_tree = output("hash-object", "-t", "tree", "--stdin").decode().strip()
-        result = ask_staged(empty_tree).result()
+        result, bases = ask_staged(empty_tree).result(), ()
     if result.code != 0:
         raise result.error()
-    return parse([result.stdout, beside])
+    changed = own.output() if own else result.stdout
+    return Staged(parse([changed, beside]), bases, digest(result.stdout))
 
 
 def uncommitted(repository: Repository) -> Changes:
     """All that a commit of everything would change: staged, not staged, and untracked files."""
-    cached = staged(repository)
+    cached = staged(repository).changes
     unstaged = parse([output("diff-files", *RAW, cwd=repository.root)])
     listed = output("ls-files", "-z", "--others", "--exclude-standard", cwd=repository.root)
     untracked = [path for path in listed.split(b"\0") if path]
@@ -108,35 +128,29 @@ def merged_heads() -> list[bytes]:
     return [name[len(prefix) :] for name in os.environb if name.startswith(prefix)]
 
 
-def staged_patch_id() -> str | None:
-    """The patch id that a commit of the index on HEAD would have."""
-    staged_now = git("diff-index", "--cached", *AS_PATCH, "HEAD", "--")
-    if staged_now.code != 0:  # HEAD is unborn
-        return None
-    found = output("patch-id", "--stable", stdin=staged_now.stdout).decode().split()
-    return found[0] if found else None
+def replayed(repository: Repository) -> list[str]:
+    """The commits that a cherry-pick, a rebase or `git am` may be replaying now.
 
-
-def replayed(repository: Repository) -> str | None:
-    """The commit that a cherry-pick or a rebase is replaying now.
-
-    CHERRY_PICK_HEAD, and where a rebase goes on after a conflict REBASE_HEAD. That stands too
-    while a person edits a commit (rebase-merge/amend), which is no replay.
+    git names them in several files, which prove nothing: what is staged must be their change.
     """
-    heads = _heads_in(repository, b"CHERRY_PICK_HEAD")
-    if not heads and _goes_on_with_rebase(repository.git_dir):
-        heads = _heads_in(repository, b"REBASE_HEAD")
-    return heads[0].decode("ascii", "replace") if heads else None
+    found = heads_in(repository, b"CHERRY_PICK_HEAD") + heads_in(repository, b"REBASE_HEAD")
+    found += heads_in(repository, b"rebase-apply/original-commit")
+    for line in _last_line(repository, b"rebase-merge/done").split()[1:]:
+        if len(line) in (40, 64) and not line.strip(b"0123456789abcdef"):
+            found.append(line)
+    return list(dict.fromkeys([oid.decode("ascii", "replace") for oid in found]))
 
 
-def _goes_on_with_rebase(git_dir: bytes) -> bool:
-    picks = os.path.join(git_dir, b"rebase-merge")
-    if os.path.isdir(picks):
-        return not os.path.exists(os.path.join(picks, b"amend"))
-    return os.path.exists(os.path.join(git_dir, b"rebase-apply", b"rebasing"))
+def _last_line(repository: Repository, name: bytes) -> bytes:
+    try:
+        with open(os.path.join(repository.git_dir, name), "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return b""
+    return lines[-1] if lines else b""
 
 
-def _heads_in(repository: Repository, name: bytes) -> list[bytes]:
+def heads_in(repository: Repository, name: bytes) -> list[bytes]:
     """The oids in MERGE_HEAD or a similar file; [] if the file does not exist."""
     try:
         with open(os.path.join(repository.git_dir, name), "rb") as file:

@@ -6,7 +6,6 @@ import os
 
 from agentlock.errors import GitError, UsageError
 from agentlock.git.changes import (
-    AS_PATCH,
     GITLINK,
     MERGE_TREE,
     RAW,
@@ -69,6 +68,17 @@ def in_range(revisions: str) -> list[bytes]:
     if resolved.code != 0 or not excluded or len(limits) - len(excluded) != 1:
         raise mistake  # also for A...B, which is the commits of both sides
     return _complete(listed(limits))
+
+
+def named_commits(names: Sequence[str]) -> list[str]:
+    """The oids of commits, named in any way that git knows; UsageError for what is none."""
+    found = []
+    for name in names:
+        result = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if result.code != 0:
+            raise UsageError(f"{name!r} is not a commit here", see="git log")
+        found.append(result.stdout.decode().strip())
+    return list(dict.fromkeys(found))
 
 
 def _complete(commits: list[bytes]) -> list[bytes]:
@@ -205,13 +215,3 @@ class _Findings:
                     self._submodules.add(path)
             elif header and made:
                 name = header.decode()
-
-
-def patch_ids(oids: Iterable[str]) -> dict[str, str]:
-    """git-patch-id(1) of each commit that has one: merges and empty commits do not."""
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    if not asked:
-        return {}
-    patches = output("diff-tree", "--stdin", "-r", "--root", *AS_PATCH, stdin=asked)
-    found = output("patch-id", "--stable", stdin=patches).decode().split()
-    return dict(zip(found[1::2], found[::2], strict=True))

@@ -86,6 +86,15 @@ class Repository(Value):
                 fix="cd into a worktree of the repository",
             )
 
+    def head(self) -> str:
+        """The oid of HEAD; "" where there is no commit yet. Reading files saves a git command."""
+        head = _line_in(self.git_dir, b"HEAD")
+        if head.startswith(b"ref: "):
+            head = _line_in(self.common_dir, head[len(b"ref: ") :])
+        if len(head) not in (40, 64) or head.strip(b"0123456789abcdef"):
+            head = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+        return head.decode("ascii", "replace")
+
     @property
     def ignore_case(self) -> bool:
         return self._boolean(b"core.ignorecase")
@@ -243,6 +252,14 @@ def _settings(result: Result) -> dict[bytes, bytes]:
         if name == b"core.hookspath":
             settings[b"agentlock hooks scope"] = scope
     return settings
+
+
+def _line_in(folder: bytes, name: bytes) -> bytes:
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read(4096).rstrip(b"\n")
+    except OSError:
+        return b""
 
 
 def resolve_database(recorded: str, common_dir: bytes) -> str:

@@ -6,27 +6,34 @@ from typing import TYPE_CHECKING
 
 from agentlock.git.commits import changed_by, described
 from agentlock.guard.judge import judge
-from agentlock.guard.ledger import makers
+from agentlock.guard.take_in import Reader
 from agentlock.guard.verdict import decide
-from agentlock.model import MICROSECONDS, PathConflict, Reservation, Value
+from agentlock.model import MICROSECONDS, SKIPPED, WARNED, PathConflict, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agentlock.git.commits import History
-    from agentlock.model import Verdict
+    from agentlock.git.repository import Repository
+    from agentlock.model import Entry, Reservation, Verdict
     from agentlock.patterns.matching import Folding
     from agentlock.store.base import Store
 
 
 class RefusedCommit(Value):
-    """A commit and why it would be refused; ``agent`` made it, if the ledger knows (else None)."""
+    """A commit and why it would be refused, or was not, although it should have been.
+
+    ``agent`` made it, if the ledger knows (else None). ``how`` is WARNED or SKIPPED where a gate
+    let it pass all the same, and ``reason`` the one that a person gave then.
+    """
 
     oid: str
     subject: str
     agent: str | None
     conflicts: tuple[PathConflict, ...]
     uncovered: tuple[bytes, ...]
+    how: str | None = None
+    reason: str = ""
 
 
 class Judged(Value):
@@ -38,25 +45,47 @@ class Judged(Value):
 
 
 def judge_as_pushed(
-    store: Store, commits: Sequence[bytes], agent: str | None, folding: Folding
+    store: Store,
+    repository: Repository,
+    commits: Sequence[bytes],
+    agent: str | None,
+    folding: Folding,
 ) -> Judged:
-    """What a push of these commits (as ``git.commits.listed``) would be told now."""
+    """What a push of these commits (as ``git.commits.listed``) would be told now.
+
+    The remote is not asked what it has.
+    """
     history = changed_by(commits)
     verdict, now = judge(store, history.changes, agent, folding)
-    return _judged(store, verdict, history, commits, now, lambda _held, _oid: True)
+    reader = Reader(store, repository)
+    entered = reader.entries(_oids(commits))
+    reader.save()
+
+    def counts(_held: Reservation | None, oid: str) -> bool:
+        return oid not in entered
+
+    return _judged(reader, verdict, history, commits, now, counts)
 
 
 def judge_as_made(
-    store: Store, commits: Sequence[bytes], agent: str | None, folding: Folding
+    store: Store,
+    repository: Repository,
+    commits: Sequence[bytes],
+    agent: str | None,
+    folding: Folding,
 ) -> Judged:
-    """What each commit would have been told when it was made: by the reservations of that time.
+    """What each commit was told when it was made, by its entry in the ledger.
 
-    A lease is renewed only while it is live, so that a row was live from its grant to its end;
-    that a shared one was made exclusive later is not seen. The time of a commit is git's, to the
-    second. Whether it was covered by a reservation of one's own is not judged.
+    One without an entry is judged by the reservations of that time. A lease is renewed only while
+    it is live, so that a row was live from its grant to its end; that a shared one was made
+    exclusive later is not seen. The time of a commit is git's, to the second. Whether it was
+    covered by a reservation of one's own is not judged.
     """
     history = changed_by(commits)
     made_at = {one.oid: one.committed * MICROSECONDS for one in described(commits)}
+    reader = Reader(store, repository)
+    entered = reader.entries(made_at)
+    reader.save()
     with store.reading():
         now = store.now()
         policy = store.policy.read().replace(require_reservation=False)
@@ -65,10 +94,13 @@ def judge_as_made(
     changes = history.changes
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
 
-    def was_live(held: Reservation, oid: str) -> bool:
+    def counts(held: Reservation | None, oid: str) -> bool:
+        if oid in entered or held is None:
+            return False
         return held.created_ts < made_at[oid] + MICROSECONDS and _end(held) > made_at[oid]
 
-    return _judged(store, verdict, history, commits, now, was_live)
+    let_pass = {oid: one for oid, one in entered.items() if one.how in (WARNED, SKIPPED)}
+    return _judged(reader, verdict, history, commits, now, counts, let_pass)
 
 
 def _end(held: Reservation) -> int:
@@ -77,16 +109,17 @@ def _end(held: Reservation) -> int:
 
 
 def _judged(
-    store: Store,
+    reader: Reader,
     verdict: Verdict,
     history: History,
     commits: Sequence[bytes],
     now: int,
-    counts: Callable[[Reservation, str], bool],
+    counts: Callable[[Reservation | None, str], bool],
+    let_pass: Mapping[str, Entry] | None = None,
 ) -> Judged:
     """The verdict by commit, without what the holder made and what does not count."""
     touched = history.touched
-    made_by = makers(store, {oid for one in verdict.conflicts for oid in touched[one.path]})
+    made_by = reader.makers(_oids(commits))
     conflicts: dict[str, list[PathConflict]] = {}
     remaining = []
     for one in verdict.conflicts:
@@ -101,10 +134,15 @@ def _judged(
     uncovered: dict[str, list[bytes]] = {}
     for path in verdict.uncovered:
         for oid in touched[path]:
-            uncovered.setdefault(oid, []).append(path)
-    verdict = verdict.replace(conflicts=tuple(remaining))
-    refused = _in_order(commits, conflicts.keys() | uncovered.keys())
-    made_by |= makers(store, {oid.decode() for oid in refused} - made_by.keys())
+            if counts(None, oid):
+                uncovered.setdefault(oid, []).append(path)
+    bare = {path for paths in uncovered.values() for path in paths}
+    verdict = verdict.replace(
+        conflicts=tuple(remaining),
+        uncovered=tuple(path for path in verdict.uncovered if path in bare),
+    )
+    let_pass = let_pass or {}
+    shown = _in_order(commits, {*conflicts, *uncovered, *let_pass})
     return Judged(
         verdict,
         tuple(
@@ -114,11 +152,17 @@ def _judged(
                 made_by.get(one.oid),
                 tuple(conflicts.get(one.oid, ())),
                 tuple(uncovered.get(one.oid, ())),
+                let_pass[one.oid].how if one.oid in let_pass else None,
+                let_pass[one.oid].reason if one.oid in let_pass else "",
             )
-            for one in described(refused)
+            for one in described(shown)
         ),
         now,
     )
+
+
+def _oids(commits: Iterable[bytes]) -> list[str]:
+    return [line.partition(b" ")[0].decode() for line in commits]
 
 
 def _in_order(commits: Iterable[bytes], wanted: set[str]) -> list[bytes]:

@@ -37,7 +37,7 @@ def judge(
 
     ``imagined`` are judged as if they stood in the table.
     """
-    now, policy, live = store.standing(*keys_of(changes.paths))
+    now, policy, live, fence = store.standing(*keys_of(changes.paths))
     held = [*live, *imagined] if imagined else live
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
-    return verdict, now
+    return verdict.replace(fence=fence), now

@@ -8,23 +8,22 @@ from agentlock.environment import GIT_NAMESPACE, TIMEOUT
 from agentlock.errors import GitError, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.hook_kinds import FRAMEWORK
-from agentlock.model import Value
+from agentlock.model import ALLOWED, Value
 from agentlock.store import DEFAULT_TIMEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentlock.git.changes import Changes
-    from agentlock.git.commits import History
+    from agentlock.git.changes import Changes, Staged
     from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
+    from agentlock.guard.pushing import Pushed
     from agentlock.model import Verdict
     from agentlock.store.base import Store
 
-    Excuse = Callable[[Store, Verdict], Verdict]
+    Excuse = Callable[[Store, Verdict], tuple[Verdict, str]]
     Doubt = Callable[[Store, Verdict, str | None], Verdict]
-    Made = list[tuple[str, str]]
 
 
 _LONGEST_WAIT = 600.0  # seconds that a remote is waited for, whatever AGENTLOCK_TIMEOUT says
@@ -33,14 +32,18 @@ _LONGEST_WAIT = 600.0  # seconds that a remote is waited for, whatever AGENTLOCK
 class Question(Value):
     """May these paths change?
 
-    ``excuse`` takes out of a verdict what the holders made themselves. ``doubt`` finds what a clean
-    verdict did not see. ``divisible``: git could commit some of the paths and leave the others.
-    ``framework``: the pre-commit framework asks. ``deletes`` is the default branch, if a push to
-    this server deletes it.
+    ``excuse`` takes out of a verdict what was judged when it was made, and says how the rest may
+    pass. ``doubt`` finds what a clean verdict did not see. ``divisible``: git could commit some of
+    the paths and leave the others. ``framework``: the pre-commit framework asks. ``deletes`` is the
+    default branch, if a push to this server deletes it. ``staged`` is the commit to be, or ``judged`` gives the commits that were judged
+    now, and not before. ``before`` is done before anything is judged.
     """
 
     changes: Changes
     excuse: Excuse
+    staged: Staged | None = None
+    judged: Callable[[Store], Sequence[str]] | None = None
+    before: Callable[[Store], None] | None = None
     doubt: Doubt | None = None
     divisible: bool = False
     framework: bool = False
@@ -54,57 +57,40 @@ def pre_commit(repository: Repository, arguments: Sequence[str], asked: Asked) -
     """
     framework = FRAMEWORK in arguments
     merging = git_changes.merged_heads() if framework else []
-    changes = git_changes.staged(repository, merging or None, asked.staged)
-    return Question(changes, _replay_of(repository), divisible=True, framework=framework)
+    staged = git_changes.staged(repository, merging or None, asked.staged)
+    return _commit_of(repository, staged).replace(divisible=True, framework=framework)
 
 
 def pre_merge_commit(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
-    changes = git_changes.staged(repository, git_changes.merged_heads())
-    return Question(changes, _replay_of(repository))
+    return _commit_of(repository, git_changes.staged(repository, git_changes.merged_heads()))
 
 
 def prepare_commit_msg(repository: Repository, _arguments: Sequence[str], asked: Asked) -> Question:
     """What is staged, also where pre-commit does not run: --no-verify, cherry-pick, rebase."""
-    return Question(git_changes.staged(repository, asked=asked.staged), _replay_of(repository))
+    return _commit_of(repository, git_changes.staged(repository, asked=asked.staged))
 
 
 def pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Asked) -> Question:
-    """``git am`` and ``rebase --apply``; a patch of the holder's own stays the holder's."""
-
-    def excuse(store: Store, verdict: Verdict) -> Verdict:
-        from agentlock.guard.ledger import excuse_patch
-
-        return excuse_patch(store, verdict, repository)
-
-    return Question(git_changes.staged(repository, asked=asked.staged), excuse)
+    """``git am`` and ``rebase --apply``."""
+    return _commit_of(repository, git_changes.staged(repository, asked=asked.staged))
 
 
 def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     """What the pushed commits change, of those that the remote does not have."""
-    from agentlock.git.commits import changed_by
     from agentlock.git.hook_input import pushed_refs
     from agentlock.git.pushes import Remote, sent
+    from agentlock.guard.pushing import Pushed
 
     name, url, updates = pushed_refs(arguments)
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
-    push = sent(name, updates, asked.remotes)
-
-    def doubt(store: Store, verdict: Verdict, agent: str | None) -> Verdict:
-        from agentlock.guard.tracking import doubted
-
-        return doubted(store, verdict, push, remote, repository, agent)
-
-    history = changed_by(push.brings, push.drops)
-    return Question(
-        history.changes, _made_by_holders(history), doubt=doubt if push.tracked else None
-    )
+    return _push_of(Pushed(repository, sent(name, updates, asked.remotes), remote))
 
 
-def pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
+def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
     """What the pushed commits change, of those that no branch of this server has."""
-    from agentlock.git.commits import changed_by
     from agentlock.git.hook_input import received_refs
     from agentlock.git.receiving import deleted_default_branch, received
+    from agentlock.guard.pushing import Pushed
 
     if GIT_NAMESPACE in os.environ:
         raise GitError(
@@ -112,10 +98,8 @@ def pre_receive(_repository: Repository, _arguments: Sequence[str], _asked: Aske
             fix="serve this repository without GIT_NAMESPACE",
         )
     updates = received_refs()
-    push = received(updates)
-    history = changed_by(push.brings, push.drops)
-    deletes = deleted_default_branch(updates)
-    return Question(history.changes, _made_by_holders(history), deletes=deletes)
+    pushed = Pushed(repository, received(updates))
+    return _push_of(pushed).replace(deletes=deleted_default_branch(updates))
 
 
 def reference_transaction(
@@ -129,30 +113,29 @@ def reference_transaction(
     from agentlock.git.commits import changed_by
 
     moved = ref_updates.moves(hook_input.lines())
+    commits = ref_updates.brought(moved)
+    noted = [_oid(line) for line in commits]
 
-    def excuse(store: Store, verdict: Verdict) -> Verdict:
+    def excuse(store: Store, verdict: Verdict) -> tuple[Verdict, str]:
         from agentlock.guard.ledger import excuse_commits
+        from agentlock.guard.take_in import Reader
 
-        touched = changed_by(ref_updates.made_here(repository, moved, arguments[1])).touched
+        made = ref_updates.made_here(repository, moved, arguments[1])
+        touched = changed_by(made).touched
         verdict = verdict.replace(
             conflicts=tuple(one for one in verdict.conflicts if one.path in touched),
             uncovered=tuple(path for path in verdict.uncovered if path in touched),
         )
-        return excuse_commits(store, verdict, touched)
+        reader = Reader(store, repository)
+        entered = reader.entries(noted)
+        noted[:] = [oid for oid in map(_oid, made) if oid not in entered]
+        return excuse_commits(reader, verdict, touched), ALLOWED
 
-    return Question(changed_by(ref_updates.brought(moved)).changes, excuse)
-
-
-def post_commit(arguments: Sequence[str]) -> Made:
-    """The new commit, and the one that it was replayed from (record.sh)."""
-    return [(arguments[0], "".join(arguments[1:2]))]
+    return Question(changed_by(commits).changes, excuse, judged=lambda _store: noted)
 
 
-def post_rewrite(_arguments: Sequence[str]) -> Made:
-    """The commits that a rebase or an amend made, each with the one that it replaces."""
-    from agentlock.git.hook_input import rewritten_commits
-
-    return rewritten_commits()
+def _oid(line: bytes) -> str:
+    return line.partition(b" ")[0].decode()
 
 
 def timeout() -> int:
@@ -181,22 +164,25 @@ def how_to_restore(hook: str, arguments: Sequence[str]) -> str:
     return restoring(*arguments[at])
 
 
-def _replay_of(repository: Repository) -> Excuse:
-    def excuse(store: Store, verdict: Verdict) -> Verdict:
+def _commit_of(repository: Repository, staged: Staged) -> Question:
+    """The question about a commit of the index, which may replay one that was judged before."""
+
+    def excuse(store: Store, verdict: Verdict) -> tuple[Verdict, str]:
         from agentlock.guard.ledger import excuse_replay
 
-        return excuse_replay(store, verdict, repository)
+        return excuse_replay(store, verdict, repository, staged)
 
-    return excuse
+    return Question(staged.changes, excuse, staged)
 
 
-def _made_by_holders(history: History) -> Excuse:
-    def excuse(store: Store, verdict: Verdict) -> Verdict:
-        from agentlock.guard.ledger import excuse_commits
-
-        return excuse_commits(store, verdict, history.touched)
-
-    return excuse
+def _push_of(pushed: Pushed) -> Question:
+    return Question(
+        pushed.history.changes,
+        pushed.excuse,
+        judged=pushed.judged,
+        doubt=pushed.doubt,
+        before=pushed.take_in,
+    )
 
 
 QUESTIONS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
@@ -207,10 +193,6 @@ QUESTIONS: dict[str, Callable[[Repository, Sequence[str], Asked], Question]] = {
     "pre-push": pre_push,
     "pre-receive": pre_receive,
     "reference-transaction": reference_transaction,
-}
-RECORDED: dict[str, Callable[[Sequence[str]], Made]] = {
-    "post-commit": post_commit,
-    "post-rewrite": post_rewrite,
 }
 # Where the scripts put git's process and the commit that HEAD would come to.
 _PROCESS_AND_COMMIT = {"prepare-commit-msg": slice(0, 1), "reference-transaction": slice(1, 3)}

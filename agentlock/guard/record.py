@@ -11,12 +11,15 @@ from agentlock.environment import OWNER_KEY_FILE, SKIP
 from agentlock.errors import DatabaseError
 from agentlock.event_kinds import REFUSED, SKIPPED, Kind
 from agentlock.git.process import output
+from agentlock.guard.notes import salt_of
+from agentlock.model import SKIPPED as HOW_SKIPPED
 from agentlock.store import open_table
 from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
+    from agentlock.guard.notes import Note
     from agentlock.model import Verdict
 
 _LOGGED_PATHS = 100
@@ -24,12 +27,18 @@ _LONGEST_WAIT = 2 * 1_000_000  # to log a refusal, which stands without it too
 
 
 def skip(
-    repository: Repository, identity: Identity, verdict: Verdict, what: str, timeout: int
+    repository: Repository,
+    identity: Identity,
+    verdict: Verdict,
+    what: str,
+    timeout: int,
+    note: Note | None,
 ) -> str:
     """Take the escape hatch, which is for people: "" where it is recorded, else what it lacks.
 
     It takes a reason, a policy that allows it and, where the project has one, the owner's key.
-    UsageError where the reason is too long, DatabaseError where it cannot be recorded.
+    UsageError where the reason is too long, DatabaseError where it cannot be recorded. ``note`` is
+    written with it, so that the ledger knows what passed.
     """
     reason = check_reason(os.environ[SKIP])
     if not reason.strip():
@@ -40,7 +49,10 @@ def skip(
         return "the owner's key"
     # A person seldom has an agent's name: git knows who they are.
     person = output("var", "GIT_COMMITTER_IDENT").decode("utf-8", "replace").rpartition(">")[0]
-    _log(repository, identity, verdict, SKIPPED, f"{what} by {person}>: {reason}", timeout)
+    line = ""
+    if note is not None:
+        line = note.replace(how=HOW_SKIPPED, reason=reason).line(salt_of(repository))
+    _log(repository, identity, verdict, SKIPPED, f"{what} by {person}>: {reason}", timeout, line)
     return ""
 
 
@@ -77,6 +89,7 @@ def _log(
     kind: Kind,
     detail: str,
     timeout: int,
+    note: str = "",
 ) -> None:
     paths = dict.fromkeys([conflict.path for conflict in verdict.conflicts])
     paths.update(dict.fromkeys(verdict.uncovered))
@@ -90,5 +103,7 @@ def _log(
             store.events.log(
                 kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
             )
+            if note:
+                store.ledger.note(note)
     finally:
         store.close()

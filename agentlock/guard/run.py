@@ -17,9 +17,10 @@ from agentlock.errors import (
 )
 from agentlock.git.repository import discover, identify, identify_pusher
 from agentlock.guard.judge import folding_of, judge, with_holders
-from agentlock.guard.questions import QUESTIONS, RECORDED, how_to_restore, timeout
+from agentlock.guard.notes import Note, write
+from agentlock.guard.questions import QUESTIONS, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
-from agentlock.model import PathConflict
+from agentlock.model import ALLOWED, WARNED, PathConflict
 from agentlock.store import open_table
 
 TYPE_CHECKING = False
@@ -91,8 +92,6 @@ def _tell(why: AgentlockError | str, what: str = "this") -> None:
 
 
 def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
-    if kind.name in RECORDED:
-        return _record(kind.name, arguments, discover(asked.settings))
     if kind.name not in QUESTIONS:
         names = ", ".join(QUESTIONS)
         raise UsageError(f"there is no guard for a hook {kind.name!r}", fix=f"one of: {names}")
@@ -106,21 +105,27 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
 
             folding = folding_of(repository)
             return answer(kind.name, store, question.changes, identity.name, folding)
-        verdict, now = _verdict(question, store, identity.name, repository)
+        if question.before is not None:
+            question.before(store)
+        verdict, now, how = _verdict(question, store, identity.name, repository)
+        note = _note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)
     finally:
         store.close()
     if verdict.clean:
+        _write(repository, note)
         return EXIT_OK
-    return _told(kind, question, verdict, now, repository, identity)
+    return _told(kind, question, verdict, now, repository, identity, note)
 
 
 def _verdict(
     question: Question, store: Store, agent: str | None, repository: Repository
-) -> tuple[Verdict, int]:
+) -> tuple[Verdict, int, str]:
+    """The verdict, its time, and how what is allowed passes: ALLOWED, or as a replay."""
     verdict, now = judge(store, question.changes, agent, folding_of(repository))
+    how = ALLOWED
     if not verdict.clean:
-        verdict = question.excuse(store, verdict)
+        verdict, how = question.excuse(store, verdict)
     if verdict.clean and question.doubt is not None:
         verdict = question.doubt(store, verdict, agent)
     if question.deletes is not None:
@@ -129,7 +134,24 @@ def _verdict(
         verdict = verdict.replace(
             checked=verdict.checked + 1, conflicts=(*held, *verdict.conflicts)
         )
-    return verdict, now
+    return verdict, now, how
+
+
+def _note_of(
+    question: Question, store: Store, verdict: Verdict, now: int, how: str, agent: str | None
+) -> Note | None:
+    """What to note if the change passes; None where nothing was judged."""
+    staged = question.staged
+    note = Note(now, verdict.fence, agent or "", how)
+    if staged is not None:
+        return note.replace(bases=staged.bases, digest=staged.digest)
+    oids = question.judged(store) if question.judged is not None else ()
+    return note.replace(oids=tuple(oids)) if oids else None
+
+
+def _write(repository: Repository, note: Note | None) -> None:
+    if note is not None:
+        write(repository, note)
 
 
 def _told(
@@ -139,6 +161,7 @@ def _told(
     now: int,
     repository: Repository,
     identity: Identity,
+    note: Note | None,
 ) -> int:
     """Print a verdict that is not clean, log it, and return the exit code."""
     from agentlock.guard import record
@@ -146,7 +169,7 @@ def _told(
 
     noted = kind.word
     if not verdict.allowed and kind.role != RECEIVES and SKIP in os.environ:
-        lacking = record.skip(repository, identity, verdict, kind.word, timeout())
+        lacking = record.skip(repository, identity, verdict, kind.word, timeout(), note)
         if not lacking:
             return EXIT_OK
         noted = f"{kind.word}, and a skip without {lacking}"
@@ -162,6 +185,7 @@ def _told(
         )
     )
     if verdict.allowed:
+        _write(repository, None if note is None else note.replace(how=WARNED))
         return EXIT_OK
     record.refusal(repository, identity, verdict, noted, timeout())
     return EXIT_REFUSED
@@ -175,22 +199,3 @@ def _rest(question: Question, verdict: Verdict, repository: Repository) -> tuple
 
     refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
     return way_to_commit(repository, question.changes.paths, refused, framework=question.framework)
-
-
-def _record(name: str, arguments: Sequence[str], repository: Repository) -> int:
-    """Enter what git has made in the ledger, in the background.
-
-    Nobody waits for it, and nothing depends on it: a commit in no ledger is its pusher's.
-    """
-    identity = identify(repository)
-    if identity.name is None:
-        return EXIT_OK
-    from agentlock.guard.ledger import enter
-
-    made = RECORDED[name](arguments)
-    store = open_table(repository, timeout())
-    try:
-        enter(store, identity.name, made)
-    finally:
-        store.close()
-    return EXIT_OK

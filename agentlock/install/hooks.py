@@ -212,16 +212,18 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     if not os.access(path, os.X_OK):
         return HookStatus(hook, path, "not executable", "git ignores a hook that is not executable")
     if shims.MARK in head:
-        fault = _fault_of_ours(path, head) or _fault_of_place(folder, repository.common_dir)
+        fault = _fault_of_ours(hook, path, head) or _fault_of_place(folder, repository.common_dir)
         return HookStatus(hook, path, "broken" if fault else "installed", fault)
     if _FRAMEWORK_MARK in head and _in_framework(repository, hook):
         return HookStatus(hook, path, "framework", _FRAMEWORK_FILE)
     return HookStatus(hook, path, "foreign", "it does not run agentlock")
 
 
-def _fault_of_ours(path: str, head: bytes) -> str:
+def _fault_of_ours(hook: str, path: str, head: bytes) -> str:
     if chain.is_ours(path + chain.SUFFIX) or chain.alias_of_ours(path):
         return "it would run itself endlessly"
+    if KINDS[hook].role == RECORDS:
+        return ""
     pins = shims.pins_of(head)
     if not pins:
         return "it does not run agentlock"

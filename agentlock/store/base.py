@@ -143,11 +143,15 @@ class Store:
 
     def standing(
         self, prefixes: Iterable[bytes], names: Iterable[bytes]
-    ) -> tuple[int, Policy, list[Reservation]]:
-        """What a verdict needs, from one snapshot: the time, the policy, and ``live_on`` then."""
+    ) -> tuple[int, Policy, list[Reservation], int]:
+        """What a verdict needs, from one snapshot.
+
+        The time, the policy, ``live_on`` then, and the last fence.
+        """
         with self.reading():
             now = self.now()
-            return now, self.policy.read(), self.reservations.live_on(prefixes, names, now)
+            policy, fence = self.policy.read_with_fence()
+            return now, policy, self.reservations.live_on(prefixes, names, now), fence
 
     def projects(self) -> list[str]:
         """The keys of all projects in the database, oldest first."""

@@ -25,6 +25,7 @@ TABLES = {
     "messages": "id",
     "events": "id",
     "commits": "rowid",
+    "notes": "id",
 }
 BATCH = 500
 

@@ -1,40 +1,69 @@
-"""The rows of the ledger: which agent made which commit."""
+"""The rows of the ledger: which commits were judged when they were made, and let pass."""
 
 from __future__ import annotations
 
+from agentlock.model import REVOKED, Entry
 from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-_WRITE = """
-INSERT INTO commits (project_id, oid, patch_id, agent, created_ts)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING
-"""
+_COLUMNS = ", ".join(Entry._fields)
+# A row of an earlier version gives way: it said only who made the commit.
+_WRITE = f"""
+INSERT INTO commits (project_id, {_COLUMNS})
+VALUES (?, {", ".join("?" * len(Entry._fields))})
+ON CONFLICT (project_id, oid) DO UPDATE SET
+    {", ".join([f"{name} = excluded.{name}" for name in Entry._fields[1:]])}
+WHERE commits.how IS NULL
+"""  # noqa: S608 -- of constants
+_BEFORE = "SELECT oid FROM commits WHERE project_id = ? AND how = 'before'"
+_REVOKE = "UPDATE commits SET how = ?2, reason = ?3 WHERE project_id = ?1 AND origin = ?4"
+_READ_NOTES = "SELECT line FROM notes WHERE project_id = ? ORDER BY id"
+_WRITE_NOTE = "INSERT INTO notes (project_id, line) VALUES (?, ?)"
 
 
 class Ledger(Noun):
-    def makers(self, oids: Iterable[str]) -> dict[str, str]:
-        """The agents who made these commits, by oid; those in no record are left out."""
-        return self._makers("oid", oids)
+    def entries(self, oids: Iterable[str]) -> dict[str, Entry]:
+        """The entries of these commits by oid, those of earlier versions and revoked ones too."""
+        return {entry.oid: entry for entry in self._find("oid", oids)}
 
-    def makers_by_patch(self, patch_ids: Iterable[str]) -> dict[str, str]:
-        """The agents who were the first to make commits with these patch ids."""
-        return self._makers("patch_id", patch_ids)
+    def of_patches(self, patches: Iterable[str]) -> list[Entry]:
+        """The entries that count and have one of these exact changes, the oldest first."""
+        return [one for one in self._find("patch", patches) if one.how not in (None, REVOKED)]
 
-    def _makers(self, column: str, values: Iterable[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        select = f"SELECT {column}, agent FROM commits WHERE project_id = ? AND {column} IN "  # noqa: S608
+    def of_origins(self, origins: Iterable[str]) -> list[Entry]:
+        """The entries that were made from these commits, the oldest first."""
+        return self._find("origin", origins)
+
+    def before(self) -> list[str]:
+        """The tips of the local branches when the table was made."""
+        return [str(oid) for (oid,) in self._rows(_BEFORE)]
+
+    def notes(self) -> list[str]:
+        """The notes of what a person let pass, as guard/notes.py wrote them."""
+        return [str(line) for (line,) in self._rows(_READ_NOTES)]
+
+    def _find(self, column: str, values: Iterable[str]) -> list[Entry]:
+        found: list[Entry] = []
         for chunk in chunks(list(values)):
             places = ", ".join("?" * len(chunk))
-            for value, agent in self._rows(
-                f"{select}({places}) ORDER BY created_ts, rowid", *chunk
-            ):
-                found.setdefault(value, agent)
+            statement = f"SELECT {_COLUMNS} FROM commits WHERE project_id = ? AND {column}"  # noqa: S608
+            rows = self._rows(f"{statement} IN ({places}) ORDER BY created_ts, rowid", *chunk)
+            found += [Entry(*row) for row in rows]
         return found
 
-    def record(self, oid: str, patch_id: str | None, agent: str, now: int) -> None:
-        """Record who made a commit; the first record of a commit stands."""
-        self._rows(_WRITE, oid, patch_id, agent, now)
+    # What changes them: inside writing() only
+
+    def enter(self, entries: Sequence[Entry]) -> None:
+        """Enter commits; the first entry of a commit stands."""
+        for entry in entries:
+            self._rows(_WRITE, *(getattr(entry, name) for name in Entry._fields))
+
+    def revoke(self, origin: str, reason: str) -> None:
+        """Take back the entry of a commit and of all that were made from it."""
+        self._rows(_REVOKE, REVOKED, reason, origin)
+
+    def note(self, line: str) -> None:
+        self._rows(_WRITE_NOTE, line)

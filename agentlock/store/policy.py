@@ -14,15 +14,20 @@ if TYPE_CHECKING:
 
 COLUMNS = tuple(SETTINGS)
 _PATTERNS = [name for name in COLUMNS if SETTINGS[name].kind == "patterns"]  # kept as lines
+_SHOWN = ", ".join([f"CAST({name} AS BLOB)" if name in _PATTERNS else name for name in COLUMNS])
 _READ = f"""
-SELECT {", ".join([f"CAST({name} AS BLOB)" if name in _PATTERNS else name for name in COLUMNS])}
-FROM projects WHERE id = ?
+SELECT {_SHOWN}, last_fence FROM projects WHERE id = ?
 """  # noqa: S608 -- of constants
 
 
 class PolicyRow(Noun):
     def read(self) -> Policy:
-        return policy_of(self._store.one(_READ, (self._store.project_id,)))
+        return self.read_with_fence()[0]
+
+    def read_with_fence(self) -> tuple[Policy, int]:
+        """The policy, and the last fence of the project, which stands in the same row."""
+        *cells, fence = self._store.one(_READ, (self._store.project_id,))
+        return policy_of(cells), fence
 
     def write(self, policy: Policy) -> None:
         places = {name: "CAST(? AS TEXT)" if name in _PATTERNS else "?" for name in COLUMNS}

@@ -41,6 +41,8 @@ _ALL = _SELECT.format(index="")
 _LIVE = _SELECT.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
 _LIVE_BY_NAME = _SELECT.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
 _LIVE_BY_FENCE = _SELECT.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
+_GRANTED_AFTER = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_grant")}
+    AND r.fence > ? AND r.exclusive = 1 ORDER BY r.id"""
 _LIVE_BY_ID = _SELECT.format(index="NOT INDEXED") + _LIVE_WHERE
 _OF_AGENT = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_agent")}
     AND r.released_ts IS NULL AND a.project_id = r.project_id AND a.name = ?"""
@@ -169,6 +171,10 @@ class Reservations(Noun):
         if conditions:
             statement += f" AND ({' OR '.join([f'({one})' for one in conditions])})"
         return self._found(f"{statement} ORDER BY r.id", now, mark, *parameters)
+
+    def granted_after(self, fence: int) -> list[Reservation]:
+        """The exclusive reservations that were granted after this fence, live or not."""
+        return self._found(_GRANTED_AFTER, fence)
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
         """The live reservation of exactly this pattern that the agent holds."""

@@ -136,11 +136,13 @@ def test_the_ordinary_push_does_not_ask_the_remote(
     assert repo.git("push", "origin", "main", agent=OTHER).code == 0
     assert repo.git("push", "origin", "HEAD:refs/heads/merged", agent=HOLDER).code == 0
     sneak(repo, "src/x.py")
+    assert asked() == 0
     assert_refused(repo.git("push", "origin", "main", agent=OTHER))
+    assert asked() == 2  # before a refusal it is
     assert repo.agentlock("release", "--all", agent=HOLDER).code == 0
     assert repo.git("push", "origin", "HEAD:refs/heads/free", agent=OTHER).code == 0
     assert remote.must("rev-parse", "free") == repo.head
-    assert asked() == 0
+    assert asked() == 2
 
 
 def test_a_new_branch_on_a_touched_file_asks_once(

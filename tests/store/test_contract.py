@@ -21,7 +21,7 @@ from agentlock.event_kinds import (
     RENEWED,
     SKIPPED,
 )
-from agentlock.model import Policy
+from agentlock.model import Entry, Policy
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
@@ -455,7 +455,7 @@ def test_an_intervention_is_found_by_its_time_and_its_kind(
     other.close()
     kinds = ["policy", "force-released", "skipped", "restored", "moved", "started-afresh"]
     found = store.events.interventions(2)
-    assert [event.kind for event in found] == [*kinds, "owner-key"]
+    assert [event.kind for event in found] == [*kinds, "owner-key", "revoked"]
     assert [event for event in store.events.find(since=2) if event in found] == found
 
 
@@ -591,13 +591,61 @@ def test_a_message_is_unread_for_its_recipient_only_until_it_is_marked(
     other.close()
 
 
-def test_the_ledger_keeps_who_was_first(store: Store) -> None:
+def entry(oid: str, agent: str = "A", how: str | None = "allowed", **fields: Any) -> Entry:
+    return Entry(oid, agent, how, oid, "patch", "base", 1, 1).replace(**fields)
+
+
+def test_the_first_entry_of_a_commit_stands(store: Store) -> None:
     with store.writing():
-        store.ledger.record("one", "patch", "A", 1)
-        store.ledger.record("two", "patch", "B", 2)
-        store.ledger.record("one", "other", "C", 3)
-    assert store.ledger.makers(["one", "two", "none"]) == {"one": "A", "two": "B"}
-    assert store.ledger.makers_by_patch(["patch", "other"]) == {"patch": "A"}
+        store.ledger.enter([entry("one"), entry("two", "B", created_ts=2, patch=None)])
+        store.ledger.enter([entry("one", "C")])
+    found = store.ledger.entries(["one", "two", "none"])
+    assert found == {"one": entry("one"), "two": entry("two", "B", created_ts=2, patch=None)}
+    assert store.ledger.of_patches(["patch", "other"]) == [entry("one")]
+    assert store.ledger.of_origins(["two"]) == [found["two"]]
+
+
+def test_an_entry_replaces_what_an_earlier_version_knew_of_a_commit(store: Store) -> None:
+    with store.writing():
+        store.ledger.enter([entry("one", "Old", None)])
+        assert store.ledger.of_patches(["patch"]) == []
+        store.ledger.enter([entry("one", "New", "warned")])
+    assert store.ledger.entries(["one"]) == {"one": entry("one", "New", "warned")}
+
+
+def test_a_revoked_entry_takes_back_what_was_made_of_it_too(store: Store) -> None:
+    with store.writing():
+        store.ledger.enter([entry("one"), entry("copy", origin="one"), entry("other")])
+        store.ledger.revoke("one", "by mistake")
+        store.ledger.enter([entry("one")])
+    found = store.ledger.entries(["one", "copy", "other"])
+    assert {oid: one.counts for oid, one in found.items()} == {
+        "one": False,
+        "copy": False,
+        "other": True,
+    }
+    assert found["copy"].reason == "by mistake"
+    assert store.ledger.of_patches(["patch"]) == [entry("other")]
+
+
+def test_the_tips_of_before_and_notes_are_kept(store: Store) -> None:
+    with store.writing():
+        store.ledger.enter([entry("tip", "", "before"), entry("one")])
+        store.ledger.note("a line")
+        store.ledger.note("another")
+    assert store.ledger.before() == ["tip"]
+    assert store.ledger.notes() == ["a line", "another"]
+
+
+def test_what_was_granted_after_a_fence_is_found_live_or_not(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    first, second = grant(pattern=b"/one.py"), grant(pattern=b"/two.py")
+    assert store.reservations.granted_after(first.fence) == [second]
+    with store.writing():
+        store.reservations.change(second, released=5)
+    assert [one.id for one in store.reservations.granted_after(0)] == [first.id, second.id]
+    assert store.reservations.granted_after(second.fence) == []
 
 
 def test_a_writer_waits_for_a_writer_and_then_goes_on(database: Database, store: Store) -> None:

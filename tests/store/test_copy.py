@@ -95,13 +95,15 @@ def test_makers_of_commits_are_found_in_the_same_order_on_both(
 ) -> None:
     url = postgresql.database()
     lived_in.sql("UPDATE commits SET agent = 'Later', created_ts = 0 WHERE oid LIKE '%010'")
+    lived_in.sql("UPDATE commits SET origin = 'one' WHERE oid LIKE '%010' OR oid LIKE '%003'")
     lived_in.agentlock("db", "copy", str(lived_in.database), url)
     key = lived_in.must("config", "agentlock.project")
     lived_in.agentlock("db", "use", url)
     identifier = lived_in.must("config", "agentlock.databaseId")
     store = open_store(url, identifier, key)
-    assert len(store.ledger.makers(f"{at:040}" for at in range(600))) == 600
-    assert store.ledger.makers_by_patch([f"{3:040}"]) == {f"{3:040}": "BlueLake"}
+    assert len(store.ledger.entries(f"{at:040}" for at in range(600))) == 600
+    found = store.ledger.of_origins(["one"])
+    assert [entry.agent for entry in found] == ["BlueLake", "Later"]
     store.close()
 
 

@@ -128,10 +128,12 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 def test_only_the_owner_migrates(project: Project) -> None:
     project.run("UPDATE database_identity SET schema_version = 6", role="agentlock_owner")
-    project.run(  # what the migrations after that one made
-        "ALTER TABLE agents DROP COLUMN worktree, DROP COLUMN branch, DROP COLUMN host, "
-        "DROP COLUMN process, DROP COLUMN located_ts",
-        "ALTER TABLE file_reservations DROP COLUMN worktree",
+    added = ("how", "origin", "patch", "base", "fence", "reason")
+    project.run(
+        f"ALTER TABLE commits {', '.join(f'DROP COLUMN {name}' for name in added)}",
+        "ALTER TABLE projects DROP COLUMN protected, DROP COLUMN landing",
+        "DROP TABLE notes",
+        "DROP INDEX file_reservations_by_grant",
         role="agentlock_owner",
     )
     project.be("agentlock_writer")

@@ -25,6 +25,7 @@ ONLY_POSTGRESQL = {("database_identity", "schema_version"), ("commits", "rowid")
 INDEXES_ONLY_POSTGRESQL = {"events_by_project"}
 BYTES_KEPT_AS_TEXT = {
     ("projects", "exempt"),
+    ("projects", "protected"),
     ("file_reservations", "path_pattern"),
     ("file_reservations", "typed_pattern"),
     ("file_reservations", "prefix_key"),

@@ -56,7 +56,7 @@ _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
 # Parameters: project, the prefixes, the names. At least one row comes, with the policy in it.
 _STANDING = """
 WITH moment AS MATERIALIZED (SELECT {clock} AS now)
-SELECT moment.now, {policy}, {reservation}
+SELECT moment.now, p.last_fence, {policy}, {reservation}
 FROM moment CROSS JOIN projects AS p
     LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)
     ON r.project_id = p.id AND r.released_ts IS NULL AND r.expires_ts > moment.now
@@ -206,7 +206,7 @@ class PostgresStore(Server, Store):
 
     def standing(
         self, prefixes: Iterable[bytes], names: Iterable[bytes]
-    ) -> tuple[int, Policy, list[Reservation]]:
+    ) -> tuple[int, Policy, list[Reservation], int]:
         few = few_names(names)
         statement = _STANDING.format(
             clock=CLOCK,
@@ -218,10 +218,10 @@ class PostgresStore(Server, Store):
         rows = self._ask(statement, (self.project_id, *arrays))
         if not rows:
             raise DatabaseError(f"{self.location} lacks a row of its own", fix=_AFRESH)
-        end = 1 + len(POLICY_COLUMNS)
-        now, *settings = rows[0][:end]
+        end = 2 + len(POLICY_COLUMNS)
+        now, fence, *settings = rows[0][:end]
         live = [row[end:] for row in rows if row[end] is not None]
-        return now, policy_of(settings), [reservation_of(row) for row in live]
+        return now, policy_of(settings), [reservation_of(row) for row in live], fence
 
     def next_fence(self) -> int:  # in one statement, because all other writers wait meanwhile
         statement = f"{NEXT_FENCE} RETURNING last_fence"

@@ -37,12 +37,17 @@ INSERT INTO events (project_id, created_ts, kind, agent, reservation_id, path_pa
 """  # noqa: S608 -- of constants
 # What a schema has that those before it had not.
 MORE_ROWS = {
-    2: f"INSERT INTO commits VALUES (1, '{'1' * 40}', '{'2' * 40}', 'BlueLake', {MIDNIGHT});",  # noqa: S608
+    2: f"""INSERT INTO commits (project_id, oid, patch_id, agent, created_ts)
+        VALUES (1, '{"1" * 40}', '{"2" * 40}', 'BlueLake', {MIDNIGHT});""",  # noqa: S608
     3: "UPDATE projects SET retention = 7776000000000;",
     4: "UPDATE database_identity SET owner_key = 'sha256:0';",
     5: "UPDATE messages SET reservation_id = 1, read_ts = NULL;",
     7: "UPDATE agents SET worktree = '/w1', branch = 'main', host = 'h', process = 7;"
     "UPDATE agents SET located_ts = registered_ts; UPDATE file_reservations SET worktree = '/w1';",
+    8: f"""UPDATE projects SET protected = 'release/*', landing = 'now';
+        INSERT INTO commits (project_id, oid, agent, how, origin, created_ts)
+        VALUES (1, '{"3" * 40}', 'BlueLake', 'allowed', '{"3" * 40}', {MIDNIGHT});
+        INSERT INTO notes (project_id, line) VALUES (1, 'a note');""",  # noqa: S608
 }
 
 

@@ -1,0 +1,343 @@
+"""The reader of the ledger: it matches commits with the notes of the gates, and enters them.
+
+Every door but a commit's own hooks may call it. The post hooks only say which commits git has made,
+and which it has replaced; a name that is missing there costs no more than a look at the notes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import AgentlockError
+from agentlock.git.changes import digest
+from agentlock.git.commits import listed
+from agentlock.git.patches import exact_patches, paths_of, raw_diffs, read_commits
+from agentlock.git.scratch import INDEX, Scratch
+from agentlock.guard import notes as guard_notes
+from agentlock.guard.entered import (
+    Facts,
+    amended,
+    by_note,
+    first_served,
+    holds,
+    replay,
+    replayed_by,
+)
+from agentlock.guard.judge import folding_of
+from agentlock.store import open_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from agentlock.git.patches import Made
+    from agentlock.git.repository import Repository
+    from agentlock.guard.notes import Note
+    from agentlock.model import Entry, Reservation
+    from agentlock.store.base import Store
+
+MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh writes it
+_TAKEN = b"agentlock-made.taken"  # the part that is being entered
+_MOST = 5_000  # commits that are looked at once: more than that are old ones
+_LONGEST_WAIT = 2 * 1_000_000  # microseconds, to write what is found again otherwise
+_DEEPEST = 50  # amendments of amendments
+
+
+class Reader:
+    """What the ledger knows of commits: the table's entries, and those that the notes prove.
+
+    What it finds it keeps, until ``save`` writes it to the table.
+    """
+
+    def __init__(self, store: Store, repository: Repository) -> None:
+        self._store = store
+        self._repository = repository
+        self._known: dict[str, Entry | None] = {}
+        self._old: dict[str, Entry] = {}
+        self._found: dict[str, Entry] = {}
+        self._commits: dict[str, Made | None] = {}
+        self._facts: dict[str, Facts] = {}
+        self._notes: list[Note] | None = None
+        self._by_change: dict[tuple[tuple[str, ...], str], list[Note]] = {}
+        self._by_oid: dict[str, list[Note]] = {}
+        self._granted: list[Reservation] | None = None
+        self._named, self._pairs = _names(repository)
+
+    # What it answers
+
+    def entries(self, oids: Iterable[str]) -> dict[str, Entry]:
+        """The entries that count, of those of these commits that are entered."""
+        asked = list(dict.fromkeys(oid for oid in oids if oid))
+        self._look(asked)
+        return {oid: entry for oid in asked if (entry := self._known.get(oid)) and entry.counts}
+
+    def makers(self, oids: Iterable[str]) -> dict[str, str]:
+        """The agent of each commit that any entry knows, those of earlier versions too."""
+        asked = list(oids)
+        found = {oid: entry.agent for oid, entry in self.entries(asked).items()}
+        return {oid: self._old[oid].agent for oid in asked if oid in self._old} | found
+
+    def staged(self, patch: str | None, hinted: Sequence[str], head: str) -> Entry | None:
+        """The entry that a commit of the index on ``head`` would replay, if one still may.
+
+        ``patch`` is the digest of its exact change. ``hinted`` may be replayed cleanly, too.
+        """
+        named = self.entries([*hinted, *self._named])
+        sources = self._store.ledger.of_patches([patch]) if patch else []
+        sources += [one for one in named.values() if patch and one.patch == patch]
+        hints = {oid: named[oid] for oid in hinted if oid in named}
+        return self._serving(sources, head) or self._clean_source(hints, head, head, INDEX)
+
+    def old_maker(self, patch: str | None, hinted: Sequence[str]) -> str | None:
+        """The agent of a commit with this exact change, by a row of an earlier version."""
+        self._look(hinted)
+        facts = [self._facts[oid] for oid in hinted if oid in self._old and oid in self._facts]
+        return next((self._old[one.made.oid].agent for one in facts if one.patch == patch), None)
+
+    # What it writes
+
+    def save(self) -> None:
+        """Enter what was named and what was found in the table; forget the names.
+
+        Nothing depends on it: what cannot be entered now is found again.
+        """
+        _take_names(self._repository)
+        self._named, self._pairs = _names(self._repository)
+        try:
+            self._look(self._named)
+            if self._found:
+                store = open_table(self._repository, _LONGEST_WAIT)
+                try:
+                    with store.writing(durable=False):
+                        store.ledger.enter(list(self._found.values()))
+                finally:
+                    store.close()
+        except AgentlockError:
+            return
+        self._found = {}
+        _forget_names(self._repository)
+        guard_notes.turn(self._repository)
+
+    # How it finds
+
+    def _look(self, oids: Sequence[str]) -> None:
+        asked = [oid for oid in oids if oid not in self._known]
+        if not asked:
+            return
+        stored = self._store.ledger.entries(asked)
+        unknown = []
+        for oid in asked:
+            entry = stored.get(oid)
+            if entry is not None and entry.how is None:
+                self._old[oid] = entry
+                entry = None
+            elif entry is not None:
+                self._known[oid] = entry
+                continue
+            unknown.append(oid)
+        if not unknown or len(unknown) > _MOST:
+            self._known.update(dict.fromkeys(unknown))
+            return
+        self._collect(unknown)
+        for oid in unknown:
+            self._derive(oid, 0)
+
+    def _derive(self, oid: str, depth: int) -> Entry | None:
+        """The entry of a commit, which is looked for once; its ancestors' are found first."""
+        if oid in self._known or depth > _DEEPEST:
+            return self._known.get(oid)
+        self._known[oid] = None
+        facts = self._facts.get(oid)
+        if facts is None:
+            return None
+        for parent in facts.made.parents:
+            if parent in self._facts:
+                self._derive(parent, depth + 1)
+        entry = self._replayed(facts, depth) or self._noted(facts) or self._amended(facts, depth)
+        if entry is not None:
+            self._known[oid] = self._found[oid] = entry
+        return entry
+
+    def _noted(self, facts: Facts) -> Entry | None:
+        """The entry of a commit that a note names, or whose change a note names."""
+        made = facts.made
+        for note in facts.notes:
+            if made.oid in note.oids or self._holds(note, facts):
+                source = self._entry_of(replayed_by(note))
+                if replayed_by(note) and source is None:
+                    continue
+                return by_note(facts, note, source)
+        return None
+
+    def _holds(self, note: Note, facts: Facts) -> bool:
+        paths = paths_of(facts.diff)
+        if self._granted is None:
+            oldest = min((one.fence for one in self._all_notes()), default=0)
+            self._granted = self._store.reservations.granted_after(oldest)
+        committed = facts.made.committed
+        return holds(note, paths, committed, self._granted, folding_of(self._repository))
+
+    def _replayed(self, facts: Facts, depth: int) -> Entry | None:
+        """The entry of a commit that is an exact or clean replay of an entered one."""
+        made = facts.made
+        sources = []
+        if facts.patch is not None:
+            sources = self._store.ledger.of_patches([facts.patch])
+            sources += [one for one in self._found.values() if one.patch == facts.patch]
+        replaced = [old for old, new in self._pairs if new == made.oid]
+        self._collect(replaced)
+        former = {old: entry for old in replaced if (entry := self._once(old, depth))}
+        sources += [one for one in former.values() if one.patch == facts.patch and facts.patch]
+        found = self._serving(sources, made.oid)
+        if found is not None:
+            return replay(facts, found)
+        found = self._clean_source(former, made.oid, made.base, made.tree)
+        return None if found is None else replay(facts, found)
+
+    def _amended(self, facts: Facts, depth: int) -> Entry | None:
+        """The entry of a commit that replaces an entered one by a change that a note names."""
+        made = facts.made
+        bases = [old for old, new in self._pairs if new == made.oid]
+        bases += [one.bases[0] for one in self._all_notes() if len(one.bases) == 1]
+        commits = self._read(dict.fromkeys(bases))
+        formers = [
+            one
+            for one in commits.values()
+            if one is not None and one.parents == made.parents and one.oid != made.oid
+        ]
+        diffs = raw_diffs([(made.oid, one.oid) for one in formers])
+        for former, diff in zip(formers, diffs, strict=True):
+            for note in reversed(self._by_change.get(((former.oid,), digest(diff)), [])):
+                if not self._holds(note, facts.replace(diff=diff)):
+                    continue
+                self._collect([former.oid])
+                entry = self._once(former.oid, depth)
+                if entry is not None:
+                    return amended(facts, entry, note, self._entry_of(replayed_by(note)))
+        return None
+
+    def _clean_source(
+        self, formers: Mapping[str, Entry], oid: str, onto: str, tree: str
+    ) -> Entry | None:
+        """The entry of a commit of which ``tree`` is git's own clean replay onto another one."""
+        commits = self._read(formers)
+        for former, entry in formers.items():
+            original = commits.get(former)
+            if original is None or not onto or not self._serving([entry], oid):
+                continue
+            with Scratch(self._repository, former) as scratch:
+                if scratch.is_replay(original, onto, tree):
+                    return entry
+        return None
+
+    def _once(self, oid: str, depth: int) -> Entry | None:
+        entry = self._derive(oid, depth + 1)
+        return entry if entry is not None and entry.counts else None
+
+    def _entry_of(self, oid: str) -> Entry | None:
+        return self.entries([oid]).get(oid) if oid else None
+
+    def _serving(self, sources: Sequence[Entry], oid: str) -> Entry | None:
+        """The first of the sources whose origin the history of a commit has not been served by."""
+        wanted = {one.origin for one in sources if one.origin}
+        if not wanted:
+            return None
+        copies = {entry.oid: entry.origin for entry in self._store.ledger.of_origins(wanted)}
+        copies |= {one.oid: one.origin for one in self._found.values() if one.origin in wanted}
+        copies |= {origin: origin for origin in wanted if origin}
+        below = _ancestors(list(copies), oid) - self._unplaced(oid)
+        return first_served(sources, {origin for one in below if (origin := copies[one])})
+
+    def _unplaced(self, oid: str) -> set[str]:
+        """A commit that is being looked for serves no history yet: its own does not count."""
+        return {oid} if oid in self._facts else set()
+
+    # What it asks git and the notes
+
+    def _collect(self, oids: Sequence[str]) -> None:
+        """Read what is needed of commits that the table does not know."""
+        asked = [oid for oid in oids if oid not in self._facts and oid not in self._known]
+        if asked:
+            stored = self._store.ledger.entries(asked)
+            self._known.update({o: e for o, e in stored.items() if e.how is not None})
+            self._old.update({o: e for o, e in stored.items() if e.how is None})
+        asked = [oid for oid in asked if oid not in self._known]
+        here = [one for one in self._read(asked).values() if one is not None]
+        bases = self._read([one.base for one in here if one.base])
+        here = [one for one in here if not one.base or bases.get(one.base)]
+        diffs = raw_diffs([(one.oid, one.base) for one in here])
+        patches = exact_patches(here, diffs)
+        self._all_notes()
+        for one, diff in zip(here, diffs, strict=True):
+            noted = [
+                *self._by_oid.get(one.oid, ()),
+                *self._by_change.get((one.parents, digest(diff)), ()),
+            ]
+            noted.sort(key=lambda note: note.made_ts)  # the first judgement stands
+            self._facts[one.oid] = Facts(one, diff, patches.get(one.oid), tuple(noted))
+
+    def _read(self, oids: Iterable[str]) -> dict[str, Made | None]:
+        asked = [oid for oid in oids if oid]
+        new = [oid for oid in asked if oid not in self._commits]
+        if new:
+            self._commits.update(dict.fromkeys(new))
+            self._commits.update(read_commits(new))
+        return {oid: self._commits[oid] for oid in asked}
+
+    def _all_notes(self) -> list[Note]:
+        if self._notes is None:
+            self._notes = guard_notes.read(self._repository, self._store.ledger.notes())
+            for note in self._notes:
+                for oid in note.oids:
+                    self._by_oid.setdefault(oid, []).append(note)
+                if not note.oids:
+                    self._by_change.setdefault((note.bases, note.digest), []).append(note)
+        return self._notes
+
+
+def _ancestors(oids: Sequence[str], oid: str) -> set[str]:
+    """Those of the commits that are ancestors of the last one; what is not here is none."""
+    here = [one.oid for one in read_commits(oids).values()]
+    if not here:
+        return set()
+    beyond = listed([*(one.encode() for one in here), b"^" + oid.encode()])
+    return set(here) - {line.partition(b" ")[0].decode() for line in beyond}
+
+
+def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:
+    """The commits that the post hooks named, and the pairs of a replaced one and its successor."""
+    lines: list[list[str]] = []
+    for name in (_TAKEN, MADE):
+        try:
+            with open(os.path.join(repository.common_dir, name), "rb") as file:
+                lines += [
+                    line.split() for line in file.read().decode("ascii", "replace").split("\n")
+                ]
+        except OSError:  # noqa: PERF203 -- two files
+            continue
+    words = [words for words in lines if words and all(map(_is_oid, words[:2]))]
+    named = dict.fromkeys(one[:2][-1] for one in words)
+    return list(named)[-_MOST:], [(one[0], one[1]) for one in words if len(one) > 1][-_MOST:]
+
+
+def _take_names(repository: Repository) -> None:
+    """Set the names aside, so that none is lost that a hook writes meanwhile."""
+    folder = repository.common_dir
+    taken = os.path.join(folder, _TAKEN)
+    if not os.path.exists(taken):
+        _try(os.replace, os.path.join(folder, MADE), taken)
+
+
+def _forget_names(repository: Repository) -> None:
+    _try(os.unlink, os.path.join(repository.common_dir, _TAKEN))
+
+
+def _try(change: Callable[..., None], *paths: bytes) -> None:
+    try:  # noqa: SIM105 -- contextlib would cost a push an import
+        change(*paths)
+    except OSError:
+        pass
+
+
+def _is_oid(word: str) -> bool:
+    return len(word) in (40, 64) and not word.strip("0123456789abcdef")
