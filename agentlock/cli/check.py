@@ -104,7 +104,7 @@ def check(
 def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
     """The verdict on a commit of these paths and folders."""
     name, folding = workspace.identity.name, workspace.folding
-    with workspace.store(read_only=True) as store:
+    with workspace.store(read_only=True, take_in=True) as store:
         verdict, now = verdict_on(store, workspace.repository, asked, name, folding)
         stale = stale_copies(
             *(store, workspace.repository, verdict.policy, folding),

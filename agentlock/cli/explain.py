@@ -69,7 +69,7 @@ def explain(
     tree = workspace.tree
     readings = workspace.readings([pattern], literal=literal, glob=glob, whole_repository=True)
     asked = [path_named(os.fsencode(path), tree, workspace.folding).prefix for path in paths]
-    with workspace.store(read_only=True) as store:
+    with workspace.store(read_only=True, take_in=True) as store:
         explained = explain_readings(
             store,
             workspace.repository,

@@ -107,7 +107,7 @@ def reserve(
     database = workspace.repository.database
     if database is not None and not is_url(database):
         refuse_unsafe_filesystem(database)
-    with workspace.store() as store:
+    with workspace.store(take_in=True) as store:
         answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
     for note in (note for one in readings for note in one.notes):
         say(f"agentlock: note: {note}")
@@ -196,7 +196,7 @@ def release(
     if force:
         reason = reason_for("--force", reason)
         owner.require(workspace.repository, "release --force", timeout=workspace.timeout)
-    with workspace.store() as store:
+    with workspace.store(take_in=True) as store:
         released = release_reservations(store, name, selection, force=force, reason=reason)
     if as_json:
         print_json({"released": [reservation_json(held) for held in released]})

@@ -31,6 +31,7 @@ from agentlock.git.repository import (
 )
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
+from agentlock.guard.take_in import enter_made
 from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import DEFAULT_TIMEOUT, open_table
 
@@ -118,8 +119,11 @@ class Workspace:
         )
 
     @contextmanager
-    def store(self, *, read_only: bool = False) -> Iterator[Store]:
+    def store(self, *, read_only: bool = False, take_in: bool = False) -> Iterator[Store]:
+        """The open table; ``take_in``: after the commits that were made here were entered."""
         with migrated_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
+            if take_in:
+                enter_made(store, self.repository)
             try:
                 yield store
             except AgentlockError:

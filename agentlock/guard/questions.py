@@ -35,8 +35,9 @@ class Question(Value):
     ``excuse`` takes out of a verdict what was judged when it was made, and says how the rest may
     pass. ``doubt`` finds what a clean verdict did not see. ``divisible``: git could commit some of
     the paths and leave the others. ``framework``: the pre-commit framework asks. ``deletes`` is the
-    default branch, if a push to this server deletes it. ``staged`` is the commit to be, or ``judged`` gives the commits that were judged
-    now, and not before. ``before`` is done before anything is judged.
+    default branch, if a push to this server deletes it. ``staged`` is the commit to be, or
+    ``judged`` gives the commits that were judged now, and not before. ``before`` is done before
+    anything is judged.
     """
 
     changes: Changes

@@ -295,6 +295,13 @@ class Reader:
         return self._notes
 
 
+def enter_made(store: Store, repository: Repository) -> None:
+    """Enter what the post hooks have named since the last time, if anything."""
+    folder = repository.common_dir
+    if any(os.path.exists(os.path.join(folder, name)) for name in (MADE, _TAKEN)):
+        Reader(store, repository).save()
+
+
 def _ancestors(oids: Sequence[str], oid: str) -> set[str]:
     """Those of the commits that are ancestors of the last one; what is not here is none."""
     here = [one.oid for one in read_commits(oids).values()]

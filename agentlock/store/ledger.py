@@ -29,6 +29,10 @@ class Ledger(Noun):
         """The entries of these commits by oid, those of earlier versions and revoked ones too."""
         return {entry.oid: entry for entry in self._find("oid", oids)}
 
+    def makers(self, oids: Iterable[str]) -> dict[str, str]:
+        """The agents who made these commits, by oid; what nobody made by name is left out."""
+        return {oid: entry.agent for oid, entry in self.entries(oids).items() if entry.agent}
+
     def of_patches(self, patches: Iterable[str]) -> list[Entry]:
         """The entries that count and have one of these exact changes, the oldest first."""
         return [one for one in self._find("patch", patches) if one.how not in (None, REVOKED)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,18 +42,8 @@ def change_on(
     repo.must("add", "--all")
     repo.must(*(NO_HOOKS if agent is None else ()), "commit", "-qm", "change", agent=agent)
     commit = repo.head
-    if agent is not None:
-        wait_for_the_ledger(repo, commit)
     repo.must("switch", "-q", "main")
     return commit
-
-
-def wait_for_the_ledger(repo: Repo, commit: str) -> None:
-    for _ in range(200):
-        if repo.sql("SELECT 1 FROM commits WHERE oid = ?", commit):
-            return
-        time.sleep(0.05)
-    pytest.fail("the commit is in no ledger")
 
 
 def stale(repo: Repo, *patterns: str, command: str = "reserve") -> list[dict[str, Any]]:

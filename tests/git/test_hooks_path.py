@@ -314,13 +314,13 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     plain: Repo,
 ) -> None:
     SET_UPS["global"].arrange(plain)
-    put(plain.path.parent / "for all", "post-merge", "cat > first")
+    put(plain.path.parent / "for all", "post-checkout", "cat > first")
     install(plain)
     ours = plain.path / ".git" / "agentlock" / "hooks"
-    for hook in ("pre-commit", "post-merge"):
+    for hook in ("pre-commit", "post-checkout"):
         put(ours, hook, 'echo "from beside" >&2; cat > second')
     assert plain.agentlock("hooks", "status").code == 1
-    assert states(plain)["post-merge"] == "not passed on"
+    assert states(plain)["post-checkout"] == "not passed on"
     assert plain.agentlock("hooks", "install").code == 0
     assert states(plain) == dict.fromkeys(GUARDED, "installed")
     plain.reserve(HOLDER, "src/x.py")
@@ -328,9 +328,9 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     refused = plain.commit_all(agent=OTHER).err
     said = "theirs: pre-commit 0\ntheirs: pre-commit.before-agentlock 0\nfrom beside\n"
     assert refused.startswith(f"{said}agentlock: commit refused")
-    run(str(ours / "post-merge"), "0", cwd=plain.path, stdin=b"a b\n\n")
+    run(str(ours / "post-checkout"), "0", cwd=plain.path, stdin=b"a b\n\n")
     assert [(plain.path / name).read_bytes() for name in ("first", "second")] == [b"a b\n\n"] * 2
     removed = plain.agentlock("hooks", "uninstall")
     assert removed.code == 0
-    assert sorted(path.name for path in ours.iterdir()) == ["post-merge", "pre-commit"]
+    assert sorted(path.name for path in ours.iterdir()) == ["post-checkout", "pre-commit"]
     assert f"{ours / 'pre-commit'} is kept: agentlock did not write it" in removed.err
