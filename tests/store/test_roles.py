@@ -127,7 +127,7 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
-    project.run("UPDATE database_identity SET schema_version = 6", role="agentlock_owner")
+    project.run("UPDATE database_identity SET schema_version = 7", role="agentlock_owner")
     added = ("how", "origin", "patch", "base", "fence", "reason")
     project.run(
         f"ALTER TABLE commits {', '.join(f'DROP COLUMN {name}' for name in added)}",
