@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentlock.cli.output import (
+    held_json,
+    lease_text,
     print_json,
     put,
     refused_commit_json,
+    table,
     text_of,
     verdict_json,
 )
@@ -26,20 +29,24 @@ from agentlock.cli.workspace import (
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.git import commits as git_commits
+from agentlock.git import path_lists
 from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
+from agentlock.patterns.matching import displayed
 from agentlock.reservations.stale import stale_copies
 from agentlock.text import and_more, count, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from agentlock.guard.check import Checked, Standing
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Verdict
+    from agentlock.model import Agent, Verdict
 
 _SHOWN = 5  # paths of a commit
+_MOST_SHOWN = 10_000  # paths of one answer
 _MOST_BYTES = 64 << 20
 _MOST_PATHS = 1_000_000
 
@@ -47,7 +54,8 @@ _MOST_PATHS = 1_000_000
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Check NUL-separated paths from stdin.")
-@click.option("--staged", is_flag=True, help="Check what is staged (the default).")
+@click.option("--lines", is_flag=True, help="Check paths from stdin, one on each line.")
+@click.option("--staged", is_flag=True, help="Check only what is staged.")
 @click.option(
     "--range",
     "revisions",
@@ -65,6 +73,7 @@ _MOST_PATHS = 1_000_000
 def check(
     paths: Sequence[str],
     from_stdin: bool,
+    lines: bool,
     staged: bool,
     revisions: str | None,
     since: str | None,
@@ -72,17 +81,20 @@ def check(
     as_json: bool,
     timeout: str | None,
 ) -> int:
-    """Tell whether a commit of these paths would be refused.
+    """Tell whose a path is, and if a commit would be refused.
 
-    Exit 0: it would pass, 1: it would be refused, 3: cannot decide. With --range or --since, it
-    lists the existing commits that would be refused.
+    Without a path: everything uncommitted here, staged or not. Each path is mine, free, held (by
+    another agent) or shared. Exit 0: a commit would pass, 1: it would be refused, 3: cannot decide.
+    With --range or --since, it lists the existing commits that would be refused.
 
     \b
     Example:
+      agentlock check
       agentlock check src/auth/login.py
       git diff -z --name-only main | agentlock check --stdin
       agentlock check --range origin/main..HEAD
     """
+    from_stdin = from_stdin or lines
     ways = (bool(paths), from_stdin, staged, revisions is not None, since is not None)
     if sum(ways) > 1:
         raise UsageError(
@@ -93,11 +105,15 @@ def check(
     if revisions is not None or since is not None:
         return _check_commits(workspace, revisions, since, as_json=as_json)
     if from_stdin:
-        asked = named(_from_stdin(), workspace.tree)
+        given = _from_stdin()
+        listed = path_lists.lines(given) if lines else path_lists.separated(given)
+        asked = named(listed, workspace.tree)
     elif paths:
         asked = named([os.fsencode(path) for path in paths], workspace.tree)
-    else:
+    elif staged:
         asked = Named(git_changes.staged(workspace.repository).changes)
+    else:
+        asked = Named(git_changes.uncommitted(workspace.repository))
     return _check_paths(workspace, asked, as_json=as_json)
 
 
@@ -105,17 +121,40 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
     """The verdict on a commit of these paths and folders."""
     name, folding = workspace.identity.name, workspace.folding
     with workspace.store(read_only=True, take_in=True) as store:
-        verdict, now = verdict_on(store, workspace.repository, asked, name, folding)
+        found = verdict_on(store, workspace.repository, asked, name, folding)
         stale = stale_copies(
-            *(store, workspace.repository, verdict.policy, folding),
+            *(store, workspace.repository, found.verdict.policy, folding),
             paths=asked.changes.paths,
             patterns=asked.folders,
         )
-    _tell(workspace, verdict, now)
-    say_stale(stale)
     if as_json:
-        print_json({**verdict_json(verdict), **stale_json(stale)})
-    return _ended(verdict, as_json=as_json)
+        holders = found.verdict.holders
+        shown = [_standing_json(one, holders) for one in found.paths[:_MOST_SHOWN]]
+        total = {"paths": shown, "paths_total": len(found.paths)}
+        print_json({**verdict_json(found.verdict), **total, **stale_json(stale)})
+    else:
+        _put_paths(found)
+    _tell(workspace, found.verdict, found.now)
+    say_stale(stale)
+    return _ended(found.verdict, as_json=as_json)
+
+
+def _standing_json(one: Standing, holders: Mapping[str, Agent]) -> dict[str, Any]:
+    held = None if one.reservation is None else held_json(one.reservation, holders)
+    return {"path": text_of(one.path), "state": one.state, "reservation": held}
+
+
+def _put_paths(found: Checked) -> None:
+    rows = []
+    for one in found.paths[:_MOST_SHOWN]:
+        held = one.reservation
+        whose = () if held is None else (held.agent, displayed(held.pattern))
+        lease = () if held is None else (lease_text(held, found.now), held.reason)
+        rows.append((one.state, text_of(one.path), *whose, *lease))
+    table(("state", "path", "agent", "pattern", "lease", "reason"), rows)
+    if len(found.paths) > _MOST_SHOWN:
+        put(f"{and_more(len(found.paths) - _MOST_SHOWN)} (--json counts them too)".lstrip())
+    sys.stdout.flush()  # before the refusal on stderr
 
 
 def _check_commits(
@@ -167,12 +206,12 @@ def _ended(verdict: Verdict, *, as_json: bool) -> int:
     return EXIT_OK if verdict.allowed else EXIT_REFUSED
 
 
-def _from_stdin() -> list[bytes]:
-    """The paths on stdin; no more is read than the limit and one byte."""
+def _from_stdin() -> bytes:
+    """The list of paths on stdin; no more is read than the limit and one byte."""
     given = sys.stdin.buffer.read(_MOST_BYTES + 1)
-    if len(given) > _MOST_BYTES or given.count(b"\0") > _MOST_PATHS:
+    if len(given) > _MOST_BYTES or max(map(given.count, (b"\0", b"\n"))) > _MOST_PATHS:
         raise UsageError(
             "stdin has more paths than one check can take",
             fix=f"check them in parts of at most {_MOST_PATHS:,} paths and {_MOST_BYTES >> 20} MiB",
         )
-    return [path for path in given.split(b"\0") if path]
+    return given

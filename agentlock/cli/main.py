@@ -104,6 +104,7 @@ def _run(  # noqa: PLR0911 -- one return for each way to end
     arguments: Sequence[str], opened: list[Workspace], *, as_json: bool
 ) -> int:
     """Run one command, which enters its workspace in ``opened``; the exit code."""
+    stderr = _silence_stderr() if as_json else 2
     try:
         result: Any = cli.main(
             list(arguments), prog_name="agentlock", standalone_mode=False, obj=opened
@@ -123,6 +124,7 @@ def _run(  # noqa: PLR0911 -- one return for each way to end
         return _BROKEN_PIPE
     except OSError as error:
         if not _can_print():
+            os.dup2(stderr, 2)
             return _failed(_unprinted(error), as_json=False)
         if error.errno in _NO_BUGS and error.filename:
             return _failed(_refused_by_system(error), as_json=as_json)
@@ -141,6 +143,15 @@ def _stand_in_for_closed() -> None:
     hold_standard_descriptors()
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
+def _silence_stderr() -> int:
+    """Let nothing more reach stderr, so that JSON stands alone on both; where stderr is now."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    return kept
 
 
 def _can_print() -> bool:

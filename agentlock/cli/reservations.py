@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from agentlock.cli.output import (
     reservation_json,
     say,
     say_losses,
+    text_of,
 )
 from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.stale import say_refused_as_stale, say_stale, stale_json
@@ -41,14 +42,15 @@ from agentlock.reservations.naming import Selection, stored_texts
 from agentlock.state import guard
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
-from agentlock.text import plural
+from agentlock.text import plural, shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentlock.model import Reservation
     from agentlock.reservations.granting import Answer
 
+_SHOWN = 12  # patterns in a command that is offered
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
 IDS = click.option(
     "--id",
@@ -58,8 +60,9 @@ IDS = click.option(
     metavar="N",
     help="The number of a reservation (repeatable).",
 )
+DEFAULT_TTL = "1h"
 TTL = click.option(
-    "--ttl", default="1h", metavar="DURATION", help="How long to hold it (default 1h)."
+    "--ttl", default=DEFAULT_TTL, metavar="DURATION", help="How long to hold it (default 1h)."
 )
 
 
@@ -109,10 +112,22 @@ def reserve(
         refuse_unsafe_filesystem(database)
     with workspace.store(take_in=True) as store:
         answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
-    for note in (note for one in readings for note in one.notes):
-        say(f"agentlock: note: {note}")
-    _warn_unguarded(workspace)
-    _print_answer(answer, name, as_json=as_json)
+    notes = [f"note: {note}" for one in readings for note in one.notes]
+    notes += _unguarded(workspace)
+    free = answer.free(readings)
+    if as_json:
+        print_json(_answer_json(answer, free, notes))
+        return EXIT_OK if answer.granted else EXIT_REFUSED
+    for note in notes:
+        say(f"agentlock: {note}")
+    given = {"--ttl": ttl if ttl != DEFAULT_TTL else "", "--reason": reason, "--agent": agent or ""}
+    switches = {
+        "--shared": shared,
+        "--literal": literal,
+        "--glob": glob,
+        "--whole-repo": whole_repo,
+    }
+    _tell_answer(answer, name, _command(free, given, switches))
     return EXIT_OK if answer.granted else EXIT_REFUSED
 
 
@@ -218,26 +233,42 @@ def _selection(
     return Selection(patterns=named, ids=tuple(ids), all=everything)
 
 
-def _print_answer(answer: Answer, agent: str, *, as_json: bool) -> None:
+def _tell_answer(answer: Answer, agent: str, alone: str) -> None:
+    """``alone`` is the command that reserves the part that is free."""
     if answer.conflicts:
-        tell(conflicts_text(answer.conflicts, answer.now, more=answer.more, holders=answer.holders))
+        shown = (answer.conflicts, answer.now)
+        tell(conflicts_text(*shown, more=answer.more, holders=answer.holders, free=alone))
     elif answer.granted:
         say_stale(answer.stale)
     else:
         say_refused_as_stale(answer.stale.of_others(agent))
-    if as_json:
-        print_json(
-            {
-                "granted": [reservation_json(held) for held in answer.granted],
-                "conflicts": [conflict_json(one, answer.holders) for one in answer.conflicts],
-                **({"more": True} if answer.more else {}),
-                **stale_json(answer.stale),
-            }
-        )
-        return
     for held in answer.granted:
-        left = format_remaining(held.expires_ts - answer.now)
-        put(f"reserved {_described(held)} for {left}")
+        put(f"reserved {_described(held)} for {format_remaining(held.expires_ts - answer.now)}")
+
+
+def _command(
+    patterns: Sequence[bytes], given: Mapping[str, str], switches: Mapping[str, bool]
+) -> str:
+    """The command that reserves these patterns as they were asked for; "" if there are none."""
+    options = [f" {name}" for name, is_set in switches.items() if is_set]
+    options += [f" {name} {shell_word(value)}" for name, value in given.items() if value]
+    words = "".join(f" {shell_word(pattern)}" for pattern in patterns)
+    if len(patterns) > _SHOWN:
+        return f"{len(patterns)} patterns (--json names them)"
+    if any(pattern.startswith(b"-") for pattern in patterns):
+        return f"agentlock reserve{''.join(options)} --{words}"
+    return f"agentlock reserve{words}{''.join(options)}" if patterns else ""
+
+
+def _answer_json(answer: Answer, free: Sequence[bytes], notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "granted": [reservation_json(held) for held in answer.granted],
+        "conflicts": [conflict_json(one, answer.holders) for one in answer.conflicts],
+        **({"more": True} if answer.more else {}),
+        **stale_json(answer.stale),
+        **({"free": [text_of(text) for text in free]} if free else {}),
+        **({"notes": list(notes)} if notes else {}),
+    }
 
 
 def _described(held: Reservation) -> str:
@@ -253,12 +284,12 @@ def _lateness(held: Reservation) -> str:
     return f", which had expired {format_remaining(ended - held.expires_ts)} ago"
 
 
-def _warn_unguarded(workspace: Workspace) -> None:
+def _unguarded(workspace: Workspace) -> list[str]:
+    """A warning if not all changes here are guarded."""
     found = guard(workspace.repository)
     if found.is_in_place:
-        return
+        return []
     lacking = [hook.hook for hook in found.lacking]
-    say(
-        f"agentlock: warning: {', '.join(lacking)} {plural(len(lacking), 'does', 'do')} not run "
-        "agentlock here, so some changes are not guarded; fix: agentlock hooks install"
-    )
+    hooks = f"{', '.join(lacking)} {plural(len(lacking), 'does', 'do')}"
+    unguarded = "so some changes are not guarded; fix: agentlock hooks install"
+    return [f"warning: {hooks} not run agentlock here, {unguarded}"]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from agentlock.git import changes as git_changes
 from agentlock.git.changes import Changes
 from agentlock.guard.judge import judge, with_holders
+from agentlock.guard.verdict import index_of
 from agentlock.model import PathConflict, Value
-from agentlock.patterns.matching import compile_pattern
+from agentlock.patterns.keys import keys_of
+from agentlock.patterns.matching import compile_pattern, displayed
+from agentlock.patterns.pattern import compile_stored
 from agentlock.patterns.syntax import read_pattern
 from agentlock.reservations.search import meeting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Verdict
-    from agentlock.patterns.matching import Folding
+    from agentlock.model import Reservation, Verdict
+    from agentlock.patterns.matching import Folding, Pattern
     from agentlock.patterns.syntax import Tree
     from agentlock.store.base import Store
 
@@ -27,6 +32,26 @@ class Named(Value):
 
     changes: Changes
     folders: tuple[bytes, ...] = ()
+
+
+class Standing(Value):
+    """Whose a path is, and the reservation that says so; a folder ends with a slash.
+
+    ``held``: by another agent, whose reservation blocks a commit. ``mine``: by the agent that asks.
+    ``shared``: only by reservations of others that block nothing. ``free``: by nobody.
+    """
+
+    path: bytes
+    state: Literal["held", "mine", "shared", "free"]
+    reservation: Reservation | None = None
+
+
+class Checked(Value):
+    """The verdict on what was asked about, and how each path stands, at the time ``now``."""
+
+    verdict: Verdict
+    paths: tuple[Standing, ...]
+    now: int
 
 
 def named(typed: Iterable[bytes], tree: Tree) -> Named:
@@ -48,30 +73,78 @@ def named(typed: Iterable[bytes], tree: Tree) -> Named:
 
 def check(
     store: Store, repository: Repository, asked: Named, agent: str | None, folding: Folding
-) -> tuple[Verdict, int]:
-    """The verdict on a change of these paths and of anything in these folders, and the time.
+) -> Checked:
+    """The verdict on a change of these paths and of anything in these folders.
 
     A folder is refused for every reservation that would refuse some change in it, and uncovered
     for what it holds now.
     """
     verdict, now = judge(store, asked.changes, agent, folding)
+    paths = _standing(store, asked.changes, verdict, agent, now, folding)
     if not asked.folders:
-        return with_holders(store, verdict), now
-    folders = [compile_pattern(text, folding) for text in asked.folders]
-    met = [
-        PathConflict(witness, held)
-        for folder in folders
-        for held, witness in meeting(
-            store, folder, now, folding, lambda held: verdict.policy.blocks(held, agent)
-        )
-    ]
+        return Checked(with_holders(store, verdict), tuple(paths), now)
+    conflicts = list(verdict.conflicts)
+    for text in asked.folders:
+        folder = compile_pattern(text, folding)
+        met = meeting(store, folder, now, folding, lambda _: True)
+        blocks = [one for one in met if verdict.policy.blocks(one[0], agent)]
+        conflicts += [PathConflict(witness, held) for held, witness in blocks]
+        if blocks:
+            paths.append(Standing(_shown(folder), "held", blocks[0][0]))
+        else:
+            paths.append(_standing_of_folder(folder, [held for held, _ in met], agent))
     uncovered = set(verdict.uncovered)
     if verdict.policy.require_reservation:
-        there = git_changes.below(repository, [folder.prefix for folder in folders])
+        prefixes = [compile_pattern(text, folding).prefix for text in asked.folders]
+        there = git_changes.below(repository, prefixes)
         uncovered.update(judge(store, there, agent, folding)[0].uncovered)
     verdict = verdict.replace(
-        checked=verdict.checked + len(folders),
-        conflicts=(*verdict.conflicts, *met),
+        checked=verdict.checked + len(asked.folders),
+        conflicts=tuple(conflicts),
         uncovered=tuple(sorted(uncovered)),
     )
-    return with_holders(store, verdict), now
+    return Checked(with_holders(store, verdict), tuple(paths), now)
+
+
+def _standing(
+    store: Store, changes: Changes, verdict: Verdict, agent: str | None, now: int, folding: Folding
+) -> list[Standing]:
+    held = {conflict.path: conflict.reservation for conflict in reversed(verdict.conflicts)}
+    live = store.reservations.live_on(*keys_of(changes.paths), now)
+    others = [one for one in live if not verdict.policy.blocks(one, agent)]
+    others.sort(key=lambda one: one.agent != agent)  # one's own first
+    index = index_of(others, folding)
+    found = []
+    for path in changes.paths:
+        if path in held:
+            found.append(Standing(path, "held", held[path]))
+        elif matching := index.matching(path, path in changes.submodules):
+            first = others[matching[0]]
+            found.append(Standing(path, "mine" if first.agent == agent else "shared", first))
+        else:
+            found.append(Standing(path, "free"))
+    return found
+
+
+def _standing_of_folder(folder: Pattern, met: list[Reservation], agent: str | None) -> Standing:
+    """How a folder stands that nobody blocks: it is one's own if one reservation covers it."""
+    for held in met:
+        if held.agent == agent and _covers(held, folder):
+            return Standing(_shown(folder), "mine", held)
+    for held in met:
+        if held.agent != agent:
+            return Standing(_shown(folder), "shared", held)
+    return Standing(_shown(folder), "free")
+
+
+def _covers(held: Reservation, folder: Pattern) -> bool:
+    """Whether a reservation is that of the folder, or of a folder above it."""
+    own = compile_stored(held, folder.folding)
+    is_folder = own.kind == "directory" or own.is_whole_repository
+    if not is_folder and own.text != b"/" + own.prefix + b"/**":
+        return False
+    return not own.path or (folder.path + b"/").startswith(own.path + b"/")
+
+
+def _shown(folder: Pattern) -> bytes:
+    return os.fsencode(displayed(folder.text))

@@ -111,11 +111,17 @@ def _holder(
 
 
 def conflicts_text(
-    conflicts: Sequence[Conflict], now: int, *, more: bool, holders: Mapping[str, Agent]
+    conflicts: Sequence[Conflict],
+    now: int,
+    *,
+    more: bool,
+    holders: Mapping[str, Agent],
+    free: str = "",
 ) -> str:
     """Why a `reserve` was refused: both patterns, holder, time left, and a path that both match.
 
-    ``more``: the search stopped before it had found all conflicts.
+    ``more``: the search stopped before it had found all conflicts. ``free`` is the command that
+    reserves the part that nobody else holds.
     """
     many = count(len(conflicts), "conflict")
     many = f"at least {many}" if more else many
@@ -125,7 +131,8 @@ def conflicts_text(
         lines.append(f" {and_more(len(conflicts) - _ROWS)}")
     number = conflicts[0].reservation.id
     seen = _holder(conflicts, holders, now)
-    lines += ["", *([f"  holder: {seen}"] if seen else []), f"  see:    agentlock show {number}"]
+    hints = [("holder:", seen), ("the rest is free:", free), ("see:", f"agentlock show {number}")]
+    lines += ["", *_labelled([hint for hint in hints if hint[1]])]
     return "\n".join(lines) + "\n"
 
 
@@ -193,8 +200,12 @@ def _hints(
     if verdict.conflicts:
         number = verdict.conflicts[0].reservation.id
         hints.append(("see:", f"agentlock show {number}"))
+    return _labelled(hints)
+
+
+def _labelled(hints: Sequence[tuple[str, str]]) -> list[str]:
     width = max((len(label) for label, _ in hints), default=0)
-    return [f"  {label.ljust(width)} {command}" for label, command in hints]
+    return [f"  {label.ljust(width)} {text}" for label, text in hints]
 
 
 def _arguments(paths: Sequence[bytes], folder: bytes) -> str:

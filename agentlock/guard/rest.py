@@ -13,13 +13,14 @@ from agentlock.environment import GIT_INDEX_FILE, GIT_PREFIX
 from agentlock.git import changes
 from agentlock.git.command_line import put_aside_by_framework, typed
 from agentlock.git.process import git, output
-from agentlock.text import shell_word
+from agentlock.text import shell_word, storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from agentlock.git.repository import Repository
+    from agentlock.model import Verdict
 
 _MOST = 12  # paths in a command
 _COMMIT = "commit the rest"
@@ -27,18 +28,13 @@ _UNSTAGE = "unstage, then commit the rest"
 
 
 def way_to_commit(
-    repository: Repository,
-    paths: Sequence[bytes],
-    refused: Collection[bytes],
-    *,
-    framework: bool = False,
-    shared: bool = True,
+    repository: Repository, paths: Sequence[bytes], verdict: Verdict, *, framework: bool = False
 ) -> tuple[str, str] | None:
     """A label and a command that commits ``paths`` without those that are refused.
 
-    ``framework``: the pre-commit framework asks. ``shared``: a holder of what is refused may work
-    in this folder too.
+    ``framework``: the pre-commit framework asks.
     """
+    refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
     index = _index(repository)
     if index is None or changes.takes_all(repository):
         return None
@@ -54,14 +50,21 @@ def way_to_commit(
     if command and command.commit and not halves and _is_as_staged(repository, rest, differs):
         only = f"git{place}{command.settings} commit --only{command.commit}"
         return _COMMIT, f"{only} -- {_pathspecs(rest)}"
-    # `git commit -a` and `git commit PATH…` would stage the same again.
-    if index != "index" or len(unstaged) > _MOST:
-        return None
-    # What is staged and nowhere else would be lost to its holder, or git rm refuses.
-    if (shared and differs.intersection(paths)) or (unborn and differs.intersection(refused)):
+    # `git commit -a` and `git commit PATH…` would stage the same again. What is staged and nowhere
+    # else would be lost to a holder who works here too, and git rm refuses to remove it.
+    partly = not differs.isdisjoint(paths)
+    unsafe = partly and (unborn or _is_shared(repository, verdict))
+    if index != "index" or len(unstaged) > _MOST or unsafe:
         return None
     unstage = "rm --cached" if unborn else "restore --staged"
     return _UNSTAGE, f"git{place} {unstage} -- {_pathspecs(unstaged)}"
+
+
+def _is_shared(repository: Repository, verdict: Verdict) -> bool:
+    """Whether a holder of what is refused was last seen in this worktree, or nobody knows where."""
+    here = storable(repository.root)
+    holders = [verdict.holders.get(one.reservation.agent) for one in verdict.conflicts]
+    return any(holder is None or holder.worktree in ("", here) for holder in holders)
 
 
 def _index(repository: Repository) -> str | None:

@@ -197,5 +197,4 @@ def _rest(question: Question, verdict: Verdict, repository: Repository) -> tuple
         return None
     from agentlock.guard.rest import way_to_commit
 
-    refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
-    return way_to_commit(repository, question.changes.paths, refused, framework=question.framework)
+    return way_to_commit(repository, question.changes.paths, verdict, framework=question.framework)

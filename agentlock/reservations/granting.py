@@ -63,6 +63,14 @@ class Answer(Value):
     holders: Mapping[str, Agent] = {}
     stale: StaleCopies = StaleCopies()
 
+    def free(self, readings: Sequence[Reading]) -> list[bytes]:
+        """Which of the typed texts nobody else holds any part of; [] unless some others are."""
+        met = {conflict.pattern for conflict in self.conflicts}
+        taken = {reading.typed for reading in readings if reading.pattern in met}
+        if not met or self.more:
+            return []
+        return list(dict.fromkeys(one.typed for one in readings if one.typed not in taken))
+
 
 class Renewal(Value):
     """What `renew` returns: the longer leases, and what the agent lost and had not been told."""

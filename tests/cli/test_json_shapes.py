@@ -210,7 +210,7 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
         (("list", "--timeout", "x"), 2, "usage"),
     ],
 )
-def test_an_error_is_an_object_on_stdout_and_a_sentence_on_stderr(
+def test_an_error_is_an_object_on_stdout_and_nothing_is_on_stderr(
     table: Repo, arguments: tuple[str, ...], code: int, kind: str
 ) -> None:
     done = table.agentlock(*arguments, "--json", agent=OTHER)
@@ -219,9 +219,23 @@ def test_an_error_is_an_object_on_stdout_and_a_sentence_on_stderr(
     error = done.json["error"]
     assert list(error) == ["code", "kind", "message", "hint"]
     assert (error["code"], error["kind"]) == (code, kind)
-    sentence = f"agentlock: {error['message']}\n"
-    steps = [f"  {word}: {error['hint']}\n" for word in ("fix", "see")] if error["hint"] else [""]
-    assert done.err in [sentence + step for step in steps]
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("reserve", "src/a.py"),
+        ("reserve", "docs/new", "x[1].py"),
+        ("check", "src/a.py"),
+        ("explain", "docs/*"),
+        ("init",),
+        ("db", "check"),
+        ("guide", "--write", "NOTES.md"),
+    ],
+)
+def test_with_json_nothing_else_is_printed(table: Repo, command: tuple[str, ...]) -> None:
+    assert table.agentlock(*command, "--json", agent=OTHER).err == ""
 
 
 def test_a_table_that_cannot_be_read_is_error_3_on_stdout(repo: Repo) -> None:
@@ -253,9 +267,9 @@ def test_a_bug_ends_with_70_and_a_log_to_attach(repo: Repo, tmp_path: Path) -> N
     assert done.code == 70
     assert done.json["error"]["code"] == 70
     assert done.json["error"]["kind"] == "bug"
-    assert "Traceback" not in done.err
+    assert "Traceback" not in done.out
     (log,) = tmp_path.glob("agentlock-bug-*.log")
-    assert str(log) in done.err
+    assert str(log) in done.json["error"]["message"]
     told = log.read_text()
     assert "Traceback" in told
     assert f"Python {sys.version}" in told

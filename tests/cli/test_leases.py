@@ -99,8 +99,9 @@ def test_a_refusal_names_both_patterns_the_holder_and_a_witness(table: Repo) -> 
     assert row_of(conflict["reservation"]) == held
     assert conflict["witness"].startswith("src/")
     assert conflict["witness"].endswith(".py")
+    refused = table.agentlock("reserve", "src/*.py", agent=ME)
     for word in ("src/*.py", "src/**", THEM, '"bd-42"', "agentlock show", conflict["witness"]):
-        assert word in asked.err
+        assert word in refused.err
 
 
 def test_a_refusal_is_one_line_in_the_log(table: Repo) -> None:

@@ -130,11 +130,11 @@ def test_what_weakens_the_guard_needs_the_owners_key(
     (tmp_path / "wrong").write_text("not the key\n", encoding="utf-8")
     unasked = repo.agentlock(*command, "--json", agent=OTHER)
     assert (unasked.code, unasked.json["error"]["kind"]) == (1, "owner-key"), unasked
-    assert f"{doing} needs the key of this project's owner" in unasked.err
+    assert f"{doing} needs the key of this project's owner" in unasked.out
     wrong = repo.agentlock(*command, "--owner-key-file", "../wrong", agent=OTHER)
     assert wrong.code == 1, wrong
     assert f"{doing}: this is not the owner's key" in wrong.err
-    assert FILE not in unasked.err + wrong.err
+    assert FILE not in unasked.out + wrong.err
     assert state(repo) == before
     assert not (tmp_path / "copy.sqlite3").exists()
     assert events(repo, "refused") == [f"{doing} without the owner's key"] * 2

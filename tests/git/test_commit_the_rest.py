@@ -57,6 +57,12 @@ def changed(repo: Repo) -> list[str]:
     return repo.must("show", "--format=", "--name-only", "--no-renames").split()
 
 
+def works_in(repo: Repo, folder: Path) -> None:
+    """Let the holder be seen in a worktree, as if the last time was long ago."""
+    repo.sql("UPDATE agents SET located_ts = 0 WHERE name = ?", HOLDER)
+    assert repo.agentlock("renew", "--all", agent=HOLDER, cwd=folder).code == 0
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -148,10 +154,28 @@ def test_a_hunk_that_was_not_staged_is_never_committed(scene: Repo) -> None:
 def test_what_is_partly_staged_where_the_holder_works_too_is_left_alone(
     scene: Repo, name: str
 ) -> None:
+    works_in(scene, scene.path)
     scene.must("add", "src", "docs")
     scene.write(name, "something else\n")
     refused = scene.git("commit", "-q", agent=OTHER, env={"GIT_EDITOR": "false"})
     assert offered(refused) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["docs/y.md", "src/x.py"])
+def test_what_is_partly_staged_where_the_holder_does_not_work_is_unstaged(
+    scene: Repo, tmp_path: Path, name: str
+) -> None:
+    scene.must("worktree", "add", "-q", str(tmp_path / "theirs"))
+    works_in(scene, tmp_path / "theirs")
+    scene.must("add", "src", "docs")
+    scene.write(name, "something else\n")
+    again: dict[str, Any] = {"agent": OTHER, "env": {"GIT_EDITOR": "printf both >"}}
+    label, command = offered(scene.git("commit", "-q", **again))
+    assert (label, command) == (UNSTAGE, "git restore --staged -- src/x.py")
+    paste(scene, command)
+    assert scene.git("commit", "-q", **again).code == 0
+    assert changed(scene) == ["docs/y.md"]
+    assert "changed" in scene.must("show", "HEAD:docs/y.md")
 
 
 @pytest.mark.parametrize("hide", ["--skip-worktree", "--assume-unchanged"])
