@@ -1,10 +1,14 @@
 """Every environment variable that agentlock reads, with one line about each.
 
-docs/reference/commands.md lists them from here. Every git hook loads this module, so it holds
-strings and imports nothing.
+docs/reference/commands.md lists them from here. Every git hook loads this module, so it imports
+nothing.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AGENT = "AGENTLOCK_AGENT"
 AGENT_NAME = "AGENT_NAME"
@@ -31,12 +35,31 @@ FRAMEWORK_PUSH = (
 PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
 XDG_CACHE_HOME = "XDG_CACHE_HOME"
 
+# A variable that every job of a CI system has.
+CI_SYSTEMS = (
+    *("CI", "TF_BUILD", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TEAMCITY_VERSION"),
+    *(
+        "BUILDKITE",
+        "CIRCLECI",
+        "TRAVIS",
+        "APPVEYOR",
+        "CODEBUILD_BUILD_ID",
+        "BITBUCKET_BUILD_NUMBER",
+    ),
+)
+
+
+def is_ci(variables: Mapping[str, str]) -> bool:
+    """Whether these are the variables of a CI system's job."""
+    return any(variables.get(name, "").lower() not in ("", "0", "false") for name in CI_SYSTEMS)
+
+
 NAME_YOURSELF = f"export {AGENT}=YourName"
 
 OURS = {
     AGENT: "The name of the agent that asks; `--agent` overrides it.",
-    AGENT_NAME: "The same, if AGENTLOCK_AGENT is not set; ignored if it is not a valid name, "
-    "because CI systems set it too.",
+    AGENT_NAME: "The same, if neither AGENTLOCK_AGENT nor `git config agentlock.agent` is set; "
+    "ignored if it is not a valid name, and in a CI system, which sets it to its machine's name.",
     TIMEOUT: "How long a command or a hook waits for the table, like `10s`; `--timeout` overrides "
     "it (default: 30s).",
     PROGRAM: "The program the agent runs in, as `reserve --program` records it.",
@@ -54,6 +77,7 @@ OTHERS = {
     GIT_PREFIX: "Set by git for its hooks: the folder the git command was typed in, for the "
     "commands in a refusal.",
     f"{GIT_HEAD_PREFIX}*": "Set by `git merge`: the commits that are being merged.",
+    ", ".join(CI_SYSTEMS): "Set by CI systems: if one is set, AGENT_NAME is ignored.",
     GIT_NAMESPACE: "A push to a repository that is served with it is refused.",
     ", ".join(FINDING_THE_REPOSITORY[1:]): "If one is set, git is asked where the repository is; "
     "otherwise agentlock looks for itself.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, table
+from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, say, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def whoami(agent: str | None, as_json: bool) -> None:
         print_json({"agent": name, "source": workspace.identity.source})
         return
     put(f"{name} ({workspace.identity.source})")
+    for warning in workspace.shared_name():
+        say(f"agentlock: {warning}")
 
 
 @click.group()

@@ -113,7 +113,7 @@ def reserve(
     with workspace.store(take_in=True) as store:
         answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
     notes = [f"note: {note}" for one in readings for note in one.notes]
-    notes += _unguarded(workspace)
+    notes += [*_unguarded(workspace), *workspace.shared_name()]
     free = answer.free(readings)
     if as_json:
         print_json(_answer_json(answer, free, notes))

@@ -29,6 +29,7 @@ from agentlock.git.repository import (
     identify,
     is_agent_name,
 )
+from agentlock.git.shared_name import shared_name
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
 from agentlock.guard.take_in import enter_made
@@ -86,6 +87,11 @@ class Workspace:
     def agent(self) -> str:
         """The agent that asks; IdentityError if no name is set."""
         return self.identity.required()
+
+    def shared_name(self) -> list[str]:
+        """A warning if other worktrees have the agent's name, because they share a setting."""
+        remark = shared_name(self.repository, self.identity)
+        return [] if remark is None else [f"warning: {remark.message}; fix: {remark.fix}"]
 
     @property
     def folding(self) -> Folding:

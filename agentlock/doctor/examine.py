@@ -12,6 +12,7 @@ from agentlock.environment import AGENT, AGENT_NAME, NAME_YOURSELF
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
 from agentlock.git.repository import identify
+from agentlock.git.shared_name import ignored_setting, shared_name
 from agentlock.install.siblings import troubles
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
     git = version.installed()
     if git < version.OLDEST:
         return [Finding("problem", "git", version.too_old(git), advice="upgrade git")]
-    found = [_git(git), *_identity(repository, agent)]
+    found = [_git(git), *_identity(repository, agent), *_ignored(repository)]
     table = examine_table(repository, timeout)
     found += table
     found += [
@@ -61,7 +62,17 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
     if identity.name is None:
         message = "no agent name is set, so every exclusive reservation counts as someone else's"
         return [Finding("warning", "identity", message, fix=NAME_YOURSELF)]
+    remark = shared_name(repository, identity)
+    if remark is not None:
+        return [Finding("warning", "identity", remark.message, fix=remark.fix)]
     return [Finding("ok", "identity", f"{identity.name} ({identity.source})")]
+
+
+def _ignored(repository: Repository) -> list[Finding]:
+    remark = ignored_setting(repository)
+    if remark is None:
+        return []
+    return [Finding("warning", "configuration", remark.message, advice=remark.fix)]
 
 
 def _pushers(repository: Repository) -> Finding:

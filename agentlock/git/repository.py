@@ -17,24 +17,26 @@ from agentlock.text import shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agentlock.git.process import Result
+
+    _Entry = tuple[bytes, bytes, bytes, bytes]
 
 _SETTINGS = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
     r"|remote\.origin\.url)$"
 )
-# Only the repository's own file says which database guards it, whom a server believes and whose
-# key is asked for: a `git -c` or a personal configuration must not lead the guard elsewhere.
-_LOCAL_ONLY = (
-    *(b"agentlock.database", b"agentlock.databaseid", b"agentlock.project"),
-    *(b"agentlock.identityvariable", b"agentlock.ownerkey"),
-)
+# Only the repository's own files count for what begins so: which database guards it, who the agent
+# is, whom a server believes, whose key is asked for. A `git -c`, a personal configuration or a file
+# that the own ones include (which may be a tracked one) must not lead the guard elsewhere.
+_OWN_ONLY = b"agentlock."
+_OWN_FILES = {b"local": b"config", b"worktree": b"config.worktree"}
 # How names are compared is a fact about the files of a repository, not a choice of one command.
 _NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _NAME_LENGTH = 64
+CONFIGURED = "git config agentlock.agent"
 NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
 
 
@@ -123,7 +125,8 @@ class Repository(Value):
 
 def ask_settings(cwd: bytes | None = None) -> Running:
     """Start to ask git for the settings that agentlock reads."""
-    return Running("config", "-z", "--show-scope", "--get-regexp", _SETTINGS, cwd=cwd)
+    asked = ("--show-scope", "--show-origin", "--get-regexp", _SETTINGS)
+    return Running("config", "-z", *asked, cwd=cwd)
 
 
 def at(common_dir: bytes, asked: Running | None = None) -> Repository:
@@ -131,7 +134,8 @@ def at(common_dir: bytes, asked: Running | None = None) -> Repository:
 
     ``asked`` is what ``ask_settings`` began there.
     """
-    settings = _settings((asked or ask_settings(common_dir)).result())
+    entries = _entries((asked or ask_settings(common_dir)).result())
+    settings = _settings(entries, common_dir, common_dir, common_dir)
     return Repository(common_dir, common_dir, common_dir, settings)
 
 
@@ -143,11 +147,11 @@ def discover(asked: Running | None = None) -> Repository:
     NotARepositoryError outside one and in git's folder of one; GitError where git fails otherwise.
     """
     directories = _directories_at_root()
-    settings = _settings((asked or ask_settings()).result())
-    if directories is None or not _is_here(settings):
+    entries = _entries((asked or ask_settings()).result())
+    if directories is None or not _is_here(entries):
         directories = _directories()
     root, git_dir, common_dir = directories
-    return Repository(root, git_dir, common_dir, settings)
+    return Repository(root, git_dir, common_dir, _settings(entries, root, git_dir, common_dir))
 
 
 def _directories_at_root() -> list[bytes] | None:
@@ -172,13 +176,14 @@ def _directories_at_root() -> list[bytes] | None:
     return [root, git_dir, git_dir] if head.startswith(b"ref: refs/") or is_commit else None
 
 
-def _is_here(settings: Mapping[bytes, bytes]) -> bool:
+def _is_here(entries: Sequence[_Entry]) -> bool:
     """Whether the worktree is neither elsewhere nor missing, as its own configuration says.
 
     Every repository has ``core.bare``. `git config` leaves out the repository that it does not
     trust (safe.directory), and does not say so.
     """
-    return b"core.worktree" not in settings and settings.get(b"core.bare") == b"false"
+    found = dict(entry[2:] for entry in entries)
+    return b"core.worktree" not in found and found.get(b"core.bare") == b"false"
 
 
 def _directories() -> list[bytes]:
@@ -235,22 +240,42 @@ def _not_found(result: Result) -> NotARepositoryError | GitError:
     return GitError(f"git cannot read this repository: {said}", fix=advice)
 
 
-def _settings(result: Result) -> dict[bytes, bytes]:
+def _entries(result: Result) -> list[_Entry]:
+    """The scope, the file (``file:PATH``), the name and the value of each setting, as git says."""
     if result.code == 1 and not result.stdout:
-        return {}
+        return []
     if result.code != 0:
         raise result.error()
     fields = result.stdout.split(b"\0")
-    settings: dict[bytes, bytes] = {}
-    for scope, item in zip(fields[::2], fields[1::2], strict=False):
+    entries = []
+    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
         name, separator, value = item.partition(b"\n")
-        if name in _LOCAL_ONLY and scope != b"local":
-            continue
+        entries.append((scope, origin, name, value if separator else b"\0"))
+    return entries
+
+
+def _settings(
+    entries: Iterable[_Entry], root: bytes, git_dir: bytes, common_dir: bytes
+) -> dict[bytes, bytes]:
+    """What counts of the entries, the last of a name.
+
+    ``agentlock agent scope`` and ``agentlock hooks scope`` say where two of them stand,
+    ``agentlock ignored`` names one of agentlock's that does not count, and where it stands.
+    """
+    settings: dict[bytes, bytes] = {}
+    for scope, origin, name, value in entries:
+        if name.startswith(_OWN_ONLY):
+            folder = git_dir if scope == b"worktree" else common_dir
+            if not _is_own(scope, origin, root, folder):
+                settings[b"agentlock ignored"] = b"%b (%b)" % (name, origin or scope)
+                continue
         if name in _NOT_BY_COMMAND and scope == b"command":
             continue
-        settings[name] = value if separator else b"\0"
+        settings[name] = value
         if name == b"core.hookspath":
             settings[b"agentlock hooks scope"] = scope
+        elif name == b"agentlock.agent":
+            settings[b"agentlock agent scope"] = scope
     return settings
 
 
@@ -260,6 +285,23 @@ def _line_in(folder: bytes, name: bytes) -> bytes:
             return file.read(4096).rstrip(b"\n")
     except OSError:
         return b""
+
+
+def _is_own(scope: bytes, origin: bytes, root: bytes, folder: bytes) -> bool:
+    """Whether a setting stands in one of the repository's own two files, in ``folder``.
+
+    git prints an included file like any other. A path that is not absolute begins at the root, or
+    where git was started.
+    """
+    name = _OWN_FILES.get(scope)
+    kind, _, path = origin.partition(b":")
+    if name is None or kind != b"file":
+        return False
+    own = os.path.join(folder, name)
+    if os.path.join(root, path) == own:
+        return True
+    real = os.path.realpath(own)
+    return real in (os.path.realpath(os.path.join(root, path)), os.path.realpath(path))
 
 
 def resolve_database(recorded: str, common_dir: bytes) -> str:
@@ -286,27 +328,25 @@ class Identity(Value):
         if self.name is None:
             raise IdentityError(
                 "no agent name is set, and only a named agent can hold reservations",
-                # Not `git config`: all worktrees would share the name, and so their reservations.
                 fix=f"{environment.NAME_YOURSELF}, with a name that nobody else has",
             )
         return self.name
 
 
 def identify(repository: Repository, option: str | None = None) -> Identity:
-    """The agent: the first of ``--agent``, AGENTLOCK_AGENT, AGENT_NAME, git config agentlock.agent.
+    """The agent: the first of ``--agent``, AGENTLOCK_AGENT, git config agentlock.agent, AGENT_NAME.
 
-    AGENT_NAME is ignored if it is not a valid name, because CI systems set it too; elsewhere an
-    invalid name is an IdentityError.
+    AGENT_NAME is ignored if it is not a valid name, and in a CI system, which gives every step the
+    name of its machine; elsewhere an invalid name is an IdentityError.
     """
-    configured = repository.settings.get(b"agentlock.agent", b"")
     candidates = (
         ("--agent", option),
-        (environment.AGENT, os.environ.get(environment.AGENT) or None),
-        (environment.AGENT_NAME, os.environ.get(environment.AGENT_NAME)),
-        ("git config agentlock.agent", os.fsdecode(configured) or None),
+        (environment.AGENT, os.environ.get(environment.AGENT)),
+        (CONFIGURED, os.fsdecode(repository.settings.get(b"agentlock.agent", b""))),
+        (environment.AGENT_NAME, _agent_name()),
     )
     for source, name in candidates:
-        if name is None or (source == environment.AGENT_NAME and not is_agent_name(name)):
+        if name is None or (not name and source != "--agent"):
             continue
         if not is_agent_name(name):
             raise IdentityError(
@@ -314,6 +354,13 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
             )
         return Identity(name, source)
     return Identity(None, "")
+
+
+def _agent_name() -> str | None:
+    name = os.environ.get(environment.AGENT_NAME)
+    if name is None or not is_agent_name(name) or environment.is_ci(os.environ):
+        return None
+    return name
 
 
 def identify_pusher(repository: Repository) -> Identity:

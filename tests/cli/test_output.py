@@ -141,14 +141,29 @@ def test_whoami_says_where_the_name_comes_from(table: Repo) -> None:
     )
     assert table.agentlock("whoami", agent="Two", env=env).out == "Two (AGENTLOCK_AGENT)\n"
     assert table.agentlock("whoami", env=env).out == "Three (AGENT_NAME)\n"
-    git_config = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "agentlock.agent",
-        "GIT_CONFIG_VALUE_0": "Four",
-    }
-    for ignored in ({}, {"AGENT_NAME": "CI agent 7"}, {"AGENT_NAME": ""}, {"AGENTLOCK_AGENT": ""}):
-        told = table.agentlock("whoami", env={**git_config, **ignored})
+
+
+def test_the_configuration_counts_before_a_variable_that_is_not_ours(repo: Repo) -> None:
+    repo.must("config", "agentlock.agent", "Four")
+    for ignored in ({}, {"AGENT_NAME": "Three"}, {"AGENT_NAME": ""}, {"AGENTLOCK_AGENT": ""}):
+        told = repo.agentlock("whoami", env=ignored)
         assert told.out == "Four (git config agentlock.agent)\n"
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"AGENT_NAME": "CI agent 7"},
+        {"AGENT_NAME": "build01", "TF_BUILD": "True"},
+        {"AGENT_NAME": "build01", "CI": "true"},
+        {"AGENT_NAME": "build01", "JENKINS_URL": "https://ci.example.invalid"},
+    ],
+)
+def test_the_name_of_a_build_machine_is_no_agent(repo: Repo, env: dict[str, str]) -> None:
+    told = repo.agentlock("whoami", env=env)
+    assert told.code == 2
+    assert "no agent name is set" in told.err
+    assert repo.agentlock("whoami", env=env, agent="Two").out == "Two (AGENTLOCK_AGENT)\n"
 
 
 def test_the_agent_of_a_worktree_overrides_the_agent_of_the_repository(

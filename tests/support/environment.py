@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from agentlock.environment import CI_SYSTEMS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,7 +25,7 @@ def sealed_environment(home: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in _KEPT or not (name.startswith(_OURS) or name == "AGENT_NAME")
+        if name in _KEPT or not (name.startswith(_OURS) or name in ("AGENT_NAME", *CI_SYSTEMS))
     }
     moment = "2026-01-31T12:00:00+00:00"
     return kept | {
