@@ -28,6 +28,19 @@ if [ -n "${AGENTLOCK_PROBE+set}" ]; then
     exit $code
 fi
 
+# Only git's configuration runs a script in this folder, and only if core.hooksPath leads elsewhere
+# (stand-in.sh). It is put back once for each git command; that a command sets it changes nothing.
+case $0 in
+*/agentlock/configured/*)
+    put_back=''
+    { read -r put_back <"${0%/*}/put-back"; } 2>/dev/null
+    if [ "$put_back" != "$PPID" ]; then
+        { echo "$PPID" >"${0%/*}/put-back"; } 2>/dev/null
+        "$python" -I "$program" hooks install --if-led-away </dev/null >/dev/null
+    fi
+    ;;
+esac
+
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
     ran=yes

@@ -9,7 +9,7 @@ import click
 
 from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.owner import Owner, owner_options
-from agentlock.cli.workspace import Workspace, json_option, timeout_of
+from agentlock.cli.workspace import Workspace, json_option, put_guard_back, timeout_of
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError
 from agentlock.git.repository import at, discover
 from agentlock.guard import run as guard
@@ -41,9 +41,10 @@ def hooks() -> None:
 @click.option(
     "--strict/--no-strict", default=None, help="Install reference-transaction too, or remove it."
 )
+@click.option("--if-led-away", is_flag=True, hidden=True)
 @owner_options
 @json_option
-def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
+def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool) -> None:
     """Install the hooks for all worktrees; yours still run first.
 
     --strict adds reference-transaction, which also stops fast-forwards, resets and plumbing that
@@ -55,6 +56,9 @@ def install(strict: bool | None, owner: Owner, as_json: bool) -> None:
       agentlock hooks install --strict
     """
     repository = discover()
+    if if_led_away:  # hooks/shim.sh
+        put_guard_back(repository)
+        return
     if strict is False:
         owner.require(repository, "hooks install --no-strict", timeout=timeout_of(None))
     found = installation.install(repository, strict=strict)
@@ -102,7 +106,7 @@ def status(as_json: bool) -> int:
     Example:
       agentlock hooks status --json
     """
-    found = installation.status(Workspace().repository)
+    found = installation.status(Workspace(only_looks=True).repository)
     _print(found, as_json=as_json)
     wrong = [
         one for one in found if one.beside or not (one.guards or installation.is_guarded(found))

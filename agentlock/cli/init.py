@@ -14,6 +14,7 @@ from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.git.repository import discover
 from agentlock.install.hooks import install, status
+from agentlock.install.husky import line_to_add
 from agentlock.install.initialise import initialise, place
 from agentlock.text import shell_word
 
@@ -113,8 +114,12 @@ def init(
     _put(outcome, found, key, server=server)
     if server:
         _put_server(repository, outcome)
-    else:
-        _offer_guide()
+        return
+    line = line_to_add(repository.root) if hooks else ""
+    if line:
+        say("agentlock: husky takes core.hooksPath back at each `npm install`")
+        say(f'  fix: in package.json, under "scripts": {line}')
+    _offer_guide()
 
 
 def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:

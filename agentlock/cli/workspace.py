@@ -32,9 +32,12 @@ from agentlock.git.repository import (
 from agentlock.git.shared_name import shared_name
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
+from agentlock.guard.report import tell
 from agentlock.guard.take_in import enter_made
+from agentlock.install.hooks import put_back
 from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import DEFAULT_TIMEOUT, open_table
+from agentlock.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,14 +65,34 @@ class _Identifier(click.types.IntParamType):
 IDENTIFIER = _Identifier()
 
 
+def put_guard_back(repository: Repository, *, silent: bool = False) -> bool:
+    """Install the hooks again if `npm install` or the like has led git away from them."""
+    try:
+        where = put_back(repository)
+    except (AgentlockError, OSError):
+        return False  # `status`, `reserve` and `doctor` say what is not in place, and why
+    if where and not silent:
+        tell(
+            f"agentlock: core.hooksPath led git to {printable(where)}, where no hook of agentlock "
+            "runs; the guard is back in place\n"
+        )
+    return bool(where)
+
+
 class Workspace:
     """The worktree that a command runs in, seen by one agent.
 
-    It may be a bare repository if that is guarded (`init --server`), or is about to be.
+    It may be a bare repository if that is guarded (`init --server`), or is about to be. Unless the
+    command ``only_looks``, the guard is put back if git was led away from it.
     """
 
     def __init__(
-        self, agent: str | None = None, timeout: str | None = None, *, unguarded_bare: bool = False
+        self,
+        agent: str | None = None,
+        timeout: str | None = None,
+        *,
+        unguarded_bare: bool = False,
+        only_looks: bool = False,
     ) -> None:
         self.repository: Repository = discover()
         if self.repository.is_bare and self.repository.database is None and not unguarded_bare:
@@ -80,8 +103,12 @@ class Workspace:
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
         self._is_news_waiting = self._is_record_due = False
-        opened: list[Workspace] = click.get_current_context().obj
+        context = click.get_current_context()
+        opened: list[Workspace] = context.obj
         opened.append(self)
+        silent = bool(context.params.get("as_json"))
+        if not only_looks and put_guard_back(self.repository, silent=silent):
+            self.repository = discover()
 
     @property
     def agent(self) -> str:

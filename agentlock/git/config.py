@@ -11,17 +11,19 @@ from agentlock.text import shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.git.process import Result
 
 SECTION = "agentlock"
-
-
+LOCAL = ("--local",)
+"""The repository's own file, which all its worktrees share, as options of `git config`."""
 _LOCK_SECONDS = 5.0
 _LOCK_PAUSE = 0.05
 
 
-def _write(cwd: bytes, *arguments: str) -> Result:
-    """Change the repository's own file; wait for a git command that is changing it now.
+def _write(cwd: bytes, *arguments: str, where: Sequence[str] = LOCAL) -> Result:
+    """Change a file of git's configuration; wait for a git command that is changing it now.
 
     git itself does not wait for the lock file of its configuration.
     """
@@ -29,13 +31,16 @@ def _write(cwd: bytes, *arguments: str) -> Result:
 
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
-        result = git("config", "--local", *arguments, cwd=cwd)
+        result = git("config", *where, *arguments, cwd=cwd)
         is_locked = b"could not lock" in result.stderr and b"File exists" in result.stderr
         if not is_locked:
             return result
         if time.monotonic() > deadline:
-            lock = os.fsdecode(output("rev-parse", "--git-common-dir", cwd=cwd)[:-1])
-            lock = os.path.join(os.fsdecode(os.path.abspath(cwd)), lock, "config.lock")
+            file = where[-1]
+            if where == LOCAL:
+                folder = os.fsdecode(output("rev-parse", "--git-common-dir", cwd=cwd)[:-1])
+                file = os.path.join(os.fsdecode(os.path.abspath(cwd)), folder, "config")
+            lock = f"{file}.lock"
             raise GitError(
                 f"{lock} is there: a git command is changing the configuration, or died doing it",
                 fix=f"when no git command runs any more: rm {shell_word(lock)}",
@@ -43,8 +48,8 @@ def _write(cwd: bytes, *arguments: str) -> Result:
         time.sleep(_LOCK_PAUSE)
 
 
-def _must_write(cwd: bytes, *arguments: str) -> None:
-    result = _write(cwd, *arguments)
+def _must_write(cwd: bytes, *arguments: str, where: Sequence[str] = LOCAL) -> None:
+    result = _write(cwd, *arguments, where=where)
     if result.code != 0:
         raise result.error()
 
@@ -54,9 +59,9 @@ def hooks_folder(cwd: bytes) -> bytes:
     return output("rev-parse", "--path-format=absolute", "--git-path", "hooks", cwd=cwd)[:-1]
 
 
-def record(cwd: bytes, name: str, value: str) -> None:
-    """Set ``agentlock.NAME`` in the repository's own file, which all its worktrees share."""
-    _must_write(cwd, f"{SECTION}.{name}", value)
+def record(cwd: bytes, name: str, value: str, where: Sequence[str] = LOCAL) -> None:
+    """Set ``agentlock.NAME`` in a file of git's configuration."""
+    _must_write(cwd, f"{SECTION}.{name}", value, where=where)
 
 
 def forget(cwd: bytes) -> None:
@@ -68,9 +73,9 @@ def forget(cwd: bytes) -> None:
         raise result.error()
 
 
-def recorded(cwd: bytes, name: str) -> str | None:
-    """The value of ``agentlock.NAME`` in the repository's own file."""
-    result = git("config", "--local", "-z", "--get", f"{SECTION}.{name}", cwd=cwd)
+def recorded(cwd: bytes, name: str, where: Sequence[str] = LOCAL) -> str | None:
+    """The value of ``agentlock.NAME`` in a file of git's configuration."""
+    result = git("config", *where, "-z", "--get", f"{SECTION}.{name}", cwd=cwd)
     if result.code == 1:
         return None
     if result.code != 0:
@@ -143,9 +148,9 @@ def hooks_path_source(cwd: bytes) -> str:
     return os.fsdecode(found.partition(b"\0")[0])
 
 
-def local_hooks_paths(cwd: bytes) -> list[str]:
-    """The values of ``core.hooksPath`` in the repository's own file, without what it includes."""
-    result = git("config", "--local", "--no-includes", "-z", "--get-all", "core.hooksPath", cwd=cwd)
+def hooks_paths_in(cwd: bytes, where: Sequence[str] = LOCAL) -> list[str]:
+    """The values of ``core.hooksPath`` in a file of git's configuration, without its includes."""
+    result = git("config", *where, "--no-includes", "-z", "--get-all", "core.hooksPath", cwd=cwd)
     if result.code == 1:
         return []
     if result.code != 0:
@@ -153,12 +158,12 @@ def local_hooks_paths(cwd: bytes) -> list[str]:
     return os.fsdecode(result.stdout).split("\0")[:-1]
 
 
-def set_hooks_path(cwd: bytes, value: str | None) -> None:
-    """Set ``core.hooksPath`` in the repository's own file, or unset it there (None)."""
+def set_hooks_path(cwd: bytes, value: str | None, where: Sequence[str] = LOCAL) -> None:
+    """Set ``core.hooksPath`` in a file of git's configuration, or unset it there (None)."""
     if value is None:
-        _must_write(cwd, "--unset", "core.hooksPath")
+        _must_write(cwd, "--unset", "core.hooksPath", where=where)
     else:
-        _must_write(cwd, "core.hooksPath", value)
+        _must_write(cwd, "core.hooksPath", value, where=where)
 
 
 def expanded_path(cwd: bytes, value: str) -> str:
@@ -168,8 +173,8 @@ def expanded_path(cwd: bytes, value: str) -> str:
     return os.fsdecode(found[:-1])
 
 
-def forget_one(cwd: bytes, name: str) -> None:
-    """Remove ``agentlock.NAME`` from the repository's own file, if it is there."""
-    result = _write(cwd, "--unset", f"{SECTION}.{name}")
+def forget_one(cwd: bytes, name: str, where: Sequence[str] = LOCAL) -> None:
+    """Remove ``agentlock.NAME`` from a file of git's configuration, if it is there."""
+    result = _write(cwd, "--unset", f"{SECTION}.{name}", where=where)
     if result.code not in (0, 5):
         raise result.error()

@@ -7,6 +7,7 @@ there: docs/explanation/adr/0010-configuration-hooks.md. An older git takes no n
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlock.git import config
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 EVENTS = tuple(kind.name for kind in KINDS.values() if kind.stands_in)
 _KEYS = ("command", "event", "enabled", "parallel")  # in this order: git dies of an event alone
 STAND_IN = "stand-in"
+_PUT_BACK = "put-back"  # written by hooks/shim.sh
 # git adds "$@" and runs this with sh, in the root of the worktree. GIT_DIR is set where it is not
 # .git; a repository that is moved, or mounted elsewhere, finds its own scripts.
 _COMMAND = (
@@ -75,6 +77,8 @@ def remove(cwd: bytes, common_dir: bytes) -> list[str]:
     if os.path.isdir(folder):
         for name in (STAND_IN, *EVENTS):
             chain.take_out(os.path.join(folder, name))
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, _PUT_BACK))
         if not os.listdir(folder):
             os.rmdir(folder)
     return removed

@@ -67,28 +67,81 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
             _loosen(common_dir)
         elif strict:
             config.record(common_dir, _STRICT, "true")
+        pins, wanted = _pins(common_dir), _wanted(repository)
         setting = own_folder.configured(root, common_dir)
-        pins = _pins(common_dir)
-        wanted = _wanted(repository)
-        if setting is not None and own_folder.is_needed(setting, common_dir):
-            former = own_folder.in_sh(root, setting.value)
-            scripts = {hook: shims.guarding(hook, former, pins) for hook in wanted}
-            own_folder.put_before(root, common_dir, setting, scripts)
-        else:
-            folder = setting.value if setting else _default_folder(common_dir)
-            os.makedirs(folder, exist_ok=True)
-            for hook in wanted:
-                chain.put(os.path.join(folder, hook), shims.guarding(hook, "", pins))
-            own_folder.remove(root, common_dir)
+        _put(repository, own_folder.shared(common_dir), setting, wanted, pins)
+        setting = own_folder.configured(root, common_dir, repository.git_dir)
+        if setting is not None and setting.scope == "worktree":
+            _put(repository, own_folder.alone(repository.git_dir), setting, wanted, pins)
         config_hooks.put(root, common_dir, wanted, pins)
     return status(repository)
+
+
+def _put(
+    repository: Repository,
+    place: own_folder.Place,
+    setting: own_folder.Setting | None,
+    wanted: tuple[str, ...],
+    pins: list[shims.Pin],
+) -> None:
+    """Write our hooks where this setting leads, into a folder of ours if need be.
+
+    git's default folder gets them too: programs point core.hooksPath there, or unset it.
+    """
+    common_dir = repository.common_dir
+    needed = setting is not None and own_folder.is_needed(setting, common_dir)
+    if setting is not None and needed:
+        former = own_folder.in_sh(repository.root, setting.value)
+        scripts = {hook: shims.guarding(hook, former, pins) for hook in wanted}
+        own_folder.put_before(repository.root, place, setting, scripts)
+    folder = _default_folder(common_dir) if setting is None or needed else setting.value
+    if not needed or own_folder.is_inside(folder, common_dir):
+        os.makedirs(folder, exist_ok=True)
+        for hook in wanted:
+            chain.put(os.path.join(folder, hook), shims.guarding(hook, "", pins))
+    if not needed:
+        own_folder.remove(repository.root, place)
+
+
+def put_back(repository: Repository) -> str:
+    """Install again if ``core.hooksPath`` was led away from our hooks; where to, or "".
+
+    Only then: a hook of ours that was removed or replaced where it is, is for `status` to tell.
+    """
+    if not is_led_away(repository):
+        return ""
+    folder = os.fsdecode(config.hooks_folder(repository.root))
+    install(repository)
+    return folder
+
+
+def is_led_away(repository: Repository) -> bool:
+    """Whether git looks into a folder without any hook of ours, though they are installed."""
+    value = repository.settings.get(b"core.hookspath")
+    if repository.settings.get(b"agentlock hooks scope") == b"command":
+        return False
+    common_dir = repository.common_dir
+    ours = [own_folder.shared(common_dir).folder, _default_folder(common_dir)]
+    if value is None:
+        folder = _default_folder(common_dir)
+    else:
+        folder = os.fsdecode(value)
+        if folder.startswith(("~", "%(prefix)/")):
+            folder = config.expanded_path(repository.root, folder)
+        folder = os.path.join(os.fsdecode(repository.root), folder)
+    return not _has_ours(folder) and any(map(_has_ours, ours))
+
+
+def _has_ours(folder: str) -> bool:
+    return any(chain.is_ours(os.path.join(folder, hook)) for hook in _OURS)
 
 
 def uninstall(common_dir: bytes) -> list[str]:
     """Remove our hooks, restore what was there, and return the names of the removed hooks."""
     with exclusively(common_dir):
         removed = config_hooks.remove(common_dir, common_dir)
-        removed += own_folder.remove(common_dir, common_dir)
+        for place in own_folder.places(common_dir):
+            removed += own_folder.remove(common_dir, place)
         for folder in _folders(common_dir):
             removed += _take_out(folder)
         config.forget_one(common_dir, _STRICT)
@@ -100,12 +153,14 @@ def status(repository: Repository) -> list[HookStatus]:
     root, common_dir = repository.root, repository.common_dir
     folder = os.fsdecode(config.hooks_folder(root))
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
-    if os.path.realpath(folder) == os.path.realpath(own_folder.folder_of(common_dir)):
+    own = own_folder.shared(common_dir).folder, own_folder.alone(repository.git_dir).folder
+    if os.path.realpath(folder) in map(os.path.realpath, own):
+        setting = own_folder.configured(root, common_dir, repository.git_dir)
         down = [status.hook for status in found if not status.guards]
         detail = "your own hook of that name does not run"
         found += [
             HookStatus(hook, os.path.join(folder, hook), "not passed on", detail)
-            for hook in own_folder.not_passed_on(root, common_dir, _wanted(repository))
+            for hook in own_folder.not_passed_on(root, folder, setting, _wanted(repository))
             if hook not in down
         ]
     if any(one.state == "installed" for one in found):
@@ -125,7 +180,7 @@ def status(repository: Repository) -> list[HookStatus]:
 
 def left_behind(common_dir: bytes) -> list[str]:
     """Files that others put into our former folder, which git no longer runs."""
-    folder = own_folder.folder_of(common_dir)
+    folder = own_folder.shared(common_dir).folder
     if not os.path.isdir(folder):
         return []
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
@@ -159,7 +214,7 @@ def _wanted(repository: Repository) -> tuple[str, ...]:
 
 def _heads(common_dir: bytes, hook: str) -> list[bytes]:
     folders = (
-        own_folder.folder_of(common_dir),
+        own_folder.shared(common_dir).folder,
         _default_folder(common_dir),
         config_hooks.folder_of(common_dir),
     )
@@ -177,7 +232,7 @@ def _loosen(common_dir: bytes) -> None:
 def _folders(common_dir: bytes) -> list[str]:
     """The folders in which our hooks can be."""
     setting = own_folder.configured(common_dir, common_dir)
-    folders = [own_folder.folder_of(common_dir), _default_folder(common_dir)]
+    folders = [own_folder.shared(common_dir).folder, _default_folder(common_dir)]
     if setting is not None and own_folder.is_inside(setting.value, common_dir):
         folders.append(setting.value)
     return folders

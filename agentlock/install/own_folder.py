@@ -1,9 +1,9 @@
 """Our own hooks folder, for repositories whose ``core.hooksPath`` we must not write into.
 
 A relative one means another folder in every worktree, and a global one is every repository's. So
-core.hooksPath is set, locally and absolutely, to a folder in the common directory whose scripts run
-what the former setting named. docs/explanation/adr/0006-own-hooks-folder.md says why, and what it
-costs.
+core.hooksPath is set, absolutely, to a folder in the common directory whose scripts run what the
+former setting named. A worktree that has a setting of its own gets a folder of its own.
+docs/explanation/adr/0006-own-hooks-folder.md says why, and what it costs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,33 @@ class Setting(Value):
     value: str
 
 
-def folder_of(common_dir: bytes) -> str:
-    return os.path.join(os.fsdecode(common_dir), "agentlock", "hooks")
+class Place(Value):
+    """A folder of ours, and the file (as options of `git config`) that has git use it."""
+
+    folder: str
+    where: tuple[str, ...]
+
+
+def shared(common_dir: bytes) -> Place:
+    """The place for all worktrees that have no setting of their own."""
+    folder = os.path.join(os.fsdecode(common_dir), "agentlock", "hooks")
+    return Place(folder, config.LOCAL)
+
+
+def alone(git_dir: bytes) -> Place:
+    """The place for one worktree that has a setting of its own (git config --worktree)."""
+    own = os.fsdecode(git_dir)
+    folder = os.path.join(own, "agentlock-hooks")
+    return Place(folder, ("--file", os.path.join(own, "config.worktree")))
+
+
+def places(common_dir: bytes) -> list[Place]:
+    """The places that can have a folder now: the shared one, and those of single worktrees."""
+    linked = os.path.join(common_dir, b"worktrees")
+    names = sorted(os.listdir(linked)) if os.path.isdir(linked) else []
+    git_dirs = [common_dir, *(os.path.join(linked, name) for name in names)]
+    single = [alone(git_dir) for git_dir in git_dirs]
+    return [shared(common_dir), *(place for place in single if os.path.isdir(place.folder))]
 
 
 def is_inside(path: str, common_dir: bytes) -> bool:
@@ -37,15 +62,24 @@ def is_inside(path: str, common_dir: bytes) -> bool:
     return os.path.isabs(path) and os.path.realpath(path).startswith(common + os.sep)
 
 
-def configured(cwd: bytes, common_dir: bytes) -> Setting | None:
-    """The ``core.hooksPath`` that git would use if we had never set ours."""
+def configured(cwd: bytes, common_dir: bytes, git_dir: bytes | None = None) -> Setting | None:
+    """The ``core.hooksPath`` that git would use if we had never set ours.
+
+    That is the one of the worktree with this ``git_dir``, or without it the one of all worktrees
+    that have no setting of their own.
+    """
+    ours = {"local": shared(common_dir)}
+    if git_dir is not None:
+        ours["worktree"] = alone(git_dir)
     found = None
-    own = _own_values(cwd, common_dir)
     for scope, value in config.hooks_path_settings(cwd):
-        if scope != "local" or not _is_own(cwd, common_dir, value, own):
+        place = ours.get(scope)
+        if scope == "worktree" and place is None:
+            continue
+        if place is None or not _is_own(cwd, place, value):
             found = Setting(scope, value)
-        elif config.recorded(cwd, "formerHooksPathLocal") == "true":
-            found = Setting(scope, config.recorded(cwd, "formerHooksPath") or "")
+        elif config.recorded(cwd, "formerHooksPathLocal", place.where) == "true":
+            found = Setting(scope, config.recorded(cwd, "formerHooksPath", place.where) or "")
     return found
 
 
@@ -58,12 +92,6 @@ def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
         return False
     if setting.scope in ("local", "worktree") and is_inside(setting.value, common_dir):
         return False
-    if setting.scope == "worktree":
-        raise ConfigurationError(
-            f"core.hooksPath is set to {setting.value!r} for this worktree alone, which "
-            "overrides the repository's setting",
-            fix="git config --worktree --unset core.hooksPath, then: agentlock hooks install",
-        )
     if setting.scope == "command":
         raise ConfigurationError(
             f"core.hooksPath is set to {setting.value!r} for one command (git -c or "
@@ -73,65 +101,64 @@ def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
     return True
 
 
-def put_before(root: bytes, common_dir: bytes, setting: Setting, scripts: dict[str, bytes]) -> None:
+def put_before(root: bytes, place: Place, setting: Setting, scripts: dict[str, bytes]) -> None:
     """Make our folder, with ``scripts`` and the scripts that pass hooks on, and have git use it.
 
     The hooks are written before git is told, so that the repository is guarded at every moment.
     """
-    folder = folder_of(common_dir)
     former = in_sh(root, setting.value)
-    local = config.local_hooks_paths(root)
-    if len(local) > 1:
+    there = config.hooks_paths_in(root, place.where)
+    if len(there) > 1:
+        options = " ".join(place.where)
         raise ConfigurationError(
             "core.hooksPath is set more than once in the repository's own configuration",
-            fix=f"git config --local --replace-all core.hooksPath {shell_word(local[-1])}, "
+            fix=f"git config {options} --replace-all core.hooksPath {shell_word(there[-1])}, "
             "then: agentlock hooks install",
         )
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(place.folder, exist_ok=True)
     for hook, script in scripts.items():
-        chain.put(os.path.join(folder, hook), script)
-    there = _hooks_in(root, setting.value)
+        chain.put(os.path.join(place.folder, hook), script)
+    present = _hooks_in(root, setting.value)
     for hook, kind in KINDS.items():
-        path = os.path.join(folder, hook)
-        wanted = kind.is_always_passed_on or hook in there or chain.is_ours(path)
+        path = os.path.join(place.folder, hook)
+        wanted = kind.is_always_passed_on or hook in present or chain.is_ours(path)
         if wanted and hook not in scripts:
             chain.put(path, shims.passing(hook, former))
-    is_local = bool(local)
-    if local and _is_own(root, common_dir, local[0], _own_values(root, common_dir)):
-        is_local = config.recorded(root, "formerHooksPathLocal") == "true"
-    _remember(root, (folder, setting.value, "true" if is_local else "false"))
-    if local != [folder]:
-        config.set_hooks_path(root, folder)
-    _require_effect(root, folder)
+    was_set = bool(there)
+    if there and _is_own(root, place, there[0]):
+        was_set = config.recorded(root, "formerHooksPathLocal", place.where) == "true"
+    _remember(root, place, (place.folder, setting.value, "true" if was_set else "false"))
+    if there != [place.folder]:
+        config.set_hooks_path(root, place.folder, place.where)
+    _require_effect(root, place)
 
 
-def remove(cwd: bytes, common_dir: bytes) -> list[str]:
+def remove(cwd: bytes, place: Place) -> list[str]:
     """Restore the former setting and remove our scripts; return the names of the hooks."""
-    local = config.local_hooks_paths(cwd)
-    if len(local) == 1 and _is_own(cwd, common_dir, local[0], _own_values(cwd, common_dir)):
-        was_local = config.recorded(cwd, "formerHooksPathLocal") == "true"
-        former = config.recorded(cwd, "formerHooksPath") or ""
-        config.set_hooks_path(cwd, former if was_local else None)
+    there = config.hooks_paths_in(cwd, place.where)
+    if len(there) == 1 and _is_own(cwd, place, there[0]):
+        was_set = config.recorded(cwd, "formerHooksPathLocal", place.where) == "true"
+        former = config.recorded(cwd, "formerHooksPath", place.where) or ""
+        config.set_hooks_path(cwd, former if was_set else None, place.where)
     for name in _MEMORY:
-        if config.recorded(cwd, name) is not None:
-            config.forget_one(cwd, name)
-    folder = folder_of(common_dir)
-    if not os.path.isdir(folder):
+        if config.recorded(cwd, name, place.where) is not None:
+            config.forget_one(cwd, name, place.where)
+    if not os.path.isdir(place.folder):
         return []
-    names = [name for name in os.listdir(folder) if "." not in name]
-    removed = [name for name in sorted(names) if chain.take_out(os.path.join(folder, name))]
-    if not os.listdir(folder):
-        os.rmdir(folder)
+    names = [name for name in os.listdir(place.folder) if "." not in name]
+    removed = [name for name in sorted(names) if chain.take_out(os.path.join(place.folder, name))]
+    if not os.listdir(place.folder):
+        os.rmdir(place.folder)
     return removed
 
 
-def not_passed_on(root: bytes, common_dir: bytes, scripts: tuple[str, ...]) -> list[str]:
-    """The hooks of the former folder that do not run now, because we pass none on to them."""
-    setting = configured(root, common_dir)
+def not_passed_on(
+    root: bytes, folder: str, setting: Setting | None, scripts: tuple[str, ...]
+) -> list[str]:
+    """The hooks of the former setting that do not run, because our folder passes none on."""
     if setting is None:
         return []
     former = in_sh(root, setting.value)
-    folder = folder_of(common_dir)
     lost = []
     for hook in sorted(_hooks_in(root, setting.value)):
         path = os.path.join(folder, hook)
@@ -157,27 +184,27 @@ def in_sh(root: bytes, value: str) -> str:
     return single_quoted(value)
 
 
-def _own_values(cwd: bytes, common_dir: bytes) -> tuple[str, ...]:
-    """The paths of our folder: here, and where the repository was when it was set."""
-    return folder_of(common_dir), config.recorded(cwd, "hooksPath") or ""
-
-
-def _is_own(cwd: bytes, common_dir: bytes, value: str, own: tuple[str, ...]) -> bool:
+def _is_own(cwd: bytes, place: Place, value: str) -> bool:
+    """Whether it names our folder, here or where the repository was when it was set."""
     if not value:
         return False
+    if value in (place.folder, config.recorded(cwd, "hooksPath", place.where)):
+        return True
     path = os.path.join(os.fsdecode(cwd), value)
-    return value in own or os.path.realpath(path) == os.path.realpath(folder_of(common_dir))
+    return os.path.realpath(path) == os.path.realpath(place.folder)
 
 
-def _remember(cwd: bytes, values: tuple[str, str, str]) -> None:
+def _remember(cwd: bytes, place: Place, values: tuple[str, str, str]) -> None:
     for name, value in zip(_MEMORY, values, strict=True):
-        if config.recorded(cwd, name) != value:
-            config.record(cwd, name, value)
+        if config.recorded(cwd, name, place.where) != value:
+            config.record(cwd, name, value, place.where)
 
 
-def _require_effect(root: bytes, folder: str) -> None:
+def _require_effect(root: bytes, place: Place) -> None:
     settings = config.hooks_path_settings(root)
-    if settings and settings[-1][1] == folder:
+    if place.where == config.LOCAL:  # a worktree's own setting is for its own place
+        settings = [one for one in settings if one[0] != "worktree"]
+    if settings and settings[-1][1] == place.folder:
         return
     source = config.hooks_path_source(root).removeprefix("file:")
     raise ConfigurationError(

@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, NO_HOOKS, OTHER, Repo, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, Result, run
 from support.doctoring import doctor, pasted, prepare, wrong
 
 from agentlock.git.rehearsal import CONFIGURED_SINCE
@@ -280,3 +280,53 @@ def test_the_gate_of_a_server_stands_in_too(held: Repo, tmp_path: Path) -> None:
     assert held.git(*push, env={"PUSHER": HOLDER}).code == 0
     server.must("config", "--unset", "core.hooksPath")
     assert "pre-receive: ours stands in where git finds no hooks (proven)" in doctor(server).out
+
+
+# A configuration hook puts core.hooksPath back. Here a shell runs its command as git 2.54 does, so
+# that any git can show it.
+
+
+def as_git_runs_it(repo: Repo, event: str, *arguments: str, parent: str = "") -> Result:
+    """The command of the hook's setting; with ``parent``, from another process than this one."""
+    command = repo.must("config", f"hook.agentlock-{event}.command")
+    shell = ("sh", "-c", f'{command} "$@"', command, *arguments)
+    # "; exit" keeps the outer shell from replacing itself with the inner one
+    outer = ("sh", "-c", '"$@"; exit', parent) if parent else ()
+    return run(*outer, *shell, cwd=repo.path, agent=OTHER)
+
+
+def test_a_configuration_hook_puts_the_guard_back_and_still_decides_for_this_git_command(
+    held: Repo,
+) -> None:
+    held.must("config", "core.hooksPath", ".husky/_")
+    first = as_git_runs_it(held, "prepare-commit-msg", ".git/COMMIT_EDITMSG")
+    assert first.code == 1
+    assert "core.hooksPath led git to" in first.err
+    assert "commit refused" in first.err
+    assert held.must("config", "core.hooksPath") == f"{held.path}/.git/agentlock/hooks"
+    # git has read the setting before; it still runs no hook of the folder that is named now
+    again = as_git_runs_it(held, "prepare-commit-msg", ".git/COMMIT_EDITMSG")
+    assert again.code == 1
+    assert "core.hooksPath" not in again.err
+    assert "commit refused" in again.err
+    later = as_git_runs_it(held, "prepare-commit-msg", ".git/COMMIT_EDITMSG", parent="git")
+    assert (later.code, later.err) == (0, "")
+
+
+def test_what_a_single_command_sets_is_no_reason_to_change_the_configuration(held: Repo) -> None:
+    before = (held.path / ".git" / "config").read_bytes()
+    result = held.git(*NO_FOLDER, "config", "core.hooksPath")
+    assert result.out == "/dev/null\n"
+    command = held.must("config", "hook.agentlock-prepare-commit-msg.command")
+    env = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": "/dev/null",
+    }
+    told = run("sh", "-c", command, cwd=held.path, agent=OTHER, env=env)
+    assert told.code == 1
+    assert "commit refused" in told.err
+    assert "core.hooksPath" not in told.err
+    assert (held.path / ".git" / "config").read_bytes() == before
+    assert held.agentlock("hooks", "uninstall").code == 0
+    assert not (held.path / ".git" / "agentlock" / "configured").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -162,7 +163,9 @@ def test_hooks_whose_presence_changes_git_are_there_only_if_they_were(plain: Rep
 
 
 @pytest.mark.parametrize("how", ["set back", "set elsewhere", "our folder removed"])
-def test_what_takes_ours_away_is_noticed_and_mended(plain: Repo, how: str) -> None:
+def test_what_takes_ours_away_is_noticed_and_the_next_command_puts_the_guard_back(
+    plain: Repo, how: str
+) -> None:
     SET_UPS["relative"].arrange(plain)
     install(plain)
     if how == "our folder removed":
@@ -172,10 +175,8 @@ def test_what_takes_ours_away_is_noticed_and_mended(plain: Repo, how: str) -> No
         plain.must("config", "core.hooksPath", ".husky/_" if how == "set back" else ".other")
     assert plain.agentlock("hooks", "status").code == 1
     assert "agentlock hooks install" in plain.agentlock("hooks", "status").err
-    assert not plain.agentlock("status", "--json").json["guarded"]
-    reserved = plain.agentlock("reserve", "src/x.py", agent=HOLDER)
-    assert "fix: agentlock hooks install" in reserved.err
-    assert plain.agentlock("hooks", "install").code == 0
+    told = plain.agentlock("reserve", "src/x.py", agent=HOLDER)
+    assert "runs; the guard is back in place" in told.err
     assert plain.agentlock("hooks", "status").code == 0
     plain.write("src/x.py", "changed\n")
     refused = plain.commit_all(agent=OTHER)
@@ -256,15 +257,173 @@ def test_a_copy_does_not_rest_on_the_original(plain: Repo, tmp_path: Path) -> No
     assert copy.must("config", "core.hooksPath") == ".husky/_"
 
 
-def test_a_setting_for_one_worktree_is_refused_with_a_remedy(plain: Repo) -> None:
-    plain.must("config", "extensions.worktreeConfig", "true")
-    plain.must("config", "--worktree", "core.hooksPath", "my hooks")
-    result = plain.agentlock("init", "--json")
-    assert result.code == 3
-    assert "for this worktree alone" in result.json["error"]["message"]
-    remedy = result.json["error"]["hint"].partition(", then")[0]
-    assert run("sh", "-c", remedy, cwd=plain.path).code == 0
+# every command puts the guard back
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["list"], ["check", "src/x.py"], ["whoami"], ["log"], ["explain", "x"]]
+)
+def test_every_command_puts_the_guard_back_and_says_so_once(
+    plain: Repo, command: list[str]
+) -> None:
+    SET_UPS["relative"].arrange(plain)
     install(plain)
+    plain.must("config", "core.hooksPath", ".husky/_")  # as `npm install` does
+    told = plain.agentlock(*command, agent=HOLDER).err
+    assert (
+        told.count(".husky/_, where no hook of agentlock runs; the guard is back in place\n") == 1
+    )
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    assert "back in place" not in plain.agentlock(*command, agent=HOLDER).err
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert plain.must("config", "core.hooksPath") == ".husky/_"
+
+
+def test_with_json_the_guard_is_put_back_and_nothing_else_is_printed(plain: Repo) -> None:
+    install(plain)
+    SET_UPS["relative"].arrange(plain)
+    told = plain.agentlock("list", "--json")
+    assert (told.json, told.err) == ([], "")
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+
+
+@pytest.mark.parametrize("where", ["", "hooks", "absolute"])
+def test_our_hooks_are_in_gits_own_folder_too_for_programs_that_point_there(
+    plain: Repo, where: str
+) -> None:
+    SET_UPS["relative"].arrange(plain)
+    install(plain)
+    plain.reserve(HOLDER, "src/x.py")
+    if where == "":
+        plain.must("config", "--unset", "core.hooksPath")
+    else:
+        value = ".git/hooks" if where == "hooks" else str(plain.path / ".git" / "hooks")
+        plain.must("config", "core.hooksPath", value)
+    plain.write("src/x.py", "changed\n")
+    assert "agentlock: commit refused" in plain.commit_all(agent=OTHER).err
+
+
+def test_after_uninstalling_no_command_puts_the_guard_back(plain: Repo) -> None:
+    SET_UPS["relative"].arrange(plain)
+    install(plain)
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert plain.agentlock("list").err == ""
+    assert "installed" not in states(plain).values()
+    assert not {*GUARDED} & {path.name for path in (plain.path / ".git" / "hooks").glob("*")}
+
+
+def test_a_hook_that_was_removed_from_the_right_folder_is_not_put_back_silently(
+    plain: Repo,
+) -> None:
+    install(plain)
+    (plain.path / ".git" / "hooks" / "pre-push").unlink()
+    assert not plain.agentlock("status", "--json").json["guarded"]
+
+
+def test_where_the_guard_cannot_be_put_back_the_command_answers_all_the_same(plain: Repo) -> None:
+    install(plain)
+    plain.write("extra.config", "[core]\n\thooksPath = elsewhere\n")
+    plain.must("config", "include.path", str(plain.path / "extra.config"))
+    plain.must("config", "core.hooksPath", "first")
+    plain.must("config", "--add", "core.hooksPath", "second")
+    told = plain.agentlock("reserve", "src/x.py", agent=HOLDER)
+    assert told.code == 0
+    assert "warning: pre-commit" in told.err
+
+
+# a setting of one worktree alone
+
+
+def worktree(plain: Repo, value: str) -> Repo:
+    """A linked worktree whose own configuration sets core.hooksPath, as a program made it."""
+    linked = plain.path.parent / "linked"
+    plain.must("worktree", "add", "-q", str(linked))
+    plain.must("config", "extensions.worktreeConfig", "true")
+    plain.must("-C", str(linked), "config", "--worktree", "core.hooksPath", value)
+    return Repo(linked)
+
+
+@pytest.mark.parametrize("first", ["init", "worktree"])
+def test_a_setting_of_one_worktree_is_taken_over_and_given_back(plain: Repo, first: str) -> None:
+    SET_UPS["relative"].arrange(plain)
+    shared = plain.path / ".git" / "config"
+    theirs = str(plain.path / ".husky" / "_")
+    if first == "init":
+        install(plain)
+        linked = worktree(plain, theirs)
+    else:
+        linked = worktree(plain, theirs)
+        install(plain)
+    assert linked.agentlock("hooks", "status").code == 1
+    assert linked.agentlock("hooks", "install").code == 0
+    assert states(linked) == dict.fromkeys(GUARDED, "installed")
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    once = shared.read_bytes()
+    assert linked.agentlock("hooks", "install").code == 0
+    assert shared.read_bytes() == once
+    plain.reserve(HOLDER, "src/x.py")
+    for repo in (plain, linked):
+        repo.write("src/x.py", "changed\n")
+        refused = repo.commit_all(agent=OTHER).err
+        assert "theirs: pre-commit 0\nagentlock: commit refused" in refused
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert linked.must("config", "--worktree", "core.hooksPath") == theirs
+    assert linked.git("config", "--worktree", "--get-regexp", "^agentlock").out == ""
+    assert plain.must("config", "core.hooksPath") == ".husky/_"
+    assert not (plain.path / ".git" / "worktrees" / "linked" / "agentlock-hooks").exists()
+
+
+def test_a_worktree_whose_hooks_others_do_not_have_keeps_them(plain: Repo) -> None:
+    install(plain)
+    put(plain.path.parent / "its own", "pre-commit", "echo its own >&2")
+    linked = worktree(plain, str(plain.path.parent / "its own"))
+    assert linked.agentlock("list").err.endswith("the guard is back in place\n")
+    plain.reserve(HOLDER, "src/x.py")
+    for repo in (plain, linked):
+        repo.write("src/x.py", "changed\n")
+        refused = repo.commit_all(agent=OTHER).err
+        assert "agentlock: commit refused" in refused
+        assert ("its own" in refused) is (repo is linked)
+
+
+def test_a_setting_of_the_main_worktree_alone_is_taken_over_too(plain: Repo) -> None:
+    plain.must("config", "extensions.worktreeConfig", "true")
+    put(plain.path / "my hooks", "pre-commit", "echo mine >&2")
+    plain.must("config", "--worktree", "core.hooksPath", "my hooks")
+    install(plain)
+    assert states(plain) == dict.fromkeys(GUARDED, "installed")
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    assert "mine\nagentlock: commit refused" in plain.commit_all(agent=OTHER).err
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert plain.must("config", "--worktree", "core.hooksPath") == "my hooks"
+
+
+# husky
+
+
+def package(plain: Repo, **content: object) -> str:
+    """What `init` says about husky with this package.json."""
+    plain.write("package.json", json.dumps(content))
+    said: str = plain.agentlock("init").err
+    return said
+
+
+def test_init_prints_the_line_that_installs_ours_after_husky(plain: Repo) -> None:
+    line = '"prepare": "husky && (agentlock hooks install || true)"'
+    assert line in package(plain, devDependencies={"husky": "^9"})
+    built = package(plain, dependencies={"husky": "^9"}, scripts={"prepare": "husky && build"})
+    assert '"prepare": "husky && build && (agentlock hooks install || true)"' in built
+
+
+def test_init_says_nothing_of_husky_where_it_is_not_used_or_the_line_is_there(plain: Repo) -> None:
+    assert "husky" not in package(plain, devDependencies={"jest": "1"})
+    scripts = {"prepare": "husky && agentlock hooks install"}
+    assert "husky" not in package(plain, devDependencies={"husky": "^9"}, scripts=scripts)
+    for text in ("{", "[]", '{"devDependencies": [], "scripts": 1}', "[" * 100_000):
+        plain.write("package.json", text)
+        told = plain.agentlock("init")
+        assert (told.code, "husky" in told.err) == (0, False)
 
 
 def test_a_setting_for_one_command_is_refused(plain: Repo) -> None:
