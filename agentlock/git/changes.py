@@ -95,7 +95,12 @@ def staged(
 def uncommitted(repository: Repository) -> Changes:
     """All that a commit of everything would change: staged, not staged, and untracked files."""
     cached = staged(repository).changes
-    unstaged = parse([output("diff-files", *RAW, cwd=repository.root)])
+    # Unlike diff-files, `git diff` leaves out a file that was only touched.
+    refresh = ("-c", "diff.autoRefreshIndex=true")
+    differing = output(
+        *refresh, "diff", *RAW, "--no-ext-diff", "--no-relative", cwd=repository.root
+    )
+    unstaged = parse([differing])
     listed = output("ls-files", "-z", "--others", "--exclude-standard", cwd=repository.root)
     untracked = [path for path in listed.split(b"\0") if path]
     paths = {*cached.paths, *unstaged.paths, *untracked}

@@ -50,6 +50,11 @@ def test_check_alone_is_about_everything_uncommitted(table: Repo) -> None:
     assert (staged.code, list(states(staged))) == (0, ["README.md", "docs/y.md"])
 
 
+def test_a_file_that_was_only_touched_is_not_uncommitted(table: Repo) -> None:
+    os.utime(table.path / "README.md", (0, 0))
+    assert table.agentlock("check", agent=OTHER).out == "allow: 0 paths checked\n"
+
+
 def test_each_path_comes_with_the_reservation_that_says_so(table: Repo) -> None:
     names = ("src/a.py", "docs/y.md", "lib/z.py", "README.md")
     checked = table.agentlock("check", "--json", *names, agent=OTHER).json
