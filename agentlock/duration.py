@@ -1,4 +1,4 @@
-"""Durations as people write them: ``90s``, ``45m``, ``2h``, ``1d``."""
+"""Durations as people write them: ``90s``, ``45m``, ``2h``, ``1h30m``, ``1d``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from agentlock.model import MICROSECONDS
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 366 * 86400 * MICROSECONDS
-_EXAMPLES = "write it like 90s, 45m, 2h or 1d"
+_EXAMPLES = "write it like 90s, 45m, 2h, 1h30m or 1d"
 
 
 def parse_duration(text: str) -> int:
-    """The microseconds of a text such as ``45m``; UsageError if it is not a duration."""
-    digits, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
+    """The microseconds of a text such as ``45m`` or ``1h30m``; UsageError for any other text."""
+    seconds, rest, units = 0, text, "dhms"
+    while rest and units:
+        digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+        unit = rest[len(digits) : len(digits) + 1]
+        if not digits or len(digits) > 9 or not unit or unit not in units:
+            break
+        seconds += int(digits) * _UNITS[unit]
+        rest = rest[len(digits) + 1 :]
+        units = units[units.index(unit) + 1 :]  # the larger unit comes first, and each once
+    if rest or not text:
         raise UsageError(f"invalid duration {text!r}", fix=_EXAMPLES)
-    duration = int(digits) * _UNITS[unit] * MICROSECONDS
-    if duration > _LONGEST:
+    if seconds * MICROSECONDS > _LONGEST:
         raise UsageError(f"{text!r} is more than a year", fix=_EXAMPLES)
-    return duration
+    return seconds * MICROSECONDS
 
 
 def parse_timeout(text: str) -> int:

@@ -34,6 +34,7 @@ GRANTED = Kind("granted")
 EXTENDED = Kind("extended", extends=True)  # its holder reserved the same pattern again
 RENEWED = Kind("renewed", extends=True)
 MADE_EXCLUSIVE = Kind("made-exclusive")  # extends no lease for `reserve`: it has a new fence
+MADE_SHARED = Kind("made-shared")
 RELEASED = Kind("released")
 EXPIRED = Kind("expired")
 REFUSED = Kind("refused")

@@ -11,14 +11,18 @@ from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
 from agentlock.install.siblings import troubles
 from agentlock.model import Value
+from agentlock.patterns.matching import PatternIndex
 from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import interventions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.git.repository import Identity, Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.siblings import Trouble
     from agentlock.model import Agent, Event, Reservation, Verdict
+    from agentlock.patterns.keys import Folding
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
 
@@ -90,6 +94,17 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         now,
         tuple(troubles(repository)),
     )
+
+
+def uncommitted_of(
+    repository: Repository, held: Sequence[Reservation], folding: Folding
+) -> list[bytes]:
+    """The paths under these reservations that have uncommitted changes in this worktree."""
+    if repository.is_bare or not held:
+        return []
+    changes = uncommitted(repository)
+    index = PatternIndex([one.pattern for one in held], folding)
+    return [path for path in changes.paths if index.matching(path, path in changes.submodules)]
 
 
 def agents(store: Store) -> list[Presence]:

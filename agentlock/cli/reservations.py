@@ -39,10 +39,10 @@ from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
 from agentlock.reservations.losses import losses
 from agentlock.reservations.naming import Selection, stored_texts
-from agentlock.state import guard
+from agentlock.state import guard, uncommitted_of
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
-from agentlock.text import plural, shell_word
+from agentlock.text import and_more, plural, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,11 +213,17 @@ def release(
         owner.require(workspace.repository, "release --force", timeout=workspace.timeout)
     with workspace.store(take_in=True) as store:
         released = release_reservations(store, name, selection, force=force, reason=reason)
+    own = [held for held in released if held.agent == name]
+    left = [text_of(path) for path in uncommitted_of(workspace.repository, own, workspace.folding)]
     if as_json:
-        print_json({"released": [reservation_json(held) for held in released]})
+        shape = {"released": [reservation_json(held) for held in released]}
+        print_json({**shape, **({"uncommitted": left} if left else {})})
         return
     for held in released:
         put(f"released {_described(held)}{_lateness(held)}")
+    if left:
+        names = f"{', '.join(left[:_SHOWN])}{and_more(len(left) - _SHOWN)}"
+        say(f"agentlock: note: not committed yet, and anybody can reserve it now: {names}")
 
 
 def _selection(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _REST = 12
 _WIDEST = 60
-_ASK_SERVER = "ask whoever runs the server to let it know who pushes"
+_ASK_SERVER = "ask whoever runs the server to "
 
 
 def tell(text: str) -> None:
@@ -55,6 +55,7 @@ def verdict_text(
     folder: bytes | None = None,
     deletes: bytes | None = None,
     on_server: bool = False,
+    variables: Sequence[str] = (),
 ) -> str:
     """A verdict that is not clean, and what can be done. ``what``: commit, merge, push, check.
 
@@ -62,12 +63,14 @@ def verdict_text(
     GIT_PREFIX, which git sets for its hooks.
     ``rest`` is what to do with the paths that are not refused: a label and a command.
     ``deletes`` is the default branch, if its deletion is refused. ``on_server``: the reader cannot
-    choose the name that the server knows them by.
+    choose the name that the server knows them by; it reads that from one of the ``variables``.
     """
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
     nobody = ""
     if agent is None:
         nobody = "this server is not told who pushes" if on_server else "no agent name is set"
+        if variables:
+            nobody += f": {', '.join(variables)} {plural(len(variables), 'is', 'are')} not set"
     why = f" ({nobody})" if nobody else ""
     lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}{why}", ""]
     rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
@@ -79,10 +82,16 @@ def verdict_text(
         lines.append(f" {and_more(more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
-    naming = _ASK_SERVER if on_server else NAME_YOURSELF
+    naming = _ask_server(variables) if on_server else NAME_YOURSELF
     seen = _holder(verdict.conflicts, verdict.holders, now)
     lines += ["", *_hints(verdict, naming if nobody else "", rest, folder, seen)]
     return "\n".join(lines) + "\n"
+
+
+def _ask_server(variables: Sequence[str]) -> str:
+    if variables:
+        return f"{_ASK_SERVER}set {' or '.join(variables)} for each push"
+    return f"{_ASK_SERVER}run: agentlock init --server --identity-variable NAME"
 
 
 def seen_text(agent: Agent, now: int, *, whole: bool = False) -> str:

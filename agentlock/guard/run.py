@@ -182,6 +182,7 @@ def _told(
             rest=_rest(question, verdict, repository),
             deletes=question.deletes,
             on_server=kind.role == RECEIVES,
+            variables=repository.identity_variables if kind.role == RECEIVES else (),
         )
     )
     if verdict.allowed:

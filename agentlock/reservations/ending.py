@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.duration import format_remaining
+from agentlock.errors import RefusedError
 from agentlock.event_kinds import FORCE_RELEASED, RELEASED
 from agentlock.reservations.losses import note_forced, taken
-from agentlock.reservations.naming import Selection, choose
+from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.text import check_reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.model import Reservation
     from agentlock.store.base import Store
 
@@ -20,17 +24,19 @@ _AFTER_EXPIRY = "after it had expired"
 def release(
     store: Store, agent: str, selection: Selection, *, force: bool = False, reason: str = ""
 ) -> list[Reservation]:
-    """Release the agent's own reservations; with ``force``, end any, and tell their holders."""
+    """Release the agent's own reservations; with ``force``, end any, and tell their holders.
+
+    RefusedError if there is nothing to release.
+    """
     reason = check_reason(reason)
     with store.writing(durable=force):  # if a release is lost, the lease still expires
         now = store.now()
         tidy(store, store.policy.read(), now)
         store.agents.register(agent, now)
         chosen = choose(store, agent, selection, now, foreign=force)
+        _require_something(chosen, agent, selection, now, force=force)
         released = []
         for held in chosen:
-            if held.released_ts is not None:
-                continue
             ended = store.reservations.change(held, released=now)
             released.append(ended)
             if held.agent == agent or not held.is_live(now):
@@ -45,3 +51,19 @@ def release(
         # The answer to this command says which of them had expired.
         taken(store, agent, now, lambda one: one.reservation_id in ended_now)
     return released
+
+
+def _require_something(
+    chosen: Sequence[Reservation], agent: str, selection: Selection, now: int, *, force: bool
+) -> None:
+    """RefusedError if nothing is left to release of what was chosen, or of one that was named."""
+    if selection.all and not chosen:
+        nothing = "nobody holds anything" if force else f"{agent} holds nothing"
+        raise RefusedError(nothing, see="agentlock list")
+    for held in chosen:
+        if held.released_ts is not None:
+            ago = format_remaining(now - held.released_ts)
+            raise RefusedError(
+                f"reservation {held.id} ({shown(held)}) was released {ago} ago",
+                see=f"agentlock show {held.id}",
+            )

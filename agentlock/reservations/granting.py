@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
-from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, REFUSED, RENEWED
+from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, MADE_SHARED, REFUSED, RENEWED
 from agentlock.model import MICROSECONDS, SETTINGS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
 from agentlock.reservations.losses import taken
@@ -99,7 +99,7 @@ def reserve(
 
     The request conflicts with a live reservation if their patterns overlap and `Reservation.meets`
     says so. Reserving again what the agent already holds extends the lease, never shortens it, and
-    can turn a shared reservation into an exclusive one.
+    gives it the mode that is asked for now.
 
     Looking for conflicts and granting are two steps, so that other writers wait as little as
     possible. A request that conflicts is refused without the write lock. Otherwise the write
@@ -254,13 +254,13 @@ def _grant(
         )
         store.events.log(GRANTED, now, agent=request.agent, reservation=granted, detail=reason)
         return granted
-    exclusive = held.exclusive or request.exclusive
+    changed = MADE_EXCLUSIVE if request.exclusive else MADE_SHARED
     return store.reservations.extend(
         held,
-        EXTENDED if exclusive == held.exclusive else MADE_EXCLUSIVE,
+        EXTENDED if request.exclusive == held.exclusive else changed,
         now,
         expires=max(held.expires_ts, expires),
-        exclusive=exclusive,
+        exclusive=request.exclusive,
         reason=reason or held.reason,
         detail=reason,
     )

@@ -93,7 +93,8 @@ def test_an_invalid_name_in_the_environment_is_shown_with_its_variable(table: Re
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "1.5h", "h", "-5m", "1w", "1 h", "+1h", "1H", "٣h", "1h30m", "0x10s", "1e3s"]
+    "text",
+    ["", "1", "1.5h", "h", "-5m", "1w", "1 h", "+1h", "1H", "٣h", "30m1h", "1h30", "0x10s", "1e3s"],
 )
 @pytest.mark.parametrize("command", [("reserve", "x.py"), ("renew", "--all")])
 def test_an_invalid_duration_is_refused(table: Repo, command: tuple[str, ...], text: str) -> None:

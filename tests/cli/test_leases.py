@@ -241,11 +241,14 @@ def test_shared_becomes_exclusive_when_nobody_else_holds_it(table: Repo) -> None
     assert "made-exclusive" in kinds(table)
 
 
-def test_reserving_shared_what_one_holds_exclusively_leaves_it_exclusive(table: Repo) -> None:
-    table.reserve(ME, "src/**")
+def test_reserving_shared_what_one_holds_exclusively_makes_it_shared(table: Repo) -> None:
+    (held,) = table.reserve(ME, "src/**", "--ttl", "2h")
     (again,) = table.reserve(ME, "src/**", "--shared")
-    assert again["exclusive"] is True
-    assert table.agentlock("reserve", "--shared", "src/**", agent=THEM).code == 1
+    assert (again["id"], again["exclusive"]) == (held["id"], False)
+    assert again["fence"] > held["fence"]
+    assert again["expires_ts"] == held["expires_ts"]
+    assert "made-shared" in kinds(table)
+    table.reserve(THEM, "src/**", "--shared")
 
 
 # Release
@@ -270,13 +273,59 @@ def test_release_all_ends_only_the_reservations_of_the_agent(table: Repo) -> Non
     assert table.live() == [(THEM, "/docs/", True)]
 
 
-def test_releasing_again_is_harmless(table: Repo) -> None:
-    (held,) = table.reserve(ME, "a.py")
-    for expected in (1, 0, 0):
-        done = table.agentlock("release", "--json", "--id", str(held["id"]), agent=ME)
-        assert done.code == 0
-        assert len(done.json["released"]) == expected
+def test_releasing_again_changes_nothing_and_says_so(table: Repo) -> None:
+    held, other = table.reserve(ME, "a.py", "b.py")
+    assert table.agentlock("release", "--id", str(held["id"]), agent=ME).code == 0
+    again = table.agentlock("release", "--id", str(other["id"]), "--id", str(held["id"]), agent=ME)
+    assert again.code == 1
+    assert re.search(r"reservation \d+ \(a\.py\) was released \d+s ago\n", again.err)
     assert kinds(table).count("released") == 1
+    assert table.live() == [(ME, "/b.py", True)]
+
+
+def test_releasing_everything_with_nothing_held_says_so(table: Repo) -> None:
+    nothing = table.agentlock("release", "--all", agent=ME)
+    assert (nothing.code, nothing.out) == (1, "")
+    assert nothing.err.startswith(f"agentlock: {ME} holds nothing\n")
+    forced = table.agentlock("release", "--all", "--force", "--reason", "x", agent=ME)
+    assert forced.code == 1
+    assert "agentlock: nobody holds anything\n" in forced.err
+
+
+def test_a_release_names_the_files_that_are_not_committed(table: Repo) -> None:
+    table.reserve(ME, "src/**", "docs/")
+    table.write("src/new.py")
+    table.write("elsewhere.txt")
+    released = table.agentlock("release", "src/**", agent=ME)
+    assert released.code == 0
+    assert "not committed yet, and anybody can reserve it now: src/new.py\n" in released.err
+    assert table.agentlock("release", "docs/", agent=ME).err == ""
+    table.reserve(ME, "src/**")
+    assert table.agentlock("release", "--all", "--json", agent=ME).json["uncommitted"] == [
+        "src/new.py"
+    ]
+    table.reserve(THEM, "src/**")
+    forced = ("release", "src/**", "--force", "--reason", "gone")
+    assert "src/new.py" not in table.agentlock(*forced, agent=ME).err
+
+
+def test_who_ends_by_force_what_had_expired_has_taken_nothing(table: Repo) -> None:
+    (held,) = table.reserve(THEM, "a.py")
+    table.expire()
+    forced = ("release", "--id", str(held["id"]), "--force", "--reason", "gone")
+    assert table.agentlock(*forced, agent=ME).code == 0
+    assert "force-released" not in kinds(table)
+    told = table.agentlock("list", agent=THEM).err
+    assert "ended" not in told
+    assert ME not in told
+
+
+@pytest.mark.parametrize("ttl", ["1h30m", "23h60m", "90m", "1m30s"])
+def test_a_duration_may_have_several_units(table: Repo, ttl: str) -> None:
+    (held,) = table.reserve(ME, "a.py", "--ttl", ttl)
+    seconds = {"1h30m": 5400, "23h60m": 86400, "90m": 5400, "1m30s": 90}[ttl]
+    lasts = moment(held["expires_ts"]) - moment(held["created_ts"])
+    assert lasts.total_seconds() == seconds
 
 
 @pytest.mark.parametrize("naming", [("src/**",), ("--id", "{id}")])

@@ -82,7 +82,11 @@ def test_a_push_is_refused_to_all_but_the_holder(hub: Hub) -> None:
 
     refused = hub.push("main", pusher=OTHER)
     assert_refused(refused, "src/x.py", HOLDER, "src/**", "agentlock show 1")
-    assert_refused(hub.push("main"), "this server is not told who pushes")
+    assert_refused(
+        hub.push("main"),
+        f"this server is not told who pushes: {PUSHER} is not set",
+        f"ask whoever runs the server to set {PUSHER} for each push",
+    )
     assert hub.has("main") == before
 
     assert hub.push("main", pusher=HOLDER).code == 0

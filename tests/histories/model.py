@@ -108,7 +108,7 @@ def _reserve(table: Table, call: Call) -> tuple[Table, Answer]:
         new = Row(len(table.rows) + 1, call.agent, name, not call.shared, table.fence + 1)
         if mine:
             (row,) = mine
-            new = row if row.exclusive or call.shared else new._replace(number=row.number)
+            new = row if row.exclusive is not call.shared else new._replace(number=row.number)
         table = table.changed(new)
         granted.append((new.number, new.exclusive, new.fence))
     return table, Answer(0, tuple(granted))
@@ -136,6 +136,8 @@ def _release(table: Table, call: Call) -> tuple[Table, Answer]:
             return table, Answer(1)
         chosen = [row]
     ended = [row._replace(ended="released") for row in chosen if row.ended != "released"]
+    if not ended:
+        return table, Answer(1)
     return table.changed(*ended), Answer(0, tuple(row.number for row in ended))
 
 

@@ -105,7 +105,11 @@ def test_the_command_that_reserves_what_is_not_covered_can_be_pasted(
     ("on_server", "why", "fix"),
     [
         (False, "no agent name is set", "export AGENTLOCK_AGENT=YourName"),
-        (True, "this server is not told who pushes", "ask whoever runs the server to "),
+        (
+            True,
+            "this server is not told who pushes",
+            "ask whoever runs the server to run: agentlock init --server --identity-variable NAME",
+        ),
     ],
 )
 def test_a_refusal_without_a_name_says_so_and_how_to_get_one(

@@ -50,7 +50,23 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "1", "1w", "-1h", "1.5h", "1 h", "1h30m", "٣h", "²h", "9" * 10 + "s", "400d"]
+    "text",
+    [
+        "",
+        "h",
+        "1",
+        "1w",
+        "-1h",
+        "1.5h",
+        "1 h",
+        "30m1h",
+        "1h1h",
+        "1h30",
+        "٣h",
+        "²h",
+        "9" * 10 + "s",
+        "400d",
+    ],
 )
 def test_what_is_no_duration_is_named_in_the_error(text: str) -> None:
     with pytest.raises(UsageError) as refused:
