@@ -46,6 +46,11 @@ class Guard(Value):
         """The hooks that should run agentlock and do not."""
         return [one for one in self.hooks if not one.guards and not one.beside]
 
+    @property
+    def gaps(self) -> list[str]:
+        """What nobody judges before the push, because these hooks are lacking."""
+        return [KINDS[one.hook].misses for one in self.lacking if KINDS[one.hook].misses]
+
 
 class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.

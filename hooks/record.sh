@@ -11,6 +11,9 @@ newline='
 '
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
+    # As in shim.sh: pre-commit runs this hook as its legacy one, and then its own.
+    [ -z "${PRE_COMMIT_RUNNING_LEGACY-}" ] ||
+        ! grep -q https://pre-commit.com "$before" 2>/dev/null || continue
     former=yes
     if [ -z "$reads_stdin" ]; then
         "$before" "$@" || status=$?

@@ -41,8 +41,15 @@ case $0 in
     ;;
 esac
 
+# `pre-commit install` keeps this hook as its legacy one and runs it before its own hooks. Its former
+# script, which may be the hook that was here before, must not run then: it takes that for a bug.
+is_running_already() {
+    [ -n "${PRE_COMMIT_RUNNING_LEGACY-}" ] && grep -q https://pre-commit.com "$1" 2>/dev/null
+}
+
 for before in @FORMER@ "$beside"; do
     [ -x "$before" ] || continue
+    ! is_running_already "$before" || continue
     ran=yes
     if [ -n "$reads_stdin" ]; then
         # Every hook must read the same refs. The x keeps the last newline, which $( ) would drop.

@@ -15,16 +15,19 @@ from agentlock.errors import EXIT_OK, EXIT_REFUSED
 from agentlock.git.repository import discover
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentlock.doctor.findings import Finding
 
 _WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
 
 @click.command()
+@click.option("--verbose", is_flag=True, help="Show each worktree on a line of its own.")
 @agent_option
 @json_option
 @timeout_option
-def doctor(agent: str | None, as_json: bool, timeout: str | None) -> int:
+def doctor(verbose: bool, agent: str | None, as_json: bool, timeout: str | None) -> int:
     """Prove, in every worktree, that the hooks run and refuse.
 
     Git itself runs each hook on a change that exists nowhere. Your own hooks do not run, and
@@ -46,14 +49,27 @@ def doctor(agent: str | None, as_json: bool, timeout: str | None) -> int:
         guarded = {EXIT_OK: True, EXIT_REFUSED: False}.get(code)
         print_json({"guarded": guarded, "findings": [_json(finding) for finding in findings]})
         return code
-    for finding in findings:
-        put(_line(finding))
+    for alike in _alike(findings, verbose=verbose):
+        put(_line(alike))
     return code
 
 
-def _line(finding: Finding) -> str:
+def _alike(findings: Sequence[Finding], *, verbose: bool) -> list[list[Finding]]:
+    """The findings, with those together that say the same good of several worktrees."""
+    groups: dict[object, list[Finding]] = {}
+    for position, finding in enumerate(findings):
+        same = finding.level == "ok" and finding.worktree is not None and not verbose
+        key = (finding.check, finding.hook, finding.message) if same else position
+        groups.setdefault(key, []).append(finding)
+    return list(groups.values())
+
+
+def _line(alike: Sequence[Finding]) -> str:
+    finding = alike[0]
     where = finding.check if not finding.hook else f"{finding.check} {finding.hook}"
-    if finding.worktree is not None:
+    if len(alike) > 1:
+        where += f" in {len(alike)} worktrees"
+    elif finding.worktree is not None:
         where += f" in {os.fsdecode(finding.worktree)}"
     labels = (("fix: ", finding.fix), ("see: ", finding.see), ("", finding.advice))
     steps = "".join(f"; {label}{step}" for label, step in labels if step)

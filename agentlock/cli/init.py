@@ -13,13 +13,13 @@ from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.git.repository import discover
-from agentlock.install.hooks import install, status
+from agentlock.install.hooks import install, scripts, status
 from agentlock.install.husky import line_to_add
 from agentlock.install.initialise import initialise, place
 from agentlock.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
@@ -87,6 +87,7 @@ def init(
     if strict and (server or not hooks):
         raise UsageError("--strict adds a hook: it cannot go with --server or --no-hooks")
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
+    there = scripts(workspace.repository) if workspace.repository.project else None
     doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
     kept = _require(owner, workspace, database, doing) if doing else None
     key, hashed = _drawn() if new_key else (None, kept)
@@ -111,7 +112,13 @@ def init(
         made = {} if key is None else {"owner_key": key}
         print_json({**_json(outcome, found), **pushers, **made})
         return
-    _put(outcome, found, key, server=server)
+    if there is None:
+        _put(outcome, found, server=server)
+    else:
+        _put_again(outcome, workspace.repository.project, there, scripts(repository), found)
+    if key is not None:
+        put(f"owner's key: {key}")
+        say("agentlock: it is shown only once; keep it where no agent can read it")
     if server:
         _put_server(repository, outcome)
         return
@@ -119,7 +126,8 @@ def init(
     if line:
         say("agentlock: husky takes core.hooksPath back at each `npm install`")
         say(f'  fix: in package.json, under "scripts": {line}')
-    _offer_guide()
+    if there is None:
+        _offer_guide()
 
 
 def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:
@@ -131,14 +139,30 @@ def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:
     }
 
 
-def _put(outcome: Outcome, hooks: Sequence[HookStatus], key: str | None, *, server: bool) -> None:
+def _put(outcome: Outcome, hooks: Sequence[HookStatus], *, server: bool) -> None:
     put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
     put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
     for hook in hooks:
         put(f"hook:    {hook.hook} {hook.state}")
-    if key is not None:
-        put(f"owner's key: {key}")
-        say("agentlock: it is shown only once; keep it where no agent can read it")
+
+
+def _put_again(
+    outcome: Outcome,
+    project: str | None,
+    before: Mapping[str, bytes],
+    after: Mapping[str, bytes],
+    hooks: Sequence[HookStatus],
+) -> None:
+    """What an init of a repository that was set up before has changed, in two lines."""
+    former = "" if outcome.project == project else f" (before: {project})"
+    table = "new" if outcome.created else "unchanged"
+    put(f"table:   {outcome.database} ({table}), project {outcome.project}{former}")
+    written = [hook for hook in after if after[hook] != before.get(hook)]
+    removed = [hook for hook in before if hook not in after]
+    what = f"written: {', '.join(written)}" if written else ""
+    what += f"{'; ' if what else ''}removed: {', '.join(removed)}" if removed else ""
+    wrong = [f"{one.hook} is {one.state}" for one in hooks if not one.guards]
+    put(f"hooks:   {what or 'unchanged'}{'; ' if wrong else ''}{', '.join(wrong)}")
 
 
 def _owners(

@@ -102,10 +102,12 @@ def _put_guard(guard: Guard, policy: Policy) -> None:
     what = ", ".join(f"{hook.hook} is {hook.state}" for hook in guard.lacking)
     fix = "fix: agentlock hooks install"
     if guard.is_in_place:
-        merges = f" for commits and pushes, not for merges: {what}; {fix}"
-        proven = " (to prove it: agentlock doctor)"
         strict = ", strict" if guard.is_strict else ""
-        put(f"guard     in place{strict}{merges if what else proven}")
+        gap = f" for commits and pushes, not for {_listed(guard.gaps)}" if guard.gaps else ""
+        rest = (
+            f"{':' if gap else ','} {what}; {fix}" if what else " (to prove it: agentlock doctor)"
+        )
+        put(f"guard     in place{strict}{gap}{rest}")
         if any(hook.state == "not passed on" for hook in guard.hooks):
             put(f"          not all of your own hooks run; {fix}")
         for hook in guard.hooks:
@@ -115,6 +117,10 @@ def _put_guard(guard: Guard, policy: Policy) -> None:
         put(f"guard     NOT in place: {what}; {fix}")
     if policy.enforcement == "warn":
         put("guard     only warns (policy: enforcement = warn)")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
 
 
 def _put_holds(holds: Sequence[Reservation], now: int) -> None:

@@ -178,6 +178,13 @@ def status(repository: Repository) -> list[HookStatus]:
     return found
 
 
+def scripts(repository: Repository) -> dict[str, bytes]:
+    """Our hooks that git would run in this worktree, each with its script."""
+    found = {one.hook: one for one in status(repository) if not one.beside}
+    heads = {hook: chain.head(one.path) for hook, one in found.items()}
+    return {hook: head for hook, head in heads.items() if shims.MARK in head}
+
+
 def left_behind(common_dir: bytes) -> list[str]:
     """Files that others put into our former folder, which git no longer runs."""
     folder = own_folder.shared(common_dir).folder

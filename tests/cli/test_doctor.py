@@ -76,7 +76,7 @@ def test_two_worktrees_are_proven_and_nothing_is_left_behind(pair: Repo, tmp_pat
     pair.must("add", "src/staged.py")
     pair.write("README.md", "not staged\n")
     before = everything(pair.path), everything(tmp_path / "linked"), rows(pair)
-    result = doctor(pair)
+    result = doctor(pair, "--verbose")
     assert result.code == 0, result
     proven = proven_in(result.out)
     assert len(proven) == 2
@@ -89,9 +89,20 @@ def test_two_worktrees_are_proven_and_nothing_is_left_behind(pair: Repo, tmp_pat
     assert not list((tmp_path / "tmp").iterdir())
 
 
+def test_worktrees_that_are_all_well_share_a_line_and_what_is_wrong_has_its_own(
+    pair: Repo, tmp_path: Path
+) -> None:
+    (line,) = proven_in(doctor(pair).out)
+    assert line.startswith("ok       hooks in 2 worktrees: pre-commit")
+    shutil.rmtree(tmp_path / "linked")
+    told = doctor(pair).out
+    assert f"warning  worktree in {tmp_path / 'linked'}: its folder is missing" in told
+    assert f"ok       hooks in {pair.path}: pre-commit" in told
+
+
 @pytest.mark.usefixtures("pair")
 def test_it_is_proven_before_the_first_commit_and_from_a_linked_worktree(tmp_path: Path) -> None:
-    assert len(proven_in(doctor(Repo(tmp_path / "linked")).out)) == 2
+    assert len(proven_in(doctor(Repo(tmp_path / "linked"), "--verbose").out)) == 2
     unborn = Repo(tmp_path / "unborn")
     unborn.path.mkdir()
     unborn.must("init", "-q", "--object-format=sha256")
@@ -164,7 +175,7 @@ def test_the_script_refuses_a_probe_even_where_the_guard_would_let_it_through(
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "__main__.py").write_text("def main():\n    return 0\n", encoding="utf-8")
-    for hook in HOOKS:
+    for hook in JUDGING:
         path = hook_file(repo, hook)
         text = path.read_text(encoding="utf-8")
         own = str(CHECKOUT / "agentlock")
@@ -222,6 +233,10 @@ def test_the_framework_counts_as_guarded_but_is_not_called_proven(
     assert result.code == 0, result
     assert result.out.count("only read, not proven") == 3
     assert "patches (git am) are not guarded before the push" in result.out
+    assert (
+        "guard     in place for commits and pushes, not for commits with --no-verify, cherry-picks "
+        "and rebases or patches (git am): prepare-commit-msg is missing, pre-applypatch is missing"
+    ) in repo.agentlock("status").out
     hook_file(repo, "pre-merge-commit").unlink()
     assert "pre-commit install -t pre-merge-commit" in doctor(repo).out
 
@@ -239,7 +254,7 @@ def test_a_git_without_git_hook_is_proven_by_running_what_it_would_run(
         encoding="utf-8",
     )
     older.chmod(0o755)
-    result = doctor(pair)
+    result = doctor(pair, "--verbose")
     assert result.code == 0, result
     assert len(proven_in(result.out)) == 2
     assert "git 2.34 cannot redo a merge" in result.out
@@ -283,7 +298,7 @@ def test_what_leads_git_elsewhere_does_not_lead_the_proof(pair: Repo, tmp_path: 
         "GIT_CONFIG_PARAMETERS": "'core.hooksPath'='/nowhere'",
         "GIT_ALLOW_PROTOCOL": "https",
     }
-    result = pair.agentlock("doctor", env=elsewhere)
+    result = pair.agentlock("doctor", "--verbose", env=elsewhere)
     assert result.code == 0, result
     assert len(proven_in(result.out)) == 2
     assert not (tmp_path / "no-index").exists()
@@ -295,3 +310,8 @@ def test_status_says_in_its_line_what_doctor_says(pair: Repo) -> None:
     told = pair.agentlock("status").out
     assert "not for merges: pre-merge-commit is missing; fix: agentlock hooks install" in told
     assert doctor(pair).code == 1
+    pair.agentlock("hooks", "install")
+    hook_file(pair, "post-commit").unlink()
+    told = pair.agentlock("status").out
+    assert "guard     in place, post-commit is missing; fix: agentlock hooks install\n" in told
+    assert doctor(pair).code == 0

@@ -179,7 +179,7 @@ def test_a_shallow_clone_does_not_take_its_oldest_commits_for_changes(
     clone = tmp_path / "clone"
     url = f"file://{repo.path}"
     repo.must("clone", "-q", "--depth=1", "--no-single-branch", url, str(clone))
-    repo.agentlock("init", cwd=clone)
+    assert repo.agentlock("init", "--separate", cwd=clone).code == 0
     told = repo.agentlock("check", "--json", TOKEN, cwd=clone)
     assert told.json["stale"] == []
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from setups.managers import MANAGERS, Manager, Tools, configure_lefthook, fetched
+from setups.managers import MANAGERS, Manager, PreCommit, Tools, configure_lefthook, fetched
 from support import HOLDER, OTHER, Repo
 
 if TYPE_CHECKING:
@@ -188,3 +188,16 @@ def test_husky_in_a_linked_worktree_without_its_folder(
     refused = side.commit_all(agent=OTHER)
     assert refused.code == 1
     assert "agentlock: commit refused" in refused.err
+
+
+def test_pre_commit_installed_once_more_runs_its_hooks_once_and_ours_refuse(
+    make: Callable[[str], Repo],
+) -> None:
+    repo, nothing = make("twice"), Tools({}, "")
+    PreCommit().install(repo, nothing)
+    install(repo)
+    PreCommit().install(repo, nothing)  # without --force: ours becomes its legacy hook
+    repo.reserve(HOLDER, "src/x.py")
+    assert_both_run(repo, PreCommit(), nothing)
+    assert repo.agentlock("hooks", "install").code == 0
+    assert_both_run(repo, PreCommit(), nothing)
