@@ -34,6 +34,9 @@ FRAMEWORK_PUSH = (
 )
 PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
 XDG_CACHE_HOME = "XDG_CACHE_HOME"
+XDG_DATA_HOME = "XDG_DATA_HOME"
+UV_CACHE_DIR = "UV_CACHE_DIR"
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 # A variable that every job of a CI system has.
 CI_SYSTEMS = (
@@ -84,6 +87,8 @@ OTHERS = {
     ", ".join(FRAMEWORK_PUSH): "Set by the pre-commit framework: what is pushed, and where to.",
     f"{PRE_COMMIT_HOME}, {XDG_CACHE_HOME}": "Where the pre-commit framework puts aside what is not "
     "staged while it runs hooks.",
-    "HOME, XDG_DATA_HOME": "Where the list of repositories is kept that agentlock was put into.",
+    f"{UV_CACHE_DIR}, {', '.join(TEMPORARY)}": "Folders that are cleaned up: `init` and `doctor` "
+    "warn if the hooks would run what lies there.",
+    f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.cli.init import warnings_of
 from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, put_guard_back, timeout_of
@@ -17,6 +18,7 @@ from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
 from agentlock.install import registry
 from agentlock.install.initialise import take_out
+from agentlock.install.passing import passing_installation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +64,9 @@ def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool)
     if strict is False:
         owner.require(repository, "hooks install --no-strict", timeout=timeout_of(None))
     found = installation.install(repository, strict=strict)
-    registry.add(repository.common_dir)
+    notes = warnings_of(registry.add(repository.common_dir), passing_installation())
+    for note in () if as_json else notes:
+        say(f"agentlock: {note}")
     _print(found, as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from agentlock.git.repository import discover
 from agentlock.install.hooks import install, scripts, status
 from agentlock.install.husky import line_to_add
 from agentlock.install.initialise import initialise, place
+from agentlock.install.passing import passing_installation
 from agentlock.text import shell_word
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.initialise import Outcome
+    from agentlock.install.passing import Passing
 
 
 @click.command()
@@ -107,11 +109,16 @@ def init(
         say(f"agentlock: {outcome.lost}")
     repository = discover()
     found = install(repository, strict=strict or None) if hooks else status(repository)
+    notes = warnings_of(outcome.unlisted, passing_installation() if hooks else None)
     if as_json:
         pushers = {"identity_variables": repository.identity_variables} if server else {}
         made = {} if key is None else {"owner_key": key}
-        print_json({**_json(outcome, found), **pushers, **made})
+        print_json(
+            {**_json(outcome, found), **pushers, **made, **({"notes": notes} if notes else {})}
+        )
         return
+    for note in notes:
+        say(f"agentlock: {note}")
     if there is None:
         _put(outcome, found, server=server)
     else:
@@ -128,6 +135,12 @@ def init(
         say(f'  fix: in package.json, under "scripts": {line}')
     if there is None:
         _offer_guide()
+
+
+def warnings_of(unlisted: str, passing: Passing | None) -> list[str]:
+    """What `init` and `hooks install` say of an installation that works, but not for ever."""
+    found = [f"warning: {unlisted}"] if unlisted else []
+    return found + ([f"warning: {passing.message}; {passing.advice}"] if passing else [])
 
 
 def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:

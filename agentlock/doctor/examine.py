@@ -13,6 +13,7 @@ from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
 from agentlock.git.repository import identify
 from agentlock.git.shared_name import ignored_setting, shared_name
+from agentlock.install.passing import passing_installation
 from agentlock.install.siblings import troubles
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
     git = version.installed()
     if git < version.OLDEST:
         return [Finding("problem", "git", version.too_old(git), advice="upgrade git")]
-    found = [_git(git), *_identity(repository, agent), *_ignored(repository)]
+    found = [_git(git), *_installation(), *_identity(repository, agent), *_ignored(repository)]
     table = examine_table(repository, timeout)
     found += table
     found += [
@@ -66,6 +67,13 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
     if remark is not None:
         return [Finding("warning", "identity", remark.message, fix=remark.fix)]
     return [Finding("ok", "identity", f"{identity.name} ({identity.source})")]
+
+
+def _installation() -> list[Finding]:
+    passing = passing_installation()
+    if passing is None:
+        return []
+    return [Finding("warning", "installation", passing.message, advice=passing.advice)]
 
 
 def _ignored(repository: Repository) -> list[Finding]:

@@ -73,6 +73,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         ]
     if not any(finding.level == "problem" for finding in found):
         found.insert(0, Finding("ok", "table", f"{path} answers and is the recorded table"))
+        found += _read_only(path)
     if store.policy.read().enforcement == "warn":
         message = "the policy is enforcement = warn, so the hooks only warn and refuse nothing"
         fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
@@ -84,6 +85,14 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         join = f"agentlock init --database {shell_word(path)} --project {key}"
         found.append(Finding("warning", "project", message, advice=f"in each clone: {join}"))
     return found
+
+
+def _read_only(path: str) -> list[Finding]:
+    if is_url(path) or not os.statvfs(path).f_flag & os.ST_RDONLY:
+        return []
+    message = f"{path} is on a read-only file system here, so this place can ask and not reserve"
+    advice = f"let this sandbox write to {os.path.dirname(path)}, if agents are to reserve in it"
+    return [Finding("warning", "table", message, advice=advice)]
 
 
 def _owner(repository: Repository, store: Store) -> list[Finding]:
@@ -127,6 +136,8 @@ def _file_problem(repository: Repository, path: str) -> Finding | None:
     if not stat.S_ISREG(present.st_mode) or not present.st_size:
         what = "is empty" if stat.S_ISREG(present.st_mode) else "is not a regular file"
         return found(f"{path} {what}; {_LOST}", _afresh(repository))
+    if os.access(path, os.R_OK) and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return None  # a sandbox, in which reading works
     if not os.access(path, os.R_OK | os.W_OK) or present.st_mode & 0o600 != 0o600:
         message = f"{path} cannot be read and written ({stat.filemode(present.st_mode)})"
         return found(message, f"chmod u+rw {shell_word(path)}")

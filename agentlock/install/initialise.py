@@ -46,13 +46,17 @@ DEFAULT_DATABASE = "agentlock/agentlock.sqlite3"
 
 
 class Outcome(Value):
-    """What `init` did: where the table is, which project it is, and what was lost, if anything."""
+    """What `init` did: where the table is, which project it is, and what was lost, if anything.
+
+    ``unlisted`` is why the repository is not on this user's list, or "".
+    """
 
     database: str
     project: str
     created: bool
     new_project: bool
     lost: str = ""
+    unlisted: str = ""
 
 
 def initialise(
@@ -148,8 +152,8 @@ def _initialise(
     happened = (STARTED_AFRESH, lost) if lost else (INITIALISED, "") if created else None
     with closing(open_store(location, identifier, key, timeout=timeout)) as store:
         kept = _write(store, happened, owner_key, agent)
-    _record(repository, location, identifier, key, kept)
-    return Outcome(location, key, created, new_project, lost)
+    unlisted = _record(repository, location, identifier, key, kept)
+    return Outcome(location, key, created, new_project, lost, unlisted)
 
 
 def _table_exists(known: Sequence[Repository]) -> RefusedError:
@@ -324,7 +328,7 @@ def _shared_repository(repository: Repository) -> str | None:
 
 def _record(
     repository: Repository, location: str, identifier: str, key: str, owner_key: str | None
-) -> None:
+) -> str:
     common = os.path.realpath(os.fsdecode(repository.common_dir))
     real = place(location)
     inside = real.startswith(common + os.sep)
@@ -337,7 +341,7 @@ def _record(
     for name, value in wanted.items():
         if repository.settings.get(f"agentlock.{name.lower()}".encode()) != os.fsencode(value):
             record(repository.root, name, value)
-    registry.add(repository.common_dir)
+    return registry.add(repository.common_dir)
 
 
 def _write(

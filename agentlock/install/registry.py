@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from agentlock.environment import XDG_DATA_HOME
 from agentlock.errors import UndecidedError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _LOCK_SECONDS = 10
 
 
 def path() -> str:
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    data = os.environ.get(XDG_DATA_HOME) or os.path.expanduser("~/.local/share")
     return os.path.join(data, "agentlock", "repositories")
 
 
@@ -37,8 +38,16 @@ def repositories() -> list[bytes]:
         raise UndecidedError(f"{path()} cannot be read: {error}") from error
 
 
-def add(common_dir: bytes) -> None:
-    _change(lambda known: known if common_dir in known else [*known, common_dir])
+def add(common_dir: bytes) -> str:
+    """Put a repository on the list; why it is not on it, or "".
+
+    A sandbox may have no home that can be written. The list serves nothing but an uninstall.
+    """
+    try:
+        _change(lambda known: known if common_dir in known else [*known, common_dir])
+    except UndecidedError as error:
+        return f"{error.message}; `agentlock hooks uninstall --everywhere` leaves this one out"
+    return ""
 
 
 def remove(common_dir: bytes) -> None:
@@ -52,6 +61,8 @@ def _change(edit: Callable[[list[bytes]], list[bytes]]) -> None:
     from filelock import FileLock
 
     target = path()
+    if not os.path.isabs(target):  # neither HOME nor the system's list of users has a home
+        raise UndecidedError("no home folder is known for the list of repositories")
     try:
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
         with FileLock(target + ".lock", timeout=_LOCK_SECONDS):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SLICE = 0.25  # seconds that SQLite may wait at a time, because Python hears no ^C meanwhile
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1  # seconds between two such waits, like SQLite's own
 _SMALLEST_PAGE = 512
+_FROZEN = "ro&immutable=1"
 _CHECKPOINT_EVERY = 256  # turns, which fill about the 1,000 pages after which SQLite would do it
 _CHECKPOINT_REST = 16  # turns later
 _CHECKPOINT_PAGES = 8000  # in COMMIT after all, if turns are large or nobody takes one
@@ -57,6 +58,7 @@ class SQLiteStore(Store):
         self._timeout = timeout
         self._patience = timeout / 1_000_000  # seconds that may still be spent waiting
         self._turn: Turn | None = None
+        self._frozen: tuple[int, ...] | None = None
         self._connection = self._connect(read_only=read_only)
         try:
             self._verify(database_id)
@@ -68,9 +70,11 @@ class SQLiteStore(Store):
 
     def _connect(self, *, read_only: bool) -> Any:
         self._file = require_database_file(self.location)
+        mode = read_mode(self.location) if read_only else "rw"
+        self._frozen = _state(self.location) if mode == _FROZEN else None
         with _Translated(self):
             seconds = min(self._patience, _SLICE)
-            connection = connect(self.location, "ro" if read_only else "rw", seconds)
+            connection = connect(self.location, mode, seconds)
             connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
@@ -83,6 +87,11 @@ class SQLiteStore(Store):
 
     def close(self) -> None:
         self._connection.close()
+        if self._frozen is not None and self._frozen != _state(self.location):
+            raise DatabaseUnreachableError(
+                f"{self.location} was changed while it was read, and its folder is read-only here",
+                fix="try again",
+            )
 
     # Transactions
 
@@ -246,12 +255,42 @@ def explained(
             f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
             fix="try again",
         )
+    folder = os.path.dirname(path)
+    if ("unable to open" in said or "readonly" in said) and not os.access(folder, os.W_OK):
+        return DatabaseError(
+            f"{path} cannot be written, because its folder is read-only here ({said}); reading "
+            "works: check, list, status",
+            fix=f"let this user or sandbox write to {folder}, or move the table where it may: "
+            "agentlock db copy --help",
+        )
     if "unable to open" in said or "readonly" in said or "authorization" in said:
         return DatabaseError(f"{path} cannot be opened: {said}", fix=CHECK_PERMISSIONS)
     if "full" in said:
         return DatabaseError(f"{path}: {said}", fix="free space on that disk")
     hint = LOOK_AT_THE_DISK if "I/O error" in said else remedy
     return DatabaseError(f"{path} cannot be read or written: {said}", fix=hint)
+
+
+def read_mode(path: str) -> str:
+    """How to open a database only to read it.
+
+    SQLite makes a file next to its log even to read, and cannot do so where the folder is
+    read-only, as in an agent's sandbox. While there is no log, the file holds everything, and is
+    read as it is.
+    """
+    if os.access(os.path.dirname(path), os.W_OK) or _state(path)[0]:
+        return "ro"
+    return _FROZEN
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """The size of SQLite's log, and what changes when the file does."""
+    file = os.stat(path)
+    try:
+        log = os.stat(path + "-wal").st_size
+    except OSError:
+        log = 0
+    return log, file.st_size, file.st_mtime_ns, file.st_ino
 
 
 def _is_busy(error: Exception) -> bool:
@@ -262,7 +301,7 @@ def _is_busy(error: Exception) -> bool:
 def connect(path: str, mode: str, seconds: float) -> Any:
     """A connection to an existing file, which waits at most ``seconds`` for a lock.
 
-    ``mode`` is "ro" or "rw".
+    ``mode`` is "rw", or what ``read_mode`` says.
     """
     return driver.connect(uri(path, mode), timeout=seconds, isolation_level=None, uri=True)
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agentlock.store.base import READ_IDENTITY
-from agentlock.store.sqlite import connect, explained, require_application
+from agentlock.store.sqlite import connect, explained, read_mode, require_application
 from agentlock.store.sqlite.driver import driver
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def opened(
 ) -> Iterator[sqlite3.Connection]:
     """A connection to an existing file, without a transaction; an error becomes a DatabaseError."""
     try:
-        with contextlib.closing(connect(path, mode, timeout / 1_000_000)) as connection:
+        how = read_mode(path) if mode == "ro" else mode
+        with contextlib.closing(connect(path, how, timeout / 1_000_000)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
             yield connection
     except driver.Error as error:
