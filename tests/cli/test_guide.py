@@ -6,11 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from support import AGENTLOCK, run
 from support.terminal import in_a_terminal
 
 from agentlock.cli.guide import GUIDE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support import Repo
@@ -102,6 +104,78 @@ def test_a_guide_that_cannot_be_written_is_an_error_and_leaves_no_file(
     done = repo.agentlock("guide", "--write", str(tmp_path))
     assert done.code == 2
     assert sorted(os.listdir(tmp_path)) == ["home", "repo"]
+
+
+def _out_of_it(repo: Repo, outside: Path) -> str:
+    (repo.path / "AGENTS.md").symlink_to(outside)
+    return "AGENTS.md"
+
+
+def _in_two_steps(repo: Repo, outside: Path) -> str:
+    (repo.path / "rules.md").symlink_to(os.path.relpath(outside, repo.path))
+    (repo.path / "AGENTS.md").symlink_to("rules.md")
+    return "AGENTS.md"
+
+
+def _by_a_folder(repo: Repo, outside: Path) -> str:
+    (repo.path / ".github").symlink_to(outside.parent)
+    return f".github/{outside.name}"
+
+
+def _into_gits_folder(repo: Repo, _outside: Path) -> str:
+    (repo.path / "AGENTS.md").symlink_to(".git/hooks/post-checkout")
+    return "AGENTS.md"
+
+
+@pytest.mark.parametrize("link", [_out_of_it, _in_two_steps, _by_a_folder, _into_gits_folder])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("from_within", [True, False])
+def test_the_guide_follows_no_link_out_of_the_worktree(
+    repo: Repo,
+    tmp_path: Path,
+    link: Callable[[Repo, Path], str],
+    there: bool,
+    from_within: bool,
+) -> None:
+    outside = tmp_path / "outside" / ".bashrc"
+    outside.parent.mkdir()
+    if there:
+        outside.write_text("export A=1\n")
+    name = link(repo, outside)
+    before = sorted(tmp_path.rglob("*"))
+    file, cwd = (name, repo.path) if from_within else (str(repo.path / name), tmp_path)
+    done = repo.agentlock("guide", "--write", file, cwd=cwd)
+    assert done.code == 2
+    assert "is a link that leads out of its worktree" in done.err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not there or outside.read_text() == "export A=1\n"
+
+
+def test_the_guide_follows_a_link_within_the_worktree_from_everywhere(
+    repo: Repo, tmp_path: Path
+) -> None:
+    (repo.path / "docs").mkdir()
+    (repo.path / "CLAUDE.md").symlink_to("docs/rules.md")
+    (tmp_path / "link").symlink_to(repo.path)
+    for cwd, file in ((repo.path, "CLAUDE.md"), (tmp_path, "link/CLAUDE.md")):
+        assert repo.agentlock("guide", "--write", file, cwd=cwd).code == 0
+    assert (repo.path / "docs" / "rules.md").read_bytes() == BLOCK
+
+
+def test_the_guide_waits_for_no_pipe(repo: Repo) -> None:
+    os.mkfifo(repo.path / "AGENTS.md")
+    done = repo.agentlock("guide", "--write", "AGENTS.md")
+    assert done.code == 2
+    assert "is not a regular file" in done.err
+
+
+def test_a_guide_that_does_not_fit_leaves_no_draft(repo: Repo) -> None:
+    before = sorted(os.listdir(repo.path))
+    script = f"ulimit -f 1; exec {' '.join(AGENTLOCK)} guide --write AGENTS.md"
+    done = run("sh", "-c", script, cwd=repo.path)
+    assert done.code == 2, done
+    assert "AGENTS.md cannot be written" in done.err
+    assert sorted(os.listdir(repo.path)) == before
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
