@@ -48,6 +48,19 @@ def format_duration(duration: int) -> str:
     return f"{seconds}s"
 
 
+def format_left(duration: int) -> str:
+    """Time left, to the minute and in at most two units: ``1d3h``, ``1h59m``, ``42m``, ``90s``."""
+    seconds = -(-max(duration, 0) // MICROSECONDS)
+    if seconds < 120:
+        return f"{seconds}s"
+    for large, small in (("d", "h"), ("h", "m")):
+        count, rest = divmod(seconds, _UNITS[large])
+        if count:
+            more = rest // _UNITS[small]
+            return f"{count}{large}{more}{small}" if more else f"{count}{large}"
+    return f"{seconds // 60}m"
+
+
 def format_remaining(duration: int) -> str:
     """Time left, in the largest unit that keeps two figures: ``42m``, ``3h``, ``90s``."""
     seconds = -(-duration // MICROSECONDS)

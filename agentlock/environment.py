@@ -37,6 +37,8 @@ XDG_CACHE_HOME = "XDG_CACHE_HOME"
 XDG_DATA_HOME = "XDG_DATA_HOME"
 UV_CACHE_DIR = "UV_CACHE_DIR"
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+NO_COLOR = "NO_COLOR"
+TERM = "TERM"
 
 # A variable that every job of a CI system has.
 CI_SYSTEMS = (
@@ -89,6 +91,8 @@ OTHERS = {
     "staged while it runs hooks.",
     f"{UV_CACHE_DIR}, {', '.join(TEMPORARY)}": "Folders that are cleaned up: `init` and `doctor` "
     "warn if the hooks would run what lies there.",
+    f"{NO_COLOR}, {TERM}": "If the first is set, or the second is `dumb`, nothing is printed in "
+    "colour.",
     f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
 }

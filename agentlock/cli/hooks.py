@@ -43,7 +43,7 @@ def hooks() -> None:
 @click.option(
     "--strict/--no-strict", default=None, help="Install reference-transaction too, or remove it."
 )
-@click.option("--if-led-away", is_flag=True, hidden=True)
+@click.option("--if-led-away", is_flag=True, hidden=True, help="Only if git was led away.")
 @owner_options
 @json_option
 def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool) -> None:

@@ -65,7 +65,7 @@ def show(commits: Sequence[str], as_json: bool, timeout: str | None) -> int:
 @agent_option
 @timeout_option
 def take_back(commits: Sequence[str], reason: str, agent: str | None, timeout: str | None) -> None:
-    """Take back that commits were allowed: the next push judges them again.
+    """Take back that commits were allowed; the next push judges them.
 
     It also holds for what was made of them by rebase or cherry-pick.
 

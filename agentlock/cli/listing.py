@@ -13,6 +13,7 @@ from agentlock.cli.output import (
     reservation_json,
     reservation_row,
     rfc3339,
+    say,
     table,
     text_of,
 )
@@ -23,11 +24,13 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
+from agentlock.duration import parse_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.guard.report import seen_text
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
+from agentlock.text import count
 
 
 @click.command("list")
@@ -37,6 +40,10 @@ from agentlock.reservations.search import listed
     "--path", metavar="PATH", help="Only reservations that cover a path (or meet a folder)."
 )
 @click.option("--all", "ended", is_flag=True, help="Ended reservations too.")
+@click.option(
+    "--expiring", metavar="DURATION", help="Only leases that end within this time, the next first."
+)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N, the newest.")
 @json_option
 @timeout_option
 def list_reservations(
@@ -44,6 +51,8 @@ def list_reservations(
     mine: bool,
     path: str | None,
     ended: bool,
+    expiring: str | None,
+    limit: int | None,
     as_json: bool,
     timeout: str | None,
 ) -> None:
@@ -53,14 +62,23 @@ def list_reservations(
     Example:
       agentlock list --path src/auth/login.py
       agentlock list --mine --json
+      agentlock list --expiring 5m
     """
     if mine and agent is not None:
         raise UsageError("--mine and --agent exclude each other", fix="give only one of them")
     workspace = Workspace(timeout=timeout)
     wanted = workspace.agent if mine else named_agent(agent)
+    if ended and expiring is not None:
+        raise UsageError("--all and --expiring exclude each other", fix="give only one of them")
+    within = None if expiring is None else parse_duration(expiring)
     at = workspace.path_named(path)
     with workspace.store(read_only=True) as store:
-        found, now = listed(store, workspace.folding, agent=wanted, path=at, history=ended)
+        found, now = listed(
+            store, workspace.folding, agent=wanted, path=at, history=ended, within=within
+        )
+        more = 0 if limit is None else len(found) - limit
+        if limit is not None:
+            found = found[-limit:] if within is None else found[:limit]
         forced = forced_ends(store) if ended else {}
         holders = store.agents.named(held.agent for held in found)
     if as_json:
@@ -73,12 +91,16 @@ def list_reservations(
         return
     rows = [
         (
-            *reservation_row(held, now, forced.get(held.id)),
+            *reservation_row(
+                held, now, forced.get(held.id), mine=held.agent == workspace.identity.name
+            ),
             seen_text(holders[held.agent], now),
         )
         for held in found
     ]
     table((*RESERVATION_HEADERS, "holder"), rows)
+    if more > 0:
+        say(f"agentlock: {count(more, 'more reservation')}: agentlock list without --limit")
 
 
 @click.command()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import event_json, event_line, print_json, put
+from agentlock.cli.output import event_cells, event_json, print_json, shown
 from agentlock.cli.workspace import (
     Workspace,
     json_option,
@@ -16,14 +18,35 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
-from agentlock.reservations.history import events
+from agentlock.environment import NO_COLOR, TERM
+from agentlock.event_kinds import KINDS, REFUSED, RELEASED
+from agentlock.reservations.history import Page, events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.model import Event
 
 _PAUSE = 0.5
+_NEWEST = 20
+_WIDTHS = (19, 11, 10, 4, 16)  # of a column at least; the last one needs no width
+_WIDEST = 40
+_COLOURS: dict[str, str] = {
+    **{kind: "yellow" for kind in KINDS if kind.intervenes},
+    REFUSED: "red",
+    RELEASED: "cyan",
+}
 
 
 @click.command()
-@click.option("--follow", is_flag=True, help="Keep printing new events until interrupted.")
+@click.option("--follow", is_flag=True, help="Print new events as they come, until interrupted.")
 @click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="The last N events (default 20; all of them with --since or --json).",
+)
 @click.option("--agent", metavar="NAME", help="Only events of one agent.")
 @click.option("--path", metavar="PATH", help="Only events about a path or folder.")
 @json_option
@@ -31,12 +54,16 @@ _PAUSE = 0.5
 def log(
     follow: bool,
     since: str | None,
+    limit: int | None,
     agent: str | None,
     path: str | None,
     as_json: bool,
     timeout: str | None,
 ) -> None:
     """Print the log: what was reserved, released, refused or changed.
+
+    It prints the last 20 events. With --follow it begins with what happens from now on, or with
+    --since and --limit earlier.
 
     \b
     Example:
@@ -46,20 +73,41 @@ def log(
     workspace = Workspace(timeout=timeout)
     at = workspace.path_named(path)
     agent = named_agent(agent)
-    after = 0
-    while True:
-        with workspace.store(read_only=True) as store:
-            start = None if since is None else moment_of(since, store.now())
-            page = events(store, workspace.folding, after=after, since=start, agent=agent, path=at)
-        after = page.last
-        if as_json and not follow:
-            print_json([event_json(event) for event in page.events])
-        for event in page.events:
-            if as_json and follow:
-                print(json.dumps(event_json(event)))
-            elif not as_json:
-                put(event_line(event))
-        if not follow:
-            return
+    if limit is None and since is None and not as_json and not follow:
+        limit = _NEWEST
+    with workspace.store(read_only=True) as store:
+        start = None if since is None else moment_of(since, store.now())
+        if follow and since is None and limit is None:
+            page = Page((), store.last_event())
+        else:
+            page = events(store, workspace.folding, since=start, limit=limit, agent=agent, path=at)
+    if as_json and not follow:
+        print_json([event_json(event) for event in page.events])
+        return
+    _put(page.events, as_json=as_json)
+    while follow:
         sys.stdout.flush()
         time.sleep(_PAUSE)
+        with workspace.store(read_only=True) as store:
+            page = events(store, workspace.folding, after=page.last, agent=agent, path=at)
+        _put(page.events, as_json=as_json)
+
+
+def _put(found: Sequence[Event], *, as_json: bool) -> None:
+    """Print a line for each event: as JSON, or in columns."""
+    if as_json:
+        for event in found:
+            print(json.dumps(event_json(event)))
+        return
+    rows = [[shown(cell) for cell in event_cells(event)] for event in found]
+    widths = [
+        min(max([least, *(len(row[column]) for row in rows)]), _WIDEST)
+        for column, least in enumerate(_WIDTHS)
+    ]
+    plain = os.environ.get(NO_COLOR) or os.environ.get(TERM) == "dumb"
+    coloured = sys.stdout.isatty() and not plain
+    for event, row in zip(found, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        if coloured:
+            cells[1] = click.style(cells[1], fg=_COLOURS.get(event.kind, "green"))
+        print("  ".join([*cells, row[-1]]).rstrip())

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agentlock.duration import format_remaining
+from agentlock.duration import format_left, format_remaining
 from agentlock.guard.report import error_text, tell
-from agentlock.model import MOST_CONFLICTS
+from agentlock.model import MICROSECONDS, MOST_CONFLICTS
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, plural, printable, quoted
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from agentlock.store.messages import Message
 
 _MOST_LOSSES = 10
+SOON = 10 * 60 * MICROSECONDS
+"""A lease that ends within this time is marked."""
 
 
 def rfc3339(microseconds: int | None) -> str | None:
@@ -38,6 +40,12 @@ def rfc3339(microseconds: int | None) -> str | None:
 def local_time(microseconds: int) -> str:
     """The same moment on the reader's own clock, to the second."""
     return _utc(microseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _local_clock(microseconds: int, now: int) -> str:
+    """The hour and minute on the reader's clock, with the day if it is not today."""
+    moment, today = _utc(microseconds).astimezone(), _utc(now).astimezone()
+    return moment.strftime("%H:%M" if moment.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
 def _utc(microseconds: int) -> datetime:
@@ -107,10 +115,15 @@ def message_json(message: Message) -> dict[str, Any]:
 
 def event_line(event: Event) -> str:
     """When, what, who, which reservation, and why."""
+    return "  ".join(cell for cell in event_cells(event) if cell)
+
+
+def event_cells(event: Event) -> tuple[str, ...]:
+    """The same, each in a column of its own."""
     what = "" if event.pattern is None else displayed(event.pattern)
     number = "" if event.reservation_id is None else f"#{event.reservation_id}"
-    parts = (local_time(event.created_ts), event.kind, event.agent or "-", number, what)
-    return "  ".join(part for part in (*parts, event.detail) if part)
+    when = local_time(event.created_ts)
+    return (when, event.kind, event.agent or "-", number, what, event.detail)
 
 
 def conflict_json(conflict: Conflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
@@ -197,13 +210,34 @@ def _loss_text(loss: Loss) -> str:
 
 def put(text: str) -> None:
     """Print a line of data on stdout, safe for a terminal and for any locale."""
-    print(_shown(text))
+    print(shown(text))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Printable text in letters that stdout's encoding has."""
     encoding = sys.stdout.encoding or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+_PATHS = ("pattern", "path", "worktree")  # columns whose words are never broken
+_NARROW = 24
+_SOON_MARK, _MINE_MARK = ", soon", " (you)"
+
+
+def _style(cell: str) -> str:
+    if cell.endswith(f"{_SOON_MARK})"):
+        return "yellow"
+    return "bold" if cell.endswith(_MINE_MARK) else ""
+
+
+def _broken(path: str, width: int) -> str:
+    """The path in lines of about this width, each of which ends with a slash but the last."""
+    lines = [""]
+    for name in path.split("/"):
+        if lines[-1] and len(lines[-1]) + len(name) > width:
+            lines.append("")
+        lines[-1] += f"{name}/"
+    return "\n".join(lines)[:-1]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -216,25 +250,32 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    console = Console()
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        shown.add_column(header, overflow="fold")
+        grid.add_column(header, overflow="fold", no_wrap=header in _PATHS)
     for row in rows:
-        shown.add_row(*(Text(_shown(cell)) for cell in row))
-    Console().print(shown)
+        cells = [shown(cell) for cell in row]
+        for column, header in enumerate(headers[: len(cells)]):
+            if header in _PATHS:
+                cells[column] = _broken(cells[column], max(console.width // 3, _NARROW))
+        grid.add_row(*(Text(cell, style=_style(cell)) for cell in cells))
+    console.print(grid)
 
 
 def put_cells(cells: Sequence[str]) -> None:
-    print("\t".join(_shown(cell) for cell in cells))
+    print("\t".join(shown(cell) for cell in cells))
 
 
 RESERVATION_HEADERS = ("id", "agent", "mode", "pattern", "lease", "reason")
 
 
-def reservation_row(held: Reservation, now: int, forced: Event | None = None) -> tuple[str, ...]:
+def reservation_row(
+    held: Reservation, now: int, forced: Event | None = None, *, mine: bool = False
+) -> tuple[str, ...]:
     return (
         str(held.id),
-        held.agent,
+        f"{held.agent}{_MINE_MARK}" if mine else held.agent,
         "exclusive" if held.exclusive else "shared",
         displayed(held.pattern),
         lease_text(held, now, forced),
@@ -250,4 +291,6 @@ def lease_text(held: Reservation, now: int, forced: Event | None = None) -> str:
         return f"expired {local_time(held.expires_ts)}"
     if held.released_ts is not None:
         return f"released {local_time(held.released_ts)}"
-    return f"for {format_remaining(held.expires_ts - now)} more"
+    left = held.expires_ts - now
+    soon = _SOON_MARK if left < SOON else ""
+    return f"until {_local_clock(held.expires_ts, now)} ({format_left(left)}{soon})"

@@ -57,13 +57,18 @@ def events(
     since: int | None = None,
     agent: str | None = None,
     path: Pattern | None = None,
+    limit: int | None = None,
 ) -> Page:
-    """The events after number ``after``; of one agent, and on one path or folder, if given."""
-    found = store.events.find(after=after, since=since, agent=agent)
+    """The events after number ``after``; of one agent, and on one path or folder, if given.
+
+    With ``limit`` the newest that many.
+    """
+    first = None if path is not None else limit
+    found = store.events.find(after=after, since=since, agent=agent, limit=first)
     last = max((event.id for event in found), default=after)
     if path is not None:
         found = [event for event in found if _concerns(event, path, folding)]
-    return Page(tuple(found), last)
+    return Page(tuple(found if limit is None else found[-limit:]), last)
 
 
 def _concerns(event: Event, path: Pattern, folding: Folding) -> bool:

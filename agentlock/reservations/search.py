@@ -159,15 +159,20 @@ def listed(
     agent: str | None = None,
     path: Pattern | None = None,
     history: bool = False,
+    within: int | None = None,
 ) -> tuple[list[Reservation], int]:
     """The live reservations and the time; with ``history``, also those that have ended.
 
     ``agent`` limits them to those of one agent, ``path`` to those that cover a path (or meet a
-    folder). DatabaseError if one of them cannot be read.
+    folder), ``within`` to those whose lease ends in less than that time, the next first.
+    DatabaseError if one of them cannot be read.
     """
     now = store.now()
     found = store.reservations.all(agent=agent, live_at=None if history else now)
     if path is not None:
         near = _worth_testing(found, path, folding)
         found = [held for held in near if overlap(path, compile_stored(held, folding)) is not None]
+    if within is not None:
+        found = [held for held in found if held.expires_ts < now + within]
+        found.sort(key=lambda held: held.expires_ts)
     return found, now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,10 @@ def test_list_prints_a_line_for_each_reservation_with_tabs_between_the_cells(tab
     assert listed.err == ""
     first, second = listed.out.splitlines()
     seen = r"last seen \d+s ago in .*"
-    assert re.fullmatch(rf"1\tBlueLake\texclusive\tsrc/\*\*\tfor 4\dm more\tbd-42\t{seen}", first)
-    assert re.fullmatch(rf"2\tBlueLake\tshared\tREADME\.md\tfor \d+[hm] more\t\t{seen}", second)
+    assert re.fullmatch(
+        rf"1\tBlueLake\texclusive\tsrc/\*\*\tuntil \d\d:\d\d \(4\dm\)\tbd-42\t{seen}", first
+    )
+    assert re.fullmatch(rf"2\tBlueLake\tshared\tREADME\.md\tuntil .*\(\d+[hm]\)\t\t{seen}", second)
     assert "released" in table.agentlock("list", "--all").out.splitlines()[2]
 
 
@@ -109,11 +112,89 @@ def test_following_the_log_prints_new_events(repo: Repo) -> None:
         (*AGENTLOCK, "log", "--follow"), cwd=repo.path, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert "initialised" in process.stdout.readline()
-        assert "first.py" in process.stdout.readline()
-        repo.reserve(OTHER, "second.py")
+        while select.select([process.stdout], [], [], 1.0)[0] == []:
+            repo.reserve(OTHER, "second.py")
         assert "second.py" in process.stdout.readline()
         process.terminate()
+
+
+def test_following_since_a_time_begins_there(repo: Repo) -> None:
+    repo.reserve(HOLDER, "first.py")
+    with subprocess.Popen(
+        (*AGENTLOCK, "log", "--follow", "--since", "1h"),
+        cwd=repo.path,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "initialised" in process.stdout.readline()
+        assert "first.py" in process.stdout.readline()
+        process.terminate()
+
+
+def test_the_log_is_the_last_twenty_events_in_columns(repo: Repo) -> None:
+    repo.reserve(HOLDER, *(f"{number}.py" for number in range(30)))
+    lines = repo.agentlock("log").out.splitlines()
+    assert len(lines) == 20
+    assert "  29.py" in lines[-1]
+    assert len({line.index(HOLDER) for line in lines}) == 1
+    assert len({line.index(".py") for line in lines}) == 1
+    assert len(repo.agentlock("log", "--since", "1h").out.splitlines()) == 31
+    assert len(repo.agentlock("log", "--limit", "25").out.splitlines()) == 25
+    assert len(repo.agentlock("log", "--limit", "2", "--path", "3.py").out.splitlines()) == 1
+    assert len(repo.agentlock("log", "--json").json) == 31
+    assert len(repo.agentlock("log", "--json", "--limit", "3").json) == 3
+
+
+def test_the_log_has_colours_in_a_terminal(repo: Repo) -> None:
+    repo.reserve(HOLDER, "a.py")
+    assert repo.agentlock("reserve", "a.py", agent=OTHER).code == 1
+    _, shown = in_a_terminal(repo, "log")
+    assert "\x1b[31mrefused" in shown
+    assert "\x1b[32mgranted" in shown
+    assert "\x1b" not in repo.agentlock("log").out
+    _, plain = in_a_terminal(repo, "log", env={"NO_COLOR": "1"})
+    assert "\x1b[3" not in plain
+
+
+def test_list_marks_what_is_mine_and_what_ends_soon(repo: Repo) -> None:
+    repo.reserve(HOLDER, "long.py", "--ttl", "119m")
+    repo.reserve(OTHER, "short.py", "--ttl", "5m")
+    first, second = repo.agentlock("list", agent=HOLDER).out.splitlines()
+    assert f"\t{HOLDER} (you)\t" in first
+    assert re.search(r"\tuntil [-: \d]*\d\d:\d\d \(1h5\dm\)\t", first)
+    assert f"\t{OTHER}\t" in second
+    assert re.search(r"\tuntil [-: \d]*\d\d:\d\d \([45]m, soon\)\t", second)
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (("--limit", "2"), [2, 3]),
+        (("--expiring", "10m"), [3, 2]),
+        (("--expiring", "10m", "--limit", "1"), [3]),
+        (("--expiring", "4m"), [3]),
+        (("--limit", "9"), [1, 2, 3]),
+    ],
+)
+def test_list_can_be_cut_to_the_newest_or_to_what_ends_next(
+    repo: Repo, options: tuple[str, ...], numbers: list[int]
+) -> None:
+    for name, ttl in (("a.py", "2h"), ("b.py", "5m"), ("c.py", "2m")):
+        repo.reserve(HOLDER, name, "--ttl", ttl)
+    listed = repo.agentlock("list", *options)
+    assert [int(line.partition("\t")[0]) for line in listed.out.splitlines()] == numbers
+    assert ("more reservation" in listed.err) == (options == ("--limit", "2") or len(options) == 4)
+    assert [one["id"] for one in repo.agentlock("list", "--json", *options).json] == numbers
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_pattern_is_broken_only_after_a_slash(repo: Repo, width: int) -> None:
+    names = [f"{letter * 9}-{letter * 5}" for letter in "abcdef"]
+    repo.reserve(HOLDER, "/".join(names) + "/*.py", "--reason", "some words for the reason")
+    _, shown = in_a_terminal(repo, "list", width=width)
+    for name in names:
+        assert f"{name}/" in without_colours(shown)
 
 
 def test_status_shows_the_agent_the_guard_the_reservations_and_what_blocks(repo: Repo) -> None:
@@ -266,7 +347,7 @@ def columns_of(lines: list[str]) -> list[str]:
 
 def without_lease(text: str) -> str:
     """The text without spaces, and without the time left, which may change between two calls."""
-    return re.sub(r"for\d+[hm]more|\d+sago", "", text.replace(" ", ""))
+    return re.sub(r"until[-:\d]+\(\d+[hm]\)|\d+sago", "", text.replace(" ", ""))
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

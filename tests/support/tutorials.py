@@ -23,6 +23,7 @@ PROMPT = re.compile(r"^(?:(\w+) )?\$ (.*)$")
 # What differs from run to run, and what stands for it in a comparison.
 VARIABLE = (
     (r"for \d+\w* more", "for 1h more"),
+    (r"until (\d{4}-\d\d-\d\d )?\d\d:\d\d \(\w+(, soon)?\)", "until 03:21 (1h)"),
     (r"\d+[sm] ago", "2s ago"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-01-31 12:00:00"),
     (r"\b[0-9a-f]{12,40}\b", "0123456789ab"),
