@@ -20,6 +20,7 @@ from agentlock.cli.output import (
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
+    completed,
     json_option,
     named_agent,
     timeout_option,
@@ -34,7 +35,12 @@ from agentlock.text import count
 
 
 @click.command("list")
-@click.option("--agent", metavar="NAME", help="Only the reservations of one agent.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=completed("agents"),
+    help="Only the reservations of one agent.",
+)
 @click.option("--mine", is_flag=True, help="Only your own.")
 @click.option(
     "--path", metavar="PATH", help="Only reservations that cover a path (or meet a folder)."

@@ -13,6 +13,7 @@ import click
 from agentlock.cli.output import event_cells, event_json, print_json, shown
 from agentlock.cli.workspace import (
     Workspace,
+    completed,
     json_option,
     moment_of,
     named_agent,
@@ -47,7 +48,12 @@ _COLOURS: dict[str, str] = {
     type=click.IntRange(min=1),
     help="The last N events (default 20; all of them with --since or --json).",
 )
-@click.option("--agent", metavar="NAME", help="Only events of one agent.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=completed("agents"),
+    help="Only events of one agent.",
+)
 @click.option("--path", metavar="PATH", help="Only events about a path or folder.")
 @json_option
 @timeout_option

@@ -191,6 +191,11 @@ def _usage(error: click.ClickException) -> UsageError:
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
         click.echo(context.get_help(), err=True)
         return UsageError("no command is given", see=hint)
+    if context is not None and isinstance(context.command, click.Group):
+        from agentlock.cli.suggesting import meant
+
+        if found := meant(error.format_message(), context):
+            return UsageError(f"No such command '{found.typed}'", fix=found.command)
     return UsageError(error.format_message(), see=hint)
 
 

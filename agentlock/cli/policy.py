@@ -9,7 +9,7 @@ import click
 
 from agentlock.cli.output import print_json, put_cells
 from agentlock.cli.owner import Owner, owner_options, reason_for
-from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.cli.workspace import Workspace, agent_option, completed, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.model import SETTINGS
 from agentlock.rules.policy import as_json as policy_json
@@ -74,7 +74,13 @@ Example:
 
 
 @policy.command("set", help=_SET_HELP)
-@click.argument("settings", nargs=-1, required=True, metavar="NAME VALUE...")
+@click.argument(
+    "settings",
+    nargs=-1,
+    required=True,
+    metavar="NAME VALUE...",
+    shell_complete=completed("settings"),
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why (required): every agent sees it.")
 @owner_options
 @agent_option

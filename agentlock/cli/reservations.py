@@ -24,6 +24,7 @@ from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
     agent_option,
+    completed,
     json_option,
     reading_options,
     timeout_option,
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 12  # patterns in a command that is offered
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
+OWN_PATTERNS = click.argument(
+    "patterns", nargs=-1, metavar="PATTERN...", shell_complete=completed("own_patterns")
+)
 IDS = click.option(
     "--id",
     "ids",
@@ -132,7 +136,7 @@ def reserve(
 
 
 @click.command()
-@PATTERNS
+@OWN_PATTERNS
 @IDS
 @click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
 @TTL
@@ -178,7 +182,7 @@ def renew(
 
 
 @click.command()
-@PATTERNS
+@OWN_PATTERNS
 @IDS
 @click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
 @click.option("--force", is_flag=True, help="End another agent's reservation; that agent is told.")

@@ -42,6 +42,8 @@ from agentlock.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from click.shell_completion import CompletionItem
+
     from agentlock.patterns.matching import Folding, Pattern
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
@@ -60,6 +62,13 @@ class _Identifier(click.types.IntParamType):
         if not 0 < number < 2**63:
             self.fail(f"{value!r} is not the number of a reservation", param, ctx)
         return number
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from agentlock.cli import completing  # only a shell that completes needs it
+
+        return completing.ids(ctx, param, incomplete)
 
 
 IDENTIFIER = _Identifier()
@@ -244,9 +253,26 @@ def named_agent(name: str | None) -> str | None:
     return name
 
 
+def completed(what: str) -> Callable[..., list[CompletionItem]]:
+    """The function of ``cli.completing`` with this name, which is loaded when a shell completes."""
+
+    def found(
+        context: click.Context, parameter: click.Parameter, typed: str
+    ) -> list[CompletionItem]:
+        from agentlock.cli import completing
+
+        items: list[CompletionItem] = getattr(completing, what)(context, parameter, typed)
+        return items
+
+    return found
+
+
 def agent_option(function: Function) -> Function:
     return click.option(
-        "--agent", metavar="NAME", help="The agent that asks (default: AGENTLOCK_AGENT)."
+        "--agent",
+        metavar="NAME",
+        shell_complete=completed("agents"),
+        help="The agent that asks (default: AGENTLOCK_AGENT).",
     )(function)
 
 
