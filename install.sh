@@ -6,7 +6,7 @@ set -eu
 usage() {
 	cat <<'USAGE'
 usage: ./install.sh [--postgres] [--demo] [--repo DIR]...
-       ./install.sh --uninstall
+       ./install.sh --uninstall [--dry-run] [--yes]
 
 Installs agentlock for this user from this checkout: a private Python environment under
 ${XDG_DATA_HOME:-~/.local/share}/agentlock, and two links in ~/.local/bin.
@@ -15,6 +15,8 @@ ${XDG_DATA_HOME:-~/.local/share}/agentlock, and two links in ~/.local/bin.
   --demo         then shows two agents and one refused commit, in a scratch repository
   --repo DIR     then runs 'agentlock init' in DIR; may be given several times
   --uninstall    removes the hooks from every repository, then everything that was installed
+  --dry-run      only says what --uninstall would remove
+  --yes          does not ask before it removes anything
   --help         prints this
 
 For the Makefile:
@@ -327,12 +329,20 @@ uninstall() {
 		say "nothing to remove: agentlock is not installed here."
 		return 0
 	fi
+	if [ -n "$dry_run" ]; then
+		! runs || "$venv/bin/agentlock" hooks uninstall --everywhere --dry-run
+		say "would remove $venv and the links to it in $bin"
+		return 0
+	fi
 	if ! runs && grep -q '"' "$data/repositories" 2>/dev/null; then
 		say "the installed program is damaged; repairing it first, because it is needed to remove the hooks"
 		build
 	fi
 	if runs; then
-		"$venv/bin/agentlock" hooks uninstall --everywhere ||
+		code=0
+		"$venv/bin/agentlock" hooks uninstall --everywhere ${yes:+--yes} || code=$?
+		[ "$code" -ne 130 ] || die "nothing was removed."
+		[ "$code" -eq 0 ] ||
 			die "some hooks could not be removed, as shown above; the program stays, because without it these hooks would refuse every commit."
 	fi
 	for name in agentlock git-agentlock; do
@@ -365,7 +375,7 @@ unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
 # pip starts itself again to build the program, and that run does not see our options.
 export PIP_NO_CACHE_DIR=1
 
-action=install demo='' postgres='' options=''
+action=install demo='' postgres='' options='' dry_run='' yes=''
 given=$#
 while [ "$given" -gt 0 ]; do
 	option=$1
@@ -390,12 +400,16 @@ while [ "$given" -gt 0 ]; do
 		options=yes
 		;;
 	--uninstall) action=uninstall ;;
+	--dry-run) dry_run=yes ;;
+	--yes) yes=yes ;;
 	--print-python) action=print_python ;;
 	--print-pythons) action=print_pythons ;;
 	*) misuse "unknown option '$option'." ;;
 	esac
 done
 [ "$action" = install ] || [ -z "$options" ] || misuse "--demo, --postgres and --repo are for installing."
+
+[ "$action" = uninstall ] || [ -z "$dry_run$yes" ] || misuse "--dry-run and --yes are for --uninstall."
 
 case $action in
 print_python)

@@ -12,7 +12,7 @@ from agentlock.errors import UsageError
 from agentlock.text import shell_word
 
 DEFAULT_FILE = "AGENTS.md"
-_BEGIN = "<!-- agentlock:begin -->"
+MARKER = "<!-- agentlock:begin -->"
 _END = "<!-- agentlock:end -->"
 
 GUIDE = """\
@@ -56,9 +56,18 @@ def guide(file: str | None) -> None:
     write_guide(file)
 
 
+def has_guide(file: str) -> bool:
+    """Whether the guide stands in ``file``, in this version or another."""
+    try:
+        with open(file, "rb") as existing:
+            return MARKER.encode() in existing.read()
+    except OSError:
+        return False
+
+
 def write_guide(file: str) -> None:
     """Keep the guide between its markers in ``file``; all else there stays as it is."""
-    block = f"{_BEGIN}\n{GUIDE}{_END}\n"
+    block = f"{MARKER}\n{GUIDE}{_END}\n"
     target = _target(file)
     try:
         with open(target, encoding="utf-8", newline="") as existing:
@@ -140,13 +149,13 @@ def _replace(target: str, text: str) -> None:
 
 
 def _with_block(text: str, block: str, file: str) -> str:
-    if (text.count(_BEGIN), text.count(_END)) == (1, 1) and text.index(_BEGIN) < text.index(_END):
-        before, _, rest = text.partition(_BEGIN)
+    if (text.count(MARKER), text.count(_END)) == (1, 1) and text.index(MARKER) < text.index(_END):
+        before, _, rest = text.partition(MARKER)
         after = rest.partition(_END)[2]
         return before + block + after.removeprefix("\r").removeprefix("\n")
-    if _BEGIN in text or _END in text:
+    if MARKER in text or _END in text:
         raise UsageError(
-            f"{file} has agentlock markers that do not pair", fix=f"one {_BEGIN}, one {_END}"
+            f"{file} has agentlock markers that do not pair", fix=f"one {MARKER}, one {_END}"
         )
     if not text:
         return block

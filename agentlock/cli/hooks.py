@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.cli.guide import MARKER
 from agentlock.cli.init import warnings_of
 from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.owner import Owner, owner_options
@@ -17,13 +19,15 @@ from agentlock.guard import run as guard
 from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
 from agentlock.install import registry
-from agentlock.install.initialise import take_out
 from agentlock.install.passing import passing_installation
+from agentlock.install.removal import found_in, headline, kept_tables, plan, take_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
+    from agentlock.install.removal import Removal
 
 
 _UNINSTALL = "hooks uninstall"
@@ -74,9 +78,11 @@ def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool)
 @click.option(
     "--everywhere", is_flag=True, help="In every repository where agentlock was installed."
 )
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask, also at a terminal.")
 @owner_options
 @json_option
-def uninstall(everywhere: bool, owner: Owner, as_json: bool) -> int:
+def uninstall(everywhere: bool, dry_run: bool, yes: bool, owner: Owner, as_json: bool) -> int:
     """Remove the hooks and restore what was there before.
 
     With --everywhere, take out all that `init` did, in every repository on the list that
@@ -85,20 +91,35 @@ def uninstall(everywhere: bool, owner: Owner, as_json: bool) -> int:
     \b
     Example:
       agentlock hooks uninstall
+      agentlock hooks uninstall --everywhere --dry-run
     """
     if everywhere:
-        return _uninstall_everywhere(owner, as_json=as_json)
+        return _uninstall_everywhere(owner, dry_run=dry_run, yes=yes, as_json=as_json)
     repository = discover()
-    owner.require(repository, _UNINSTALL, timeout=timeout_of(None))
     common_dir = repository.common_dir
+    there = installation.present(common_dir)
+    if dry_run:
+        _put_removed("would remove", there, repository, as_json=as_json)
+        return EXIT_OK
+    owner.require(repository, _UNINSTALL, timeout=timeout_of(None))
+    if there and not as_json:
+        _confirm(f"the hooks from {os.fsdecode(common_dir)}", yes=yes)
     removed = installation.uninstall(common_dir)
-    for path in installation.left_behind(common_dir):
-        say(f"agentlock: {path} is kept: agentlock did not write it, and git does not run it")
-    if as_json:
-        print_json({"removed": removed})
-    else:
-        put(f"removed: {', '.join(removed)}" if removed else "there is no agentlock hook here")
+    _put_removed("removed", removed, repository, as_json=as_json)
     return EXIT_OK
+
+
+def _put_removed(
+    how: str, removed: Sequence[str], repository: Repository, *, as_json: bool
+) -> None:
+    if as_json:
+        print_json({"removed": list(removed)})
+        return
+    for path in installation.left_behind(repository.common_dir):
+        say(f"agentlock: {path} is kept: agentlock did not write it, and git does not run it")
+    put(f"{how}: {', '.join(removed)}" if removed else "there is no agentlock hook here")
+    if repository.database is not None:
+        say(f"agentlock: the table is kept, with its settings: {repository.database}")
 
 
 @hooks.command()
@@ -133,25 +154,47 @@ def hook(name: str, arguments: Sequence[str]) -> int:
     return guard.run(name, arguments, Asked((name, *arguments)))
 
 
-def _uninstall_everywhere(owner: Owner, *, as_json: bool) -> int:
+def _uninstall_everywhere(owner: Owner, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    found = [found_in(common_dir, MARKER) for common_dir in registry.repositories()]
+    if dry_run:
+        told = [_told(one, plan(one), as_json=as_json) for one in found]
+        if as_json:
+            print_json(told)
+        return EXIT_OK
+    if found and not as_json:
+        _confirm(headline(found), yes=yes)
     failed = False
-    told: list[dict[str, str | list[str]]] = []
-    for common_dir in registry.repositories():
-        name = os.fsdecode(common_dir)
+    told = []
+    for one in found:
         try:
-            if os.path.isdir(common_dir):
-                owner.require(at(common_dir), _UNINSTALL, timeout=timeout_of(None))
-            done = take_out(common_dir)
-            registry.remove(common_dir)
+            if one.is_there:
+                owner.require(at(one.common_dir), _UNINSTALL, timeout=timeout_of(None))
+            done = take_out(one)
+            registry.remove(one.common_dir)
         except (AgentlockError, OSError) as error:
             failed = True
             done = [f"failed: {error}"]
-        told.append({"repository": name, "done": done})
-        if not as_json:
-            put(f"{name}: {'; '.join(done)}")
+        told.append(_told(one, done, as_json=as_json))
     if as_json:
         print_json(told)
+        return EXIT_REFUSED if failed else EXIT_OK
+    for kept in kept_tables(found):
+        put(f"{kept}: this table is kept")
     return EXIT_REFUSED if failed else EXIT_OK
+
+
+def _told(one: Removal, done: list[str], *, as_json: bool) -> dict[str, str | list[str]]:
+    """What is told of a repository, after it is printed if people read it."""
+    name = os.fsdecode(one.common_dir)
+    if not as_json:
+        put(f"{name}: {'; '.join(done)}")
+    return {"repository": name, "done": done}
+
+
+def _confirm(what: str, *, yes: bool) -> None:
+    """Ask a person at a terminal; scripts are not asked."""
+    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm(f"Remove {what}?", abort=True)
 
 
 def _print(found: Sequence[HookStatus], *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.guide import DEFAULT_FILE, write_guide
+from agentlock.cli.guide import DEFAULT_FILE, has_guide, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
@@ -133,7 +133,7 @@ def init(
     if line:
         say("agentlock: husky takes core.hooksPath back at each `npm install`")
         say(f'  fix: in package.json, under "scripts": {line}')
-    if there is None:
+    if there is None or not has_guide(DEFAULT_FILE):
         _offer_guide()
 
 

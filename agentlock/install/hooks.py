@@ -148,6 +148,11 @@ def uninstall(common_dir: bytes) -> list[str]:
     return [hook for hook in _OURS if hook in removed]
 
 
+def present(common_dir: bytes) -> list[str]:
+    """The hooks that have a script of ours somewhere in the repository."""
+    return [hook for hook in _OURS if any(shims.MARK in head for head in _heads(common_dir, hook))]
+
+
 def status(repository: Repository) -> list[HookStatus]:
     """For each hook, what git would run in this worktree, and what it no longer runs."""
     root, common_dir = repository.root, repository.common_dir

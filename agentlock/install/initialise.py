@@ -16,11 +16,10 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.event_kinds import INITIALISED, MOVED, OWNER_KEY, STARTED_AFRESH
-from agentlock.git.config import forget, record
-from agentlock.git.process import git
+from agentlock.git.config import record
 from agentlock.git.repository import discover
-from agentlock.install import hooks, registry
-from agentlock.install.lock import exclusively, remove_files
+from agentlock.install import registry
+from agentlock.install.lock import exclusively
 from agentlock.install.project import default_project, normalised_url
 from agentlock.install.siblings import siblings
 from agentlock.model import Value
@@ -216,39 +215,6 @@ def _project_of_server(repository: Repository, location: str, identifier: str, t
             fix="name the one that is pushed here: --project KEY",
         )
     return by_path
-
-
-def take_out(common_dir: bytes) -> list[str]:
-    """Undo `init` in a repository: hooks, settings, and the database if it is inside.
-
-    Return sentences that say what was done. A database elsewhere stays: others may share it.
-    """
-    if not os.path.isdir(common_dir):
-        return ["it is no longer there"]
-    done = []
-    removed = hooks.uninstall(common_dir)
-    done.append(
-        f"hooks removed: {', '.join(removed)}" if removed else "there was no agentlock hook"
-    )
-    recorded = git("config", "--local", "--get", "agentlock.database", cwd=common_dir)
-    inside = os.path.join(common_dir, os.path.dirname(DEFAULT_DATABASE.encode()))
-    forget(common_dir)
-    remove_files(common_dir)
-    if os.path.isdir(inside):
-        _remove_folder(inside)
-        done.append("its reservation table removed")
-    elif recorded.code == 0:
-        kept = os.fsdecode(recorded.stdout.strip())
-        done.append(f"its reservation table is kept, because others may share it: {kept}")
-    return done
-
-
-def _remove_folder(folder: bytes) -> None:
-    for name in os.listdir(folder):
-        if name.startswith(os.path.basename(DEFAULT_DATABASE).encode()):
-            os.unlink(os.path.join(folder, name))
-    if not os.listdir(folder):
-        os.rmdir(folder)
 
 
 def _location(repository: Repository, database: str | None) -> str:

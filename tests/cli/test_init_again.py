@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_init_again_says_in_two_lines_that_nothing_changed(repo: Repo) -> None:
+    assert repo.agentlock("guide", "--write", "AGENTS.md").code == 0
     told = repo.agentlock("init")
     project = repo.must("config", "agentlock.project")
     assert (told.code, told.err) == (0, "")

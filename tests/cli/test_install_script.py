@@ -180,6 +180,23 @@ def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
     assert snapshot(machine.home) == before
 
 
+def test_a_dry_run_of_the_uninstallation_changes_nothing(machine: Machine) -> None:
+    programs = machine.data / "venv/bin"
+    programs.mkdir(parents=True)
+    machine.bin.mkdir(parents=True)
+    for name in ("python", "agentlock"):
+        (programs / name).write_text('#!/bin/sh\necho "$0 $*"\n')
+        (programs / name).chmod(0o755)
+    (machine.bin / "agentlock").symlink_to(programs / "agentlock")
+    before = snapshot(machine.home)
+    done = machine.install("--uninstall", "--dry-run")
+    assert done.code == 0, done
+    assert "agentlock hooks uninstall --everywhere --dry-run" in done.stdout
+    assert f"would remove {machine.data}/venv and the links to it" in done.stdout
+    assert snapshot(machine.home) == before
+    assert "--dry-run and --yes are for --uninstall" in machine.install("--dry-run").stderr
+
+
 def test_uninstalling_removes_what_is_left_when_half_of_it_is_gone(machine: Machine) -> None:
     machine.bin.mkdir(parents=True)
     (machine.bin / "git-agentlock").symlink_to(machine.data / "venv/bin/git-agentlock")
