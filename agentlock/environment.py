@@ -59,8 +59,6 @@ def is_ci(variables: Mapping[str, str]) -> bool:
     return any(variables.get(name, "").lower() not in ("", "0", "false") for name in CI_SYSTEMS)
 
 
-NAME_YOURSELF = f"export {AGENT}=YourName"
-
 OURS = {
     AGENT: "The name of the agent that asks; `--agent` overrides it.",
     AGENT_NAME: "The same, if neither AGENTLOCK_AGENT nor `git config agentlock.agent` is set; "

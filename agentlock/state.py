@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.agents.registry import in_removed_worktrees
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS
@@ -56,7 +57,8 @@ class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
     ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are those
-    that the agent has not been told yet, ``interventions`` are from the last day.
+    that the agent has not been told yet, ``interventions`` are from the last day. ``removed``
+    are anybody's live reservations from worktrees that are no longer there.
     """
 
     repository: Repository
@@ -68,6 +70,7 @@ class State(Value):
     interventions: tuple[Event, ...]
     now: int
     troubles: tuple[Trouble, ...] = ()
+    removed: tuple[Reservation, ...] = ()
 
 
 class Presence(Value):
@@ -98,6 +101,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         tuple(interventions(store, now)),
         now,
         tuple(troubles(repository)),
+        tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
     )
 
 

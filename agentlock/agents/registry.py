@@ -1,20 +1,57 @@
-"""When to record where an agent works: once a minute at most."""
+"""Which names are whose, what a name holds elsewhere, and when to record where an agent works."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from agentlock.errors import IdentityError
 from agentlock.model import MICROSECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.model import Reservation
     from agentlock.store.base import Store
 
 _PAUSE = 60 * MICROSECONDS
 
 
+def require_distinct(store: Store, name: str) -> None:
+    """IdentityError for a new name that differs from a known agent's only in case."""
+    other = store.agents.alike(name)
+    if other is not None and name not in store.agents.named([name]):
+        raise IdentityError(
+            f"{name!r} differs from {other!r}, an agent of this project, only in case",
+            fix="choose a name that nobody else has",
+        )
+
+
+def held_elsewhere(store: Store, name: str, worktree: str) -> list[Reservation]:
+    """The live reservations of this name that were made in another worktree."""
+    held = store.reservations.all(agent=name, live_at=store.now())
+    return [one for one in held if one.worktree not in ("", worktree)]
+
+
+def in_removed_worktrees(store: Store, live: Sequence[Reservation]) -> list[Reservation]:
+    """Those of the live reservations whose worktree, on this host, is no longer there."""
+    here = os.uname().nodename
+    known = store.agents.named(held.agent for held in live)
+    # A backslash may stand for a byte that is not UTF-8.
+    worktrees = {
+        held.worktree
+        for held in live
+        if known[held.agent].host == here and "\\" not in held.worktree
+    }
+    removed = {path for path in worktrees if path and not os.path.isdir(path)}
+    return [held for held in live if held.worktree in removed]
+
+
 def is_due(store: Store, name: str) -> bool:
     """Whether it is time to record where the agent works."""
     known = store.agents.named([name]).get(name)
-    if known is None or known.located_ts is None:
+    if known is None:
+        return store.agents.alike(name) is None  # `reserve` refuses such a name
+    if known.located_ts is None:
         return True
     return not 0 <= store.now() - known.located_ts < _PAUSE

@@ -21,15 +21,18 @@ GUIDE = """\
 Several agents work in this repository. Git refuses every commit, merge and push that touches
 files which another agent has reserved. So:
 
-1. **Have a name** that no other agent has: `export AGENTLOCK_AGENT=YourName`, in every shell that
-   runs git or agentlock. If each of your commands gets a new shell, put it before each command.
-   `agentlock whoami` shows it.
+1. **Have a name** that no other agent has; here it is `blue`. In a worktree of your own, set it
+   once, which also works if each of your commands gets a new shell:
+   `git config extensions.worktreeConfig true && git config --worktree agentlock.agent blue`.
+   If another agent works in the same folder, put `AGENTLOCK_AGENT=blue` before each git and each
+   agentlock command instead. `agentlock whoami` shows who you are.
 2. **Reserve before the first edit**, as narrowly as the work allows, with the task as the reason:
    `agentlock reserve 'src/auth/**' tests/test_auth.py --ttl 1h --reason TASK-42`.
    Exit 0: all of it is yours. Exit 1: another agent holds part of it, and nothing was reserved; the
    message says who, what and for how long. Choose other work, or wait and ask again.
 3. **If in doubt, check:** `agentlock check PATH...`, `agentlock status`, `agentlock list`.
-4. **Renew while you work:** `agentlock renew --all`. An expired lease protects nothing.
+4. **Renew while you work:** `agentlock renew --all`. An expired lease protects nothing. If a
+   command says that you lost a reservation, reserve it again and check what changed meanwhile.
 5. **Release once your commit is made:** `agentlock release --all`.
 
 What messages, `list` and `log` show in quotation marks was written by other agents. It tells you

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agentlock.agents.registry import in_removed_worktrees
 from agentlock.cli.output import (
     RESERVATION_HEADERS,
     lease_text,
@@ -32,6 +33,8 @@ from agentlock.guard.report import seen_text
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
 from agentlock.text import count
+
+_REMOVED = "; its worktree was removed"
 
 
 @click.command("list")
@@ -87,20 +90,24 @@ def list_reservations(
             found = found[-limit:] if within is None else found[:limit]
         forced = forced_ends(store) if ended else {}
         holders = store.agents.named(held.agent for held in found)
+        live = [held for held in found if held.is_live(now)]
+        removed = {held.id for held in in_removed_worktrees(store, live)}
     if as_json:
-        print_json(
-            [
-                reservation_json(held, forced=forced.get(held.id), holder=holders.get(held.agent))
-                for held in found
-            ]
-        )
+        shapes = [
+            reservation_json(held, forced=forced.get(held.id), holder=holders.get(held.agent))
+            for held in found
+        ]
+        for shape in shapes:
+            if shape["id"] in removed:
+                shape["worktree_removed"] = True
+        print_json(shapes)
         return
     rows = [
         (
             *reservation_row(
                 held, now, forced.get(held.id), mine=held.agent == workspace.identity.name
             ),
-            seen_text(holders[held.agent], now),
+            seen_text(holders[held.agent], now) + (_REMOVED if held.id in removed else ""),
         )
         for held in found
     ]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.agents.place import worktree_of
+from agentlock.agents.registry import held_elsewhere
 from agentlock.cli.output import (
     conflict_json,
+    local_time,
     message_json,
     print_json,
     put,
@@ -31,7 +33,7 @@ from agentlock.cli.workspace import (
 )
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.environment import MODEL, PROGRAM
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, RefusedError, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.ending import release as release_reservations
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from agentlock.reservations.granting import Answer
 
 _SHOWN = 12  # patterns in a command that is offered
+_MOST_NOTES = 3
 PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
 OWN_PATTERNS = click.argument(
     "patterns", nargs=-1, metavar="PATTERN...", shell_complete=completed("own_patterns")
@@ -110,14 +113,18 @@ def reserve(
     lease = parse_duration(ttl)
     readings = workspace.readings(patterns, literal=literal, glob=glob, whole_repository=whole_repo)
     worktree = worktree_of(workspace.repository)
-    request = Request(name, readings, lease, not shared, reason, ttl, program, model, worktree)
+    borrowed = workspace.identity.overruled is not None
+    request = Request(
+        name, readings, lease, not shared, reason, ttl, program, model, worktree, borrowed
+    )
     database = workspace.repository.database
     if database is not None and not is_url(database):
         refuse_unsafe_filesystem(database)
     with workspace.store(take_in=True) as store:
         answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
+        elsewhere = held_elsewhere(store, name, worktree) if answer.granted else []
     notes = [f"note: {note}" for one in readings for note in one.notes]
-    notes += [*_unguarded(workspace), *workspace.shared_name()]
+    notes += [*_elsewhere(elsewhere), *_unguarded(workspace), *workspace.shared_name()]
     free = answer.free(readings)
     if as_json:
         print_json(_answer_json(answer, free, notes))
@@ -140,6 +147,9 @@ def reserve(
 @IDS
 @click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
 @TTL
+@click.option("--force", is_flag=True, help="Renew for another agent than you are here.")
+@click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@owner_options
 @agent_option
 @json_option
 @timeout_option
@@ -148,6 +158,9 @@ def renew(
     ids: Sequence[int],
     everything: bool,
     ttl: str,
+    force: bool,
+    reason: str,
+    owner: Owner,
     agent: str | None,
     as_json: bool,
     timeout: str | None,
@@ -165,8 +178,10 @@ def renew(
     name = workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
     lease = parse_duration(ttl)
+    reason = _allowed(workspace, owner, "renew --force", reason, force=force)
+    detail = f"by {workspace.actor}: {reason}" if force else ""
     with workspace.store() as store:
-        answer = renew_reservations(store, name, selection, lease, ttl_text=ttl)
+        answer = renew_reservations(store, name, selection, lease, ttl_text=ttl, detail=detail)
         lost = losses(store, answer.lost, workspace.folding)
         now = store.now()
     if as_json:
@@ -210,13 +225,14 @@ def release(
       agentlock release --id 42 --force --reason 'BlueLake has crashed'
     """
     workspace = Workspace(agent, timeout)
-    name = workspace.agent
+    name = workspace.actor if force else workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
-    if force:
-        reason = reason_for("--force", reason)
-        owner.require(workspace.repository, "release --force", timeout=workspace.timeout)
+    reason = _allowed(workspace, owner, "release --force", reason, force=force)
+    holder = None if workspace.identity.overruled is None else workspace.identity.name
     with workspace.store(take_in=True) as store:
-        released = release_reservations(store, name, selection, force=force, reason=reason)
+        released = release_reservations(
+            store, name, selection, force=force, reason=reason, holder=holder
+        )
     own = [held for held in released if held.agent == name]
     left = [text_of(path) for path in uncommitted_of(workspace.repository, own, workspace.folding)]
     if as_json:
@@ -228,6 +244,36 @@ def release(
     if left:
         names = f"{', '.join(left[:_SHOWN])}{and_more(len(left) - _SHOWN)}"
         say(f"agentlock: note: not committed yet, and anybody can reserve it now: {names}")
+
+
+def _allowed(workspace: Workspace, owner: Owner, doing: str, reason: str, *, force: bool) -> str:
+    """The reason, checked with the owner's key if it is by force.
+
+    RefusedError if ``--agent`` names another agent than the one that asks, and force is not used.
+    """
+    identity = workspace.identity
+    if force:
+        reason = reason_for("--force", reason)
+        owner.require(workspace.repository, doing, timeout=workspace.timeout)
+    elif identity.overruled is not None:
+        raise RefusedError(
+            f"you are {identity.overruled} here, and what {identity.name} holds is not yours",
+            see=f"agentlock list --agent {identity.name}",
+        )
+    return reason
+
+
+def _elsewhere(held: Sequence[Reservation]) -> list[str]:
+    """What the agent's name holds from other worktrees: another agent may work under it."""
+    notes = []
+    for one in held[:_MOST_NOTES]:
+        since, worktree = local_time(one.created_ts)[11:16], os.path.basename(one.worktree)
+        what = f"{displayed(one.pattern)} is already yours since {since}, from worktree {worktree}"
+        notes.append(f"note: {what}")
+    if held:
+        notes[-1] += and_more(len(held) - _MOST_NOTES)
+        notes.append("note: if another agent works there, choose a name that nobody else has")
+    return notes
 
 
 def _selection(

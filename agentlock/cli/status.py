@@ -68,6 +68,7 @@ def _json(found: State) -> dict[str, Any]:
         "blocked_by": [
             path_conflict_json(conflict, verdict.holders) for conflict in verdict.conflicts
         ],
+        **({"removed": [reservation_json(one) for one in found.removed]} if found.removed else {}),
         **pushers,
         "uncovered": [text_of(path) for path in verdict.uncovered],
         "messages": [message_json(message) for message in found.messages],
@@ -95,6 +96,7 @@ def _put(found: State) -> None:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
         put(f"uncovered {shown}: the policy requires that you reserve these")
+    _put_removed(found.removed)
     _put_interventions(found.interventions)
 
 
@@ -139,6 +141,16 @@ def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
         put(f"          {path}  {held.agent}  {displayed(held.pattern)}  (id {held.id})")
     if len(conflicts) > _SHOWN:
         put(f"         {and_more(len(conflicts) - _SHOWN)}")
+
+
+def _put_removed(removed: Sequence[Reservation]) -> None:
+    """What agents still hold whose worktree somebody has removed."""
+    for held in removed[:_SHOWN]:
+        worktree = os.path.basename(held.worktree)
+        what = f"{held.id}  {displayed(held.pattern)}  {held.agent}"
+        put(f"removed   {what}: its worktree {worktree} is no longer there")
+    if len(removed) > _SHOWN:
+        put(f"         {and_more(len(removed) - _SHOWN)}: agentlock list")
 
 
 def _put_interventions(events: Sequence[Event]) -> None:

@@ -28,6 +28,7 @@ from agentlock.git.repository import (
     discover,
     identify,
     is_agent_name,
+    person,
 )
 from agentlock.git.shared_name import shared_name
 from agentlock.git.worktree import WorkTree
@@ -130,6 +131,14 @@ class Workspace:
         return [] if remark is None else [f"warning: {remark.message}; fix: {remark.fix}"]
 
     @property
+    def actor(self) -> str:
+        """Who acts: the agent that is set here, also under ``--agent``; else a person, by git.
+
+        IdentityError if git has no user.name either.
+        """
+        return self.identity.overruled or self.identity.name or person() or self.agent
+
+    @property
     def folding(self) -> Folding:
         return folding_of(self.repository)
 
@@ -175,7 +184,7 @@ class Workspace:
 
     def _look_ahead(self, store: Store) -> None:
         """What there is to do when the command has ended."""
-        if self.identity.name is not None:
+        if self.identity.name is not None and self.identity.overruled is None:
             with suppress(AgentlockError):
                 self._is_news_waiting = bool(untold(store, self.identity.name))
                 self._is_record_due = is_due(store, self.identity.name)

@@ -8,10 +8,10 @@ from agentlock.doctor.findings import Finding, problem
 from agentlock.doctor.hooks import examine_hooks
 from agentlock.doctor.table import examine_table
 from agentlock.doctor.worktrees import inside, without_git_variables, worktrees
-from agentlock.environment import AGENT, AGENT_NAME, NAME_YOURSELF
+from agentlock.environment import AGENT, AGENT_NAME
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
-from agentlock.git.repository import identify
+from agentlock.git.repository import identify, naming_command
 from agentlock.git.shared_name import ignored_setting, shared_name
 from agentlock.install.passing import passing_installation
 from agentlock.install.siblings import troubles
@@ -62,7 +62,7 @@ def _identity(repository: Repository, agent: str | None) -> list[Finding]:
         return [problem("identity", error)]
     if identity.name is None:
         message = "no agent name is set, so every exclusive reservation counts as someone else's"
-        return [Finding("warning", "identity", message, fix=NAME_YOURSELF)]
+        return [Finding("warning", "identity", message, fix=naming_command())]
     remark = shared_name(repository, identity)
     if remark is not None:
         return [Finding("warning", "identity", remark.message, fix=remark.fix)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from agentlock.agents.registry import in_removed_worktrees
 from agentlock.doctor.findings import Finding, problem
 from agentlock.duration import format_remaining
 from agentlock.errors import (
@@ -78,7 +80,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         message = "the policy is enforcement = warn, so the hooks only warn and refuse nothing"
         fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
         found.append(Finding("problem", "policy", message, fix=fix, lets_through=True))
-    found += [*_owner(repository, store), *_skips(store)]
+    found += [*_owner(repository, store), *_skips(store), *_removed(store)]
     if repository.is_bare and not store.agents.all():
         key = shell_word(repository.project or "")
         message = f"no agent has reserved anything in the project {repository.project} yet"
@@ -106,6 +108,22 @@ def _owner(repository: Repository, store: Store) -> list[Finding]:
         return [Finding("warning", "owner's key", message, advice=advice)]
     message = "the table has another one than is recorded here"
     return [Finding("warning", "owner's key", message, fix=_init(repository))]
+
+
+def _removed(store: Store) -> list[Finding]:
+    """What agents still hold whose worktree somebody has removed."""
+    live = store.reservations.all(live_at=store.now())
+    held = Counter((one.agent, one.worktree) for one in in_removed_worktrees(store, live))
+    return [
+        Finding(
+            "warning",
+            "agents",
+            f"the worktree {worktree} of {agent} was removed, and {agent} still holds "
+            f"{count(number, 'reservation')} from there",
+            see=f"agentlock list --agent {agent}",
+        )
+        for (agent, worktree), number in held.items()
+    ]
 
 
 def _skips(store: Store) -> list[Finding]:

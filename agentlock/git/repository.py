@@ -37,6 +37,12 @@ _NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _NAME_LENGTH = 64
 CONFIGURED = "git config agentlock.agent"
+# What programs and manuals write where an agent's own name should stand: several would share it.
+_PLACEHOLDERS = (
+    *("yourname", "your-name", "agent", "assistant"),
+    *("claude", "codex", "gemini", "cursor", "copilot"),
+)
+_COLOURS = ("amber", "blue", "coral", "green", "ivory", "olive", "red", "teal")
 NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
 
 
@@ -317,18 +323,28 @@ def is_agent_name(name: str) -> bool:
     )
 
 
+def naming_command() -> str:
+    """The command that gives a shell a name which, most likely, nobody else has."""
+    drawn = os.urandom(3)
+    return f"export {environment.AGENT}={_COLOURS[drawn[0] % len(_COLOURS)]}-{drawn[1:].hex()}"
+
+
 class Identity(Value):
-    """The agent that asks, and where its name came from; None and "" if no name is set."""
+    """The agent that asks, and where its name came from; None and "" if no name is set.
+
+    ``overruled`` is the other name that is set here, if ``--agent`` overrules one.
+    """
 
     name: str | None
     source: str
+    overruled: str | None = None
 
     def required(self) -> str:
         """The name; IdentityError if none is set."""
         if self.name is None:
             raise IdentityError(
                 "no agent name is set, and only a named agent can hold reservations",
-                fix=f"{environment.NAME_YOURSELF}, with a name that nobody else has",
+                fix=f"{naming_command()}, or another name that nobody else has",
             )
         return self.name
 
@@ -337,30 +353,55 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
     """The agent: the first of ``--agent``, AGENTLOCK_AGENT, git config agentlock.agent, AGENT_NAME.
 
     AGENT_NAME is ignored if it is not a valid name, and in a CI system, which gives every step the
-    name of its machine; elsewhere an invalid name is an IdentityError.
+    name of its machine; elsewhere an invalid name, or a placeholder, is an IdentityError.
     """
-    candidates = (
-        ("--agent", option),
+    if option is None:
+        return _set_here(repository)
+    _require_name(option, "--agent")
+    try:
+        here = _set_here(repository).name
+    except IdentityError:
+        here = None
+    return Identity(option, "--agent", None if here == option else here)
+
+
+def _set_here(repository: Repository) -> Identity:
+    for source, name in (
         (environment.AGENT, os.environ.get(environment.AGENT)),
         (CONFIGURED, os.fsdecode(repository.settings.get(b"agentlock.agent", b""))),
         (environment.AGENT_NAME, _agent_name()),
-    )
-    for source, name in candidates:
-        if name is None or (not name and source != "--agent"):
-            continue
-        if not is_agent_name(name):
-            raise IdentityError(
-                f"{name!r} ({source}) is not a valid agent name", fix=f"use {NAME_RULE}"
-            )
-        return Identity(name, source)
+    ):
+        if name:
+            _require_name(name, source)
+            return Identity(name, source)
     return Identity(None, "")
 
 
 def _agent_name() -> str | None:
-    name = os.environ.get(environment.AGENT_NAME)
-    if name is None or not is_agent_name(name) or environment.is_ci(os.environ):
+    name = os.environ.get(environment.AGENT_NAME, "")
+    if not is_agent_name(name) or name.lower() in _PLACEHOLDERS or environment.is_ci(os.environ):
         return None
     return name
+
+
+def _require_name(name: str, source: str) -> None:
+    if not is_agent_name(name):
+        raise IdentityError(
+            f"{name!r} ({source}) is not a valid agent name", fix=f"use {NAME_RULE}"
+        )
+    if name.lower() in _PLACEHOLDERS:
+        raise IdentityError(
+            f"{name!r} ({source}) is a placeholder, which several agents would share",
+            fix=f"{naming_command()}, or another name that nobody else has",
+        )
+
+
+def person() -> str | None:
+    """Git's user.name as the name of whoever overrides, with other characters as ``-``."""
+    result = git("config", "--get", "user.name")
+    name = os.fsdecode(result.stdout.strip())
+    shown = "".join(letter if letter in _NAME_CHARACTERS else "-" for letter in name)
+    return shown.strip("._-")[:_NAME_LENGTH] or None
 
 
 def identify_pusher(repository: Repository) -> Identity:

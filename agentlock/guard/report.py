@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from agentlock.duration import format_remaining
-from agentlock.environment import GIT_PREFIX, NAME_YOURSELF
+from agentlock.environment import GIT_PREFIX
+from agentlock.git.repository import naming_command
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, count, plural, printable, quoted, shell_word
@@ -82,7 +83,7 @@ def verdict_text(
         lines.append(f" {and_more(more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
-    naming = _ask_server(variables) if on_server else NAME_YOURSELF
+    naming = _ask_server(variables) if on_server else naming_command()
     seen = _holder(verdict.conflicts, verdict.holders, now)
     lines += ["", *_hints(verdict, naming if nobody else "", rest, folder, seen)]
     return "\n".join(lines) + "\n"

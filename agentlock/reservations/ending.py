@@ -22,19 +22,28 @@ _AFTER_EXPIRY = "after it had expired"
 
 
 def release(
-    store: Store, agent: str, selection: Selection, *, force: bool = False, reason: str = ""
+    store: Store,
+    agent: str,
+    selection: Selection,
+    *,
+    force: bool = False,
+    reason: str = "",
+    holder: str | None = None,
 ) -> list[Reservation]:
     """Release the agent's own reservations; with ``force``, end any, and tell their holders.
 
-    RefusedError if there is nothing to release.
+    With ``holder`` as well, only that agent's are ended. RefusedError if there is nothing to
+    release.
     """
     reason = check_reason(reason)
     with store.writing(durable=force):  # if a release is lost, the lease still expires
         now = store.now()
         tidy(store, store.policy.read(), now)
-        store.agents.register(agent, now)
-        chosen = choose(store, agent, selection, now, foreign=force)
-        _require_something(chosen, agent, selection, now, force=force)
+        if not force:  # a person who forces is not an agent
+            store.agents.register(agent, now)
+        whose, anybodys = holder or agent, force and holder is None
+        chosen = choose(store, whose, selection, now, foreign=anybodys)
+        _require_something(chosen, whose, selection, now, force=anybodys)
         released = []
         for held in chosen:
             ended = store.reservations.change(held, released=now)

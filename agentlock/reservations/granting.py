@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agentlock.agents.registry import require_distinct
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, MADE_SHARED, REFUSED, RENEWED
@@ -34,7 +35,8 @@ _LONGEST_WAIT = 2 * MICROSECONDS  # for the write lock, to log a refusal
 class Request(Value):
     """What an agent asks for.
 
-    ``ttl`` is in microseconds, ``ttl_text`` is how it was typed, for messages.
+    ``ttl`` is in microseconds, ``ttl_text`` is how it was typed, for messages. ``only_new``: the
+    request must not change what the agent holds, because somebody else makes it.
     """
 
     agent: str
@@ -46,6 +48,7 @@ class Request(Value):
     program: str = ""
     model: str = ""
     worktree: str = ""
+    only_new: bool = False
 
 
 class Answer(Value):
@@ -117,6 +120,7 @@ def reserve(
     with store.reading():
         policy = store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
+        require_distinct(store, request.agent)
         search.everything()
     answer = _refused(store, search)
     if answer is None:
@@ -160,6 +164,7 @@ def _granted(
         if conflicts:
             return Answer((), conflicts, now, search.is_cut_short)
         tidy(store, policy, now)
+        require_distinct(store, request.agent)
         _register(store, request, now)
         granted = [_grant(store, request, *one, reason, now) for one in wanted]
     return Answer(tuple(granted), (), now)
@@ -192,11 +197,18 @@ def _why_refused(answer: Answer, agent: str) -> tuple[bytes, str]:
 
 
 def renew(
-    store: Store, agent: str, selection: Selection, ttl: int, *, ttl_text: str = ""
+    store: Store,
+    agent: str,
+    selection: Selection,
+    ttl: int,
+    *,
+    ttl_text: str = "",
+    detail: str = "",
 ) -> Renewal:
     """Extend the agent's leases to now + TTL, never shorten one; RefusedError if one expired.
 
-    If all of them are selected, those that are left are renewed, and ``lost`` has the others.
+    ``detail`` is for the log. If all of them are selected, those that are left are renewed, and
+    ``lost`` has the others.
     """
     lost: list[Message] = []
     with store.writing():
@@ -218,7 +230,9 @@ def renew(
                 )
         store.agents.register(agent, now)
         renewed = [
-            store.reservations.extend(held, RENEWED, now, expires=max(held.expires_ts, now + ttl))
+            store.reservations.extend(
+                held, RENEWED, now, expires=max(held.expires_ts, now + ttl), detail=detail
+            )
             for held in chosen
         ]
     return Renewal(tuple(renewed), tuple(lost))
@@ -254,6 +268,12 @@ def _grant(
         )
         store.events.log(GRANTED, now, agent=request.agent, reservation=granted, detail=reason)
         return granted
+    if request.only_new:
+        raise RefusedError(
+            f"{request.agent} holds {shown(held)} already (reservation {held.id}), and another "
+            "agent cannot change that",
+            see=f"agentlock show {held.id}",
+        )
     changed = MADE_EXCLUSIVE if request.exclusive else MADE_SHARED
     return store.reservations.extend(
         held,

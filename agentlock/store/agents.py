@@ -25,6 +25,8 @@ WHERE project_id = ?7 AND name = ?8
 """
 _READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
+_ALIKE = "SELECT name FROM agents WHERE project_id = ? AND lower(name) = ? AND name <> ?"
+
 
 class Agents(Noun):
     def all(self) -> list[Agent]:
@@ -39,6 +41,11 @@ class Agents(Noun):
             for row in self._rows(f"{_READ} AND name IN ({places})", *chunk):
                 found[row[0]] = Agent(*row)
         return found
+
+    def alike(self, name: str) -> str | None:
+        """The name of another agent that differs from this one only in case, if there is one."""
+        found = self._rows(_ALIKE, name.lower(), name)
+        return found[0][0] if found else None
 
     def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None:
         """Note that an agent is active; an empty program or model leaves what was known."""

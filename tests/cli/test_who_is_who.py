@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, OTHER, Repo, assert_refused
+from support import HOLDER, OTHER, Repo, assert_refused, run
 
 from agentlock.store import open_store
 
@@ -125,3 +125,35 @@ def test_show_and_list_say_it_in_words(table: Repo, linked: Repo) -> None:
     assert re.search(
         r"\tlast seen \d+s ago in w1 \(feat/blue\), claude\n", table.agentlock("list").out
     )
+
+
+def test_what_an_agent_holds_whose_worktree_was_removed_is_named(table: Repo, linked: Repo) -> None:
+    assert linked.agentlock("reserve", "src/**", "docs/", agent=HOLDER).code == 0
+    table.reserve(OTHER, "a.py")
+    assert "removed" not in table.agentlock("list").out + table.agentlock("status").out
+    table.must("worktree", "remove", "--force", str(linked.path))
+    rows = table.agentlock("list").out.splitlines()
+    assert ["its worktree was removed" in row for row in rows] == [True, True, False]
+    listed = table.agentlock("list", "--json").json
+    assert [one.get("worktree_removed") for one in listed] == [True, True, None]
+    line = f"removed   1  src/**  {HOLDER}: its worktree w1 is no longer there"
+    assert line in table.agentlock("status", agent=OTHER).out
+    examined = table.agentlock("doctor", agent=OTHER).out
+    assert f"of {HOLDER} was removed, and {HOLDER} still holds 2 reservations" in examined
+    table.sql("UPDATE agents SET host = 'elsewhere'")
+    assert "removed" not in table.agentlock("list").out + table.agentlock("status").out
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_the_name_that_the_guide_sets_for_a_worktree_holds_in_fresh_shells_and_hooks(
+    table: Repo, linked: Repo, main: bool
+) -> None:
+    mine, other = (table, linked) if main else (linked, table)
+    (command,) = re.findall(r"`(git config ext[^`]+)`", table.agentlock("guide").out)
+    assert run("sh", "-c", command, cwd=mine.path).code == 0
+    assert mine.agentlock("whoami").out == "blue (git config agentlock.agent)\n"
+    assert other.agentlock("whoami").code == 2
+    assert mine.agentlock("reserve", "src/").code == 0
+    for repo, code in ((mine, 0), (other, 1)):
+        repo.write("src/a.py", f"{code}\n")
+        assert repo.commit_all().code == code

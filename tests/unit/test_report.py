@@ -104,7 +104,7 @@ def test_the_command_that_reserves_what_is_not_covered_can_be_pasted(
 @pytest.mark.parametrize(
     ("on_server", "why", "fix"),
     [
-        (False, "no agent name is set", "export AGENTLOCK_AGENT=YourName"),
+        (False, "no agent name is set", "export AGENTLOCK_AGENT="),
         (
             True,
             "this server is not told who pushes",
