@@ -101,6 +101,10 @@ class DatabaseUnreachableError(DatabaseError):
     kind = "database-unreachable"
 
 
+class LostTableError(DatabaseError):
+    """The table is missing or damaged: what was reserved is lost, unless there is a backup."""
+
+
 class OutcomeUnknownError(DatabaseUnreachableError):
     """The connection was lost during a commit, so nobody knows whether it took effect."""
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import event_json, print_json, put, reservation_json, say
+from agentlock.cli.output import (
+    event_json,
+    print_json,
+    put,
+    reservation_json,
+    say,
+    say_how_to_start_afresh,
+)
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
@@ -102,7 +109,8 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     for sentence in wrong:
         say(f"wrong: {sentence}")
     if damage:
-        say("fix: agentlock db restore FILE, or without a backup: agentlock init --new-database")
+        say("fix: agentlock db restore FILE")
+        say_how_to_start_afresh(workspace.identity.name)
     elif wrong:
         say("fix: agentlock db check --repair")
     if not wrong and not as_json:

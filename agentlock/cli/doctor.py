@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import print_json, put
+from agentlock.cli.output import print_json, put, say_how_to_start_afresh
 from agentlock.cli.workspace import agent_option, json_option, timeout_of, timeout_option
 from agentlock.doctor.examine import examine
 from agentlock.doctor.findings import exit_code
-from agentlock.errors import EXIT_OK, EXIT_REFUSED
-from agentlock.git.repository import discover
+from agentlock.doctor.table import RESTORE
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, IdentityError
+from agentlock.git.repository import discover, identify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +45,8 @@ def doctor(verbose: bool, agent: str | None, as_json: bool, timeout: str | None)
     Example:
       agentlock doctor
     """
-    findings = examine(discover(), agent=agent, timeout=timeout_of(timeout))
+    repository = discover()
+    findings = examine(repository, agent=agent, timeout=timeout_of(timeout))
     code = exit_code(findings)
     if as_json:
         guarded = {EXIT_OK: True, EXIT_REFUSED: False}.get(code)
@@ -51,6 +54,9 @@ def doctor(verbose: bool, agent: str | None, as_json: bool, timeout: str | None)
         return code
     for alike in _alike(findings, verbose=verbose):
         put(_line(alike))
+    if any(finding.advice == RESTORE for finding in findings):
+        with suppress(IdentityError):
+            say_how_to_start_afresh(identify(repository, agent).name)
     return code
 
 

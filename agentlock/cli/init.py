@@ -9,7 +9,7 @@ import click
 
 from agentlock.cli.guide import DEFAULT_FILE, has_guide, write_guide
 from agentlock.cli.output import print_json, put, say
-from agentlock.cli.owner import Owner, owner_options
+from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.git.repository import discover
@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     "--strict", is_flag=True, help="Also guard plumbing and resets (reference-transaction)."
 )
 @click.option(
-    "--new-database", is_flag=True, help="Start with an empty table if the database is lost."
+    "--new-database",
+    is_flag=True,
+    help="Start with an empty table if the database is lost (with --reason).",
+)
+@click.option("--reason", default="", metavar="TEXT", help="Why (with --new-database).")
+@click.option(
+    "--force", is_flag=True, help="With --new-database: give up a table that can still be read."
 )
 @click.option(
     "--separate", is_flag=True, help="Make a table though a clone on this machine has one."
@@ -61,6 +67,8 @@ def init(
     identity_variables: tuple[str, ...],
     strict: bool,
     new_database: bool,
+    reason: str,
+    force: bool,
     separate: bool,
     new_key: bool,
     owner: Owner,
@@ -88,6 +96,9 @@ def init(
     """
     if strict and (server or not hooks):
         raise UsageError("--strict adds a hook: it cannot go with --server or --no-hooks")
+    if (reason or force) and not new_database:
+        raise UsageError("--reason and --force are for --new-database", see="agentlock init --help")
+    why = reason_for("a new, empty table", reason) if new_database else None
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
     there = scripts(workspace.repository) if workspace.repository.project else None
     doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
@@ -97,13 +108,14 @@ def init(
         workspace.repository,
         database=database,
         project=project,
-        new_database=new_database,
+        new_database=why,
         timeout=workspace.timeout,
         server=server,
         identity_variables=identity_variables,
         owner_key=hashed,
         agent=workspace.identity.name or "",
         separate=separate,
+        force=force,
     )
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")

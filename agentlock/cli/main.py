@@ -12,12 +12,13 @@ import click
 
 from agentlock import __version__
 from agentlock.bug import report_bug
-from agentlock.cli.output import print_error
+from agentlock.cli.output import print_error, say_how_to_start_afresh
 from agentlock.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
     EXIT_OK,
     AgentlockError,
+    LostTableError,
     UndecidedError,
     UsageError,
 )
@@ -115,7 +116,10 @@ def _run(  # noqa: PLR0911 -- one return for each way to end
     except click.ClickException as error:
         return _failed(_usage(error), as_json=as_json)
     except AgentlockError as error:
-        return _failed(error, as_json=as_json)
+        code = _failed(error, as_json=as_json)
+        if isinstance(error, LostTableError) and not as_json:
+            say_how_to_start_afresh(opened[0].identity.name if opened else None)
+        return code
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.stderr.write("agentlock: interrupted\n")
         return EXIT_INTERRUPTED

@@ -187,6 +187,15 @@ def say(text: str) -> None:
     tell(f"{printable(text)}\n")
 
 
+def say_how_to_start_afresh(agent: str | None) -> None:
+    """Name the command that gives up a lost table, only to a person at a terminal.
+
+    An agent would run it, and all agents would lose what they hold.
+    """
+    if agent is None and sys.stdin.isatty() and sys.stderr.isatty():
+        say("  without a backup: agentlock init --new-database --reason TEXT (all leases are lost)")
+
+
 def say_losses(found: Sequence[Loss]) -> None:
     """Print on stderr what an agent lost, the newest last, and who holds the path now."""
     older = len(found) - _MOST_LOSSES

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _CLOCK_SLACK = 5 * MICROSECONDS  # the clocks of two machines that share a file may differ
 _LOST = "without a backup its reservations are lost"
+RESTORE = "restore a backup: agentlock db restore FILE"
 
 
 def examine_table(repository: Repository, timeout: int) -> list[Finding]:
@@ -41,7 +42,7 @@ def examine_table(repository: Repository, timeout: int) -> list[Finding]:
     if not path or not repository.database_id or not repository.project:
         return [Finding("problem", "settings", NOT_INITIALISED, fix=_init(repository))]
     if not is_url(path):
-        unreachable = _file_problem(repository, path)
+        unreachable = _file_problem(path)
         if unreachable is not None:
             return [unreachable]
     try:
@@ -60,15 +61,11 @@ def _init(repository: Repository, *options: str) -> str:
     return " ".join(("agentlock init", *(["--server"] if repository.is_bare else []), *options))
 
 
-def _afresh(repository: Repository) -> str:
-    return _init(repository, "--new-database")
-
-
 def _findings(repository: Repository, path: str, store: Store, timeout: int) -> list[Finding]:
     found = _rows(store)
     if not is_url(path):
         found += [
-            *_damage(repository, path, timeout),
+            *_damage(path, timeout),
             *_file_system(path),
             *_modes(repository, path),
             *_clock(path, store.now(), timeout),
@@ -136,7 +133,7 @@ def _skips(store: Store) -> list[Finding]:
     return [Finding("warning", "skips", message, see="agentlock log --since 24h")]
 
 
-def _file_problem(repository: Repository, path: str) -> Finding | None:
+def _file_problem(path: str) -> Finding | None:
     """What keeps the file from being opened; None if nothing does."""
 
     def found(message: str, fix: str) -> Finding:
@@ -150,10 +147,10 @@ def _file_problem(repository: Repository, path: str) -> Finding | None:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         what = "is missing" if missing else f"cannot be read: {error.strerror}"
-        return found(f"{path} {what}; {_LOST}", _afresh(repository))
+        return Finding("problem", "table", f"{path} {what}; {_LOST}", advice=RESTORE)
     if not stat.S_ISREG(present.st_mode) or not present.st_size:
         what = "is empty" if stat.S_ISREG(present.st_mode) else "is not a regular file"
-        return found(f"{path} {what}; {_LOST}", _afresh(repository))
+        return Finding("problem", "table", f"{path} {what}; {_LOST}", advice=RESTORE)
     if os.access(path, os.R_OK) and os.statvfs(path).f_flag & os.ST_RDONLY:
         return None  # a sandbox, in which reading works
     if not os.access(path, os.R_OK | os.W_OK) or present.st_mode & 0o600 != 0o600:
@@ -173,16 +170,16 @@ def _refused(repository: Repository, error: AgentlockError) -> Finding:
         fix = error.fix.removeprefix("agentlock init").split()
         return Finding("problem", "table", message, fix=_init(repository, *fix))
     if isinstance(error, DatabaseError):
-        return Finding("problem", "table", f"{message}; {_LOST}", fix=_afresh(repository))
+        return Finding("problem", "table", f"{message}; {_LOST}", advice=RESTORE)
     return problem("table", error)
 
 
-def _damage(repository: Repository, path: str, timeout: int) -> list[Finding]:
+def _damage(path: str, timeout: int) -> list[Finding]:
     wrong = faults(path, timeout=timeout)
     if not wrong:
         return []
     message = f"{path} is damaged: {wrong[0]}; {_LOST}"
-    return [Finding("problem", "table", message, fix=_afresh(repository))]
+    return [Finding("problem", "table", message, advice=RESTORE)]
 
 
 def _file_system(path: str) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agentlock.errors import (
     AgentlockError,
     ConfigurationError,
-    DatabaseError,
+    LostTableError,
     NotARepositoryError,
     RefusedError,
     UsageError,
@@ -32,7 +32,7 @@ from agentlock.store import (
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
-from agentlock.text import shell_word, storable
+from agentlock.text import count, shell_word, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,18 +63,20 @@ def initialise(
     *,
     database: str | None,
     project: str | None,
-    new_database: bool,
+    new_database: str | None,
     timeout: int,
     server: bool = False,
     identity_variables: Sequence[str] = (),
     owner_key: str | None = None,
     agent: str = "",
     separate: bool = False,
+    force: bool = False,
 ) -> Outcome:
     """Set the repository up. Safe to repeat.
 
     A repository whose recorded database is gone or is another one is refused, unless
-    ``new_database`` starts afresh; what was there is kept beside the new one. A bare repository
+    ``new_database``, which is the reason, starts afresh; what was there is kept beside the new one.
+    If the table can still be read, that takes ``force``, too. A bare repository
     has no database by default: it must be the one that the agents use. ``identity_variables`` are
     those in which a server is told who pushes; none given keeps what is recorded. ``owner_key`` is
     the hash of the key that the database is to have; None leaves it as it is. ``agent`` is who does
@@ -88,6 +90,7 @@ def initialise(
             *(repository, database, project, owner_key, agent, timeout),
             new_database=new_database,
             separate=separate,
+            force=force,
         )
         if identity_variables:
             names = " ".join(dict.fromkeys(identity_variables))
@@ -127,8 +130,9 @@ def _initialise(
     agent: str,
     timeout: int,
     *,
-    new_database: bool,
+    new_database: str | None,
     separate: bool,
+    force: bool,
 ) -> Outcome:
     repository = discover()  # as it is now that nobody else is setting it up
     location = _location(repository, database)
@@ -136,8 +140,11 @@ def _initialise(
     if known and database is None and not separate:
         raise _table_exists(known)
     lost = ""
-    if new_database:
-        lost = _set_aside(repository, location)
+    if new_database is not None:
+        held = _still_held(repository, location, timeout)
+        if held is not None and not force:
+            raise _is_readable(location, held)
+        lost = f"{_set_aside(location, held)} ({new_database})"
     elif repository.database is not None:
         _require_recorded(repository, location, timeout)
     modes = modes_for(_shared_repository(repository))
@@ -238,9 +245,9 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
             fix=_switching(recorded, location),
         )
     if not (is_url(location) or os.path.lexists(location)):
-        raise DatabaseError(
+        raise LostTableError(
             f"the table of this repository, {location}, is missing, and every reservation with it",
-            fix="put the file back, or start with an empty table: agentlock init --new-database",
+            fix="put the file back, or a backup: agentlock db restore FILE",
         )
     migrate.verify(location, repository.database_id, timeout=timeout)
 
@@ -259,32 +266,52 @@ def place(database: str) -> str:
     return database if is_url(database) else os.path.realpath(os.path.expanduser(database))
 
 
-def _set_aside(repository: Repository, location: str) -> str:
+def _still_held(repository: Repository, location: str, timeout: int) -> str | None:
+    """What a new table would lose, in words; None if the one that is there cannot be read.
+
+    One that is not recorded here may be other people's.
+    """
+    recorded = repository.database
+    is_ours = recorded is not None and place(recorded) == place(location)
+    identifier = repository.database_id if is_ours else None
+    project = repository.project if is_ours else None
+    try:
+        with closing(
+            connect(location, identifier, project, timeout=timeout, read_only=True)
+        ) as store:
+            held = store.reservations.all(live_at=store.now()) if project else []
+    except AgentlockError:
+        return None
+    if project is None:
+        return "all reservations of whoever uses it"
+    holders = sorted({one.agent for one in held})
+    of = f" of {', '.join(holders)}" if holders else ""
+    return f"{count(len(held), 'live reservation')}{of}"
+
+
+def _is_readable(location: str, held: str) -> RefusedError:
+    return RefusedError(
+        f"{location} can be read: a new table would lose {held}, the policy and the log",
+        see="agentlock init --help",
+    )
+
+
+def _set_aside(location: str, held: str | None) -> str:
     """Keep what lies at ``location`` under another name; a sentence about what is lost.
 
     What is on a server stays there: other repositories may use it.
     """
+    held = held or "an unknown number of live reservations"
+    lost = f"{held} {'is' if held.startswith('1 ') else 'are'} lost"
     if is_url(location):
-        return (
-            f"an unknown number of live reservations are lost: {location} was damaged or replaced"
-        )
-    held = "an unknown number of"
-    if os.path.isfile(location):
-        try:
-            old = open_store(
-                location, repository.database_id, repository.project, timeout=0, read_only=True
-            )
-            held = str(len(old.reservations.all(live_at=old.now())))
-            old.close()
-        except AgentlockError:
-            pass
+        return f"{lost}: {location} was damaged, replaced or given up"
     if not os.path.lexists(location):
-        return f"{held} live reservations are lost: {location} was missing"
+        return f"{lost}: {location} was missing"
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     for suffix in ("", "-wal", "-shm"):
         if os.path.lexists(location + suffix):
             os.rename(location + suffix, f"{location}.old-{stamp}{suffix}")
-    return f"{held} live reservations are lost; the former table is kept as {location}.old-{stamp}"
+    return f"{lost}; the former table is kept as {location}.old-{stamp}"
 
 
 def _shared_repository(repository: Repository) -> str | None:

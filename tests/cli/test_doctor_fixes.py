@@ -158,9 +158,6 @@ BROKEN = (
         "has no reservation table yet",
         3,
     ),
-    Broken("a table that is gone", lambda repo: repo.database.unlink(), "is missing", 3),
-    Broken("a table that is another", _another_table, "is another database", 3),
-    Broken("a table that is damaged", _damaged, "malformed", 3),
     Broken("a table of an older version", _older_schema, "has the older schema 1", 3),
     Broken(
         "a table that others can write",
@@ -176,6 +173,28 @@ BROKEN = (
     ),
     Broken("a worktree whose folder is gone", _folder_gone, "its folder is missing", 0),
 )
+
+
+LOST = (
+    Broken("a table that is gone", lambda repo: repo.database.unlink(), "is missing", 3),
+    Broken("a table that is another", _another_table, "is another database", 3),
+    Broken("a table that is damaged", _damaged, "malformed", 3),
+)
+
+
+@pytest.mark.parametrize("lost", LOST, ids=lambda lost: lost.name)
+def test_a_lost_table_is_named_and_no_agent_is_told_to_give_it_up(pair: Repo, lost: Broken) -> None:
+    lost.arrange(pair)
+    result = doctor(pair)
+    assert result.code == lost.code, result
+    assert any(lost.says in line for line in wrong(result)), result
+    assert "restore a backup: agentlock db restore FILE" in result.out
+    others = [pair.agentlock(*words) for words in (["init"], ["db", "check"], ["status"])]
+    for told in (result, *others, pair.commit_all()):
+        assert "new-database" not in told.out + told.err
+    afresh = pair.agentlock("init", "--new-database", "--reason", "no backup")
+    assert afresh.code == 0, afresh
+    assert doctor(pair).code == 0
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)

@@ -179,12 +179,18 @@ def test_a_guide_that_does_not_fit_leaves_no_draft(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
-def test_init_in_a_terminal_asks_whether_to_write_the_guide(repo: Repo, answer: str) -> None:
+def test_init_in_a_terminal_asks_whether_to_write_the_guide(
+    new_repo: Callable[..., Repo], answer: str
+) -> None:
+    repo = new_repo()
     code, shown = in_a_terminal(repo, "init", answers={"Write the guide": answer})
     assert code == 0, shown
     assert (repo.path / "AGENTS.md").exists() == (answer == "y")
 
 
-def test_init_without_a_terminal_asks_nothing_and_names_the_command(repo: Repo) -> None:
+def test_init_without_a_terminal_asks_nothing_and_names_the_command(
+    new_repo: Callable[..., Repo],
+) -> None:
+    repo = new_repo()
     assert "agentlock guide --write AGENTS.md" in repo.agentlock("init").err
     assert not (repo.path / "AGENTS.md").exists()

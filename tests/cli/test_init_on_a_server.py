@@ -120,7 +120,7 @@ def test_a_server_whose_tables_are_gone_or_others_is_refused_until_one_starts_af
     for refused in (repo.agentlock("init"), repo.commit_all(agent="A")):
         assert refused.code != 0
         assert "is another database" in refused.err
-    afresh = repo.agentlock("init", "--new-database")
+    afresh = repo.agentlock("init", "--new-database", "--reason", "it was dropped")
     assert afresh.code == 0, afresh
     assert "live reservations are lost" in afresh.err
     assert repo.commit_all(agent="A").code == 0

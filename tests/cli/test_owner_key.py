@@ -109,7 +109,7 @@ def test_two_keys_are_not_alike(new_repo: Callable[..., Repo]) -> None:
 COMMANDS: dict[str, tuple[str, ...]] = {
     "policy set": ("policy", "set", "enforcement", "warn", *WHY),
     "release --force": ("release", "src/", "--force", *WHY),
-    "init --new-database": ("init", "--new-database"),
+    "init --new-database": ("init", "--new-database", "--force", *WHY),
     "init --owner-key": ("init", "--owner-key"),
     "init --project": ("init", "--project", "another"),
     "db restore": ("db", "restore", "../before.sqlite3"),
@@ -259,14 +259,15 @@ def test_the_key_is_still_needed_after_the_table_was_lost_or_changed(
     elif fate == "damaged":
         repo.database.write_bytes(b"nonsense")
     elif fate == "another key":
-        repo.agentlock("init", "--new-database", "--owner-key-file", "../key")
+        repo.agentlock("init", "--new-database", "--force", *WHY, "--owner-key-file", "../key")
         repo.sql("UPDATE database_identity SET id = 'planted', owner_key = ?", hashed("mine"))
         (repo.path.parent / "wrong").write_text("mine", encoding="utf-8")
     else:
         repo.sql("UPDATE database_identity SET owner_key = NULL")
-    for command in ("init", "--new-database"), ("hooks", "uninstall"):
+    for command in ("init", "--new-database", "--force", *WHY), ("hooks", "uninstall"):
         assert repo.agentlock(*command, "--owner-key-fd", "0", stdin=b"mine").code == 1
-    done = repo.agentlock("init", "--new-database", "--owner-key-file", "../key")
+    options = ("--force", *WHY, "--owner-key-file", "../key")
+    done = repo.agentlock("init", "--new-database", *options)
     assert done.code == 0, done
     assert repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
 
@@ -278,7 +279,7 @@ def test_only_the_repositorys_own_setting_tells_which_key_is_needed(owned: Owned
         "GIT_CONFIG_KEY_0": "agentlock.ownerKey",
         "GIT_CONFIG_VALUE_0": hashed("mine"),
     }
-    options = ("--owner-key-fd", "0")
+    options = (*WHY, "--owner-key-fd", "0")
     done = owned.repo.agentlock("init", "--new-database", *options, stdin=b"mine", env=theirs)
     assert done.code == 1, done
 
@@ -320,7 +321,8 @@ def test_joining_a_database_that_has_an_owner_cannot_replace_the_key(
     owned: Owned, new_repo: Callable[..., Repo], option: str
 ) -> None:
     clone = new_repo("clone")
-    done = clone.agentlock("init", "--database", str(owned.repo.database), option)
+    why = WHY if option == "--new-database" else ()
+    done = clone.agentlock("init", "--database", str(owned.repo.database), option, *why)
     assert done.code == 1, done
     assert owned.repo.sql("SELECT owner_key FROM database_identity") == [(hashed(owned.key),)]
     assert clone.agentlock("init", "--database", str(owned.repo.database)).code == 0

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 import time
 
-from agentlock.errors import DatabaseError, OutcomeUnknownError
-from agentlock.store.base import APPLICATION_ID, NEXT_FENCE, Store, require_identity, require_schema
+from agentlock.errors import DatabaseError, LostTableError, OutcomeUnknownError
+from agentlock.store.base import (
+    APPLICATION_ID,
+    NEXT_FENCE,
+    WHERE_IT_BELONGS,
+    Store,
+    require_identity,
+    require_schema,
+)
 from agentlock.store.policy import COLUMNS as POLICY_COLUMNS
 from agentlock.store.policy import policy_of
 from agentlock.store.postgres.libpq import PostgresError
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
 
 _THINKING = 10_000  # ms that a client may take between two statements while others wait for it
 _LONGEST_KEY = 800  # bytes; an index entry has room for 2704 (nbtree.h), and holds three keys
-_AFRESH = "agentlock init --new-database"
 
 CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # The timeline of the server's log: a new one begins when a standby takes over.
@@ -95,7 +101,7 @@ class PostgresStore(Server, Store):
     def _verify(self, database_id: str | None, project: str | None) -> None:
         rows = self._ask(_OPEN, (project or "",))
         if not rows:
-            raise DatabaseError(f"{self.location} has lost its own id", fix=_AFRESH)
+            raise LostTableError(f"{self.location} has lost its own id", fix=WHERE_IT_BELONGS)
         version, found, project_id, standby = rows[0]
         if standby:  # it may not have the newest grant yet
             raise DatabaseError(
@@ -217,7 +223,7 @@ class PostgresStore(Server, Store):
         arrays = [_array(prefixes)] + ([_array(few)] if few else [])
         rows = self._ask(statement, (self.project_id, *arrays))
         if not rows:
-            raise DatabaseError(f"{self.location} lacks a row of its own", fix=_AFRESH)
+            raise LostTableError(f"{self.location} lacks a row of its own", fix=WHERE_IT_BELONGS)
         end = 2 + len(POLICY_COLUMNS)
         now, fence, *settings = rows[0][:end]
         live = [row[end:] for row in rows if row[end] is not None]
