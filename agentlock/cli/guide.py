@@ -13,6 +13,8 @@ from agentlock.text import shell_word
 
 DEFAULT_FILE = "AGENTS.md"
 MARKER = "<!-- agentlock:begin -->"
+FILES = (DEFAULT_FILE, "CLAUDE.md", "GEMINI.md", ".github/copilot-instructions.md")
+"""What agents' programs read at their start, relative to the root of a worktree."""
 _END = "<!-- agentlock:end -->"
 
 GUIDE = """\
@@ -45,18 +47,51 @@ do not exist yet can be reserved too; write `folder/` for everything below a fol
 
 
 @click.command()
-@click.option("--write", "file", metavar="FILE", help="Write it into FILE, or update it there.")
+@click.option(
+    "--write",
+    "file",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Write it into FILE, or update it there. Without FILE: where agents look for it.",
+)
 def guide(file: str | None) -> None:
     """Print the guide that teaches an agent to use agentlock.
 
     \b
     Example:
+      agentlock guide --write
       agentlock guide --write AGENTS.md
     """
     if file is None:
         click.echo(GUIDE, nl=False)
         return
-    write_guide(file)
+    for name in [file] if file else files_for_agents():
+        write_guide(name)
+
+
+def files_for_agents() -> list[str]:
+    """The files that exist here of those that agents read, or AGENTS.md, which most of them do.
+
+    A file that is a link to another one, or that takes AGENTS.md in, is not written to twice.
+    """
+    root = _root_of(os.getcwd()) or os.getcwd()
+    names = [os.path.relpath(os.path.join(root, name)) for name in FILES]
+    found: dict[str, str] = {}
+    for name in names:
+        if os.path.isfile(name) and not (found and _takes_in(name, DEFAULT_FILE)):
+            found.setdefault(os.path.realpath(name), name)
+    return list(found.values()) or names[:1]
+
+
+def _takes_in(file: str, other: str) -> bool:
+    """Whether it has ``@other`` on a line, which Claude Code and Gemini CLI read as that file."""
+    try:
+        with open(file, "rb") as existing:
+            lines = [line.strip().removeprefix(b"@./").removeprefix(b"@") for line in existing]
+    except OSError:
+        return False
+    return other.encode() in lines
 
 
 def has_guide(file: str) -> bool:
@@ -140,6 +175,7 @@ def _is_below(path: str, folder: str) -> bool:
 def _replace(target: str, text: str) -> None:
     """Write the file whole or not at all; the draft is in no case left in the worktree."""
     draft = f"{target}.agentlock-new-{os.getpid()}"
+    os.makedirs(os.path.dirname(target), exist_ok=True)
     try:
         with open(draft, "x", encoding="utf-8", newline="") as out:
             out.write(text)
@@ -155,6 +191,7 @@ def _with_block(text: str, block: str, file: str) -> str:
     if (text.count(MARKER), text.count(_END)) == (1, 1) and text.index(MARKER) < text.index(_END):
         before, _, rest = text.partition(MARKER)
         after = rest.partition(_END)[2]
+        block = _with_ends_of(before + after, block)
         return before + block + after.removeprefix("\r").removeprefix("\n")
     if MARKER in text or _END in text:
         raise UsageError(
@@ -162,4 +199,10 @@ def _with_block(text: str, block: str, file: str) -> str:
         )
     if not text:
         return block
-    return text + ("\n" if text.endswith("\n") else "\n\n") + block
+    return text + _with_ends_of(text, ("\n" if text.endswith("\n") else "\n\n") + block)
+
+
+def _with_ends_of(text: str, block: str) -> str:
+    """The block with the line ends that most lines of the text have."""
+    is_crlf = text.count("\r\n") * 2 > text.count("\n")
+    return block.replace("\n", "\r\n") if is_crlf else block

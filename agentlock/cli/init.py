@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.guide import DEFAULT_FILE, has_guide, write_guide
+from agentlock.cli.guide import files_for_agents, has_guide, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
@@ -145,7 +145,7 @@ def init(
     if line:
         say("agentlock: husky takes core.hooksPath back at each `npm install`")
         say(f'  fix: in package.json, under "scripts": {line}')
-    if there is None or not has_guide(DEFAULT_FILE):
+    if there is None or not all(map(has_guide, files_for_agents())):
         _offer_guide()
 
 
@@ -243,8 +243,11 @@ def _put_server(repository: Repository, outcome: Outcome) -> None:
 
 
 def _offer_guide() -> None:
+    files = files_for_agents()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        say(f"teach your agents: agentlock guide --write {DEFAULT_FILE}")
+        one = f" {shell_word(files[0])}" if len(files) == 1 else ""
+        say(f"teach your agents: agentlock guide --write{one}")
         return
-    if click.confirm(f"Write the guide for agents into {DEFAULT_FILE}?", default=True):
-        write_guide(DEFAULT_FILE)
+    if click.confirm(f"Write the guide for agents into {', '.join(files)}?", default=True):
+        for file in files:
+            write_guide(file)

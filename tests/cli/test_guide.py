@@ -36,6 +36,7 @@ def write_guide(repo: Repo, file: Path, before: bytes | None) -> bytes:
 
 
 BLOCK = f"{BEGIN}\n{GUIDE}{END}\n".encode()
+CRLF = BLOCK.replace(b"\n", b"\r\n")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,12 @@ BLOCK = f"{BEGIN}\n{GUIDE}{END}\n".encode()
         (b"no newline", b"no newline\n\n" + BLOCK),
         (
             f"top\r\n\ttab  \n{BEGIN}\nold\n{END}\nbelow\r\n\r\nend".encode(),
-            b"top\r\n\ttab  \n" + BLOCK + b"below\r\n\r\nend",
+            b"top\r\n\ttab  \n" + CRLF + b"below\r\n\r\nend",
+        ),
+        (b"# Rules\r\n", b"# Rules\r\n\r\n" + CRLF),
+        (
+            f"top\n{BEGIN}\r\nold\r\n{END}\r\nend\n".encode(),
+            b"top\n" + BLOCK + b"end\n",
         ),
         (f"\ufeffü\n{BEGIN}{END}".encode(), "\ufeffü\n".encode() + BLOCK),
     ],
@@ -98,9 +104,11 @@ def test_the_guide_keeps_a_files_mode_and_follows_a_symlink(repo: Repo, tmp_path
 def test_a_guide_that_cannot_be_written_is_an_error_and_leaves_no_file(
     repo: Repo, tmp_path: Path
 ) -> None:
-    done = repo.agentlock("guide", "--write", str(tmp_path / "none" / "AGENTS.md"))
+    (tmp_path / "closed").write_text("a file")
+    done = repo.agentlock("guide", "--write", str(tmp_path / "closed" / "AGENTS.md"))
     assert done.code == 2
-    assert "cannot be written" in done.err
+    assert "cannot be read" in done.err
+    (tmp_path / "closed").unlink()
     done = repo.agentlock("guide", "--write", str(tmp_path))
     assert done.code == 2
     assert sorted(os.listdir(tmp_path)) == ["home", "repo"]
@@ -176,6 +184,50 @@ def test_a_guide_that_does_not_fit_leaves_no_draft(repo: Repo) -> None:
     assert done.code == 2, done
     assert "AGENTS.md cannot be written" in done.err
     assert sorted(os.listdir(repo.path)) == before
+
+
+def test_the_guide_makes_the_folder_of_its_file(repo: Repo) -> None:
+    done = repo.agentlock("guide", "--write", ".github/deep/copilot-instructions.md")
+    assert done.code == 0, done
+    assert (repo.path / ".github/deep/copilot-instructions.md").read_bytes() == BLOCK
+
+
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ([], ["AGENTS.md"]),
+        (["CLAUDE.md"], ["CLAUDE.md"]),
+        (
+            ["AGENTS.md", "GEMINI.md", ".github/copilot-instructions.md"],
+            ["AGENTS.md", "GEMINI.md", ".github/copilot-instructions.md"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("folder", [".", "docs"])
+def test_without_a_file_the_guide_goes_where_agents_look_for_it(
+    repo: Repo, there: list[str], written: list[str], folder: str
+) -> None:
+    (repo.path / "docs").mkdir()
+    for name in there:
+        repo.write(name, "rules\n")
+    assert repo.agentlock("guide", "--write", cwd=repo.path / folder).code == 0
+    holding = [path for path in repo.path.rglob("*.md") if BEGIN in path.read_text()]
+    assert sorted(str(path.relative_to(repo.path)) for path in holding) == sorted(written)
+
+
+def test_init_names_the_file_that_is_there(new_repo: Callable[..., Repo]) -> None:
+    repo = new_repo()
+    repo.write("CLAUDE.md")
+    assert "teach your agents: agentlock guide --write CLAUDE.md\n" in repo.agentlock("init").err
+
+
+def test_a_file_that_is_or_takes_in_another_one_gets_no_second_guide(repo: Repo) -> None:
+    repo.write("AGENTS.md", "rules\n")
+    repo.write("CLAUDE.md", "@AGENTS.md\n")
+    (repo.path / "GEMINI.md").symlink_to("AGENTS.md")
+    assert repo.agentlock("guide", "--write").code == 0
+    assert (repo.path / "CLAUDE.md").read_text() == "@AGENTS.md\n"
+    assert (repo.path / "AGENTS.md").read_bytes() == b"rules\n\n" + BLOCK
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
