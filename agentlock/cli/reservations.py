@@ -105,6 +105,7 @@ def reserve(
     Example:
       agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42
       agentlock reserve README.md docs/ --shared
+      agentlock reserve tool:browser --ttl 10m
     """
     if not patterns:
         raise UsageError("no pattern is given", fix="agentlock reserve 'src/auth/**'")

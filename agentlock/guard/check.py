@@ -12,7 +12,7 @@ from agentlock.guard.verdict import index_of
 from agentlock.model import PathConflict, Value
 from agentlock.patterns.keys import keys_of
 from agentlock.patterns.matching import compile_pattern, displayed
-from agentlock.patterns.pattern import compile_stored
+from agentlock.patterns.pattern import TOOL, compile_stored, tool
 from agentlock.patterns.syntax import read_pattern
 from agentlock.reservations.search import meeting
 
@@ -60,6 +60,9 @@ def named(typed: Iterable[bytes], tree: Tree) -> Named:
     submodules: set[bytes] = set()
     folders: list[bytes] = []
     for text in typed:
+        if thing := tool(text):
+            folders.append(thing)
+            continue
         reading = read_pattern(text, tree, force="literal", whole_repository=True)
         path = compile_pattern(reading.pattern).prefix
         if reading.kind == "directory" and tree.lookup(path) != "submodule":
@@ -94,8 +97,9 @@ def check(
         else:
             paths.append(_standing_of_folder(folder, [held for held, _ in met], agent))
     uncovered = set(verdict.uncovered)
-    if verdict.policy.require_reservation:
-        prefixes = [compile_pattern(text, folding).prefix for text in asked.folders]
+    files = [text for text in asked.folders if not text.startswith(TOOL)]
+    if verdict.policy.require_reservation and files:
+        prefixes = [compile_pattern(text, folding).prefix for text in files]
         there = git_changes.below(repository, prefixes)
         uncovered.update(judge(store, there, agent, folding)[0].uncovered)
     verdict = verdict.replace(
@@ -140,6 +144,8 @@ def _standing_of_folder(folder: Pattern, met: list[Reservation], agent: str | No
 def _covers(held: Reservation, folder: Pattern) -> bool:
     """Whether a reservation is that of the folder, or of a folder above it."""
     own = compile_stored(held, folder.folding)
+    if folder.text.startswith(TOOL):
+        return own.text == folder.text
     is_folder = own.kind == "directory" or own.is_whole_repository
     if not is_folder and own.text != b"/" + own.prefix + b"/**":
         return False

@@ -7,6 +7,7 @@ by the product of the two lengths, whatever the patterns.
 
 from __future__ import annotations
 
+from agentlock.patterns.pattern import TOOL
 from agentlock.patterns.wildmatch import GLOBSTAR, NAME_BYTES, STAR, NameGlob
 
 TYPE_CHECKING = False
@@ -51,6 +52,8 @@ def overlap(a: Pattern, b: Pattern) -> bytes | None:
     """
     if a.folding != b.folding:
         raise ValueError("patterns that fold differently cannot be compared")
+    if a.text.startswith(TOOL) or b.text.startswith(TOOL):
+        return a.prefix if a.text == b.text else None
     if (b.kind, b.text) < (a.kind, a.text):
         a, b = b, a
     for literal, other in ((a, b), (b, a)):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Kind = Literal["literal", "directory", "glob"]
 
 _MATCHES_ALL = NameGlob((None,))
+TOOL = b"tool://"  # no path has an empty name, so no change that git knows can match it
+_TOOL_NAME = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 class Pattern:
@@ -136,6 +138,8 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
 
     Raises PatternError for any other text, because a damaged row must not silently match nothing.
     """
+    if text.startswith(TOOL):
+        return Pattern(tool(text) or b"", "literal", text, (text,), folding)
     if text == b"/":
         return Pattern(text, "directory", b"", (_MATCHES_ALL, GLOBSTAR), folding)
     anchored = text.startswith(b"/")
@@ -151,6 +155,23 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
     if all(isinstance(segment, bytes) for segment in segments[: len(written)]):
         kind = "directory" if below else "literal"
     return Pattern(text, kind, prefix, segments, folding)
+
+
+def tool(typed: bytes) -> bytes | None:
+    """The canonical text of ``tool:NAME`` or ``tool://NAME``; None for any other text.
+
+    It stands for a thing that is not a file. PatternError for a name that it cannot have.
+    """
+    if not typed.startswith(b"tool:"):
+        return None
+    name = typed.removeprefix(b"tool:").removeprefix(b"//").lower()
+    if not name or len(name) > 64 or not _TOOL_NAME.issuperset(name):
+        refuse(
+            typed,
+            "is not the name of a tool",
+            "write tool:NAME, with letters, digits, `.`, `_` or `-`; for a file: ./tool:…",
+        )
+    return TOOL + name
 
 
 def compile_stored(held: Reservation, folding: Folding) -> Pattern:

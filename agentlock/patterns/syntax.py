@@ -17,6 +17,7 @@ from agentlock.patterns.pattern import (
     compiled_segments,
     covers_below,
     displayed,
+    tool,
 )
 from agentlock.patterns.wildmatch import (
     GLOBSTAR,
@@ -134,6 +135,8 @@ class _Reader:
             refuse(typed, "contains a NUL byte, which no path can")
         if self._force == "literal":
             return self._literal(text, typed, [])
+        if self._force is None and (named := tool(text)):
+            return Reading(named, typed, "literal")
         existing = self._existing(text)
         if self._force is None and existing:
             return self._literal(text, typed, _note_of_two_readings(text, existing))

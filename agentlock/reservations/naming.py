@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import Reservation, Value
 from agentlock.patterns.matching import compile_pattern, displayed
+from agentlock.patterns.pattern import tool
 from agentlock.patterns.syntax import read_pattern, read_patterns
 from agentlock.text import storable
 
@@ -45,8 +46,9 @@ def stored_texts(typed: bytes, tree: Tree) -> tuple[bytes, frozenset[bytes]]:
 
 def path_named(typed: bytes, tree: Tree, folding: Folding) -> Pattern:
     """The pattern of exactly this path or folder; no character of the text is a wildcard."""
+    named = tool(typed)
     reading = read_pattern(typed, tree, force="literal", whole_repository=True)
-    return compile_pattern(reading.pattern, folding)
+    return compile_pattern(named or reading.pattern, folding)
 
 
 def choose(

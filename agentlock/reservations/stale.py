@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.git.branches import changed_elsewhere
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
+from agentlock.patterns.pattern import TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +52,7 @@ def stale_copies(
     """The stale copies among these paths and all that the patterns match."""
     if policy.stale == "off" or repository.is_bare:
         return StaleCopies()
-    texts = list(patterns)
+    texts = [text for text in patterns if not text.startswith(TOOL)]
     index = PatternIndex(texts, folding)
     literal = {folding.apply(path) for path in paths}
     places = [*paths, *(compile_pattern(text).prefix for text in texts)]
