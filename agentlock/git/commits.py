@@ -133,6 +133,14 @@ def changed_by(commits: Iterable[bytes], dropped: Iterable[bytes] = ()) -> Histo
     return found.history
 
 
+def changed_in(diffs: Mapping[str, bytes]) -> History:
+    """What raw diffs change, each that of the commit with this oid."""
+    found = _Findings()
+    for oid, diff in diffs.items():
+        found.add_diff(diff, oid)
+    return found.history
+
+
 class _Findings:
     """Collects what commits change. Of those that are not ``made`` now, "" stands for the oid."""
 
@@ -164,6 +172,9 @@ class _Findings:
             self._add(diffs, made=made)
         if merges:
             self._add_merges(merges, made=made)
+
+    def add_diff(self, diff: bytes, oid: str) -> None:
+        self._add(diff, oid.encode(), made=True)
 
     def _add_merges(self, merges: list[bytes], *, made: bool) -> None:
         """What merges of two commits changed beyond git's own merge of the same commits."""

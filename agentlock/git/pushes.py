@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from agentlock.errors import GitError
 from agentlock.git.commits import listed, listing
-from agentlock.git.process import Running, git, output
+from agentlock.git.process import Running
+from agentlock.git.remotes import missing
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -16,17 +15,6 @@ if TYPE_CHECKING:
     from agentlock.git.hook_input import RefUpdate
 
 _AT_ONCE = 8  # git commands: a mirror may push thousands of refs
-
-
-class Remote(Value):
-    """What git tells its hook of a remote: its name, and the URL that it pushes to.
-
-    ``timeout`` is how long the remote may take to say what it has, in seconds.
-    """
-
-    name: str
-    url: str
-    timeout: float
 
 
 class Push(Value):
@@ -105,51 +93,15 @@ def vouched_for(
     return [line for line in commits if _oid(line) not in new]
 
 
-def heads_at(remote: Remote) -> list[bytes]:
-    """The oids that a remote's refs have now and that are here too; it asks the remote.
-
-    No setting may lead this question elsewhere: `url.*.insteadOf` has been applied to the URL
-    already, and a remote may be called like a URL.
-    """
-    url = remote.url
-    itself = f"--config-env=url.{url}.insteadOf=AGENTLOCK_URL"
-    environment = {**os.environb, b"AGENTLOCK_URL": os.fsencode(url)}
-    asked = git(itself, "ls-remote", "--get-url", "--", url, environment=environment)
-    if os.fsdecode(asked.stdout) != url + "\n":
-        raise GitError(
-            f"git's settings send a fetch from {remote.name} to another URL than a push",
-            see="git config --get-regexp '^(url|remote)'",
-        )
-    asking = Running(itself, "ls-remote", "--quiet", "--", url, environment=environment)
-    answer = asking.result(remote.timeout)
-    if answer.code != 0:
-        raise GitError(
-            f"{remote.name} did not say what it has, and only refs/remotes/ here claims that it "
-            f"has commits of this push ({answer.error().message})",
-            fix=f"git ls-remote {remote.name}, then push again",
-        )
-    oids = sorted({line.partition(b"\t")[0] for line in answer.stdout.splitlines()})
-    missing = set(_missing(oids))
-    return [oid for oid in oids if oid not in missing]
-
-
 def _excluded(oids: Iterable[bytes]) -> list[bytes]:
     return [b"^" + oid for oid in oids]
 
 
-def _missing(oids: Sequence[bytes]) -> list[bytes]:
-    """The oids that this repository does not have."""
-    if not oids:
-        return []
-    answer = output("cat-file", "--batch-check", stdin=b"\n".join(oids) + b"\n")
-    return [line.split()[0] for line in answer.splitlines() if line.endswith(b" missing")]
-
-
 def _require_known(oids: Sequence[bytes]) -> None:
-    missing = _missing(oids)
-    if missing:
+    lacking = missing(oids)
+    if lacking:
         raise GitError(
-            f"the remote is at {missing[0].decode()[:12]}, which this repository does not have, "
+            f"the remote is at {lacking[0].decode()[:12]}, which this repository does not have, "
             "so agentlock cannot tell what the push would drop there",
             fix="git fetch, then push again",
         )

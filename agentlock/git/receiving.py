@@ -32,15 +32,20 @@ def received(updates: Sequence[RefUpdate]) -> Push:
     return Push(tuple(brings), tuple(dict.fromkeys([*forced, *_dropped_by_deleting(updates)])))
 
 
+def default_branch() -> bytes:
+    """The branch that HEAD names; b"" if it names a commit."""
+    head = git("symbolic-ref", "--quiet", "HEAD")
+    if head.code not in (0, 1):  # 1: HEAD names a commit, and no branch is the default
+        raise head.error()
+    return head.stdout.rstrip(b"\n")
+
+
 def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
     """The branch that HEAD names, if the push deletes it, by whatever name; else None."""
     deleted = [update.remote_ref for update in updates if update.deletes and not update.creates]
     if not deleted:
         return None
-    head = git("symbolic-ref", "--quiet", "HEAD")
-    if head.code not in (0, 1):  # 1: HEAD names a commit, and no branch is the default
-        raise head.error()
-    default = head.stdout.rstrip(b"\n")
+    default = default_branch()
     return default if default in _really_deleted(_refs(deleted), deleted) else None
 
 

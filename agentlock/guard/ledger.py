@@ -14,7 +14,7 @@ from agentlock.model import ALLOWED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from agentlock.git.changes import Staged
     from agentlock.git.repository import Repository
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 
-def excuse_commits(reader: Reader, verdict: Verdict, touched: Mapping[bytes, set[str]]) -> Verdict:
+def excuse_commits(
+    reader: Reader,
+    verdict: Verdict,
+    touched: Mapping[bytes, set[str]],
+    bound: Collection[str] = (),
+) -> Verdict:
     """The verdict without what only entered commits touch.
 
-    ``touched`` gives the oids of the commits that change each path; "" is none.
+    ``touched`` gives the oids of the commits that change each path; "" is none. Those that are
+    ``bound`` are excused only for their maker's own reservations.
     """
     paths = {one.path for one in verdict.conflicts}.union(verdict.uncovered)
     suspects = {oid for path in paths for oid in touched.get(path, ())}
@@ -35,7 +41,8 @@ def excuse_commits(reader: Reader, verdict: Verdict, touched: Mapping[bytes, set
     def is_free(path: bytes, holder: str | None) -> bool:
         commits = touched.get(path)
         return bool(commits) and all(
-            oid in entered or (holder is not None and made_by.get(oid) == holder)
+            (oid in entered and oid not in bound)
+            or (holder is not None and made_by.get(oid) == holder)
             for oid in commits or ()
         )
 

@@ -1,15 +1,20 @@
 """The verdict on a push: what it brings, in the order in which that is excused, and what it drops.
 
-Entered commits are excused first; then what the remote has on a branch already, which it is asked
-before anything is refused; what is left is judged by what is reserved now.
+Entered commits are excused first; then what the remote has on a branch already; then what another
+remote has. Remotes are asked only before a refusal, or before a remote-tracking ref hides one. What
+is left is judged by what is reserved now. A protected branch is judged by all that it gains.
 """
 
 from __future__ import annotations
 
 from agentlock.errors import GitError
 from agentlock.git.commits import changed_by, listed
-from agentlock.git.pushes import heads_at, vouched_for
+from agentlock.git.process import git
+from agentlock.git.pushes import dropped, vouched_for
+from agentlock.git.remotes import Heads, default_branch, heads_of, others
+from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.landing import protected, tell_holders, told
 from agentlock.guard.ledger import excuse_commits
 from agentlock.guard.take_in import Reader
 from agentlock.model import ALLOWED
@@ -17,52 +22,219 @@ from agentlock.text import and_more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from agentlock.git.commits import History
-    from agentlock.git.pushes import Push, Remote
+    from agentlock.git.hook_input import RefUpdate
+    from agentlock.git.pushes import Push
+    from agentlock.git.remotes import Remote
     from agentlock.git.repository import Repository
-    from agentlock.model import Verdict
+    from agentlock.model import PathConflict, Policy, Verdict
     from agentlock.store.base import Store
+
+    Touched = Mapping[bytes, set[str]]
+    # Of the commits (as `listed`), those that are new; the gains of protected branches are named.
+    Known = Callable[[Store, Sequence[bytes], set[str]], set[str]]
 
 _LOOKED_THROUGH = 1_000  # commits; to list what more of them change takes longer than to ask
 _MOST_NOTED = 2_000  # commits of one push
 
 
 class Pushed:
-    """What one push brings and drops, seen from a client (with a ``remote``) or from the server."""
+    """What one push brings and drops, seen from a client (with a ``remote``) or from the server.
 
-    def __init__(self, repository: Repository, push: Push, remote: Remote | None = None) -> None:
+    ``default`` is the server's default branch.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        push: Push,
+        updates: Sequence[RefUpdate],
+        remote: Remote | None = None,
+        default: bytes = b"",
+    ) -> None:
         self._repository = repository
         self._push = push
+        self._updates = [update for update in updates if not update.deletes]
         self._remote = remote
-        self._heads: list[bytes] | None = None
+        self._default = default if remote is None else default_branch(remote.name)
+        self._heads: Heads | None = None
         self._reader: Reader | None = None
+        self._found_roots: Roots | None = None
+        self._guarded: list[RefUpdate] | None = None
+        self._landed: list[PathConflict] = []
         self.history: History = changed_by(push.brings, push.drops)
 
+    # What the guard asks
+
+    def take_in(self, store: Store) -> None:
+        """Enter what the gates have noted, so that others who share the table know it."""
+        self._read(store).save()
+
     def excuse(self, store: Store, verdict: Verdict) -> tuple[Verdict, str]:
-        """The verdict without what entered commits change, and what the remote has already."""
-        reader = self._read(store)
-        verdict = excuse_commits(reader, verdict, self.history.touched)
-        if verdict.clean or self._remote is None or not self._push.brings:
-            return verdict, ALLOWED
-        try:
-            heads = self._asked(self._remote)
-        except GitError:  # then the refusal stands
-            return verdict, ALLOWED
-        new = self._beyond(heads)
-        touched = {path: oids & new for path, oids in self.history.touched.items()}
-        verdict = verdict.replace(
-            conflicts=tuple(one for one in verdict.conflicts if touched[one.path]),
-            uncovered=tuple(path for path in verdict.uncovered if touched[path]),
-        )
-        return verdict, ALLOWED
+        """The verdict without what was judged before, belongs elsewhere, or is not really lost."""
+        touched = self._without_kept(store, verdict, self.history.touched)
+        ways = (*self._ways(), self._foreign)
+        return self._excused(store, verdict, touched, self._push.brings, ways), ALLOWED
 
     def doubt(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
-        """The verdict on what the remote does not confirm, or ``verdict`` if nothing is held there.
+        """The verdict on what a clean one did not see, or ``verdict`` if nothing there is held."""
+        brings = _oids(self._push.brings)
+        gained = [line for line in self._gains(verdict.policy) if _oid(line) not in brings]
+        commits = [*self._push.brings, *gained]
+        ways = (*self._ways(), self._foreign)
+        merges = self._roots().merged_in(commits)
+        for history, excuses in ((changed_by(gained), ways), (merges, self._ways())):
+            if not history.changes.paths:
+                continue
+            found, _ = judge(store, history.changes, agent, folding_of(self._repository))
+            if not found.clean:
+                found = self._excused(store, found, history.touched, commits, excuses)
+            if not found.clean:
+                return found
+        return self._vouched(store, verdict, agent)
 
-        Anybody can move a remote-tracking ref. Before one hides a conflict, the remote itself is
-        asked what it has (docs/explanation/adr/0011-ask-the-remote.md).
+    def judged(self, store: Store) -> Sequence[str]:
+        """The commits that were judged now: those that are new to the ledger."""
+        brings = [_oid(line) for line in self._push.brings]
+        if len(brings) > _MOST_NOTED:
+            return []
+        known = set(self._read(store).entries(brings))
+        if self._heads is not None:
+            known |= set(brings) - _beyond(self._push.brings, self._heads.here())
+        return [oid for oid in brings if oid not in known]
+
+    def passed(self, agent: str | None) -> str:
+        """What to tell of a push that passes over live leases; their holders get a message."""
+        if not self._landed:
+            return ""
+        tell_holders(self._repository, self._landed, agent)
+        return told(self._landed)
+
+    # How it is decided
+
+    def _ways(self) -> tuple[Known, ...]:
+        """What may excuse commits that are not entered, in this order."""
+        return (self._of_before, self._on_remote, self._of_others)
+
+    def _excused(
+        self,
+        store: Store,
+        verdict: Verdict,
+        touched: Touched,
+        brought: Sequence[bytes],
+        ways: Sequence[Known],
+    ) -> Verdict:
+        """The verdict without what is entered, or left out by one of the ways, in their order."""
+        reader = self._read(store)
+        gained = _oids(self._gains(verdict.policy))
+        bound = gained if verdict.policy.landing == "now" else set()
+        before = verdict
+        verdict = excuse_commits(reader, verdict, touched, bound)
+        makers = reader.makers(gained) if before.conflicts != verdict.conflicts else {}
+        self._landed += [
+            one
+            for one in before.conflicts
+            if one not in verdict.conflicts
+            and any(makers.get(oid) != one.reservation.agent for oid in touched[one.path] & gained)
+        ]
+        for known in ways:
+            if verdict.clean:
+                break
+            new = known(store, brought, gained)
+            touched = {path: (oids & new) | (oids & {""}) for path, oids in touched.items()}
+            verdict = excuse_commits(reader, _touching(verdict, touched), touched, bound)
+        return verdict
+
+    def _of_before(self, store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
+        """What was not there when the table was made."""
+        tips = [oid.encode() for oid in store.ledger.before()]
+        return _beyond(brought, tips) if tips else _oids(brought)
+
+    def _on_remote(self, _store: Store, brought: Sequence[bytes], gained: set[str]) -> set[str]:
+        """What no branch of the remote has; for a protected branch that counts for nothing."""
+        try:
+            heads = self._asked().here() if self._remote is not None else []
+        except GitError:  # then the refusal stands
+            return _oids(brought)
+        return _beyond(brought, heads) | gained
+
+    def _of_others(self, _store: Store, brought: Sequence[bytes], gained: set[str]) -> set[str]:
+        """What no other remote has on a branch; for a protected one, on its default branch."""
+        new = _oids(brought)
+        if self._remote is None:
+            return new
+        remote = self._remote
+        for other in others(self._repository, remote.name, remote.url, remote.timeout):
+            try:
+                heads = heads_of(other)
+            except GitError:
+                continue
+            rest = [name for name in heads.branches if name != heads.default]
+            beyond = _beyond(brought, heads.here())
+            beyond_default = _beyond(brought, heads.here(without=rest))
+            new &= (beyond - gained) | (beyond_default & gained)
+        return new
+
+    def _foreign(self, _store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
+        """What descends from the project's first root.
+
+        Merges that bring in others are judged by another rule (``Roots.merged_in``).
+        """
+        roots = self._roots()
+        merges = {oid for oids in roots.merged_in(brought).touched.values() for oid in oids}
+        return _oids(brought) - roots.foreign(brought) - merges
+
+    def _without_kept(self, store: Store, verdict: Verdict, touched: Touched) -> Touched:
+        """``touched``, where "" stands only for commits that may not be dropped.
+
+        Dropped is what no branch has afterwards, by oid or origin. Where the branch is not
+        protected, it matters only if the holder made it, or nobody entered it.
+        """
+        if verdict.clean or not self._push.drops:
+            return touched
+        lost = self._lost()
+        oids = [_oid(line) for line in lost]
+        reader = self._read(store)
+        entered = reader.entries(oids)
+        kept = reader.kept(entered.values(), [one.local_oid.decode() for one in self._updates])
+        guarded = {_oid(line) for line in dropped(self._protected(verdict.policy))}
+        drops = changed_by(lost).touched
+        holders: dict[bytes, set[str]] = {}
+        for one in verdict.conflicts:
+            holders.setdefault(one.path, set()).add(one.reservation.agent)
+
+        def matters(path: bytes, oid: str) -> bool:
+            if oid in kept:
+                return False
+            entry = entered.get(oid)
+            return entry is None or oid in guarded or entry.agent in holders.get(path, ())
+
+        return {
+            path: oids
+            if "" not in oids or any(matters(path, oid) for oid in drops.get(path, ()))
+            else oids - {""}
+            for path, oids in touched.items()
+        }
+
+    def _lost(self) -> list[bytes]:
+        """The dropped commits that no other branch of the remote has."""
+        if self._remote is None:
+            return list(self._push.drops)
+        try:
+            moved = [update.remote_ref for update in self._updates]
+            heads = self._asked().here(without=moved)
+        except GitError:
+            return list(self._push.drops)
+        beyond = _beyond(self._push.drops, heads)
+        return [line for line in self._push.drops if _oid(line) in beyond]
+
+    def _vouched(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
+        """The verdict on what only remote-tracking refs say that the remote has.
+
+        Anybody can move such a ref. Before one hides a conflict, the remote itself is asked what it
+        has (docs/explanation/adr/0011-ask-the-remote.md).
         """
         remote = self._remote
         if remote is None or not self._push.tracked:
@@ -85,42 +257,78 @@ class Pushed:
             )
         if not matters:
             return verdict
-        lacking = vouched_for(self._push, self._asked(remote))
+        lacking = vouched_for(self._push, self._asked().here())
         if not lacking or (found := judged(lacking)).clean:
             return verdict
-        first = lacking[0].partition(b" ")[0].decode()[:12]
+        first = _oid(lacking[0])[:12]
         return found.replace(
             doubt=f"{remote.name} does not show that it has {first}{and_more(len(lacking) - 1)}; "
             f"if it has moved on: git fetch {remote.name}"
         )
 
-    def judged(self, store: Store) -> Sequence[str]:
-        """The commits that were judged now: those that are new to the ledger."""
-        brings = [line.partition(b" ")[0].decode() for line in self._push.brings]
-        if len(brings) > _MOST_NOTED:
-            return []
-        entered = self._read(store).entries(brings)
-        on_remote = set(brings) - self._beyond(self._heads) if self._heads is not None else set()
-        return [oid for oid in brings if oid not in entered and oid not in on_remote]
-
-    def take_in(self, store: Store) -> None:
-        """Enter what the gates have noted, so that others who share the table know it."""
-        self._read(store).save()
+    # What it knows
 
     def _read(self, store: Store) -> Reader:
         if self._reader is None:
             self._reader = Reader(store, self._repository)
         return self._reader
 
-    def _asked(self, remote: Remote) -> list[bytes]:
+    def _asked(self) -> Heads:
+        assert self._remote is not None  # noqa: S101 -- for the type checker
         if self._heads is None:
-            self._heads = heads_at(remote)
+            self._heads = heads_of(self._remote, fetch=True)
         return self._heads
 
-    def _beyond(self, heads: Sequence[bytes]) -> set[str]:
-        """Of what the push brings and drops, what these commits do not reach; "" is of any."""
-        brings = [line.partition(b" ")[0] for line in self._push.brings]
-        known = set(brings)
-        found = listed([*brings, *(b"^" + oid for oid in heads)]) if brings else []
-        beyond = {line.partition(b" ")[0] for line in found} & known
-        return {"", *(oid.decode() for oid in beyond)}
+    def _protected(self, policy: Policy) -> list[RefUpdate]:
+        if self._guarded is None:
+            self._guarded = protected(self._updates, policy, self._default)
+        return self._guarded
+
+    def _gains(self, policy: Policy) -> list[bytes]:
+        """All commits that protected branches gain, whatever other branches have."""
+        found: list[bytes] = []
+        for update in self._protected(policy):
+            found += listed([update.local_oid, b"^" + update.remote_oid])
+        return found
+
+    def _roots(self) -> Roots:
+        if self._found_roots is None:
+            self._found_roots = Roots(self._repository, self._tip_of_project)
+        return self._found_roots
+
+    def _tip_of_project(self) -> bytes:
+        """What the default branch is at, where the push goes: refs here prove nothing."""
+        if self._remote is None:
+            head = git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+            return head.stdout.strip() if head.code == 0 else b""
+        try:
+            heads = self._asked()
+        except GitError:
+            return b""
+        rest = [name for name in heads.branches if name != heads.default]
+        return next(iter(heads.here(without=rest)), b"")
+
+
+def _touching(verdict: Verdict, touched: Touched) -> Verdict:
+    """The verdict on the paths that a commit still touches."""
+    return verdict.replace(
+        conflicts=tuple(one for one in verdict.conflicts if touched[one.path]),
+        uncovered=tuple(path for path in verdict.uncovered if touched[path]),
+    )
+
+
+def _beyond(commits: Sequence[bytes], heads: Sequence[bytes]) -> set[str]:
+    """Of these commits, those that the heads do not reach."""
+    oids = _oids(commits)
+    if not oids:
+        return set()
+    found = listed([*(oid.encode() for oid in oids), *(b"^" + oid for oid in heads)])
+    return oids & _oids(found)
+
+
+def _oids(lines: Iterable[bytes]) -> set[str]:
+    return {_oid(line) for line in lines}
+
+
+def _oid(line: bytes) -> str:
+    return line.partition(b" ")[0].decode()

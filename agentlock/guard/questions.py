@@ -37,7 +37,7 @@ class Question(Value):
     the paths and leave the others. ``framework``: the pre-commit framework asks. ``deletes`` is the
     default branch, if a push to this server deletes it. ``staged`` is the commit to be, or
     ``judged`` gives the commits that were judged now, and not before. ``before`` is done before
-    anything is judged.
+    anything is judged, and ``passed`` gives what to tell if all of it passes.
     """
 
     changes: Changes
@@ -45,6 +45,7 @@ class Question(Value):
     staged: Staged | None = None
     judged: Callable[[Store], Sequence[str]] | None = None
     before: Callable[[Store], None] | None = None
+    passed: Callable[[str | None], str] | None = None
     doubt: Doubt | None = None
     divisible: bool = False
     framework: bool = False
@@ -79,18 +80,20 @@ def pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Ask
 def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     """What the pushed commits change, of those that the remote does not have."""
     from agentlock.git.hook_input import pushed_refs
-    from agentlock.git.pushes import Remote, sent
+    from agentlock.git.pushes import sent
+    from agentlock.git.remotes import Remote
     from agentlock.guard.pushing import Pushed
 
     name, url, updates = pushed_refs(arguments)
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
-    return _push_of(Pushed(repository, sent(name, updates, asked.remotes), remote))
+    push = sent(name, updates, asked.remotes)
+    return _push_of(Pushed(repository, push, updates, remote))
 
 
 def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
     """What the pushed commits change, of those that no branch of this server has."""
     from agentlock.git.hook_input import received_refs
-    from agentlock.git.receiving import deleted_default_branch, received
+    from agentlock.git.receiving import default_branch, deleted_default_branch, received
     from agentlock.guard.pushing import Pushed
 
     if GIT_NAMESPACE in os.environ:
@@ -99,7 +102,7 @@ def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked
             fix="serve this repository without GIT_NAMESPACE",
         )
     updates = received_refs()
-    pushed = Pushed(repository, received(updates))
+    pushed = Pushed(repository, received(updates), updates, default=default_branch())
     return _push_of(pushed).replace(deletes=deleted_default_branch(updates))
 
 
@@ -183,6 +186,7 @@ def _push_of(pushed: Pushed) -> Question:
         judged=pushed.judged,
         doubt=pushed.doubt,
         before=pushed.take_in,
+        passed=pushed.passed,
     )
 
 

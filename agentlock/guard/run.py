@@ -114,6 +114,10 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         store.close()
     if verdict.clean:
         _write(repository, note)
+        if question.passed is not None and (said := question.passed(identity.name)):
+            from agentlock.guard.report import tell
+
+            tell(said)
         return EXIT_OK
     return _told(kind, question, verdict, now, repository, identity, note)
 

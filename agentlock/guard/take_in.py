@@ -77,6 +77,17 @@ class Reader:
         found = {oid: entry.agent for oid, entry in self.entries(asked).items()}
         return {oid: self._old[oid].agent for oid in asked if oid in self._old} | found
 
+    def kept(self, entries: Iterable[Entry], tips: Sequence[str]) -> set[str]:
+        """Those of the entered commits of which these tips have another copy."""
+        by_origin: dict[str, list[str]] = {}
+        for entry in entries:
+            by_origin.setdefault(entry.origin or entry.oid, []).append(entry.oid)
+        copies = {one.oid: one.origin or "" for one in self._store.ledger.of_origins(by_origin)}
+        copies |= {oid: one.origin or "" for oid, one in self._found.items()}
+        copies = {oid: origin for oid, origin in copies.items() if origin in by_origin}
+        present = {oid for tip in tips for oid in _ancestors(list(copies), tip)}
+        return {oid for copy in present for oid in by_origin[copies[copy]] if oid != copy}
+
     def staged(self, patch: str | None, hinted: Sequence[str], head: str) -> Entry | None:
         """The entry that a commit of the index on ``head`` would replay, if one still may.
 

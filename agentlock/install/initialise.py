@@ -17,12 +17,13 @@ from agentlock.errors import (
 )
 from agentlock.event_kinds import INITIALISED, MOVED, OWNER_KEY, STARTED_AFRESH
 from agentlock.git.config import record
+from agentlock.git.process import output
 from agentlock.git.repository import discover
 from agentlock.install import registry
 from agentlock.install.lock import exclusively
 from agentlock.install.project import default_project, normalised_url
 from agentlock.install.siblings import siblings
-from agentlock.model import Value
+from agentlock.model import BEFORE, Entry, Value
 from agentlock.store import (
     NOT_INITIALISED,
     connect,
@@ -158,6 +159,8 @@ def _initialise(
     happened = (STARTED_AFRESH, lost) if lost else (INITIALISED, "") if created else None
     with closing(open_store(location, identifier, key, timeout=timeout)) as store:
         kept = _write(store, happened, owner_key, agent)
+        if created and not lost:
+            _enter_branches(store, repository)
     unlisted = _record(repository, location, identifier, key, kept)
     return Outcome(location, key, created, new_project, lost, unlisted)
 
@@ -335,6 +338,19 @@ def _record(
         if repository.settings.get(f"agentlock.{name.lower()}".encode()) != os.fsencode(value):
             record(repository.root, name, value)
     return registry.add(repository.common_dir)
+
+
+def _enter_branches(store: Store, repository: Repository) -> None:
+    """Enter the tips of the local branches in the ledger: nobody held anything before."""
+    tips = output("for-each-ref", "--format=%(objectname)", "refs/heads", cwd=repository.root)
+    with store.writing():
+        now = store.now()
+        store.ledger.enter(
+            [
+                Entry(oid, "", BEFORE, oid, None, "", 0, now)
+                for oid in dict.fromkeys(tips.decode().split())
+            ]
+        )
 
 
 def _write(

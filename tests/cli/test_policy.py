@@ -69,6 +69,8 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "allow_skip": True,
         "retention": None,
         "stale": "note",
+        "protected": [],
+        "landing": "made",
     }
     assert project.agentlock("policy", "show").out.splitlines() == [
         "enforcement\tblock",
@@ -78,6 +80,8 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "allow_skip\ton",
         "retention\toff",
         "stale\tnote",
+        "protected\t",
+        "landing\tmade",
     ]
 
 
@@ -219,8 +223,11 @@ def test_an_exempt_file_that_another_agent_holds_is_refused(project: Repo) -> No
 def test_a_push_must_be_covered_too(project: Repo, tmp_path: Path) -> None:
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    assert commit(project, "docs/y.md").code == 0
+    assert commit(project, "docs/y.md").code == 0  # judged when nothing had to be covered
     set_policy(project, "require_reservation", "on")
+    assert project.git("push", "-q", "origin", "main", agent=OTHER).code == 0
+    change(project, "docs/keep.md")
+    project.commit_unguarded()
     pushed = project.git("push", "-q", "origin", "main", agent=OTHER)
     assert pushed.code == 1
     assert "not reserved by you" in pushed.err
@@ -263,6 +270,8 @@ def test_a_skip_lets_one_commit_pass_and_is_logged(project: Repo, agent: str | N
 def test_a_skip_lets_a_push_pass_and_is_logged(project: Repo, tmp_path: Path) -> None:
     run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
     project.must("remote", "add", "origin", str(tmp_path / "remote.git"))
+    change(project, "src/x.py")
+    project.commit_unguarded()
     pushed = project.git("push", "-q", "origin", "main", agent=OTHER, env={SKIP: "release"})
     assert pushed.code == 0
     (event,) = events(project, "skipped")

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 PUSH_HEAD = "git push -q fork HEAD:refs/heads/later"
 PUSH_SIDE = "git push -q fork side:refs/heads/later"
+# What a branch of one remote has is not judged on the way to another; the server there judges it.
+PUSH_ON = "git push -q gated HEAD:refs/heads/later"
 COMMIT_ALL = "git commit -q -a -m later"
 PRINTED = "go back: "  # the command that the refusal prints after this
 
@@ -316,6 +318,8 @@ ORDINARY = Group(
             "pull, fast-forward",
             "git pull -q --ff-only origin main",
             'git push -q origin "$change:refs/heads/main"',
+            later=PUSH_ON,
+            gate="pre-receive",
         ),
         Operation("merge, clean", "git merge -q --no-ff --no-edit side", SIDE),
         Operation(
@@ -327,6 +331,8 @@ ORDINARY = Group(
             "pull --no-rebase, clean",
             "git pull -q --no-edit --no-rebase origin main",
             f'git push -q origin "$change:refs/heads/main"\n{AHEAD}git reset -q --hard',
+            later=PUSH_ON,
+            gate="pre-receive",
         ),
         Operation(
             "merge --squash",
@@ -366,7 +372,8 @@ ORDINARY = Group(
             "fetch",
             "git fetch -q origin",
             'git push -q ../remote.git "$change:refs/heads/side"',
-            later="git push -q fork origin/side:refs/heads/later",
+            later="git push -q gated origin/side:refs/heads/later",
+            gate="pre-receive",
         ),
         Operation(
             "fetch of a pull request into a branch",

@@ -1,0 +1,136 @@
+"""What remotes really have: their branches, asked of the remotes themselves."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.errors import GitError
+from agentlock.git.process import Running, git, output
+from agentlock.model import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentlock.git.repository import Repository
+
+_BRANCHES = b"refs/heads/"
+
+
+class Remote(Value):
+    """A remote: its name, and the URL that is asked, or that git pushes to.
+
+    ``timeout`` is how long the remote may take to say what it has, in seconds.
+    """
+
+    name: str
+    url: str
+    timeout: float
+
+
+class Heads(Value):
+    """The branches of a remote by their full names, and the one that its HEAD names (or b"")."""
+
+    branches: dict[bytes, bytes]
+    default: bytes
+
+    def here(self, *, without: Iterable[bytes] = ()) -> list[bytes]:
+        """The oids of the branches that are here too, without some of the branches."""
+        left_out = set(without)
+        oids = {oid for name, oid in self.branches.items() if name not in left_out}
+        return sorted(oids - set(missing(sorted(oids))))
+
+
+def heads_of(remote: Remote, *, fetch: bool = False) -> Heads:
+    """The branches that a remote has now; it asks the remote.
+
+    No setting may lead this question elsewhere: `url.*.insteadOf` has been applied to the URL
+    already, and a remote may be called like a URL. ``fetch``: the commits of branches that are not
+    here are fetched, without a ref.
+    """
+    url = remote.url
+    itself = f"--config-env=url.{url}.insteadOf=AGENTLOCK_URL"
+    environment = {**os.environb, b"AGENTLOCK_URL": os.fsencode(url)}
+    asked = git(itself, "ls-remote", "--get-url", "--", url, environment=environment)
+    if os.fsdecode(asked.stdout) != url + "\n":
+        raise GitError(
+            f"git's settings send a fetch from {remote.name} to another URL than a push",
+            see="git config --get-regexp '^(url|remote)'",
+        )
+    asking = Running(
+        *(itself, "ls-remote", "--quiet", "--symref", "--", url, "HEAD", "refs/heads/*"),
+        environment=environment,
+    )
+    answer = asking.result(remote.timeout)
+    if answer.code != 0:
+        raise GitError(
+            f"{remote.name} did not say what it has, and only refs/remotes/ here claims that it "
+            f"has commits of this push ({answer.error().message})",
+            fix=f"git ls-remote {remote.name}, then push again",
+        )
+    heads = _read(answer.stdout)
+    if fetch and (lacking := set(missing(sorted(set(heads.branches.values()))))):
+        names = [os.fsdecode(name) for name, oid in heads.branches.items() if oid in lacking]
+        fetching = Running(
+            *(itself, "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.prune=false"),
+            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap="),
+            *("--recurse-submodules=no", "--", url, *names),
+            environment=environment,
+        )
+        fetching.result(remote.timeout)  # what does not come is not counted as known
+    return heads
+
+
+def others(repository: Repository, name: str, url: str, timeout: float) -> list[Remote]:
+    """The other remotes, but for this repository itself and clones that share its table."""
+    found = []
+    for other in output("remote").decode("utf-8", "surrogateescape").splitlines():
+        asked = git("remote", "get-url", "--", other)
+        place = os.fsdecode(asked.stdout.rstrip(b"\n"))
+        if asked.code == 0 and other != name and place != url and not _shares(repository, place):
+            found.append(Remote(other, place, timeout))
+    return found
+
+
+def default_branch(name: str) -> bytes:
+    """The branch that refs/remotes/NAME/HEAD names, as the remote calls it; b"" if none does."""
+    head = git("symbolic-ref", "--quiet", f"refs/remotes/{name}/HEAD")
+    prefix = os.fsencode(f"refs/remotes/{name}/")
+    ref = head.stdout.rstrip(b"\n")
+    return _BRANCHES + ref[len(prefix) :] if ref.startswith(prefix) else b""
+
+
+def missing(oids: Sequence[bytes]) -> list[bytes]:
+    """The oids that this repository does not have."""
+    if not oids:
+        return []
+    answer = output("cat-file", "--batch-check", stdin=b"\n".join(oids) + b"\n")
+    return [line.split()[0] for line in answer.splitlines() if line.endswith(b" missing")]
+
+
+def _read(answer: bytes) -> Heads:
+    branches: dict[bytes, bytes] = {}
+    default = b""
+    for line in answer.splitlines():
+        value, _, name = line.partition(b"\t")
+        if value.startswith(b"ref: ") and name == b"HEAD":
+            default = value[len(b"ref: ") :]
+        elif name.startswith(_BRANCHES):
+            branches[name] = value
+    return Heads(branches, default)
+
+
+def _shares(repository: Repository, place: str) -> bool:
+    """Whether a local path is this repository, or one that is guarded by the same table."""
+    if "://" in place and not place.startswith("file://"):
+        return False
+    path = os.fsencode(place.removeprefix("file://"))
+    if not os.path.isdir(path):
+        return False
+    common = git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=path)
+    if os.path.realpath(common.stdout.rstrip(b"\n")) == os.path.realpath(repository.common_dir):
+        return True
+    bare = git("rev-parse", "--is-bare-repository", cwd=path)
+    kept = git("config", "--local", "--get", "agentlock.databaseId", cwd=path)
+    same = kept.stdout.strip() == os.fsencode(repository.database_id or "")
+    return same and bare.stdout.strip() != b"true"
