@@ -64,6 +64,7 @@ class Pushed:
         self._found_roots: Roots | None = None
         self._guarded: list[RefUpdate] | None = None
         self._landed: list[PathConflict] = []
+        self._left_out: set[str] = set()  # what passes without having been judged
         self.history: History = changed_by(push.brings, push.drops)
 
     # What the guard asks
@@ -100,9 +101,7 @@ class Pushed:
         brings = [_oid(line) for line in self._push.brings]
         if len(brings) > _MOST_NOTED:
             return []
-        known = set(self._read(store).entries(brings))
-        if self._heads is not None:
-            known |= set(brings) - _beyond(self._push.brings, self._heads.here())
+        known = self._left_out.union(self._read(store).entries(brings))
         return [oid for oid in brings if oid not in known]
 
     def passed(self, agent: str | None) -> str:
@@ -143,6 +142,7 @@ class Pushed:
             if verdict.clean:
                 break
             new = known(store, brought, gained)
+            self._left_out |= _oids(brought) - new
             touched = {path: (oids & new) | (oids & {""}) for path, oids in touched.items()}
             verdict = excuse_commits(reader, _touching(verdict, touched), touched, bound)
         return verdict

@@ -256,6 +256,16 @@ def test_no_ref_here_makes_the_projects_own_history_a_foreign_one(scene: Repo) -
         assert_refused(push(scene, f"HEAD:refs/heads/{target}"), "src/x.py", what="push")
 
 
+def test_what_passes_unjudged_is_not_noted(scene: Repo, tmp_path: Path) -> None:
+    made = sneak(scene)
+    run("git", "clone", "-q", "--bare", str(scene.path), "upstream.git", cwd=tmp_path)
+    scene.must("remote", "add", "upstream", str(tmp_path / "upstream.git"))
+    scene.reserve(HOLDER, "src/")
+    assert_passed(push(scene, "HEAD:refs/heads/new"))
+    (entry,) = scene.agentlock("ledger", "show", made, "--json").json
+    assert entry["how"] is None
+
+
 def test_nobody_is_told_of_what_the_holder_made(scene: Repo) -> None:
     scene.reserve(HOLDER, "src/")
     commit(scene, "the holder's", agent=HOLDER)
