@@ -22,6 +22,7 @@ def planted(mistake: Mistake, folder: Path) -> Path:
     """A folder for PYTHONPATH in which the program has that mistake."""
     source = Path(agentlock.__file__).parent
     shutil.copytree(source, folder / "agentlock", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source.parent / "hooks", folder / "hooks")
     path = folder / "agentlock" / mistake.module
     text = path.read_text(encoding="utf-8")
     assert text.count(mistake.right) == 1, mistake
