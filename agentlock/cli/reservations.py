@@ -180,7 +180,7 @@ def renew(
     selection = _selection(workspace, patterns, ids, everything=everything)
     lease = parse_duration(ttl)
     reason = _allowed(workspace, owner, "renew --force", reason, force=force)
-    detail = f"by {workspace.actor}: {reason}" if force else ""
+    detail = f"by {workspace.actor(name)}: {reason}" if force else ""
     with workspace.store() as store:
         answer = renew_reservations(store, name, selection, lease, ttl_text=ttl, detail=detail)
         lost = losses(store, answer.lost, workspace.folding)
@@ -226,10 +226,12 @@ def release(
       agentlock release --id 42 --force --reason 'BlueLake has crashed'
     """
     workspace = Workspace(agent, timeout)
-    name = workspace.actor if force else workspace.agent
+    identity = workspace.identity
+    limited = force and (identity.overruled is not None or (everything and agent is not None))
+    holder = identity.name if limited else None
+    name = workspace.actor(holder) if force else workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
     reason = _allowed(workspace, owner, "release --force", reason, force=force)
-    holder = None if workspace.identity.overruled is None else workspace.identity.name
     with workspace.store(take_in=True) as store:
         released = release_reservations(
             store, name, selection, force=force, reason=reason, holder=holder

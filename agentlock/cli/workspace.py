@@ -130,13 +130,16 @@ class Workspace:
         remark = shared_name(self.repository, self.identity)
         return [] if remark is None else [f"warning: {remark.message}; fix: {remark.fix}"]
 
-    @property
-    def actor(self) -> str:
-        """Who acts: the agent that is set here, also under ``--agent``; else a person, by git.
+    def actor(self, whose: str | None = None) -> str:
+        """Who forces something: the agent that is set here, else a person, by git's user.name.
 
-        IdentityError if git has no user.name either.
+        ``whose`` reservations are forced, if ``--agent`` says so: then it is somebody else. Without
+        any name it is an IdentityError.
         """
-        return self.identity.overruled or self.identity.name or person() or self.agent
+        named = (self.identity.overruled, self.identity.name)
+        return next((name for name in named if name not in (None, whose)), None) or (
+            person() or self.agent
+        )
 
     @property
     def folding(self) -> Folding:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.guard.notes import Note
     from agentlock.model import Verdict
 
+POLICY = "a policy that allows it"
 _LOGGED_PATHS = 100
 _LONGEST_WAIT = 2 * 1_000_000  # to log a refusal, which stands without it too
 
@@ -44,7 +45,7 @@ def skip(
     if not reason.strip():
         return "a reason"
     if not verdict.policy.allow_skip:
-        return "a policy that allows it"
+        return POLICY
     if not _owner_agrees(repository, timeout):
         return "the owner's key"
     # A person seldom has an agent's name: git knows who they are.

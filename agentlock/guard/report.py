@@ -74,13 +74,7 @@ def verdict_text(
             nobody += f": {', '.join(variables)} {plural(len(variables), 'is', 'are')} not set"
     why = f" ({nobody})" if nobody else ""
     lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}{why}", ""]
-    rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
-    bare = verdict.uncovered[: _ROWS - len(rows)]
-    rows += [(printable(path), "not reserved by you") for path in bare]
-    lines += _aligned(rows)
-    more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
-    if more:
-        lines.append(f" {and_more(more)}")
+    lines += _listed(verdict, now)
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     naming = _ask_server(variables) if on_server else naming_command()
@@ -118,6 +112,26 @@ def _holder(
     """When and where the first holder was last seen; "" if that is not known."""
     known = holders.get(conflicts[0].reservation.agent) if conflicts else None
     return "" if known is None else f"{known.name}, {seen_text(known, now)}"
+
+
+def skipped_text(verdict: Verdict, now: int, *, what: str) -> str:
+    """What a skip let through: a person should know whose work it touches."""
+    lines = [
+        f"agentlock: {what} let through by a skip, which is logged: {_headline(verdict, None)}"
+    ]
+    return "\n".join([*lines, "", *_listed(verdict, now)]) + "\n"
+
+
+def _listed(verdict: Verdict, now: int) -> list[str]:
+    """A line for each of the first paths that a verdict is about, and how many more there are."""
+    rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
+    bare = verdict.uncovered[: _ROWS - len(rows)]
+    rows += [(printable(path), "not reserved by you") for path in bare]
+    lines = _aligned(rows)
+    more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
+    if more:
+        lines.append(f" {and_more(more)}")
+    return lines
 
 
 def conflicts_text(

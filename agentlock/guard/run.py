@@ -169,12 +169,13 @@ def _told(
 ) -> int:
     """Print a verdict that is not clean, log it, and return the exit code."""
     from agentlock.guard import record
-    from agentlock.guard.report import tell, verdict_text
+    from agentlock.guard.report import skipped_text, tell, verdict_text
 
-    noted = kind.word
+    noted, lacking = kind.word, ""
     if not verdict.allowed and kind.role != RECEIVES and SKIP in os.environ:
         lacking = record.skip(repository, identity, verdict, kind.word, timeout(), note)
         if not lacking:
+            tell(skipped_text(verdict, now, what=kind.word))
             return EXIT_OK
         noted = f"{kind.word}, and a skip without {lacking}"
     tell(
@@ -189,6 +190,8 @@ def _told(
             variables=repository.identity_variables if kind.role == RECEIVES else (),
         )
     )
+    if lacking == record.POLICY:
+        tell("  the skip was ignored: the policy of this project allows none\n")
     if verdict.allowed:
         _write(repository, None if note is None else note.replace(how=WARNED))
         return EXIT_OK

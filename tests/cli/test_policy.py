@@ -258,6 +258,10 @@ def test_a_default_lease_over_max_ttl_is_refused_and_the_fix_works(project: Repo
 def test_a_skip_lets_one_commit_pass_and_is_logged(project: Repo, agent: str | None) -> None:
     passed = commit(project, "src/x.py", "docs/y.md", agent=agent, env={SKIP: "prod is down"})
     assert passed.code == 0, passed
+    said = "agentlock: commit let through by a skip, which is logged: 1 of 2 paths is reserved by"
+    assert passed.err.startswith(said)
+    assert f"\n  src/x.py  {HOLDER}  exclusive  src/  for " in passed.err
+    assert not [word for word in NEVER_SAID if word in passed.err]
     (event,) = events(project, "skipped")
     assert event["agent"] == (agent or "")
     assert "commit by C O Mitter <committer@example.invalid>: prod is down" in event["detail"]
@@ -346,9 +350,14 @@ def test_a_skip_with_too_long_a_reason_is_refused_and_the_limit_is_shown(project
 
 def test_a_project_can_forbid_skips(project: Repo) -> None:
     set_policy(project, "allow_skip", "off")
-    assert commit(project, "src/x.py", env={SKIP: "prod is down"}).code == 1
+    refusal = commit(project, "src/x.py", env={SKIP: "prod is down"})
+    assert refusal.code == 1
+    assert refusal.err.endswith(
+        "\n  the skip was ignored: the policy of this project allows none\n"
+    )
+    assert "the skip was ignored" not in commit(project, "src/x.py").err
     assert events(project, "skipped") == []
-    (refused,) = events(project, "refused")
+    refused, _ = events(project, "refused")
     assert refused["detail"].startswith("commit, and a skip without a policy that allows it (")
 
 
