@@ -13,6 +13,7 @@ import pytest
 from support import Repo, run
 from support.doctoring import doctor, hook_file, pasted, wrong
 
+from agentlock.hook_kinds import JUDGES, KINDS
 from agentlock.install.hooks import HOOKS
 from agentlock.store.migrations import steps
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("ready")
+
+# The others only write names down, and start no interpreter.
+JUDGING = tuple(hook for hook in HOOKS if KINDS[hook].role == JUDGES)
 
 
 class Broken(NamedTuple):
@@ -63,7 +67,7 @@ def _one_worktree_elsewhere(repo: Repo) -> None:
 
 
 def _dead_interpreter(repo: Repo) -> None:
-    for hook in HOOKS:
+    for hook in JUDGING:
         path = hook_file(repo, hook)
         text = path.read_text(encoding="utf-8")
         assert sys.executable in text
@@ -74,7 +78,7 @@ def _emptied_interpreter(repo: Repo) -> None:
     empty = repo.path.parent / "empty-python"
     empty.write_bytes(b"")
     empty.chmod(0o755)
-    for hook in HOOKS:
+    for hook in JUDGING:
         path = hook_file(repo, hook)
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace(sys.executable, str(empty)), encoding="utf-8")
