@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from agentlock.model import Value
 from agentlock.patterns.keys import EXACT
 from agentlock.patterns.matching import PatternIndex
+from agentlock.patterns.nested import repository_at, worktree_of
 from agentlock.patterns.pattern import (
     compile_pattern,
     compiled_segments,
@@ -95,9 +96,10 @@ def read_patterns(
     reader = _Reader(tree, force, whole_repository=whole_repository)
     readings: dict[bytes, Reading] = {}
     for typed in texts:
-        for text in reader.expand(typed):
+        read_as, notes = reader.with_literal_folders(typed)
+        for text in [expanded for one in read_as for expanded in reader.expand(one)]:
             reading = reader.read(text, typed)
-            readings.setdefault(reading.pattern, reading)
+            readings.setdefault(reading.pattern, reading.replace(notes=(*notes, *reading.notes)))
     return _with_directory_notes(list(readings.values()), tree)
 
 
@@ -117,6 +119,34 @@ class _Reader:
         self._force = force
         self._whole_repository = whole_repository
         self._known: dict[bytes, Literal["file", "directory", "submodule"] | None] = {}
+
+    def with_literal_folders(self, typed: bytes) -> tuple[list[bytes], list[str]]:
+        """The text with the names of folders escaped that exist as they are typed, and a note.
+
+        Frameworks call folders `[slug]`. What is to be made below such a folder, with brackets and
+        no other wildcard in its name, may be meant either way: then both readings count.
+        """
+        _check_length(typed)
+        if self._force is not None or not _has_wildcard(typed, b"?*[{") or self._existing(typed):
+            return [typed], []
+        names = typed.split(b"/")
+        for end in range(len(names) - 1, 0, -1):
+            folder, rest = b"/".join(names[:end]), b"/".join(names[end:])
+            if not _has_wildcard(folder, b"?*[{"):
+                break
+            if self._existing(folder) not in ("directory", "submodule"):
+                continue
+            note = (
+                f"{shown(folder)} is read as the existing directory; --glob reads it as a pattern"
+            )
+            text = escape(folder) + b"/" + rest
+            if not _has_wildcard(rest, b"["):
+                return [text], [note]
+            if _has_wildcard(rest, b"?*{\\"):
+                return [text], [note]
+            both = f"{shown(rest)} is read both as a name and as a pattern"
+            return [escape(folder) + b"/" + escape(rest), text], [note, both]
+        return [typed], []
 
     def expand(self, typed: bytes) -> list[bytes]:
         """The texts that the braces of one text expand to."""
@@ -140,6 +170,7 @@ class _Reader:
         existing = self._existing(text)
         if self._force is None and existing:
             return self._literal(text, typed, _note_of_two_readings(text, existing))
+        self._refuse_backslashes(text, typed)
         if text.startswith(b"!"):
             refuse(
                 typed, "begins with `!`: negation is not supported", "write `\\!` for the character"
@@ -151,7 +182,36 @@ class _Reader:
             notes = [
                 f"{shown(text)} is read as a pattern; --literal reads it as the existing {existing}"
             ]
+        elif self._force is None and text == typed and not _has_wildcard(text, b"?*{\\"):
+            name = f"{shown(text)} is read as a pattern, which does not match that name itself"
+            notes = [f"{name}; --literal reads it as the name"]
         return self._glob(text, typed, notes)
+
+    def _refuse_backslashes(self, text: bytes, typed: bytes) -> None:
+        """Refuse a text whose backslashes are meant as they are on Windows, between names.
+
+        One is if it stands after a letter and before one, where nothing needs it as an escape,
+        before a whole `**`, or after a folder that exists. (Not in a canonical text.)
+        """
+        at = text.find(b"\\")
+        while at >= 0:
+            before, after = text[:at], text[at + 1 :]
+            begins = before[-1:] in (b"", b"/")
+            crosses = after.rstrip(b"\\/") == b"**" or after.startswith((b"**\\", b"**/"))
+            if not begins and (
+                after[:1].isalnum()
+                or after[:1] in (b"_", b".", b"$", b"@", b"(")
+                or after[:1] > b"\x7f"
+                or crosses
+                or (text[:1] != b"/" and after and self._existing(before) == "directory")
+            ):
+                slashes = text.replace(b"\\\\", b"\\").replace(b"\\", b"/")
+                refuse(
+                    typed,
+                    "has backslashes between its names, as on Windows; git separates names by `/`",
+                    f"write {shown(slashes)}",
+                )
+            at = text.find(b"\\", at + 2)
 
     def _lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
         if not path:
@@ -201,10 +261,14 @@ class _Reader:
         root = root.rstrip(b"/") + b"/"
         return absolute[len(root) :] if absolute.startswith(root) else None
 
-    def _place(self, text: bytes, typed: bytes) -> bytes:
-        """As ``_located``, but PatternError for a path that cannot be reserved."""
+    def _place(self, text: bytes, typed: bytes, tail: bytes = b"") -> bytes:
+        """As ``_located``, but PatternError for a path that cannot be reserved.
+
+        ``tail`` is what follows the path in a glob.
+        """
         path = self._located(text)
         if path is None:
+            self._refuse_sibling(os.path.join(self._tree.cwd, text), typed, tail)
             from_root = "a leading `/` is the root of the file system: leave it out"
             fix = from_root if text.startswith(b"/") else ""
             refuse(typed, f"is outside the repository {shown(self._tree.root)}", fix)
@@ -213,7 +277,42 @@ class _Reader:
             refuse(typed, "is inside .git, which git does not track")
         for depth in range(1, len(names)):
             self._refuse_submodule(b"/".join(names[:depth]), typed)
+        self._refuse_nested(path, typed, tail)
         return path
+
+    def _refuse_nested(self, path: bytes, typed: bytes, tail: bytes) -> None:
+        """Refuse what lies in a repository or worktree inside this worktree: git tracks none."""
+        root = self._tree.root
+        nested = worktree_of(os.path.join(root, path)) if path else None
+        if nested is None or nested == root or self._inside(nested) is None:
+            return
+        inside = self._inside(nested) or b""
+        if self._lookup(inside) == "submodule":
+            return
+        self._refuse_sibling(os.path.join(root, path), typed, tail)
+        tracked = (one + b"/" for one in self._tree.directories())
+        if path != inside and not any(one.startswith(inside + b"/") for one in tracked):
+            refuse(
+                typed,
+                f"is inside {shown(inside)}, a repository of its own",
+                f"reserve it there: cd {inside.decode('utf-8', 'replace')}",
+            )
+
+    def _refuse_sibling(self, absolute: bytes, typed: bytes, tail: bytes) -> None:
+        """Refuse a path in another worktree of this repository, and name the path to reserve."""
+        parent, name = os.path.split(absolute)
+        absolute = os.path.join(os.path.realpath(parent), name).rstrip(b"/")
+        other = worktree_of(absolute)
+        if other is None or repository_at(other) != repository_at(self._tree.root):
+            return
+        inner = absolute[len(other) :].lstrip(b"/")
+        same = b"/".join(one for one in (inner, tail) if one)
+        refuse(
+            typed,
+            f"is in another worktree of this repository, {shown(other)}; a reservation covers a "
+            "path in all of them",
+            f"reserve {shown(same)}" if same else "name a path in it",
+        )
 
     def _refuse_submodule(self, path: bytes, typed: bytes) -> None:
         if self._lookup(path) == "submodule":
@@ -251,7 +350,8 @@ class _Reader:
         if floats:
             head, tail = [], [*map(tuple, head), *tail]
             tail = tail if tail[0] is GLOBSTAR else [GLOBSTAR, *tail]
-        place = self._place(_joined(slash, head, below=True), typed)
+        rest = render(tail, below=below).lstrip(b"/") if tail else b""
+        place = self._place(_joined(slash, head, below=True), typed, rest)
         _check_size(tail, typed)
         names: list[WrittenSegment] = [tuple(name) for name in place.split(b"/") if name]
         written = [*names, *tail]
@@ -266,9 +366,6 @@ class _Reader:
         pattern = compile_pattern(text)
         if pattern.is_whole_repository and not self._whole_repository:
             refuse(typed, "is the whole repository", "add --whole-repo if you mean that")
-        if _escapes_a_letter(typed) and self._force != "literal":
-            escapes = f"in {shown(typed)} the backslash escapes the next character"
-            notes = [*notes, f"{escapes}; names are separated by `/`"]
         return Reading(text, typed, pattern.kind, tuple(notes))
 
 
@@ -292,13 +389,8 @@ def _check_size(segments: Sequence[WrittenSegment], typed: bytes) -> None:
         )
 
 
-def _has_wildcard(text: bytes) -> bool:
-    return any(byte in SPECIAL for byte in text)
-
-
-def _escapes_a_letter(text: bytes) -> bool:
-    at = text.find(b"\\")
-    return at >= 0 and text[at + 1 : at + 2].isalnum() and b"/" not in text
+def _has_wildcard(text: bytes, characters: bytes = SPECIAL) -> bool:
+    return any(byte in characters for byte in text)
 
 
 def _expanded(typed: bytes) -> list[bytes]:

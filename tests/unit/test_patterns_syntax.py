@@ -391,9 +391,77 @@ def test_the_patterns_that_a_note_shows_read_back_as_they_were_meant(root: Path)
     assert read(b"/src/**/ap*/", DiskTree(root, "src")) == b"/src/**/ap*/"
 
 
-def test_a_note_warns_of_a_backslash_between_names(tree: DiskTree) -> None:
-    assert any("backslash" in note for note in notes(rb"src\auth.py", tree))
+@pytest.mark.parametrize(
+    ("text", "slashes"),
+    [
+        (rb"src\auth.py", "src/auth.py"),
+        (rb"lib\**\test.py", "lib/**/test.py"),
+        (rb"src\**", "src/**"),
+        (rb"none\**", "none/**"),
+        (rb"src\**\*.py", "src/**/*.py"),
+        (rb"src\*.py", "src/*.py"),
+        (rb"src\*", "src/*"),
+        (rb"src/api\v1\x.py", "src/api/v1/x.py"),
+        (rb"src\pages\[id].tsx", "src/pages/[id].tsx"),
+        (rb"odd\[z]", "odd/[z]"),
+        (rb"src\{a,c}.py", "src/{a,c}.py"),
+        (rb".\src\a.py", "./src/a.py"),
+        (rb"..\x.py", "../x.py"),
+        (rb"src\_a.py", "src/_a.py"),
+        (rb"src\.env", "src/.env"),
+        (b"src\\\xc3\xa9.py", "src/é.py"),
+        (rb"src\\a.py", "src/a.py"),
+        (rb"C:\work\a.py", "C:/work/a.py"),
+        (rb"**\test.py", "**/test.py"),
+        (rb"*\test.py", "*/test.py"),
+    ],
+)
+def test_backslashes_between_names_are_refused_with_the_pattern_in_slashes(
+    tree: DiskTree, text: bytes, slashes: str
+) -> None:
+    for force in (None, "glob"):
+        with pytest.raises(PatternError, match="backslashes between its names") as caught:
+            read_patterns([text], tree, force=force)  # type: ignore[arg-type]
+        assert caught.value.hint == f"write {slashes!r}"
+
+
+def test_a_backslash_that_escapes_is_none_between_names(tree: DiskTree) -> None:
     assert notes(rb"src/\[a].py", tree) == ()
+    assert read(rb"none\*", tree) == rb"/none\*"
+    assert read(rb"my\ file", tree) == b"/my file"
+    assert read(rb"odd/a\b", tree) == rb"/odd/a\\b"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored", "said"),
+    [
+        (
+            b"odd/[z]/new.tsx",
+            [rb"/odd/\[z]/new.tsx"],
+            "'odd/[z]' is read as the existing directory",
+        ),
+        (b"odd/[z]/new/deep.tsx", [rb"/odd/\[z]/new/deep.tsx"], "existing directory"),
+        (b"odd/[z]/new/", [rb"/odd/\[z]/new/"], "existing directory"),
+        (b"odd/[z]/*.tsx", [rb"/odd/\[z]/*.tsx"], "existing directory"),
+        (b"odd/[z]/**", [rb"/odd/\[z]/**"], "existing directory"),
+        (b"odd/[z]/{a,b}.c", [rb"/odd/\[z]/a.c", rb"/odd/\[z]/b.c"], "existing directory"),
+        (
+            b"odd/[z]/[id].tsx",
+            [rb"/odd/\[z]/\[id].tsx", rb"/odd/\[z]/[id].tsx"],
+            "both as a name and as a pattern",
+        ),
+        (b"src/[new].tsx", [b"/src/[new].tsx"], "does not match that name itself"),
+        (b"src/[new]/a.tsx", [b"/src/[new]/a.tsx"], "does not match that name itself"),
+    ],
+)
+def test_below_a_folder_with_brackets_a_new_path_is_what_its_author_meant(
+    tree: DiskTree, text: bytes, stored: list[bytes], said: str
+) -> None:
+    readings = read_patterns([text], tree)
+    assert [one.pattern for one in readings] == stored
+    assert any(said in note for one in readings for note in one.notes)
+    (literal,) = read_patterns([text], tree, force="literal")
+    assert b"\\[" in literal.pattern
 
 
 def test_a_file_typed_with_a_final_slash_is_that_file(tree: DiskTree) -> None:
