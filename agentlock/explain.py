@@ -9,6 +9,7 @@ from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.reservations.granting import Request
 from agentlock.reservations.search import meeting
 from agentlock.reservations.stale import StaleCopies, stale_copies
+from agentlock.reservations.witnesses import existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class Meeting(Value):
-    """Another agent's live reservation that a pattern meets, and one path that both match."""
+    """Another agent's live reservation that a pattern meets, and one path that both match.
+
+    ``exists``: there is a file at that path.
+    """
 
     reservation: Reservation
     witness: bytes
+    exists: bool
 
 
 class Explanation(Value):
@@ -66,12 +71,17 @@ def explain(
     explained = []
     for reading, pattern, found in zip(readings, compiled, met, strict=True):
         index = PatternIndex([reading.pattern], folding)
+        pairs = [(reading.pattern, held.pattern) for held, _ in found]
+        there = existing(repository, pairs, folding)
         explained.append(
             Explanation(
                 reading,
                 tuple(path for path in files if index.matching(path, submodule=True)),
                 tuple((path, pattern.matches(path)) for path in paths),
-                tuple(Meeting(held, witness) for held, witness in found),
+                tuple(
+                    Meeting(held, there.get(pair, witness), pair in there)
+                    for (held, witness), pair in zip(found, pairs, strict=True)
+                ),
                 now,
                 stale_copies(store, repository, policy, folding, patterns=[reading.pattern]),
             )

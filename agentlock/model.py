@@ -128,18 +128,26 @@ class Keys(Value):
 
 
 class Conflict(Value):
-    """My pattern, the reservation that it conflicts with, and a path that both match, if known."""
+    """My pattern, the reservation that it conflicts with, and a path that both match, if known.
+
+    ``exists``: there is a file at that path.
+    """
 
     pattern: bytes
     witness: bytes | None
     reservation: Reservation
+    exists: bool = False
 
 
 class PathConflict(Value):
-    """A path that an agent wants to change, and the reservation that it touches."""
+    """A path that an agent wants to change, and the reservation that it touches.
+
+    ``exists`` is False for a path that is only an example of what could be changed in a folder.
+    """
 
     path: bytes
     reservation: Reservation
+    exists: bool = True
 
 
 ALLOWED, WARNED, SKIPPED = "allowed", "warned", "skipped"  # by a gate, when the change was judged

@@ -119,8 +119,8 @@ def _put(one: Explanation) -> None:
         put(f"  {'matches ' if matches else 'no match'}   {text_of(path)}")
     for meeting in one.meets:
         number, agent, mode, theirs, lease, _ = reservation_row(meeting.reservation, one.now)
-        where = text_of(meeting.witness)
-        put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), at {where}")
+        where = f"{'at' if meeting.exists else 'e.g. at a new file'} {text_of(meeting.witness)}"
+        put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), {where}")
     if not one.meets:
         put("  meets      no live reservation of other agents")
     for note in one.reading.notes:

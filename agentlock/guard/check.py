@@ -15,6 +15,7 @@ from agentlock.patterns.matching import compile_pattern, displayed
 from agentlock.patterns.pattern import TOOL, compile_stored, tool
 from agentlock.patterns.syntax import read_pattern
 from agentlock.reservations.search import meeting
+from agentlock.reservations.witnesses import existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +92,11 @@ def check(
         folder = compile_pattern(text, folding)
         met = meeting(store, folder, now, folding, lambda _: True)
         blocks = [one for one in met if verdict.policy.blocks(one[0], agent)]
-        conflicts += [PathConflict(witness, held) for held, witness in blocks]
+        there = existing(repository, [(text, held.pattern) for held, _ in blocks], folding)
+        for held, witness in blocks:
+            path = there.get((text, held.pattern))
+            exists = path is not None or text.startswith(TOOL)
+            conflicts.append(PathConflict(path or witness, held, exists))
         if blocks:
             paths.append(Standing(_shown(folder), "held", blocks[0][0]))
         else:
@@ -100,8 +105,8 @@ def check(
     files = [text for text in asked.folders if not text.startswith(TOOL)]
     if verdict.policy.require_reservation and files:
         prefixes = [compile_pattern(text, folding).prefix for text in files]
-        there = git_changes.below(repository, prefixes)
-        uncovered.update(judge(store, there, agent, folding)[0].uncovered)
+        changes = git_changes.below(repository, prefixes)
+        uncovered.update(judge(store, changes, agent, folding)[0].uncovered)
     verdict = verdict.replace(
         checked=verdict.checked + len(asked.folders),
         conflicts=tuple(conflicts),

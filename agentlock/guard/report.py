@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ROWS = 8
 _REST = 12
 _WIDEST = 60
+_NEW_FILE = "e.g. a new file"
 _ASK_SERVER = "ask whoever runs the server to "
 
 
@@ -162,7 +163,11 @@ def conflicts_text(
 
 def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
-    where = "" if conflict.witness is None else f"both match {printable(conflict.witness)}"
+    where = ""
+    if conflict.witness is not None:
+        where = f"{'both match' if conflict.exists else _NEW_FILE} {printable(conflict.witness)}"
+    if conflict.witness == conflict.pattern:  # a thing that is not a file
+        where = ""
     _, agent, mode, theirs, left, reason = _row(PathConflict(b"", held), now)
     mine = printable(displayed(conflict.pattern))
     return (f"{mine} meets {theirs}", agent, mode, left, where, reason)
@@ -184,8 +189,9 @@ def _headline(verdict: Verdict, deletes: bytes | None) -> str:
 
 def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
+    path = printable(conflict.path)
     return (
-        printable(conflict.path),
+        path if conflict.exists else f"{_NEW_FILE} {path}",
         held.agent,
         "exclusive" if held.exclusive else "shared",
         printable(displayed(held.pattern)),

@@ -16,6 +16,7 @@ from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.reservations.search import Search
 from agentlock.reservations.stale import StaleCopies, stale_copies
+from agentlock.reservations.witnesses import existing
 from agentlock.text import check_reason, storable
 
 if TYPE_CHECKING:
@@ -136,7 +137,18 @@ def reserve(
         names = {one.reservation.agent for one in answer.conflicts}
         answer = answer.replace(holders=store.agents.named(names))
         _log_refusal(store, request, answer)
-    return answer
+    return answer if repository is None else _with_witnesses(answer, repository, folding)
+
+
+def _with_witnesses(answer: Answer, repository: Repository, folding: Folding) -> Answer:
+    """The same answer; its conflicts name files that exist, if there are such."""
+    pairs = [(one.pattern, one.reservation.pattern) for one in answer.conflicts]
+    there = existing(repository, pairs, folding)
+    conflicts = [
+        one.replace(witness=there[pair], exists=True) if pair in there else one
+        for one, pair in zip(answer.conflicts, pairs, strict=True)
+    ]
+    return answer.replace(conflicts=tuple(conflicts))
 
 
 def _refused(store: Store, search: Search) -> Answer | None:

@@ -421,7 +421,7 @@ def test_backslashes_between_names_are_refused_with_the_pattern_in_slashes(
 ) -> None:
     for force in (None, "glob"):
         with pytest.raises(PatternError, match="backslashes between its names") as caught:
-            read_patterns([text], tree, force=force)  # type: ignore[arg-type]
+            read_patterns([text], tree, force=force)
         assert caught.value.hint == f"write {slashes!r}"
 
 

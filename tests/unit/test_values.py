@@ -32,7 +32,7 @@ def test_a_missing_field_and_an_unknown_one_are_errors() -> None:
     with pytest.raises(TypeError, match="no such field"):
         Policy(colour="red")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="no such field"):
-        PathConflict(b"a", HELD, 3)  # type: ignore[call-arg]
+        PathConflict(b"a", HELD, True, 3)  # type: ignore[call-arg]
 
 
 def test_a_lease_is_live_until_its_last_microsecond() -> None:
