@@ -24,6 +24,11 @@ _NOT_OURS = (
     "{at} does not have agentlock's tables: {said}",
     "agentlock init --database {at}",
 )
+_DAMAGED = (
+    DatabaseError,
+    "{at} is damaged: {said}",
+    "ask whoever runs the server to restore it from a backup",
+)
 _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "55P03": (  # lock_not_available
         DatabaseUnreachableError,
@@ -42,12 +47,43 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
         "{at}: {said}",
         "ask whoever runs the server for the grants in docs/how-to/postgresql.md",
     ),
+    "53100": (  # disk_full
+        DatabaseError,
+        "{at}: {said}",
+        "free space on the disk of the server, then try again",
+    ),
+    "40001": (DatabaseError, "{at}: {said}", "try again"),  # serialization_failure
+    "40P01": (DatabaseError, "{at}: {said}", "try again"),  # deadlock_detected
+    "XX001": _DAMAGED,  # data_corrupted
+    "XX002": _DAMAGED,  # index_corrupted
     "25006": (  # read_only_sql_transaction
         DatabaseError,
         "{at} is read-only: {said}",
         PRIMARY,
     ),
 }
+_ASK = "try again, or ask whoever runs the server"
+_HOW_TO_LOG_IN = "put the password into ~/.pgpass, the file PGPASSFILE names, or a service file"
+_CONNECTING = {
+    "28P01": _HOW_TO_LOG_IN,  # invalid_password
+    "28000": (  # invalid_authorization_specification: no such role, or no line in pg_hba.conf
+        "name a role that the server lets in from here: postgresql://ROLE@HOST/DATABASE"
+    ),
+    "3D000": "correct the name of the database in the URL, or make it: createdb NAME",
+    "42501": "ask whoever runs the server to grant CONNECT on this database",
+    "53300": "try again; if it stays so, raise max_connections or use a pooler",
+    "57P03": "try again: the server is starting or stopping",
+}
+# libpq gives its own errors no SQLSTATE.
+_SAID = (
+    ("no password supplied", _HOW_TO_LOG_IN),
+    ("translate host name", "correct the host's name in the URL"),
+    ("connection refused", "start the server, or correct host and port in the URL"),
+    ("no such file or directory", "start the server, or correct the socket's folder in the URL"),
+    ("certificate", "correct sslrootcert in the URL, or set PGSSLROOTCERT"),
+    ("ssl", "correct sslmode in the URL"),
+    ("invalid", "correct the URL: postgresql://ROLE@HOST:PORT/DATABASE"),
+)
 _LOST = (
     DatabaseUnreachableError,
     "the connection to {at} was lost, and nothing was changed: {said}",
@@ -58,6 +94,14 @@ _OTHER = (
     "{at} cannot be read or written: {said}",
     "ask whoever runs the server",
 )
+
+
+def _fix_of_connecting(error: PostgresError) -> str:
+    """What to do about a connection that failed: by its SQLSTATE, or by what libpq says."""
+    if error.state in _CONNECTING:
+        return _CONNECTING[error.state]
+    said = str(error).lower()
+    return next((fix for words, fix in _SAID if words in said), _ASK)
 
 
 class Server:
@@ -119,10 +163,9 @@ class Server:
     def not_connected(self, error: PostgresError) -> DatabaseError:
         if isinstance(error, TimeoutExpiredError):
             return self._silent()
-        fix = "try again, or ask whoever runs the server"
-        if error.state.startswith("28"):
-            fix = "put the password into ~/.pgpass, the file PGPASSFILE names, or a service file"
-        return DatabaseUnreachableError(f"{self.location} cannot be reached: {error}", fix=fix)
+        return DatabaseUnreachableError(
+            f"{self.location} cannot be reached: {error}", fix=_fix_of_connecting(error)
+        )
 
     def translated(self, error: PostgresError) -> DatabaseError:
         """The DatabaseError for an error of PostgreSQL."""
