@@ -59,8 +59,9 @@ def excuse_replay(
 ) -> tuple[Verdict, str]:
     """The verdict on a commit of the index without what it only replays, and how it passes.
 
-    The whole of it is excused if it is an entered commit's exact change, or git's own clean
-    replay of one. A conflict that somebody resolved is neither.
+    The whole of it is excused if it is an entered commit's exact change. Of git's own clean replay
+    of one, only the paths of that commit are: git may carry its change to another file, which it
+    takes for the same file renamed. A conflict that somebody resolved is neither.
     """
     if len(staged.bases) != 1:
         return verdict, ALLOWED
@@ -69,7 +70,14 @@ def excuse_replay(
     patch = staged_patch()
     found = reader.staged(patch, hinted, staged.bases[0])
     if found is not None:
-        return verdict.replace(conflicts=(), uncovered=()), f"{REPLAY}{found.oid}"
+        judged = set(staged.changes.paths)
+        if found.patch != patch:
+            judged = reader.judged_paths(found.oid)
+        verdict = verdict.replace(
+            conflicts=tuple(one for one in verdict.conflicts if one.path not in judged),
+            uncovered=tuple(path for path in verdict.uncovered if path not in judged),
+        )
+        return verdict, f"{REPLAY}{found.oid}"
     maker = reader.old_maker(patch, hinted) if patch else None
     conflicts = [one for one in verdict.conflicts if one.reservation.agent != maker]
     return verdict.replace(conflicts=tuple(conflicts)), ALLOWED

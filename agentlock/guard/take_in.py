@@ -99,6 +99,11 @@ class Reader:
         hints = {oid: named[oid] for oid in hinted if oid in named}
         return self._serving(sources, head) or self._clean_source(hints, head, head, INDEX)
 
+    def judged_paths(self, oid: str) -> set[bytes]:
+        """The paths that a commit changes. Its replay may change others, where git sees renames."""
+        made = self._read([oid])[oid]
+        return set(paths_of(raw_diffs([(oid, made.base)])[0])) if made is not None else set()
+
     def old_maker(self, patch: str | None, hinted: Sequence[str]) -> str | None:
         """The agent of a commit with this exact change, by a row of an earlier version."""
         self._look(hinted)
@@ -203,7 +208,9 @@ class Reader:
         if found is not None:
             return replay(facts, found)
         found = self._clean_source(former, made.oid, made.base, made.tree)
-        return None if found is None else replay(facts, found)
+        if found is None or not self.judged_paths(found.oid).issuperset(paths_of(facts.diff)):
+            return None
+        return replay(facts, found)
 
     def _amended(self, facts: Facts, depth: int) -> Entry | None:
         """The entry of a commit that replaces an entered one by a change that a note names."""

@@ -346,6 +346,33 @@ def test_what_the_holder_reverted_is_judged_when_it_is_picked_again(scene: Repo)
     assert_stopped(scene)
 
 
+@pytest.mark.parametrize("name", ["x.py", "new.py"])
+def test_a_change_that_git_carries_to_a_file_it_takes_for_the_renamed_one_is_judged(
+    scene: Repo, name: str
+) -> None:
+    scene.must("checkout", "-q", "--orphan", "side")
+    scene.must("rm", "-rqf", ".")
+    scene.write("free/x.py", LINES)
+    scene.must("add", "-A")
+    assert_passed(scene.git("commit", "-q", "-m", "a copy", agent=OTHER))
+    scene.write(f"free/{name}", LINES + "one more\n")
+    scene.must("add", "-A")
+    assert_passed(scene.git("commit", "-q", "-m", "more", agent=OTHER))
+    carried = scene.head
+    scene.must("checkout", "-q", "main")
+    hold(scene)
+    pick = ("-c", "merge.directoryRenames=true", "cherry-pick", carried)
+    assert_refused(scene.git(*pick, agent=OTHER), f"src/{name}", code=128)
+    scene.must("cherry-pick", "--abort")
+    assert_passed(scene.git(*NO_HOOKS, *pick))
+    pair = f"{carried} {scene.head}\n".encode()
+    rewritten = scene.path / ".git/hooks/post-rewrite"
+    assert_passed(run(rewritten, "rebase", cwd=scene.path, stdin=pair))
+    for target in ("main", "backup"):
+        pushed = scene.git("push", "-q", "origin", f"HEAD:refs/heads/{target}", agent=OTHER)
+        assert_refused(pushed, f"src/{name}", what="push")
+
+
 def test_a_forged_or_torn_note_counts_for_nothing(scene: Repo) -> None:
     commit(scene, 3)
     notes = scene.path / ".git/agentlock/agentlock.sqlite3-notes"
