@@ -101,6 +101,10 @@ class DatabaseUnreachableError(DatabaseError):
     kind = "database-unreachable"
 
 
+class UnsafeFilesystemError(DatabaseError):
+    """The table lies where SQLite cannot keep its processes apart."""
+
+
 class LostTableError(DatabaseError):
     """The table is missing or damaged: what was reserved is lost, unless there is a backup."""
 

@@ -17,12 +17,14 @@ from agentlock.errors import (
     OlderSchemaError,
     PatternError,
     SchemaError,
+    UnsafeFilesystemError,
 )
 from agentlock.event_kinds import SKIPPED
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
 from agentlock.rules.interventions import interventions
 from agentlock.store import NOT_INITIALISED, is_url, open_table
+from agentlock.store.sqlite.driver import driver, has_reset_bug
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
 from agentlock.text import count, plural, shell_word
@@ -72,7 +74,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         ]
     if not any(finding.level == "problem" for finding in found):
         found.insert(0, Finding("ok", "table", f"{path} answers and is the recorded table"))
-        found += _read_only(path)
+        found += [*_read_only(path), *_sqlite(path)]
     if store.policy.read().enforcement == "warn":
         message = "the policy is enforcement = warn, so the hooks only warn and refuse nothing"
         fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
@@ -84,6 +86,18 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         join = f"agentlock init --database {shell_word(path)} --project {key}"
         found.append(Finding("warning", "project", message, advice=f"in each clone: {join}"))
     return found
+
+
+def _sqlite(path: str) -> list[Finding]:
+    """SQLite's WAL-reset bug: only a writer that waited for its turn in vain can still meet it."""
+    if is_url(path) or not has_reset_bug():
+        return []
+    message = (
+        f"SQLite {driver.sqlite_version} has the WAL-reset bug, which can lose a commit that meets "
+        "a checkpoint; agentlock lets writers take turns to avoid it"
+    )
+    advice = "use a Python with SQLite 3.51.3 or newer (or 3.50.7, 3.44.6)"
+    return [Finding("warning", "sqlite", message, advice=advice)]
 
 
 def _read_only(path: str) -> list[Finding]:
@@ -164,7 +178,7 @@ def _refused(repository: Repository, error: AgentlockError) -> Finding:
     message = error.message
     if isinstance(error, OlderSchemaError):
         return Finding("problem", "table", message, fix="agentlock db migrate")
-    if isinstance(error, (SchemaError, DatabaseUnreachableError)):
+    if isinstance(error, (SchemaError, DatabaseUnreachableError, UnsafeFilesystemError)):
         return problem("table", error)
     if error.fix.startswith("agentlock init"):
         fix = error.fix.removeprefix("agentlock init").split()

@@ -132,7 +132,8 @@ def test_the_hooks_that_are_chained_do_not_run(new_repo: Callable[..., Repo]) ->
 def test_the_json_says_the_same(pair: Repo) -> None:
     told = doctor(pair, "--json").json
     assert told["guarded"] is True
-    assert {finding["level"] for finding in told["findings"]} == {"ok"}
+    found = [finding for finding in told["findings"] if finding["check"] != "sqlite"]
+    assert {finding["level"] for finding in found} == {"ok"}
     keys = {"level", "check", "worktree", "hook", "message", "mend", "advice", "lets_through"}
     assert all(finding.keys() == keys for finding in told["findings"])
     pair.database.unlink()

@@ -17,16 +17,20 @@ from agentlock.errors import (
     DatabaseUnreachableError,
     OlderSchemaError,
     SchemaError,
+    UnsafeFilesystemError,
 )
 from agentlock.event_kinds import PRUNED
 from agentlock.store import migrate
 from agentlock.store.base import WHERE_IT_BELONGS
 from agentlock.store.migrations import schema_version
 from agentlock.store.sqlite import LOOK_AT_THE_DISK, SQLiteStore, schema
+from agentlock.store.sqlite.driver import has_reset_bug
 from agentlock.store.sqlite.filesystem import (
     Modes,
     filesystem_of,
+    is_unsafe,
     modes_for,
+    refuse_unsafe_device,
     refuse_unsafe_filesystem,
 )
 
@@ -208,6 +212,50 @@ def test_the_file_system_of_the_deepest_mount_counts(tmp_path: Path) -> None:
     assert kind("/vm/local/t.sqlite3") == "tmpfs"
     assert kind("/vmware/t.sqlite3") == "ext4"
     assert filesystem_of("/x/t", str(tmp_path / "none")) is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("9p", "virtiofs", "nfs4", "cifs", "beegfs", "gpfs", "drvfs", "pvfs2", "ceph", "fuse"),
+        *("fuse.virtiofs", "fuse.vmhgfs-fuse", "fuse.ceph", "fuse.ceph-fuse", "fuse.gcsfuse"),
+        *("fuse.juicefs", "fuse.blobfuse2", "fuse.sshfs", "fuse.grpcfuse", "fuse.never-heard-of"),
+    ],
+)
+def test_every_fuse_and_network_file_system_is_refused_also_in_a_hook(
+    tmp_path: Path, kind: str
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 0:41 / / rw - {kind} x rw\n", encoding="utf-8")
+    assert is_unsafe(filesystem_of("/x/t.sqlite3", str(mounts)) or "")
+    with pytest.raises(UnsafeFilesystemError, match=f"is on {kind}, where SQLite"):
+        refuse_unsafe_device("/x/t.sqlite3", os.makedev(0, 41), str(mounts))
+    refuse_unsafe_device("/x/t.sqlite3", os.makedev(0, 42), str(mounts))
+    refuse_unsafe_device("/x/t.sqlite3", os.makedev(8, 41), str(mounts))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "f2fs", "fuseblk", "fuse.fuse-overlayfs"],
+)
+def test_what_is_known_to_be_local_is_accepted(tmp_path: Path, kind: str) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"22 1 0:41 / / rw - {kind} x rw\n", encoding="utf-8")
+    assert not is_unsafe(kind)
+    refuse_unsafe_device("/x/t.sqlite3", os.makedev(0, 41), str(mounts))
+
+
+@pytest.mark.parametrize(
+    ("version", "bug"),
+    [
+        *(("3.7.0", True), ("3.40.1", True), ("3.44.5", True), ("3.45.0", True)),
+        *(("3.50.6", True), ("3.51.2", True), ("3.51.0", True), ("3.49.99", True)),
+        *(("3.44.6", False), ("3.50.7", False), ("3.51.3", False), ("3.52.0", False)),
+        *(("3.53.4", False), ("4.0.0", False), ("3.44.10", False)),
+    ],
+)
+def test_which_sqlite_may_lose_a_commit_that_meets_a_checkpoint(version: str, bug: bool) -> None:
+    assert has_reset_bug(version) is bug
 
 
 def test_this_machine_s_own_file_system_is_good_enough(path: str) -> None:

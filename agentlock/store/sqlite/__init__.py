@@ -16,7 +16,7 @@ from agentlock.store.base import (
     require_identity,
     require_schema,
 )
-from agentlock.store.sqlite.driver import driver
+from agentlock.store.sqlite.driver import driver, has_reset_bug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ class SQLiteStore(Store):
 
     def _connect(self, *, read_only: bool) -> Any:
         self._file = require_database_file(self.location)
+        if not os.major(self._file[0]):  # no disk of this machine, as far as one can see
+            from agentlock.store.sqlite.filesystem import refuse_unsafe_device
+
+            refuse_unsafe_device(self.location, self._file[0])
         mode = read_mode(self.location) if read_only else "rw"
         self._frozen = _state(self.location) if mode == _FROZEN else None
         with _Translated(self):
@@ -148,15 +152,17 @@ class SQLiteStore(Store):
 
     def commit(self) -> None:
         turns = 0 if self._turn is None else self._turn.number
+        is_due = bool(turns) and turns % _CHECKPOINT_EVERY == 0
+        keeps_turn = is_due and has_reset_bug()
         try:
             self._connection.execute("COMMIT")
-            if turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
+            if keeps_turn or turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
                 self._checkpoint()
         except BaseException:
             self.roll_back()
             raise
         self._give_up_turn()
-        if turns and turns % _CHECKPOINT_EVERY == 0:
+        if is_due and not keeps_turn:
             self._checkpoint()
         # SQLite does not check this. A transaction that only read is right whatever happened.
         if self._turn is not None and require_database_file(self.location) != self._file:
@@ -171,7 +177,8 @@ class SQLiteStore(Store):
         SQLite would do it in COMMIT, while the next writer waits. Here one turn in many does it
         after it has ended, so nobody waits. But the log starts again only if it is copied while
         nobody writes. If writers come without a pause, a later turn does that inside its own
-        COMMIT, for the little that was added meanwhile.
+        COMMIT, for the little that was added meanwhile. An SQLite with the WAL-reset bug does both
+        inside its turn, so that no other writer's commit meets a checkpoint.
         """
         try:  # noqa: SIM105 -- contextlib would cost a hook an import
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -43,3 +43,13 @@ def _load_without_cache() -> ModuleType:
 
 
 driver: Any = _load() if "functools" in sys.modules else _load_without_cache()
+
+_FIXED: dict[tuple[int, ...], int] = {(3, 50): 7, (3, 44): 6}  # older branches with the fix
+_FIRST_FIXED = (3, 51, 3)
+
+
+def has_reset_bug(version: str = driver.sqlite_version) -> bool:
+    """Whether this SQLite may lose a commit that meets a checkpoint (sqlite.org/wal.html)."""
+    numbers = tuple(map(int, version.split(".")))
+    patch = _FIXED.get(numbers[:2])
+    return numbers < _FIRST_FIXED and (patch is None or numbers[2] < patch)
