@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
@@ -118,9 +119,9 @@ def uncommitted_of(
 
 def agents(store: Store) -> list[Presence]:
     """Every agent of the project, with the number of its live reservations."""
-    with store.reading():
-        live = store.reservations.all(live_at=store.now())
-        return [
-            Presence(one, sum(held.agent == one.name for held in live))
-            for one in store.agents.all()
-        ]
+    live = store.reservations.all(live_at=store.now())
+    seen = holders(store, live)
+    return [
+        Presence(seen.get(one.name, one), sum(held.agent == one.name for held in live))
+        for one in store.agents.all()
+    ]

@@ -19,8 +19,10 @@ _PAUSE = 60 * MICROSECONDS
 
 def require_distinct(store: Store, name: str) -> None:
     """IdentityError for a new name that differs from a known agent's only in case."""
+    if name in store.agents.named([name]):
+        return
     other = store.agents.alike(name)
-    if other is not None and name not in store.agents.named([name]):
+    if other is not None:
         raise IdentityError(
             f"{name!r} differs from {other!r}, an agent of this project, only in case",
             fix="choose a name that nobody else has",

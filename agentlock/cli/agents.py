@@ -56,7 +56,7 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     from agentlock.state import agents  # `whoami` needs none of it
 
     workspace = Workspace(timeout=timeout)
-    with workspace.store(read_only=True) as store:
+    with workspace.store(read_only=True, take_in=True) as store:
         present = agents(store)
     if as_json:
         print_json([_json(one) for one in present])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.cli.output import (
     RESERVATION_HEADERS,
@@ -81,7 +82,7 @@ def list_reservations(
         raise UsageError("--all and --expiring exclude each other", fix="give only one of them")
     within = None if expiring is None else parse_duration(expiring)
     at = workspace.path_named(path)
-    with workspace.store(read_only=True) as store:
+    with workspace.store(read_only=True, take_in=True) as store:
         found, now = listed(
             store, workspace.folding, agent=wanted, path=at, history=ended, within=within
         )
@@ -89,12 +90,12 @@ def list_reservations(
         if limit is not None:
             found = found[-limit:] if within is None else found[:limit]
         forced = forced_ends(store) if ended else {}
-        holders = store.agents.named(held.agent for held in found)
+        known = holders(store, found)
         live = [held for held in found if held.is_live(now)]
         removed = {held.id for held in in_removed_worktrees(store, live)}
     if as_json:
         shapes = [
-            reservation_json(held, forced=forced.get(held.id), holder=holders.get(held.agent))
+            reservation_json(held, forced=forced.get(held.id), holder=known.get(held.agent))
             for held in found
         ]
         for shape in shapes:
@@ -107,7 +108,7 @@ def list_reservations(
             *reservation_row(
                 held, now, forced.get(held.id), mine=held.agent == workspace.identity.name
             ),
-            seen_text(holders[held.agent], now) + (_REMOVED if held.id in removed else ""),
+            seen_text(known[held.agent], now) + (_REMOVED if held.id in removed else ""),
         )
         for held in found
     ]
@@ -128,9 +129,9 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
       agentlock show 42
     """
     workspace = Workspace(timeout=timeout)
-    with workspace.store(read_only=True) as store:
+    with workspace.store(read_only=True, take_in=True) as store:
         found = history(store, identifier)
-        holder = store.agents.named([found.reservation.agent])[found.reservation.agent]
+        holder = holders(store, [found.reservation])[found.reservation.agent]
     held, events = found.reservation, found.events
     forced = next((one for one in events if one.kind == FORCE_RELEASED), None)
     if as_json:

@@ -22,8 +22,14 @@ def folding_of(repository: Repository) -> Folding:
 
 def with_holders(store: Store, verdict: Verdict) -> Verdict:
     """The verdict, with what is known of those who hold what it refuses."""
-    names = {conflict.reservation.agent for conflict in verdict.conflicts}
-    return verdict.replace(holders=store.agents.named(names)) if names else verdict
+    if not verdict.conflicts:
+        return verdict
+    from agentlock.agents.activity import (
+        holders,
+    )  # a hook that lets something pass needs none of it
+
+    held = list({one.reservation.id: one.reservation for one in verdict.conflicts}.values())
+    return verdict.replace(holders=holders(store, held))
 
 
 def judge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agentlock.agents.activity import holders
 from agentlock.agents.registry import require_distinct
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
@@ -134,8 +135,8 @@ def reserve(
         else:
             answer = _granted(store, request, wanted, search, reason).replace(stale=stale)
     if not answer.granted:
-        names = {one.reservation.agent for one in answer.conflicts}
-        answer = answer.replace(holders=store.agents.named(names))
+        met = [one.reservation for one in answer.conflicts]
+        answer = answer.replace(holders=holders(store, met))
         _log_refusal(store, request, answer)
     return answer if repository is None else _with_witnesses(answer, repository, folding)
 

@@ -25,7 +25,10 @@ WHERE project_id = ?7 AND name = ?8
 """
 _READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
-_ALIKE = "SELECT name FROM agents WHERE project_id = ? AND lower(name) = ? AND name <> ?"
+_ALIKE = """
+SELECT name FROM agents INDEXED BY agents_by_folded_name
+WHERE project_id = ? AND lower(name) = ? AND name <> ?
+"""
 
 
 class Agents(Noun):

@@ -23,6 +23,11 @@ _REVOKE = "UPDATE commits SET how = ?2, reason = ?3 WHERE project_id = ?1 AND or
 _READ_NOTES = "SELECT line FROM notes WHERE project_id = ? ORDER BY id"
 _WRITE_NOTE = "INSERT INTO notes (project_id, line) VALUES (?, ?)"
 
+_SEEN = """
+UPDATE agents SET last_active_ts = ?3
+WHERE project_id = ?1 AND name = ?2 AND last_active_ts < ?3
+"""
+
 
 class Ledger(Noun):
     def entries(self, oids: Iterable[str]) -> dict[str, Entry]:
@@ -62,8 +67,12 @@ class Ledger(Noun):
 
     def enter(self, entries: Sequence[Entry]) -> None:
         """Enter commits; the first entry of a commit stands."""
+        made: dict[str, int] = {}
         for entry in entries:
             self._rows(_WRITE, *(getattr(entry, name) for name in Entry._fields))
+            made[entry.agent] = max(made.get(entry.agent, 0), entry.created_ts)
+        for agent, moment in made.items():  # a commit is a sign of life
+            self._rows(_SEEN, agent, moment)
 
     def revoke(self, origin: str, reason: str) -> None:
         """Take back the entry of a commit and of all that were made from it."""

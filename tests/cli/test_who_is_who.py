@@ -157,3 +157,43 @@ def test_the_name_that_the_guide_sets_for_a_worktree_holds_in_fresh_shells_and_h
     for repo, code in ((mine, 0), (other, 1)):
         repo.write("src/a.py", f"{code}\n")
         assert repo.commit_all().code == code
+
+
+def last_seen(repo: Repo, *arguments: str) -> str:
+    """How long ago the holder was last seen, as a refused reserve says it."""
+    refused = repo.agentlock("reserve", *arguments, agent=OTHER)
+    assert refused.code == 1, refused
+    return str(re.findall(r"last seen (\w+) ago", refused.err)[0])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "edited", "counts"),
+    [
+        ("src/a.py", "src/a.py", True),
+        ("src/**", "src/new/deep.py", True),
+        ("**/*.py", "src/a.py", True),
+        ("src/a.py", "src/b.py", False),
+        ("**/*.py", "docs/y.md", False),
+    ],
+)
+def test_an_edit_of_what_an_agent_holds_is_a_sign_of_life(
+    table: Repo, linked: Repo, pattern: str, edited: str, counts: bool
+) -> None:
+    assert linked.agentlock("reserve", pattern, agent=HOLDER).code == 0
+    age(table, 3600)
+    assert last_seen(table, "src/a.py") == "60m"
+    linked.write(edited, "edited\n")
+    assert last_seen(table, "src/a.py").endswith("s") == counts
+    table.write(edited, "somebody else's copy\n")
+    assert last_seen(table, "src/a.py").endswith("s") == counts
+    table.write("src/a.py", "mine\n")
+    refused = table.commit_all(agent=OTHER)
+    assert bool(re.search(r"last seen \d+s ago", refused.err)) == counts
+
+
+def test_a_commit_is_a_sign_of_life(table: Repo, linked: Repo) -> None:
+    assert linked.agentlock("reserve", "src/", agent=HOLDER).code == 0
+    age(table, 3600)
+    linked.write("free.txt")
+    assert linked.commit_all(agent=HOLDER).code == 0
+    assert last_seen(table, "src/a.py").endswith("s")
