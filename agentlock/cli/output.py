@@ -207,7 +207,7 @@ def say_losses(found: Sequence[Loss]) -> None:
 
 def _loss_text(loss: Loss) -> str:
     message = loss.message
-    text = f"{message.subject} {format_remaining(loss.now - message.created_ts)} ago"
+    text = f"{format_remaining(loss.now - message.created_ts)} ago, {message.subject}"
     if message.body:
         text += f": {quoted(message.body)}"
     if loss.holders:

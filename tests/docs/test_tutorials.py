@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # A command fails exactly where a reader sees that it does.
-FAILED = re.compile(r"(?m)^(?:remote: )?(?:agentlock: .*refused|error:|fatal:)")
+FAILED = re.compile(r"(?m)^(?:remote: )?(?:agentlock: .*refused|error:|fatal:)|^  fix: ")
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")

@@ -32,6 +32,13 @@ VARIABLE = (
 )
 
 
+# The git user of a tutorial is the one of its home.
+_AUTHORS = tuple(
+    f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+)
+_USER = "[user]\n\tname = Ada Lovelace\n\temail = ada@example.invalid\n"
+
+
 class Step(NamedTuple):
     """One command of a tutorial: who types it, and what it prints there."""
 
@@ -58,7 +65,7 @@ class Terminal:
 
     def __init__(self, home: Path, name: str) -> None:
         self._state = home / f".terminal-{name}"
-        self._state.write_text(f"cd '{home}'\n")
+        self._state.write_text(f"cd '{home}'\nunset {' '.join(_AUTHORS)}\n")
 
     def run(self, command: str) -> tuple[int, str]:
         """Type a command; its exit code, and what it prints."""
@@ -99,6 +106,8 @@ class Played(NamedTuple):
 
 def played(told: list[Step], home: Path) -> Iterator[Played]:
     """Type each command in its terminal. PATH must find this environment's agentlock."""
+    with (home / ".gitconfig").open("a", encoding="utf-8") as settings:
+        settings.write(_USER)
     terminals = {who: Terminal(home, who or "you") for who in {step.terminal for step in told}}
     for step in told:
         code, printed = terminals[step.terminal].run(step.command)
