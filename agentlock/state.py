@@ -15,7 +15,7 @@ from agentlock.install.siblings import troubles
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex
 from agentlock.reservations.losses import untold
-from agentlock.rules.interventions import interventions
+from agentlock.rules.interventions import new_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
     ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are those
-    that the agent has not been told yet, ``interventions`` are from the last day. ``removed``
-    are anybody's live reservations from worktrees that are no longer there.
+    that the agent has not been told yet, ``interventions`` are those of the last day that are new
+    to it. ``removed`` are anybody's live reservations from worktrees that are no longer there.
     """
 
     repository: Repository
@@ -99,7 +99,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         verdict,
         tuple(store.reservations.all(agent=name, live_at=now)) if name else (),
         tuple(untold(store, name)) if name else (),
-        tuple(interventions(store, now)),
+        tuple(new_to(store, name, now)),
         now,
         tuple(troubles(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,9 @@ from agentlock.cli.output import (
     text_of,
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.errors import DatabaseError
 from agentlock.patterns.matching import displayed
+from agentlock.rules.interventions import mark_shown
 from agentlock.state import state
 from agentlock.text import and_more, count
 
@@ -39,6 +42,8 @@ _SHOWN = 10
 def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
     """Show your name, the guard, what you hold and what blocks you.
 
+    What others did that changes or bypasses the rules is shown once, for a day.
+
     \b
     Example:
       agentlock status
@@ -48,8 +53,11 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
         found = state(workspace.repository, workspace.identity, store)
     if as_json:
         print_json(_json(found))
-    else:
-        _put(found)
+        return
+    _put(found)
+    if found.interventions and found.identity.name:
+        with suppress(DatabaseError), workspace.store() as store:
+            mark_shown(store, found.identity.name, found.interventions)
 
 
 def _json(found: State) -> dict[str, Any]:

@@ -23,6 +23,10 @@ UPDATE agents SET worktree = ?1, branch = ?2, host = ?3, process = ?4, located_t
     program = CASE program WHEN '' THEN ?5 ELSE program END
 WHERE project_id = ?7 AND name = ?8
 """
+_SEEN = "SELECT seen_event FROM agents WHERE project_id = ? AND name = ?"
+_MARK_SEEN = """
+UPDATE agents SET seen_event = ?3 WHERE project_id = ?1 AND name = ?2 AND seen_event < ?3
+"""
 _READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
 _ALIKE = """
@@ -49,6 +53,14 @@ class Agents(Noun):
         """The name of another agent that differs from this one only in case, if there is one."""
         found = self._rows(_ALIKE, name.lower(), name)
         return found[0][0] if found else None
+
+    def seen(self, agent: str) -> int:
+        """The number of the newest event that `status` has shown to an agent, or 0."""
+        return next((int(number) for (number,) in self._rows(_SEEN, agent)), 0)
+
+    def mark_seen(self, agent: str, event: int) -> None:
+        """Note that an agent has been shown the events up to this number."""
+        self._rows(_MARK_SEEN, agent, event)
 
     def register(self, agent: str, now: int, *, program: str = "", model: str = "") -> None:
         """Note that an agent is active; an empty program or model leaves what was known."""

@@ -308,6 +308,21 @@ def test_status_shows_every_agent_for_a_day_what_changed_or_bypassed_the_rules(
     assert project.agentlock("status", "--json").json["interventions"] == []
 
 
+def test_status_shows_an_agent_each_change_of_the_rules_once(project: Repo) -> None:
+    project.reserve(HOLDER, "docs/")
+    set_policy(project, "max_ttl", "8h", "--reason", "short shifts", agent=OTHER)
+    assert "short shifts" not in project.agentlock("status", agent=OTHER).out
+    for _ in range(2):  # what JSON shows is not marked
+        assert len(project.agentlock("status", "--json", agent=HOLDER).json["interventions"]) == 1
+    assert "short shifts" in project.agentlock("status", agent=HOLDER).out
+    assert "short shifts" not in project.agentlock("status", agent=HOLDER).out
+    set_policy(project, "max_ttl", "9h", "--reason", "longer ones", agent=OTHER)
+    told = project.agentlock("status", agent=HOLDER).out
+    assert "longer ones" in told
+    assert "short shifts" not in told
+    assert "short shifts" in project.agentlock("status").out  # nobody is told anything for good
+
+
 def test_status_shows_the_newest_of_many_interventions(project: Repo) -> None:
     for hours in range(1, 13):
         set_policy(project, "max_ttl", f"{hours}h")

@@ -128,8 +128,8 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 def test_only_the_owner_migrates(project: Project) -> None:
     project.run(
-        "UPDATE database_identity SET schema_version = 8",
-        "DROP INDEX agents_by_folded_name",
+        "UPDATE database_identity SET schema_version = 9",
+        "ALTER TABLE agents DROP COLUMN seen_event",
         role="agentlock_owner",
     )
     project.be("agentlock_writer")

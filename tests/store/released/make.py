@@ -48,6 +48,7 @@ MORE_ROWS = {
         INSERT INTO commits (project_id, oid, agent, how, origin, created_ts)
         VALUES (1, '{"3" * 40}', 'BlueLake', 'allowed', '{"3" * 40}', {MIDNIGHT});
         INSERT INTO notes (project_id, line) VALUES (1, 'a note');""",  # noqa: S608
+    10: "UPDATE agents SET seen_event = 3;",
 }
 
 
