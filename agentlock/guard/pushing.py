@@ -8,7 +8,7 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 from __future__ import annotations
 
 from agentlock.errors import GitError
-from agentlock.git.commits import changed_by, listed
+from agentlock.git.commits import changed_by, changed_in, listed
 from agentlock.git.process import git
 from agentlock.git.pushes import dropped, vouched_for
 from agentlock.git.remotes import Heads, default_branch, heads_of, others
@@ -22,7 +22,7 @@ from agentlock.text import and_more
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agentlock.git.commits import History
     from agentlock.git.hook_input import RefUpdate
@@ -84,9 +84,7 @@ class Pushed:
         brings = _oids(self._push.brings)
         gained = [line for line in self._gains(verdict.policy) if _oid(line) not in brings]
         commits = [*self._push.brings, *gained]
-        ways = (*self._ways(), self._foreign)
-        merges = self._roots().merged_in(commits)
-        for history, excuses in ((changed_by(gained), ways), (merges, self._ways())):
+        for history, excuses in self._unseen(commits, gained):
             if not history.changes.paths:
                 continue
             found, _ = judge(store, history.changes, agent, folding_of(self._repository))
@@ -112,6 +110,13 @@ class Pushed:
         return told(self._landed)
 
     # How it is decided
+
+    def _unseen(
+        self, commits: Sequence[bytes], gained: Sequence[bytes]
+    ) -> Iterator[tuple[History, tuple[Known, ...]]]:
+        """What a protected branch gains, then what joins other histories; with what may excuse."""
+        yield changed_by(gained), (*self._ways(), self._foreign)
+        yield changed_in(self._roots().joined(commits)), self._ways()
 
     def _ways(self) -> tuple[Known, ...]:
         """What may excuse commits that are not entered, in this order."""
@@ -180,11 +185,10 @@ class Pushed:
     def _foreign(self, _store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
         """What descends from the project's first root.
 
-        Merges that bring in others are judged by another rule (``Roots.merged_in``).
+        Merges that join others to it are judged by another rule (``Roots.joined``).
         """
-        roots = self._roots()
-        merges = {oid for oids in roots.merged_in(brought).touched.values() for oid in oids}
-        return _oids(brought) - roots.foreign(brought) - merges
+        foreign = self._roots().foreign(brought)
+        return _oids(brought) - foreign - self._roots().joined(brought).keys()
 
     def _without_kept(self, store: Store, verdict: Verdict, touched: Touched) -> Touched:
         """``touched``, where "" stands only for commits that may not be dropped.

@@ -208,6 +208,37 @@ def test_a_history_that_is_merged_into_a_folder_touches_that_folder(scene: Repo)
     assert_passed(push(scene, "HEAD:refs/heads/main"))
 
 
+@pytest.mark.parametrize("way", ["in its root", "on top", "beside"])
+def test_a_history_that_takes_the_project_in_is_judged_by_path(scene: Repo, way: str) -> None:
+    """Also if the project is the second parent of that merge."""
+    main = scene.head
+    scene.write("src/x.py", "smuggled in")
+    scene.must("add", "-A")
+    theirs, evil = scene.must("rev-parse", "HEAD^{tree}"), scene.must("write-tree")
+
+    def made(tree: str, *parents: str) -> str:
+        of_it = [word for parent in parents for word in ("-p", parent)]
+        return scene.must(*NO_HOOKS, "commit-tree", "-m", "made", *of_it, tree)
+
+    if way == "in its root":
+        tip = made(evil, made(evil), main)
+    elif way == "on top":
+        tip = made(evil, made(theirs, made(theirs), main))
+    else:
+        root = made(theirs)
+        tip = made(evil, made(theirs, root, main), made(evil, root))
+    scene.reserve(HOLDER, "src/")
+    for target in ("main", "new"):
+        assert_refused(push(scene, f"{tip}:refs/heads/{target}"), "src/x.py", what="push")
+
+
+def test_a_merge_with_another_history_that_changes_nothing_passes(scene: Repo) -> None:
+    merge = ("merge", "-q", "-s", "ours", "--no-edit", "--allow-unrelated-histories")
+    scene.must(*NO_HOOKS, *merge, orphan(scene))
+    scene.reserve(HOLDER, "src/")
+    assert_passed(push(scene, "HEAD:refs/heads/main"))
+
+
 def test_a_branch_for_review_belongs_to_the_project(scene: Repo) -> None:
     sneak(scene)
     scene.reserve(HOLDER, "src/")
