@@ -30,8 +30,8 @@ UPDATE agents SET seen_event = ?3 WHERE project_id = ?1 AND name = ?2 AND seen_e
 _READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
 _ALIKE = """
-SELECT name FROM agents INDEXED BY agents_by_folded_name
-WHERE project_id = ? AND lower(name) = ? AND name <> ?
+SELECT name FROM agents INDEXED BY agents_by_folded_name WHERE project_id = ?
+    AND lower(name) = ? AND name <> ?
 """
 
 
