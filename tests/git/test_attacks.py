@@ -119,7 +119,7 @@ def test_a_conflict_in_a_free_file_is_settled_while_reserved_ones_merge_cleanly(
     both_change(scene, "docs/y.md", b"one\n", b"other\n")
     scene.must("checkout", "-q", "side")
     scene.write("src/x.py", "upstream's own\n")
-    scene.commit_unguarded("upstream")
+    assert scene.commit_all("upstream", agent=OTHER).code == 0  # before anybody held it
     publish(scene, "side")
     scene.must("checkout", "-q", "main")
     scene.reserve(HOLDER, "src/**")
@@ -155,6 +155,11 @@ def test_one_command_cannot_say_that_case_matters_here(scene: Repo) -> None:
 # Pushes
 
 
+def no_longer_has(fork: Path) -> None:
+    """Only refs/remotes vouches from here on: what the fork itself shows would be believed."""
+    assert run("git", "update-ref", "-d", "refs/heads/b", cwd=fork).code == 0
+
+
 @pytest.mark.parametrize("name", ["*", "fo?k", "[f]ork"])
 def test_a_remote_called_like_a_glob_hides_nothing_that_another_remote_has(
     scene: Repo, remote: Path, tmp_path: Path, name: str
@@ -164,6 +169,7 @@ def test_a_remote_called_like_a_glob_hides_nothing_that_another_remote_has(
     scene.must("remote", "add", "fork", str(fork))
     commit = sneaked(scene, "src/x.py")
     scene.must(*NO_HOOKS, "push", "-q", "fork", f"{commit}:refs/heads/b")
+    no_longer_has(fork)
     scene.reserve(HOLDER, "src/x.py")
     called = ("-c", f"remote.{name}.url={remote}")
     pushed = scene.git(*called, "push", name, f"{commit}:refs/heads/b", agent=OTHER)
@@ -180,6 +186,7 @@ def test_a_remote_whose_name_begins_another_does_not_have_what_that_one_has(
     commit = sneaked(scene, "src/x.py")
     scene.must(*NO_HOOKS, "push", "-q", "origin/fork", f"{commit}:refs/heads/b")
     scene.must("fetch", "-q", "origin/fork")
+    no_longer_has(fork)
     scene.reserve(HOLDER, "src/x.py")
     pushed = scene.git("push", "origin", f"{commit}:refs/heads/b", agent=OTHER)
     assert_refused(pushed, "src/x.py", what="push")

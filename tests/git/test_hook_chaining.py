@@ -115,9 +115,16 @@ def test_theirs_inherits_the_environment_and_folder_that_git_gave(plain: Repo, h
     assert out.read_text() == f"{os.path.realpath(plain.path)}\n.git/index\n"
 
 
+def changed_unguarded(repo: Repo) -> None:
+    """A commit that no gate has judged; what was there before `init` is in the ledger."""
+    repo.write("src/x.py", "changed\n")
+    repo.commit_unguarded()
+
+
 def test_both_hooks_read_the_refs_of_a_real_push(plain: Repo, remote: Path) -> None:
     put_hook(plain, "pre-push", "cat > refs")
     install(plain)
+    changed_unguarded(plain)
     plain.reserve(HOLDER, "src/x.py")
     refused = plain.git("push", "-q", "origin", "main", "main:other", agent=OTHER)
     assert refused.code == 1
@@ -131,6 +138,7 @@ def test_both_hooks_read_the_refs_of_a_real_push(plain: Repo, remote: Path) -> N
 def test_refs_longer_than_a_pipe_holds_reach_both(plain: Repo, reads: str) -> None:
     put_hook(plain, "pre-push", reads)
     install(plain)
+    changed_unguarded(plain)
     zero = "0" * 40
     deletion = f"(delete) {zero} refs/heads/{{}} {plain.head}\n"
     lines = "".join(deletion.format(f"branch-{number:04}") for number in range(1000))
