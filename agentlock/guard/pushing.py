@@ -16,6 +16,7 @@ from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.landing import protected, tell_holders, told
 from agentlock.guard.ledger import excuse_commits
+from agentlock.guard.still_held import still_held
 from agentlock.guard.take_in import Reader
 from agentlock.model import ALLOWED
 from agentlock.text import and_more
@@ -102,12 +103,18 @@ class Pushed:
         known = self._left_out.union(self._read(store).entries(brings))
         return [oid for oid in brings if oid not in known]
 
-    def passed(self, agent: str | None) -> str:
-        """What to tell of a push that passes over live leases; their holders get a message."""
-        if not self._landed:
-            return ""
-        tell_holders(self._repository, self._landed, agent)
-        return told(self._landed)
+    def passed(self, store: Store, agent: str | None) -> str:
+        """What to tell of a push that passes: over whose live leases, and what to release.
+
+        Those holders get a message.
+        """
+        said = ""
+        if self._landed:
+            tell_holders(self._repository, self._landed, agent)
+            said = told(self._landed)
+        if self._remote is None or agent is None:
+            return said
+        return said + still_held(store, agent, self.history.changes, folding_of(self._repository))
 
     # How it is decided
 

@@ -45,7 +45,7 @@ class Question(Value):
     staged: Staged | None = None
     judged: Callable[[Store], Sequence[str]] | None = None
     before: Callable[[Store], None] | None = None
-    passed: Callable[[str | None], str] | None = None
+    passed: Callable[[Store, str | None], str] | None = None
     doubt: Doubt | None = None
     divisible: bool = False
     framework: bool = False

@@ -110,11 +110,14 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         verdict, now, how = _verdict(question, store, identity.name, repository)
         note = _note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)
+        said = ""
+        if verdict.clean and question.passed is not None:
+            said = question.passed(store, identity.name)
     finally:
         store.close()
     if verdict.clean:
         _write(repository, note)
-        if question.passed is not None and (said := question.passed(identity.name)):
+        if said:
             from agentlock.guard.report import tell
 
             tell(said)
