@@ -8,6 +8,8 @@ from agentlock.errors import UsageError
 
 _LONGEST_REASON = 1000
 _LONGEST_QUOTE = 60
+_LONGEST_WORD = 240
+_LONGEST_CLASS = 12
 _SAFE_IN_SHELL = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,:"
 )
@@ -71,12 +73,36 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def quoted(text: str) -> str:
-    """Another agent's words, in quotation marks and cut short; "" if there are none."""
+def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """Another agent's words, in quotation marks and cut short; "" if there are none.
+
+    A quotation mark in them is escaped, so that they end where the marks say.
+    """
     shown = printable(text)
-    if len(shown) > _LONGEST_QUOTE:
-        shown = shown[: _LONGEST_QUOTE - 1] + "…"
+    if len(shown) > longest:
+        shown = shown[: longest - 1] + "…"
+    shown = shown.replace('"', '\\"')
     return f'"{shown}"' if shown else ""
+
+
+def foreign(text: str, longest: int = _LONGEST_WORD) -> str:
+    """A word of another agent, such as a pattern or a reason: as it is if it can be no sentence.
+
+    What has a space or a quotation mark, or is long, is quoted. Of a long `[...]` the beginning is
+    shown.
+    """
+    head, bracket, rest = text.partition("[")
+    while bracket:
+        inside, close, after = rest.partition("]")
+        if len(inside) > _LONGEST_CLASS:
+            inside = inside[:_LONGEST_CLASS] + "…"
+        head += bracket + inside + close
+        before, bracket, rest = after.partition("[")
+        head += before
+    is_long = len(head) > longest or any(len(one) > _LONGEST_QUOTE for one in head.split("/"))
+    if is_long or any(one.isspace() or one in "\"'`" for one in head):
+        return quoted(head)
+    return printable(head)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

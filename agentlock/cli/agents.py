@@ -8,6 +8,7 @@ import click
 
 from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, say, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.text import foreign
 
 if TYPE_CHECKING:
     from agentlock.state import Presence
@@ -64,7 +65,8 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     rows = [
         (
             *(one.agent.name, str(one.holds), local_time(one.agent.last_active_ts)),
-            *(one.agent.program, one.agent.model, one.agent.worktree, one.agent.branch),
+            *(foreign(one.agent.program), foreign(one.agent.model)),
+            *(one.agent.worktree, foreign(one.agent.branch)),
         )
         for one in present
     ]

@@ -36,7 +36,7 @@ from agentlock.guard.history import judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.stale import stale_copies
-from agentlock.text import and_more, count, printable
+from agentlock.text import and_more, count, foreign, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,8 +148,8 @@ def _put_paths(found: Checked) -> None:
     rows = []
     for one in found.paths[:_MOST_SHOWN]:
         held = one.reservation
-        whose = () if held is None else (held.agent, displayed(held.pattern))
-        lease = () if held is None else (lease_text(held, found.now), held.reason)
+        whose = () if held is None else (held.agent, foreign(displayed(held.pattern)))
+        lease = () if held is None else (lease_text(held, found.now), foreign(held.reason))
         rows.append((one.state, text_of(one.path), *whose, *lease))
     table(("state", "path", "agent", "pattern", "lease", "reason"), rows)
     if len(found.paths) > _MOST_SHOWN:
@@ -188,7 +188,7 @@ def _line(commit: RefusedCommit) -> str:
     paths += [path for path in commit.uncovered if path not in paths]
     shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)
     if commit.how is not None:
-        shown = f'{commit.how} "{printable(commit.reason)}"' if commit.reason else commit.how
+        shown = f"{commit.how} {quoted(commit.reason)}" if commit.reason else commit.how
     return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}"
 
 

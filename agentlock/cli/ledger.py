@@ -12,7 +12,7 @@ from agentlock.cli.workspace import Workspace, agent_option, json_option, timeou
 from agentlock.errors import EXIT_OK, EXIT_REFUSED
 from agentlock.git.commits import named_commits
 from agentlock.guard.revoking import looked_up, revoke
-from agentlock.text import count
+from agentlock.text import count, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _row(oid: str, entry: Entry | None) -> tuple[str, ...]:
         return (oid[:12], "-", "no record", "", "")
     how = entry.how or "made by"
     judged = local_time(entry.created_ts) if entry.created_ts else ""
-    return (oid[:12], entry.agent or "-", how, judged, entry.reason)
+    return (oid[:12], entry.agent or "-", how, judged, foreign(entry.reason))
 
 
 def _json(oid: str, entry: Entry | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.cli.output import (
     RESERVATION_HEADERS,
+    detail_of,
     lease_text,
     local_time,
     print_json,
@@ -33,9 +34,16 @@ from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.guard.report import seen_text
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
-from agentlock.text import count
+from agentlock.text import count, foreign, quoted
+
+_LONGEST_REASON = 300
 
 _REMOVED = "; its worktree was removed"
+
+
+def _reason(text: str) -> str:
+    shown = foreign(text)
+    return quoted(text, _LONGEST_REASON) if shown[:1] == '"' else shown or "-"
 
 
 @click.command("list")
@@ -149,12 +157,13 @@ def show(identifier: int, as_json: bool, timeout: str | None) -> None:
         )
         return
     put(f"reservation {held.id}")
-    put(f"  pattern  {text_of(held.pattern)}  (typed {text_of(held.typed)})")
+    typed = foreign(text_of(held.typed))
+    put(f"  pattern  {foreign(text_of(held.pattern))}  (typed {typed})")
     put(f"  holder   {held.agent}")
     put(f"           {seen_text(holder, found.now, whole=True)}")
     put(f"  mode     {'exclusive' if held.exclusive else 'shared'}")
     put(f"  lease    {lease_text(held, found.now, forced)}")
-    put(f"  reason   {held.reason or '-'}")
+    put(f"  reason   {_reason(held.reason)}")
     put(f"  fence    {held.fence}")
     for one in events:
-        put(f"  {local_time(one.created_ts)}  {one.kind}  {one.agent}  {one.detail}".rstrip())
+        put(f"  {local_time(one.created_ts)}  {one.kind}  {one.agent}  {detail_of(one)}".rstrip())

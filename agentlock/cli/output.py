@@ -9,10 +9,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from agentlock.duration import format_left, format_remaining
+from agentlock.event_kinds import EXPIRED, INITIALISED, MOVED, PRUNED, REFUSED, REPAIRED
 from agentlock.guard.report import error_text, tell
 from agentlock.model import MICROSECONDS, MOST_CONFLICTS
 from agentlock.patterns.matching import displayed
-from agentlock.text import and_more, plural, printable, quoted
+from agentlock.text import and_more, foreign, plural, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from agentlock.store.messages import Message
 
 _MOST_LOSSES = 10
+_LONGEST_DETAIL = 160
+_OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED)
 SOON = 10 * 60 * MICROSECONDS
 """A lease that ends within this time is marked."""
 
@@ -120,10 +123,18 @@ def event_line(event: Event) -> str:
 
 def event_cells(event: Event) -> tuple[str, ...]:
     """The same, each in a column of its own."""
-    what = "" if event.pattern is None else displayed(event.pattern)
+    what = "" if event.pattern is None else foreign(displayed(event.pattern))
     number = "" if event.reservation_id is None else f"#{event.reservation_id}"
     when = local_time(event.created_ts)
-    return (when, event.kind, event.agent or "-", number, what, event.detail)
+    return (when, event.kind, event.agent or "-", number, what, detail_of(event))
+
+
+def detail_of(event: Event) -> str:
+    """What an event says besides; in quotation marks where an agent or a person wrote it."""
+    if event.kind in _OUR_WORDS:
+        return event.detail
+    shown = foreign(event.detail)
+    return quoted(event.detail, _LONGEST_DETAIL) if shown[:1] == '"' else shown
 
 
 def conflict_json(conflict: Conflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
@@ -212,7 +223,7 @@ def _loss_text(loss: Loss) -> str:
         text += f": {quoted(message.body)}"
     if loss.holders:
         first, *others = loss.holders
-        where = f"{displayed(first.pattern)} (id {first.id}){and_more(len(others))}"
+        where = f"{foreign(displayed(first.pattern))} (id {first.id}){and_more(len(others))}"
         text += f"; now {first.agent} holds {where}"
     return text
 
@@ -286,9 +297,9 @@ def reservation_row(
         str(held.id),
         f"{held.agent}{_MINE_MARK}" if mine else held.agent,
         "exclusive" if held.exclusive else "shared",
-        displayed(held.pattern),
+        foreign(displayed(held.pattern)),
         lease_text(held, now, forced),
-        held.reason,
+        foreign(held.reason),
     )
 
 

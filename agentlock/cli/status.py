@@ -24,7 +24,7 @@ from agentlock.errors import DatabaseError
 from agentlock.patterns.matching import displayed
 from agentlock.rules.interventions import mark_shown
 from agentlock.state import state
-from agentlock.text import and_more, count
+from agentlock.text import and_more, count, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
     for conflict in conflicts[:_SHOWN]:
         held = conflict.reservation
         path = os.fsdecode(conflict.path)
-        put(f"          {path}  {held.agent}  {displayed(held.pattern)}  (id {held.id})")
+        put(f"          {path}  {held.agent}  {foreign(displayed(held.pattern))}  (id {held.id})")
     if len(conflicts) > _SHOWN:
         put(f"         {and_more(len(conflicts) - _SHOWN)}")
 
@@ -155,7 +155,7 @@ def _put_removed(removed: Sequence[Reservation]) -> None:
     """What agents still hold whose worktree somebody has removed."""
     for held in removed[:_SHOWN]:
         worktree = os.path.basename(held.worktree)
-        what = f"{held.id}  {displayed(held.pattern)}  {held.agent}"
+        what = f"{held.id}  {foreign(displayed(held.pattern))}  {held.agent}"
         put(f"removed   {what}: its worktree {worktree} is no longer there")
     if len(removed) > _SHOWN:
         put(f"         {and_more(len(removed) - _SHOWN)}: agentlock list")

@@ -35,7 +35,7 @@ _OWN_FILES = {b"local": b"config", b"worktree": b"config.worktree"}
 # How names are compared is a fact about the files of a repository, not a choice of one command.
 _NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-_NAME_LENGTH = 64
+_NAME_LENGTH = 32
 CONFIGURED = "git config agentlock.agent"
 # What programs and manuals write where an agent's own name should stand: several would share it.
 _PLACEHOLDERS = (
@@ -43,7 +43,7 @@ _PLACEHOLDERS = (
     *("claude", "codex", "gemini", "cursor", "copilot"),
 )
 _COLOURS = ("amber", "blue", "coral", "green", "ivory", "olive", "red", "teal")
-NAME_RULE = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
+NAME_RULE = "1 to 32 letters and digits, with single `-` or `_` between them, and one `.` at most"
 
 
 class Repository(Value):
@@ -318,8 +318,14 @@ def resolve_database(recorded: str, common_dir: bytes) -> str:
 
 
 def is_agent_name(name: str) -> bool:
+    """Whether it can be an agent's name: it stands in messages to others, so it is no sentence."""
+    signs = name.replace("_", "-").replace(".", "-")
     return (
-        0 < len(name) <= _NAME_LENGTH and name[0] not in "._-" and _NAME_CHARACTERS.issuperset(name)
+        0 < len(name) <= _NAME_LENGTH
+        and signs[0] != "-"
+        and "--" not in signs
+        and name.count(".") <= 1
+        and _NAME_CHARACTERS.issuperset(name)
     )
 
 
@@ -400,8 +406,8 @@ def person() -> str | None:
     """Git's user.name as the name of whoever overrides, with other characters as ``-``."""
     result = git("config", "--get", "user.name")
     name = os.fsdecode(result.stdout.strip())
-    shown = "".join(letter if letter in _NAME_CHARACTERS else "-" for letter in name)
-    return shown.strip("._-")[:_NAME_LENGTH] or None
+    shown = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name)
+    return "-".join(shown.split())[:_NAME_LENGTH].strip("-") or None
 
 
 def identify_pusher(repository: Repository) -> Identity:

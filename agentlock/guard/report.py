@@ -13,7 +13,7 @@ from agentlock.environment import GIT_PREFIX
 from agentlock.git.repository import naming_command
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
-from agentlock.text import and_more, count, plural, printable, quoted, shell_word
+from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,14 +94,15 @@ def seen_text(agent: Agent, now: int, *, whole: bool = False) -> str:
     """When and where an agent was last seen; ``whole`` paths instead of names of folders."""
     parts = [f"last seen {format_remaining(max(now - agent.last_active_ts, 0))} ago"]
     if agent.worktree:
-        parts.append(f"in {agent.worktree if whole else os.path.basename(agent.worktree)}")
+        worktree = agent.worktree if whole else foreign(os.path.basename(agent.worktree))
+        parts.append(f"in {worktree}")
     if agent.branch:
-        parts.append(f"({agent.branch})")
+        parts.append(f"({foreign(agent.branch)})")
     text = " ".join(parts)
     if agent.program:
-        text += f", {agent.program}"
+        text += f", {foreign(agent.program)}"
     if agent.host and (whole or agent.host != os.uname().nodename):
-        text += f", at {agent.host}"
+        text += f", at {foreign(agent.host)}"
     if whole and agent.process is not None:
         text += f", process {agent.process}"
     return printable(text)
@@ -165,7 +166,8 @@ def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
     where = ""
     if conflict.witness is not None:
-        where = f"{'both match' if conflict.exists else _NEW_FILE} {printable(conflict.witness)}"
+        where = "both match" if conflict.exists else _NEW_FILE
+        where += f" {foreign(os.fsdecode(conflict.witness))}"
     if conflict.witness == conflict.pattern:  # a thing that is not a file
         where = ""
     _, agent, mode, theirs, left, reason = _row(PathConflict(b"", held), now)
@@ -194,7 +196,7 @@ def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
         path if conflict.exists else f"{_NEW_FILE} {path}",
         held.agent,
         "exclusive" if held.exclusive else "shared",
-        printable(displayed(held.pattern)),
+        foreign(displayed(held.pattern)),
         f"for {format_remaining(held.expires_ts - now)} more",
         quoted(held.reason),
     )

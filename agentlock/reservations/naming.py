@@ -10,7 +10,7 @@ from agentlock.model import Reservation, Value
 from agentlock.patterns.matching import compile_pattern, displayed
 from agentlock.patterns.pattern import tool
 from agentlock.patterns.syntax import read_pattern, read_patterns
-from agentlock.text import storable
+from agentlock.text import foreign, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,4 +121,4 @@ def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> N
 
 def shown(held: Reservation) -> str:
     """The pattern of a reservation as messages and the log show it."""
-    return storable(displayed(held.pattern))
+    return storable(foreign(displayed(held.pattern)))

@@ -60,7 +60,7 @@ def test_who_ended_a_lease_by_force_and_why_is_told_once(table: Repo) -> None:
     assert table.agentlock(*FORCED, agent=THEM).code == 0
     told = table.agentlock("check", agent=ME).err
     start = r"agentlock: \d+s ago, BlueLake ended your reservation 1 \(src/a\.py\) by force"
-    assert re.fullmatch(rf'{start}: "gone "home""\n', told)
+    assert re.fullmatch(rf'{start}: "gone \\"home\\""\n', told)
     assert table.agentlock("check", agent=ME).err == ""
 
 
