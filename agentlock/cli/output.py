@@ -52,9 +52,14 @@ def _local_clock(microseconds: int, now: int) -> str:
 
 
 def _utc(microseconds: int) -> datetime:
+    """The moment; the year 9000 for what no calendar has, which only a damaged table holds."""
     from datetime import datetime, timedelta, timezone
 
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
+    start = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    try:
+        return start + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return start.replace(year=9000)
 
 
 def text_of(name: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,7 +34,7 @@ from agentlock.cli.workspace import (
 )
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.environment import MODEL, PROGRAM
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, RefusedError, UsageError
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError, RefusedError, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.ending import release as release_reservations
@@ -237,7 +238,10 @@ def release(
             store, name, selection, force=force, reason=reason, holder=holder
         )
     own = [held for held in released if held.agent == name]
-    left = [text_of(path) for path in uncommitted_of(workspace.repository, own, workspace.folding)]
+    left: list[str] = []
+    with suppress(AgentlockError):  # it is released, whatever cannot be read after that
+        found = uncommitted_of(workspace.repository, own, workspace.folding)
+        left = [text_of(path) for path in found]
     if as_json:
         shape = {"released": [reservation_json(held) for held in released]}
         print_json({**shape, **({"uncommitted": left} if left else {})})

@@ -25,9 +25,9 @@ def explains(result: Result, says: str, *, starved: bool = False) -> bool:
     """Whether a command that did not end with 0 says why, in a sentence."""
     if result.code < 0 or starved:
         return True
-    told = re.search(r"(?m)^agentlock: (.*)$", result.err)
+    told = re.findall(r"(?m)^agentlock: (?!note: )(.*)$", result.err)
     bug = "Traceback" in result.err or "bug in agentlock" in result.err
-    return told is not None and not bug and re.search(says, told[1]) is not None
+    return not bug and any(re.search(says, sentence) for sentence in told)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits and disks are arranged as Linux does")

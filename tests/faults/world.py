@@ -286,14 +286,14 @@ def build(folder: Path) -> None:
     repo.must("remote", "add", "origin", "../remote.git", env=env)
     repo.must("push", "-q", "origin", "HEAD:refs/heads/main", env=env)
     repo.must("fetch", "-q", "origin", env=env)
+    result = repo.agentlock("init", "--project", "same", env=env)
+    assert result.code == 0, result
     for branch, paths in (("free", (FREE,)), ("both", (FREE, RESERVED))):
         repo.must("checkout", "-q", "-b", branch, "main", env=env)
         for name in paths:
             repo.write(name, f"{name} as {branch} wants it\n")
         repo.commit_unguarded(branch)
     repo.must("checkout", "-q", "main", env=env)
-    result = repo.agentlock("init", "--project", "same", env=env)
-    assert result.code == 0, result
     repo.reserve(HOLDER, "src/**", "--ttl", "20h", env=env)
     repo.reserve(OTHER, "notes/", "--ttl", "20h", env=env)
     for name in (RESERVED, FREE):
