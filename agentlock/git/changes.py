@@ -79,7 +79,8 @@ def staged(
     """
     repository.require_worktree()
     heads = heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
-    base, beside = automatic_merge([b"HEAD", *heads]) if heads else (None, b"")
+    first = repository.head().encode() if heads else b""
+    base, beside = automatic_merge([first, *heads]) if heads else (None, b"")
     own = ask_staged(base) if base else None
     result = (asked or ask_staged()).result()
     bases = (repository.head(), *(head.decode("ascii", "replace") for head in heads))
@@ -177,10 +178,12 @@ def automatic_merge(heads: Sequence[bytes]) -> tuple[str | None, bytes]:
     there is no common history: then the comparison is with the first, and all that the others
     did counts too, for ``-s ours`` drops it: more paths, not fewer.
     """
+    from agentlock.git.scratch import asked_alone
+
     so_far = os.fsdecode(heads[0])
     tree, unsettled = None, b""
     for count, head in enumerate(map(os.fsdecode, heads[1:]), start=2):
-        result = git(*MERGE_TREE, so_far, head)
+        result = asked_alone(*MERGE_TREE, so_far, head, attributes_of=so_far)
         oid, _, conflicts = result.stdout.partition(b"\0")
         if not oid or result.code not in ((0, 1) if len(heads) == 2 else (0,)):
             return None, brought(heads)

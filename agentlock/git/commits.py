@@ -178,15 +178,20 @@ class _Findings:
 
     def _add_merges(self, merges: list[bytes], *, made: bool) -> None:
         """What merges of two commits changed beyond git's own merge of the same commits."""
-        result = git(
+        from agentlock.git.scratch import asked_alone
+
+        first = f"{merges[0].decode()}^1"
+        result = asked_alone(
             *("-c", "core.quotePath=false", "-c", "log.showSignature=false"),
             *("log", "--stdin", "--no-walk=unsorted", "--remerge-diff", "--format=%H"),
             *("--no-color", "--no-ext-diff", "--no-relative", "-O/dev/null", *RAW),
             stdin=b"\n".join(merges) + b"\n",
+            attributes_of=first,
         )
         if result.code == 0:
             pairs = b"".join(b"%b^1 %b^2\n" % (merge, merge) for merge in merges)
-            unsettled = git(*MERGE_TREE, "--allow-unrelated-histories", "--stdin", stdin=pairs)
+            each = (*MERGE_TREE, "--allow-unrelated-histories", "--stdin")
+            unsettled = asked_alone(*each, attributes_of=first, stdin=pairs)
             if unsettled.code == 0:
                 self._add(result.stdout.rstrip(b"\n"), made=made)
                 self._add_unsettled(unsettled.stdout, merges, made=made)

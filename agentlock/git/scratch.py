@@ -1,7 +1,7 @@
 """Git's own merge, asked where no setting of anybody changes it.
 
 A scratch git directory has the objects of the repository as alternates, no configuration, and of
-attributes those in the tree alone. What git makes there goes with it.
+attributes those in the tree alone. What git makes there goes with it, unless it is to be kept.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import os
 
 from agentlock.environment import GIT_DIR, GIT_INDEX_FILE
 from agentlock.git.changes import MERGE_TREE, NOBODY
-from agentlock.git.process import Result, git
+from agentlock.git.process import Result, git, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
     from agentlock.git.patches import Made
-    from agentlock.git.repository import Repository
 
 # A merge is git's own under any of its settings for renames.
 _RENAMES: tuple[tuple[str, ...], ...] = (
@@ -44,10 +44,16 @@ _LEFT_OUT = (b"GIT_CONFIG", b"GIT_DIR", b"GIT_WORK_TREE", b"GIT_COMMON_DIR", _IN
 class Scratch:
     """The scratch directory, in a repository's git directory, for as long as ``with`` lasts."""
 
-    def __init__(self, repository: Repository, oid: str) -> None:
-        """``oid`` is any of the repository's, which tells how long they are."""
-        self._common = repository.common_dir
-        self._git_dir = repository.git_dir
+    def __init__(
+        self, common_dir: bytes, oid: str, git_dir: bytes = b"", *, keeps: bool = False
+    ) -> None:
+        """``oid`` is any of the repository's, which tells how long they are.
+
+        ``git_dir`` has the index. ``keeps``: the repository gets the objects that git makes.
+        """
+        self._common = common_dir
+        self._git_dir = git_dir
+        self._keeps = keeps
         self._folder = os.path.join(self._common, b"agentlock-scratch-%d" % os.getpid())
         self._format = b"sha256" if len(oid) == 64 else b"sha1"
         self._attributes_of = ""
@@ -61,12 +67,14 @@ class Scratch:
         alternates = [_quoted(os.path.abspath(objects))]
         if os.environb.get(_ALTERNATES):
             alternates.append(os.environb[_ALTERNATES])
+        if self._keeps:
+            alternates = alternates[1:]
         self._environment = {
             **{k: v for k, v in os.environb.items() if not k.startswith(_LEFT_OUT)},
             **NOBODY,
             os.fsencode(GIT_DIR): self._folder,
             b"GIT_WORK_TREE": os.path.join(self._folder, b"files"),
-            _OBJECTS: os.path.join(self._folder, b"objects"),
+            _OBJECTS: objects if self._keeps else os.path.join(self._folder, b"objects"),
             _ALTERNATES: b":".join(alternates),
             b"HOME": self._folder,
             b"XDG_CONFIG_HOME": self._folder,
@@ -94,11 +102,10 @@ class Scratch:
                 os.rmdir(os.path.join(folder, name))
         os.rmdir(self._folder)
 
-    def is_own_merge(self, made: Made) -> bool:
-        """Whether a merge of two commits is git's own merge of them, without conflict."""
-        if len(made.parents) != 2:
-            return False
-        return self._merges_to(*made.parents, made.tree)
+    def answer(self, arguments: Sequence[str], commit: str, stdin: bytes) -> Result:
+        """What git answers there, with the attributes in a commit."""
+        self._read_attributes(commit)
+        return self._git(*arguments, stdin=stdin)
 
     def is_replay(self, original: Made, onto: str, tree: str) -> bool:
         """Whether ``tree`` is git's own, clean replay of a commit onto another.
@@ -155,6 +162,32 @@ class Scratch:
     def _write(self, name: bytes, content: bytes) -> None:
         with open(os.path.join(self._folder, name), "wb") as file:
             file.write(content)
+
+
+def asked_alone(*arguments: str, attributes_of: str, stdin: bytes = b"") -> Result:
+    """What git answers about a merge where no driver and no attribute of this machine changes it.
+
+    Its settings for renames and line ends stay, and so do the objects that it makes.
+    ``attributes_of`` is a commit: an oid, perhaps with ``^1``.
+    """
+    common = os.path.abspath(output("rev-parse", "--git-common-dir")[:-1])
+    asked = (*_settings_of_merges(), *arguments)
+    try:
+        with Scratch(common, attributes_of.partition("^")[0], keeps=True) as scratch:
+            result = scratch.answer(asked, attributes_of, stdin)
+            if result.code not in (0, 1):
+                git(*arguments, stdin=stdin)  # then a partial clone fetches what it lacks
+                result = scratch.answer(asked, attributes_of, stdin)
+            return result
+    except OSError:  # the git directory cannot be written, and so nothing can be merged here
+        return git(*arguments, stdin=stdin)
+
+
+def _settings_of_merges() -> list[str]:
+    keys = r"^(merge|diff)\.(renames|renamelimit|directoryrenames|renormalize)$"
+    found = git("config", "--get-regexp", keys).stdout.decode("utf-8", "surrogateescape")
+    pairs = (line.partition(" ") for line in found.splitlines())
+    return [word for key, _, value in pairs for word in ("-c", f"{key}={value or 'true'}")]
 
 
 def _quoted(path: bytes) -> bytes:

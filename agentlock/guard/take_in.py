@@ -239,11 +239,12 @@ class Reader:
     ) -> Entry | None:
         """The entry of a commit of which ``tree`` is git's own clean replay onto another one."""
         commits = self._read(formers)
+        repository = self._repository
         for former, entry in formers.items():
             original = commits.get(former)
             if original is None or not onto or not self._serving([entry], oid):
                 continue
-            with Scratch(self._repository, former) as scratch:
+            with Scratch(repository.common_dir, former, repository.git_dir) as scratch:
                 if scratch.is_replay(original, onto, tree):
                     return entry
         return None

@@ -62,6 +62,49 @@ def both_change(repo: Repo, path: str, one: bytes | None, other: bytes | None) -
 # Conflicts
 
 
+@pytest.mark.parametrize("how", ["info", "settings"])
+def test_a_merge_driver_of_this_machine_does_not_settle_a_conflict(scene: Repo, how: str) -> None:
+    both_change(scene, "src/x.py", b"one\n", b"other\n")
+    attributes = scene.path / ".git/info/attributes"
+    if how == "settings":
+        attributes = scene.path.parent / "attributes"
+        scene.must("config", "core.attributesFile", str(attributes))
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text("src/x.py merge=own\n", encoding="utf-8")
+    scene.must("config", "merge.own.driver", "echo smuggled in >%A")
+    scene.reserve(HOLDER, "src/")
+    merge = ("merge", "-q", "--no-edit", "side")
+    assert_refused(scene.git(*merge, agent=OTHER), "src/x.py", what="merge")
+    scene.must("merge", "--abort")
+    scene.must(*NO_HOOKS, *merge)
+    assert_refused(
+        scene.git("push", "-q", "origin", "main:new", agent=OTHER), "src/x.py", what="push"
+    )
+
+
+def test_the_attributes_in_the_tree_and_settings_for_renames_make_gits_own_merge(
+    scene: Repo,
+) -> None:
+    scene.write(".gitattributes", "*.py merge=union\n")
+    scene.commit_unguarded("attributes")
+    publish(scene)
+    both_change(scene, "src/x.py", b"one\n", b"other\n")
+    scene.must("config", "merge.directoryRenames", "true")
+    scene.must("mv", "docs", "lib")
+    scene.commit_unguarded("renamed")
+    scene.must("checkout", "-q", "side")
+    scene.write("docs/new.py", "new\n")
+    scene.commit_unguarded("new")
+    scene.must("checkout", "-q", "main")
+    publish(scene, "main", "side")
+    scene.reserve(HOLDER, "src/", "lib/")
+    merged = scene.git("merge", "-q", "--no-edit", "side", agent=OTHER)
+    assert merged.code == 0, merged.err
+    assert (scene.path / "lib/new.py").exists()
+    pushed = scene.git("push", "-q", "origin", "main:new", agent=OTHER)
+    assert pushed.code == 0, pushed.err
+
+
 @pytest.mark.parametrize(
     ("path", "one", "other"),
     [
