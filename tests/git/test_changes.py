@@ -493,9 +493,7 @@ def test_a_change_that_a_later_commit_takes_back_is_still_pushed(scene: Repo, re
     assert_refused(push(scene, "origin", "main"), "src/x.py", what="push")
 
 
-def test_a_first_push_is_judged_by_all_that_no_gate_has_judged(
-    scene: Repo, tmp_path: Path
-) -> None:
+def test_a_first_push_is_judged_by_all_that_no_gate_has_judged(scene: Repo, tmp_path: Path) -> None:
     run("git", "init", "-q", "--bare", "first.git", cwd=tmp_path)
     scene.must("remote", "add", "first", str(tmp_path / "first.git"))
     sneak(scene, "src/x.py")
