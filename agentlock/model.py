@@ -281,6 +281,18 @@ class Policy(Value):
 SETTINGS: dict[str, Setting] = {name: vars(Policy)[name] for name in Policy._fields}
 
 
+class Blocked(Value):
+    """The commits that a push is refused for, in text.
+
+    ``rows`` are the first of them (short oid, agent, subject, branch, why), and there are ``more``.
+    ``steps`` are what to do about them: a label, and a sentence or a command.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    more: int
+    steps: tuple[tuple[str, str], ...]
+
+
 class Verdict(Value):
     """The guard's answer for a set of paths.
 
@@ -288,7 +300,8 @@ class Verdict(Value):
     ``uncovered`` has the paths that none of the agent's own reservations covers, if the policy
     requires one. ``holders`` is what is known of the agents in the conflicts, by name, if somebody
     asked. ``doubt`` says why commits are judged that a remote-tracking ref calls known, and
-    what to do. ``fence`` is the last one that the project had given.
+    what to do. ``fence`` is the last one that the project had given. ``blocked`` names the commits
+    that a push is refused for.
     """
 
     checked: int
@@ -298,6 +311,7 @@ class Verdict(Value):
     doubt: str = ""
     holders: Mapping[str, Agent] = {}
     fence: int = 0
+    blocked: Blocked | None = None
 
     @property
     def clean(self) -> bool:

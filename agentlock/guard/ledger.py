@@ -14,7 +14,7 @@ from agentlock.model import ALLOWED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from agentlock.git.changes import Staged
     from agentlock.git.repository import Repository
@@ -33,18 +33,11 @@ def excuse_commits(
     ``touched`` gives the oids of the commits that change each path; "" is none. Those that are
     ``bound`` are excused only for their maker's own reservations.
     """
-    paths = {one.path for one in verdict.conflicts}.union(verdict.uncovered)
-    suspects = {oid for path in paths for oid in touched.get(path, ())}
-    entered = reader.entries(suspects)
-    made_by = reader.makers(suspects)
+    excuses = _excuses(reader, verdict, touched, bound)
 
     def is_free(path: bytes, holder: str | None) -> bool:
         commits = touched.get(path)
-        return bool(commits) and all(
-            (oid in entered and oid not in bound)
-            or (holder is not None and made_by.get(oid) == holder)
-            for oid in commits or ()
-        )
+        return bool(commits) and all(excuses(oid, holder) for oid in commits or ())
 
     return verdict.replace(
         conflicts=tuple(
@@ -52,6 +45,40 @@ def excuse_commits(
         ),
         uncovered=tuple(path for path in verdict.uncovered if not is_free(path, None)),
     )
+
+
+def not_excused(
+    reader: Reader, verdict: Verdict, touched: Mapping[bytes, set[str]], bound: Collection[str]
+) -> dict[str, set[bytes]]:
+    """The commits that ``excuse_commits`` did not excuse, and the paths of each; "" is none."""
+    excuses = _excuses(reader, verdict, touched, bound)
+    held = [(one.path, one.reservation.agent) for one in verdict.conflicts]
+    found: dict[str, set[bytes]] = {}
+    for path, holder in (*held, *((path, None) for path in verdict.uncovered)):
+        for oid in touched.get(path, ()):
+            if not excuses(oid, holder):
+                found.setdefault(oid, set()).add(path)
+    return found
+
+
+def _excuses(
+    reader: Reader,
+    verdict: Verdict,
+    touched: Mapping[bytes, set[str]],
+    bound: Collection[str],
+) -> Callable[[str, str | None], bool]:
+    """Whether a commit is excused: for a holder's reservation, or (None) for being uncovered."""
+    paths = {one.path for one in verdict.conflicts}.union(verdict.uncovered)
+    suspects = {oid for path in paths for oid in touched.get(path, ())}
+    entered = reader.entries(suspects)
+    made_by = reader.makers(suspects)
+
+    def excuses(oid: str, holder: str | None) -> bool:
+        if oid in entered and oid not in bound:
+            return True
+        return holder is not None and made_by.get(oid) == holder
+
+    return excuses
 
 
 def excuse_replay(

@@ -7,7 +7,7 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 
 from __future__ import annotations
 
-from agentlock.errors import GitError
+from agentlock.errors import AgentlockError, GitError
 from agentlock.git.commits import changed_by, changed_in, listed
 from agentlock.git.process import git
 from agentlock.git.pushes import dropped, vouched_for
@@ -15,7 +15,7 @@ from agentlock.git.remotes import Heads, default_branch, heads_of, others
 from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.landing import protected, tell_holders, told
-from agentlock.guard.ledger import excuse_commits
+from agentlock.guard.ledger import excuse_commits, not_excused
 from agentlock.guard.still_held import still_held
 from agentlock.guard.take_in import Reader
 from agentlock.model import ALLOWED
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agentlock.git.pushes import Push
     from agentlock.git.remotes import Remote
     from agentlock.git.repository import Repository
-    from agentlock.model import PathConflict, Policy, Verdict
+    from agentlock.model import Blocked, PathConflict, Policy, Verdict
     from agentlock.store.base import Store
 
     Touched = Mapping[bytes, set[str]]
@@ -65,6 +65,9 @@ class Pushed:
         self._found_roots: Roots | None = None
         self._guarded: list[RefUpdate] | None = None
         self._landed: list[PathConflict] = []
+        self._all_updates = updates
+        self._refused: tuple[Touched, set[str]] = ({}, set())  # for what, and what is bound
+        self._drops: Touched = {}  # those that may not be dropped
         self._left_out: set[str] = set()  # what passes without having been judged
         self.history: History = changed_by(push.brings, push.drops)
 
@@ -116,6 +119,27 @@ class Pushed:
             return said
         return said + still_held(store, agent, self.history.changes, folding_of(self._repository))
 
+    def blocked(self, store: Store, verdict: Verdict) -> Blocked | None:
+        """The commits that it is refused for; None if they cannot be told: it is refused anyway."""
+        from agentlock.guard.blocked import Refused, blocked
+
+        reader = self._read(store)
+        try:
+            paths = not_excused(reader, verdict, *self._refused)
+            lost: dict[str, set[bytes]] = {}
+            for path in paths.pop("", ()):
+                for oid in self._drops.get(path, ()):
+                    lost.setdefault(oid, set()).add(path)
+            order = {_oid(line): place for place, line in enumerate(self._push.brings)}
+            paths = dict(sorted(paths.items(), key=lambda one: (order.get(one[0], -1), one[0])))
+            refused = Refused(paths, lost, self._refused[1])
+            on_server = self._remote is None
+            return blocked(
+                refused, verdict, store.now(), reader, self._all_updates, on_server=on_server
+            )
+        except AgentlockError:
+            return None
+
     # How it is decided
 
     def _unseen(
@@ -157,6 +181,7 @@ class Pushed:
             self._left_out |= _oids(brought) - new
             touched = {path: (oids & new) | (oids & {""}) for path, oids in touched.items()}
             verdict = excuse_commits(reader, _touching(verdict, touched), touched, bound)
+        self._refused = (touched, bound)
         return verdict
 
     def _of_before(self, store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
@@ -222,11 +247,13 @@ class Pushed:
             entry = entered.get(oid)
             return entry is None or oid in guarded or entry.agent in holders.get(path, ())
 
-        return {
-            path: oids
-            if "" not in oids or any(matters(path, oid) for oid in drops.get(path, ()))
-            else oids - {""}
+        self._drops = {
+            path: {oid for oid in drops.get(path, ()) if matters(path, oid)}
             for path, oids in touched.items()
+            if "" in oids
+        }
+        return {
+            path: oids if self._drops.get(path) else oids - {""} for path, oids in touched.items()
         }
 
     def _lost(self) -> list[bytes]:
@@ -256,6 +283,7 @@ class Pushed:
             found, _ = judge(store, history.changes, agent, folding_of(self._repository))
             if found.clean:
                 return found
+            self._refused = (history.touched, set())
             return excuse_commits(self._read(store), found, history.touched)
 
         hidden = vouched_for(self._push, most=_LOOKED_THROUGH)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
     from agentlock.guard.pushing import Pushed
-    from agentlock.model import Verdict
+    from agentlock.model import Blocked, Verdict
     from agentlock.store.base import Store
 
     Excuse = Callable[[Store, Verdict], tuple[Verdict, str]]
@@ -37,7 +37,8 @@ class Question(Value):
     the paths and leave the others. ``framework``: the pre-commit framework asks. ``deletes`` is the
     default branch, if a push to this server deletes it. ``staged`` is the commit to be, or
     ``judged`` gives the commits that were judged now, and not before. ``before`` is done before
-    anything is judged, and ``passed`` gives what to tell if all of it passes.
+    anything is judged, and ``passed`` gives what to tell if all of it passes. ``blocked`` names the
+    commits that it is refused for.
     """
 
     changes: Changes
@@ -47,6 +48,7 @@ class Question(Value):
     before: Callable[[Store], None] | None = None
     passed: Callable[[Store, str | None], str] | None = None
     doubt: Doubt | None = None
+    blocked: Callable[[Store, Verdict], Blocked | None] | None = None
     divisible: bool = False
     framework: bool = False
     deletes: bytes | None = None
@@ -187,6 +189,7 @@ def _push_of(pushed: Pushed) -> Question:
         doubt=pushed.doubt,
         before=pushed.take_in,
         passed=pushed.passed,
+        blocked=pushed.blocked,
     )
 
 

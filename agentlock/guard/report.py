@@ -1,4 +1,4 @@
-"""How a verdict is told, in seventeen lines at most.
+"""How a verdict is told, in seventeen lines at most, and a push in some more for its commits.
 
 No control character of a name or a reason reaches the terminal, and no line mentions a bypass of
 the guard.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agentlock.model import Agent, Conflict, Verdict
 
 _ROWS = 8
+_ROWS_OF_PUSH = 4  # the commits follow
 _REST = 12
 _WIDEST = 60
 _NEW_FILE = "e.g. a new file"
@@ -75,7 +76,11 @@ def verdict_text(
             nobody += f": {', '.join(variables)} {plural(len(variables), 'is', 'are')} not set"
     why = f" ({nobody})" if nobody else ""
     lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}{why}", ""]
-    lines += _listed(verdict, now)
+    lines += _listed(verdict, now, _ROWS if verdict.blocked is None else _ROWS_OF_PUSH)
+    if verdict.blocked is not None and verdict.blocked.rows:
+        lines += ["", *_aligned(verdict.blocked.rows)]
+        if verdict.blocked.more > 0:
+            lines.append(f" {and_more(verdict.blocked.more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     naming = _ask_server(variables) if on_server else naming_command()
@@ -124,10 +129,10 @@ def skipped_text(verdict: Verdict, now: int, *, what: str) -> str:
     return "\n".join([*lines, "", *_listed(verdict, now)]) + "\n"
 
 
-def _listed(verdict: Verdict, now: int) -> list[str]:
+def _listed(verdict: Verdict, now: int, most: int = _ROWS) -> list[str]:
     """A line for each of the first paths that a verdict is about, and how many more there are."""
-    rows = [_row(conflict, now) for conflict in verdict.conflicts[:_ROWS]]
-    bare = verdict.uncovered[: _ROWS - len(rows)]
+    rows = [_row(conflict, now) for conflict in verdict.conflicts[:most]]
+    bare = verdict.uncovered[: most - len(rows)]
     rows += [(printable(path), "not reserved by you") for path in bare]
     lines = _aligned(rows)
     more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
@@ -227,6 +232,8 @@ def _hints(
         hints.append(("fix:", f"agentlock reserve {_arguments(verdict.uncovered, folder)}"))
     if rest is not None:
         hints.append((f"{rest[0]}:", rest[1]))
+    if verdict.blocked is not None:
+        hints += verdict.blocked.steps
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
     if verdict.conflicts:

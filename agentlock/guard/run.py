@@ -110,6 +110,8 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         verdict, now, how = _verdict(question, store, identity.name, repository)
         note = _note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)
+        if not verdict.allowed and question.blocked is not None:
+            verdict = verdict.replace(blocked=question.blocked(store, verdict))
         said = ""
         if verdict.clean and question.passed is not None:
             said = question.passed(store, identity.name)

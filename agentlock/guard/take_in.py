@@ -77,6 +77,11 @@ class Reader:
         found = {oid: entry.agent for oid, entry in self.entries(asked).items()}
         return {oid: self._old[oid].agent for oid in asked if oid in self._old} | found
 
+    def record(self, oid: str) -> Entry | None:
+        """What the ledger has of a commit, even if it does not count."""
+        self._look([oid])
+        return self._known.get(oid) or self._old.get(oid)
+
     def kept(self, entries: Iterable[Entry], tips: Sequence[str]) -> set[str]:
         """Those of the entered commits of which these tips have another copy."""
         by_origin: dict[str, list[str]] = {}

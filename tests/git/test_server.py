@@ -93,6 +93,27 @@ def test_a_push_is_refused_to_all_but_the_holder(hub: Hub) -> None:
     assert hub.has("main") == hub.clone.head
 
 
+def test_the_server_names_the_commits_too_and_what_a_push_would_drop(hub: Hub) -> None:
+    hub.reserve("src/**")
+    hub.commit("free.txt")
+    made = hub.commit("src/x.py")
+    ask = f"ask:    {HOLDER} to release src/**, then push again"
+    row = f'remote:   {made[:12]}  no record  "change src/x.py"  main  changes src/x.py'
+    refused = hub.push("main", pusher=OTHER)
+    assert_refused(refused, row, f"remote:   {ask}")
+    assert "change free.txt" not in refused.err
+    assert "drop it" not in refused.err  # the server does not know what is checked out
+
+    hub.clone.must("push", "-q", "origin", "main:refs/heads/only", env={PUSHER: HOLDER})
+    refused = hub.push(":only", pusher=OTHER)
+    why = "this push would drop it, changes src/x.py"
+    assert_refused(
+        refused,
+        f'remote:   {made[:12]}  {HOLDER}  "change src/x.py"  only  {why}',
+        "remote:   keep it: push it to another branch before this one is deleted",
+    )
+
+
 def test_what_nobody_holds_is_pushed_by_anyone(hub: Hub) -> None:
     hub.reserve("src/**")
     hub.reserve("docs/**")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentlock.guard.report import verdict_text
-from agentlock.model import Agent, PathConflict, Policy, Reservation, Verdict
+from agentlock.model import Agent, Blocked, PathConflict, Policy, Reservation, Verdict
 from agentlock.text import printable
 
 NOW = 1_000_000_000
@@ -49,6 +49,26 @@ def test_it_never_takes_more_than_seventeen_lines(count: int) -> None:
     text = verdict_text(verdict, NOW, what="commit", agent=None, rest=REST)
     assert text.count("\n") <= 17
     assert f"{count} of {count + 9} paths" in text
+
+
+def test_a_push_names_its_commits_below_four_paths_and_stays_short() -> None:
+    conflicts = tuple(PathConflict(b"src/auth/%d" % number, HELD) for number in range(9))
+    rows = (("1403f33a1b2c", "no record", '"Sneak it in"', "main", "changes src/auth/1"),) * 5
+    blocked = Blocked(rows, 2, (("ask:", "BlueLake to release src/auth/**, then push again"),))
+    verdict = Verdict(9, conflicts, (), Policy(), blocked=blocked)
+    lines = verdict_text(verdict, NOW, what="push", agent="GreenHill").splitlines()
+    assert lines[5:9] == [
+        lines[2].replace("/0 ", "/3 "),
+        "  and 5 more",
+        "",
+        '  1403f33a1b2c  no record  "Sneak it in"  main  changes src/auth/1',
+    ]
+    assert lines[13:] == [
+        "  and 2 more",
+        "",
+        "  ask: BlueLake to release src/auth/**, then push again",
+        "  see: agentlock show 42",
+    ]
 
 
 @pytest.mark.parametrize(
