@@ -300,5 +300,5 @@ def reading_options(function: Function) -> Function:
 
 
 def timeout_option(function: Function) -> Function:
-    text = "How long to wait for the table (default 30s)."
+    text = "How long to wait and to compute at most (default 30s)."
     return click.option("--timeout", metavar="DURATION", help=text)(function)

@@ -13,6 +13,7 @@ from agentlock.event_kinds import REPAIRED
 from agentlock.model import Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.reservations.deadline import Deadline
 from agentlock.text import storable
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
         if held.fence > last_fence:
             yield Fault(f"reservation {held.id} has a fence that was never issued", held)
         readable[held.id] = (held, pattern)
+    deadline = Deadline(store)
     for held, pattern in readable.values():
         for near in store.reservations.live_near(pattern.keys, now, below=True):
             # Each pair once: the newer one, by its fence, is the one that was granted wrongly.
@@ -103,6 +105,7 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
                 continue
             if near.id not in readable:
                 continue
+            deadline.check()
             witness = overlap(pattern, readable[near.id][1])
             if witness is not None:
                 where = storable(witness)

@@ -9,6 +9,7 @@ from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.model import Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
+from agentlock.reservations.deadline import Deadline
 
 if TYPE_CHECKING:
     from agentlock.model import Event, Reservation
@@ -67,13 +68,15 @@ def events(
     found = store.events.find(after=after, since=since, agent=agent, limit=first)
     last = max((event.id for event in found), default=after)
     if path is not None:
-        found = [event for event in found if _concerns(event, path, folding)]
+        deadline = Deadline(store)
+        found = [event for event in found if _concerns(event, path, folding, deadline)]
     return Page(tuple(found if limit is None else found[-limit:]), last)
 
 
-def _concerns(event: Event, path: Pattern, folding: Folding) -> bool:
+def _concerns(event: Event, path: Pattern, folding: Folding, deadline: Deadline) -> bool:
     if event.pattern is None:
         return False
+    deadline.check()
     try:
         return overlap(path, compile_pattern(event.pattern, folding)) is not None
     except PatternError:  # the row is damaged, so it may concern any path

@@ -10,6 +10,7 @@ from agentlock.model import MOST_CONFLICTS, Conflict, Reservation
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import compile_stored
+from agentlock.reservations.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ class Search:
         self._folding = folding
         self._compiled: dict[bytes, Pattern] = {}
         self.found: list[Conflict] = []
+        self._deadline = Deadline(store)
         self._fence = 0
         self._event = 0
         self._at = 0
@@ -55,6 +57,7 @@ class Search:
 
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """The live reservations that may overlap the pattern."""
+        self._deadline.check()
         near = self._store.reservations.live_near(pattern.keys, self._at, below=pattern.has_below)
         return _worth_testing(near, pattern, self._folding)
 
@@ -109,6 +112,7 @@ class Search:
         return current is not None and current.is_live(now)
 
     def _tested(self, pattern: Pattern, theirs: Reservation) -> Iterable[Conflict]:
+        self._deadline.check()
         if not theirs.meets(self._request):
             return
         compiled = self._compiled.get(theirs.pattern)
@@ -148,8 +152,13 @@ def meeting(
     Each comes with a path that both match. DatabaseError if one of them cannot be read.
     """
     near = store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
-    met = [(held, overlap(pattern, compile_stored(held, folding))) for held in near if counts(held)]
-    return [(held, witness) for held, witness in met if witness is not None]
+    deadline, met = Deadline(store), []
+    for held in filter(counts, near):
+        deadline.check()
+        witness = overlap(pattern, compile_stored(held, folding))
+        if witness is not None:
+            met.append((held, witness))
+    return met
 
 
 def listed(

@@ -53,6 +53,7 @@ class Store:
     """
 
     location: str
+    timeout: int  # microseconds that a command may wait and compute
     project_id = 0
 
     # What each engine does in its own way

@@ -89,6 +89,7 @@ class PostgresStore(Server, Store):
         read_only: bool,
     ) -> None:
         super().__init__(location, timeout)
+        self.timeout = timeout
         self._read_only = read_only
         self._moment: int | None = None
         self._identity = self._transaction_id = self._timeline = ""

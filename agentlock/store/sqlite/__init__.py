@@ -55,7 +55,7 @@ class SQLiteStore(Store):
         read_only: bool,
     ) -> None:
         self.location = path
-        self._timeout = timeout
+        self.timeout = timeout
         self._patience = timeout / 1_000_000  # seconds that may still be spent waiting
         self._turn: Turn | None = None
         self._frozen: tuple[int, ...] | None = None
@@ -193,7 +193,7 @@ class SQLiteStore(Store):
             self._give_up_turn()
 
     def translated(self, error: Exception) -> DatabaseError:
-        return explained(error, self.location, self._timeout)
+        return explained(error, self.location, self.timeout)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with _Translated(self):
