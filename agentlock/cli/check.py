@@ -65,7 +65,7 @@ _MOST_PATHS = 1_000_000
 @click.option(
     "--since",
     metavar="WHEN",
-    help="Check HEAD's commits since then (2h, or a time) by what was reserved when each was made.",
+    help="List HEAD's commits since then (2h, or a time) that passed though others held the files.",
 )
 @agent_option
 @json_option
@@ -85,7 +85,8 @@ def check(
 
     Without a path: everything uncommitted here, staged or not. Each path is mine, free, held (by
     another agent) or shared. Exit 0: a commit would pass, 1: it would be refused, 3: cannot decide.
-    With --range or --since, it lists the existing commits that would be refused.
+    With --range, it lists the commits that a push would be refused for now. With --since, those
+    that a person or the policy let pass, or that no hook has judged, over what others held then.
 
     \b
     Example:
