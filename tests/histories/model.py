@@ -38,14 +38,21 @@ class Call(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """How a call ended, and what it told: reservations by number, or whole rows."""
+    """How a call ended, and what it told: reservations by number, or whole rows.
+
+    ``lost`` are those of the agent that ended without it, and that it hears of now.
+    """
 
     code: int
     told: tuple[Any, ...] = ()
+    lost: tuple[int, ...] = ()
 
 
 class Row(NamedTuple):
-    """A reservation; a live one is not ``ended``."""
+    """A reservation; a live one is not ``ended``.
+
+    ``untold``: it ran out or was ended by force, and its holder has not heard of it.
+    """
 
     number: int
     agent: str
@@ -53,6 +60,7 @@ class Row(NamedTuple):
     exclusive: bool
     fence: int
     ended: Ended = ""
+    untold: bool = False
 
 
 class Table(NamedTuple):
@@ -115,9 +123,15 @@ def _reserve(table: Table, call: Call) -> tuple[Table, Answer]:
 
 
 def _renew(table: Table, call: Call) -> tuple[Table, Answer]:
+    """Whoever renews all that is left hears, once, what is lost."""
     if call.number is None:
         mine = tuple(row.number for row in table.live() if row.agent == call.agent)
-        return table, Answer(0, mine) if mine else Answer(1)
+        if not mine:
+            return table, Answer(1)
+        lost = [row for row in table.rows if row.agent == call.agent and row.untold]
+        numbers = tuple(row.number for row in lost)
+        table = table.changed(*(row._replace(untold=False) for row in lost))
+        return table, Answer(1 if lost else 0, mine, numbers)
     row = table.get(call.number)
     if row is None:
         return table, Answer(2)
@@ -125,7 +139,10 @@ def _renew(table: Table, call: Call) -> tuple[Table, Answer]:
 
 
 def _release(table: Table, call: Call) -> tuple[Table, Answer]:
-    """Whether its lease has run out makes no difference to a release."""
+    """Whether its lease has run out makes no difference to a release.
+
+    Whose reservation is ended by somebody else has yet to hear of it, or of its end before that.
+    """
     if call.number is None:
         chosen = [row for row in table.rows if row.agent == call.agent]
     else:
@@ -135,7 +152,13 @@ def _release(table: Table, call: Call) -> tuple[Table, Answer]:
         if row.agent != call.agent and call.kind != "force":
             return table, Answer(1)
         chosen = [row]
-    ended = [row._replace(ended="released") for row in chosen if row.ended != "released"]
+    ended = [
+        row._replace(
+            ended="released", untold=row.agent != call.agent and (row.untold or not row.ended)
+        )
+        for row in chosen
+        if row.ended != "released"
+    ]
     if not ended:
         return table, Answer(1)
     return table.changed(*ended), Answer(0, tuple(row.number for row in ended))
@@ -146,7 +169,8 @@ def _expire(table: Table, call: Call) -> tuple[Table, Answer]:
     row = table.get(call.number or 0)
     if row is None or row.ended == "released":
         return table, Answer(0, (0,))
-    return table.changed(row._replace(ended="expired")), Answer(0, (1,))
+    untold = row.untold or not row.ended
+    return table.changed(row._replace(ended="expired", untold=untold)), Answer(0, (1,))
 
 
 def _list(table: Table, _call: Call) -> tuple[Table, Answer]:
@@ -164,8 +188,8 @@ def _check(table: Table, call: Call) -> tuple[Table, Answer]:
 
 def _commit(table: Table, call: Call) -> tuple[Table, Answer]:
     """As ``check``; git tells only whether."""
-    table, (code, _) = _check(table, call)
-    return table, Answer(code)
+    table, answer = _check(table, call)
+    return table, Answer(answer.code)
 
 
 def _look(table: Table, _call: Call) -> tuple[Table, Answer]:

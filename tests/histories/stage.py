@@ -85,7 +85,13 @@ def answer_of(call: Call, result: Result) -> Answer:
         granted = said["granted"]
         return Answer(code, tuple((one["id"], one["exclusive"], one["fence"]) for one in granted))
     held = said if call.kind == "list" else said["renewed" if call.kind == "renew" else "released"]
-    return Answer(code, tuple(sorted(one["id"] for one in held)))
+    lost = said.get("lost", []) if call.kind == "renew" else []
+    assert code == (1 if lost else 0), result
+    return Answer(
+        code,
+        tuple(sorted(one["id"] for one in held)),
+        tuple(sorted(one["reservation"] for one in lost)),
+    )
 
 
 def look(repo: Repo) -> Table:
@@ -93,11 +99,19 @@ def look(repo: Repo) -> Table:
     rows = repo.sql(
         "SELECT r.id, a.name, typed_pattern, exclusive, fence, CASE"
         " WHEN released_ts IS NOT NULL THEN 'released'"
-        " WHEN expires_ts < r.created_ts THEN 'expired' ELSE '' END"
+        " WHEN expires_ts < r.created_ts THEN 'expired' ELSE '' END,"
+        " EXISTS (SELECT 1 FROM messages AS m WHERE m.reservation_id = r.id AND m.read_ts IS NULL)"
+        " OR expires_ts < r.created_ts AND released_ts IS NULL AND NOT expiry_logged"
         " FROM file_reservations AS r JOIN agents AS a ON a.id = r.agent_id ORDER BY r.id"
     )
     ((fence,),) = repo.sql("SELECT last_fence FROM projects")
-    return Table(tuple(Row(*row)._replace(exclusive=bool(row[3])) for row in rows), fence)
+    return Table(
+        tuple(
+            Row(number, agent, pattern, bool(exclusive), fence, ended, bool(untold))
+            for number, agent, pattern, exclusive, fence, ended, untold in rows
+        ),
+        fence,
+    )
 
 
 def expire(repo: Repo, number: int) -> int:
@@ -248,7 +262,10 @@ def _told_before_death(call: Call, run: Run) -> Answer | None:
     except ValueError:
         return None
     refused = call.kind != "list" and ("error" in said or said.get("conflicts"))
-    return None if refused else answer_of(call, run.result._replace(code=0))
+    if refused:
+        return None
+    code = 1 if call.kind == "renew" and "lost" in said else 0
+    return answer_of(call, run.result._replace(code=code))
 
 
 def explained(before: Table, events: list[Event[Call, Answer]]) -> bool:

@@ -27,6 +27,9 @@ NOTHING, FIRST = Answer(0), Answer(0, (1,))
 REFUSED = Answer(1, (1,))
 BLUE_ASKS, GREEN_ASKS = reserve(BLUE, "src/"), reserve(GREEN, "src/a.py")
 LISTS = Call(GREEN, "list")
+BOTH_ASKED = (reserve(BLUE, "src/a.py", "docs/x.md"), 0, 1, Answer(0, ((1, True, 1), (2, True, 2))))
+FORCES, RENEWS = Call(GREEN, "force", number=1), Call(BLUE, "renew")
+LEFT, LOST = Answer(0, (2,)), Answer(1, (2,), (1,))
 COMMITS = Call(GREEN, "commit", ("src/a.py",))
 RELEASES = Call(BLUE, "release")
 
@@ -49,6 +52,12 @@ RELEASES = Call(BLUE, "release")
         ([(BLUE_ASKS, 0, 1, None), (LISTS, 2, 3, FIRST)], True),
         ([(LISTS, 0, 1, FIRST), (BLUE_ASKS, 2, 3, None)], False),
         ([(BLUE_ASKS, 0, 1, None), (LISTS, 2, 3, FIRST), (LISTS, 4, 5, NOTHING)], False),
+        # A loss is told with what is left, and told once, also by whoever was killed
+        ([BOTH_ASKED, (FORCES, 2, 3, FIRST), (RENEWS, 4, 5, LOST), (RENEWS, 6, 7, LEFT)], True),
+        ([BOTH_ASKED, (FORCES, 2, 3, FIRST), (RENEWS, 4, 5, LEFT)], False),
+        ([BOTH_ASKED, (FORCES, 2, 3, FIRST), (RENEWS, 4, 5, LOST), (RENEWS, 6, 7, LOST)], False),
+        ([BOTH_ASKED, (FORCES, 2, 5, FIRST), (RENEWS, 3, 4, LOST), (RENEWS, 6, 7, LEFT)], True),
+        ([BOTH_ASKED, (FORCES, 2, 3, FIRST), (RENEWS, 4, 5, None), (RENEWS, 6, 7, LEFT)], True),
         # A commit over what was held all the while, and over what was given up meanwhile
         ([(BLUE_ASKS, 0, 1, GRANTED), (COMMITS, 2, 5, NOTHING)], False),
         ([(BLUE_ASKS, 0, 1, GRANTED), (COMMITS, 2, 5, NOTHING), (RELEASES, 3, 4, FIRST)], True),
