@@ -178,7 +178,7 @@ def _check_commits(
     else:
         for commit in judged.commits:
             put(_line(commit))
-    if judged.verdict.clean and judged.commits:  # let pass, and listed
+    if any(commit.how is not None for commit in judged.commits):  # let pass, and listed
         return EXIT_REFUSED
     return _ended(judged.verdict, as_json=as_json)
 

@@ -170,7 +170,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 def refused_commit_json(commit: RefusedCommit) -> dict[str, Any]:
     named = {"oid": commit.oid, "subject": commit.subject, "agent": commit.agent}
-    return {**named, **_why(commit, {})}
+    return {**named, **_why(commit, {}), "how": commit.how}
 
 
 def _why(refused: Verdict | RefusedCommit, holders: Mapping[str, Agent]) -> dict[str, Any]:

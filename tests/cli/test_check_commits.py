@@ -164,6 +164,46 @@ def test_since_leaves_out_what_is_older_and_what_the_holder_made(scene: Repo) ->
     assert "neither a duration nor a time" in wrong.json["error"]["message"]
 
 
+def test_since_lists_what_a_gate_warned_of_and_what_a_person_skipped(scene: Repo) -> None:
+    scene.must("reset", "-q", "--hard", "start")
+    policy = ("policy", "set", "--reason", "trial", "enforcement")
+    assert scene.agentlock(*policy, "warn").code == 0
+    scene.write("src/x.py", "warned of\n")
+    assert scene.commit_all("warned", agent=OTHER).code == 0
+    warned = scene.head
+    bypassed = add(scene, "src/z.py")
+    made = int(scene.must("show", "-s", "--format=%ct")) * 1_000_000
+    scene.sql("UPDATE file_reservations SET created_ts = ?", made - 1)
+    both = check(scene, "--since", "2026-01-01T00:00:00Z")
+    assert [(one["oid"], one["how"]) for one in both.json["commits"]] == [
+        (bypassed, None),
+        (warned, "warned"),
+    ]
+    assert both.code == 1  # although the project only warns
+    scene.must("reset", "-q", "--hard", warned)
+
+    assert scene.agentlock(*policy, "block").code == 0
+    scene.write("src/x.py", "skipped\n")
+    scene.must("add", "-A")
+    skip = {"AGENTLOCK_SKIP": "the build is red"}
+    assert scene.git("commit", "-q", "-m", "skip", agent=OTHER, env=skip).code == 0
+    skipped = scene.head
+    done = check(scene, "--since", "2026-01-01T00:00:00Z")
+    assert [(one["oid"], one["agent"], one["how"]) for one in done.json["commits"]] == [
+        (skipped, OTHER, "skipped"),
+        (warned, OTHER, "warned"),
+    ]
+    assert (done.code, done.json["conflicts"]) == (1, [])
+    text = scene.agentlock("check", "--since", "2026-01-01T00:00:00Z", agent=OTHER)
+    assert text.code == 1
+    assert text.out == (
+        f'{skipped[:12]}  {OTHER}  skip: skipped "the build is red"\n'
+        f"{warned[:12]}  {OTHER}  warned: warned\n"
+    )
+    now = check(scene, "--range", "start..HEAD")  # what was let pass is not refused again
+    assert (now.code, now.json["commits"]) == (0, [])
+
+
 def test_ways_to_name_commits_exclude_each_other(scene: Repo) -> None:
     assert check(scene, "--range", "start..HEAD", "--since", "2h").code == 2
 

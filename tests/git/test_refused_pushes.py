@@ -48,6 +48,8 @@ def refusal(repo: Repo, *what: str, agent: str = OTHER) -> str:
 def test_a_commit_that_no_gate_judged_is_named_and_the_pasted_command_drops_exactly_it(
     scene: Repo,
 ) -> None:
+    scene.write("src/x.py", "while nobody held it\n")
+    assert_passed(scene.commit_all("Allowed when made", agent=MAKER))
     hold(scene)
     sneaked = sneak(scene)
     scene.write("docs/y.md", "mine\n")
@@ -57,10 +59,13 @@ def test_a_commit_that_no_gate_judged_is_named_and_the_pasted_command_drops_exac
     assert row in err
     assert ASK in err
     assert "Describe it" not in err
+    assert "Allowed when made" not in err  # although it changes the same file
     command = re.search(r"or drop it: git (.*)\n", err)
     assert command is not None
     assert_passed(scene.git(*shlex.split(command[1]), agent=OTHER))
-    assert scene.must("log", "--format=%s", "origin/main..HEAD") == "Describe it"
+    assert scene.must("log", "--format=%s", "origin/main..HEAD") == (
+        "Describe it\nAllowed when made"
+    )
     assert_passed(scene.git("push", "-q", "origin", "main", agent=OTHER))
 
 
