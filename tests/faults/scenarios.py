@@ -216,11 +216,6 @@ def _folder_unreadable(world: World) -> None:
     world.cleanup.callback(world.database.parent.chmod, 0o700)
 
 
-def _folder_read_only(world: World) -> None:
-    world.database.parent.chmod(0o500)
-    world.cleanup.callback(world.database.parent.chmod, 0o700)
-
-
 def _interpreter_gone(world: World) -> None:
     world.own_interpreter().unlink()
 
@@ -397,7 +392,6 @@ TABLE_FAULTS: tuple[Fault, ...] = (
     ),
     Fault("unreadable", _unreadable, "cannot be opened", other_user=True),
     Fault("its folder unreadable", _folder_unreadable, "permission denied", other_user=True),
-    Fault("its folder read-only", _folder_read_only, "cannot be opened", other_user=True),
 )
 PROGRAM_FAULTS: tuple[Fault, ...] = (
     Fault("interpreter gone", _interpreter_gone, "is missing"),

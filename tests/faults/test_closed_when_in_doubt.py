@@ -80,20 +80,18 @@ def test_a_table_held_by_another_process_is_given_up_at_the_time_out(template: P
             assert TIMEOUT <= observe(world, fault, operation).seconds < TIMEOUT + 1
 
 
-@pytest.mark.parametrize("channel", ["git -c", "the personal file", "the worktree's file"])
-def test_only_the_repositorys_own_file_says_which_table_guards_it(
+@pytest.mark.parametrize("channel", ["git -c", "the personal file"])
+def test_only_the_repositorys_own_files_say_which_table_guards_it(
     channel: str, world: World
 ) -> None:
     table = world.other_table()
     identifier = Repo(world.folder / "other").must("config", "agentlock.databaseId")
-    if channel == "the worktree's file":
-        world.configure("extensions.worktreeConfig", "true")
     for name, value in (("database", str(table)), ("databaseId", identifier)):
         if channel == "git -c":
             world.before_git += ("-c", f"agentlock.{name}={value}")
         else:
-            scope = "--global" if channel == "the personal file" else "--worktree"
-            world.repo.must("config", scope, f"agentlock.{name}", value, env=world.variables())
+            setting = ("config", "--global", f"agentlock.{name}", value)
+            world.repo.must(*setting, env=world.variables())
     for operation in OPERATIONS:
         refs = world.landed()
         refused = world.git(operation, RESERVED)

@@ -59,7 +59,7 @@ def test_a_project_that_went_to_a_server_and_back_is_what_it_was(
     there = lived_in.agentlock("db", "copy", str(lived_in.database), url, "--json")
     assert there.code == 0, there
     assert there.json["rows"] == {table: len(rows) for table, rows in before.items()}
-    assert there.json["rows"]["commits"] == 600
+    assert there.json["rows"]["commits"] > 600
     assert lived_in.agentlock("db", "copy", url, back).code == 0
     found = rows_of(back)
     shortened = [row for row in before["file_reservations"] if b"deep" in row[3]]
