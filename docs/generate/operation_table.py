@@ -38,8 +38,9 @@ by an agent, once on a path that is reserved by another and once on a path that 
   refused it.
 - *Untouched*: it happened, nothing was said, and the later gate let it through too.
 
-A merge that git settles by itself touches nothing, and a fast-forward makes no commit: what came
-in by them is judged commit by commit at the push.
+A merge that git settles by itself touches nothing, and a fast-forward makes no commit. The commits
+that came in by them are judged at the push, one by one, unless a gate let them pass when they were
+made.
 
 Made by `python docs/generate/operation_table.py` from the operations to which `tests/operations`
 holds the code.

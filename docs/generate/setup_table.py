@@ -34,9 +34,10 @@ and the repository's and the user's configuration, to the byte. Made with {git} 
 `python docs/generate/setup_table.py` from the set-ups that the tests hold the code to.
 
 What a manager's own command takes away again (`pre-commit install -f`, `lefthook install`,
-`git lfs update --force`, `npm install`) is noticed by `agentlock hooks status`, `status` and
-`reserve`, and mended by `agentlock hooks install`: `tests/git/test_hook_managers.py`. In a folder
-that was deleted git itself ends with an error, unless `-C` leads it elsewhere.
+`git lfs update --force`) is noticed by `agentlock hooks status`, `status` and `reserve`, and
+`agentlock hooks install` puts it back: `tests/git/test_hook_managers.py`. If `npm install` (husky)
+leads `core.hooksPath` away, the next agentlock command puts it back. In a folder that was deleted
+git itself ends with an error, unless `-C` leads it elsewhere.
 
 | set-up | theirs ran | ours refused | twice changes nothing | restored |
 |---|---|---|---|---|
