@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def folding_of(repository: Repository) -> Folding:
     """How this repository compares names (core.ignorecase, core.precomposeunicode)."""
-    return Folding(repository.ignore_case, repository.compose_unicode)
+    return Folding(repository.ignore_case, repository.compose_unicode, beyond_ascii=True)
 
 
 def with_holders(store: Store, verdict: Verdict) -> Verdict:
@@ -44,6 +44,8 @@ def judge(
     ``imagined`` are judged as if they stood in the table.
     """
     now, policy, live, fence = store.standing(*keys_of(changes.paths))
+    if not all(map(folding.has_own_keys, changes.paths)):
+        live = store.reservations.all(live_at=now)
     held = [*live, *imagined] if imagined else live
     verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
     return verdict.replace(fence=fence), now

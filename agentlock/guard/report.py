@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.duration import format_remaining
-from agentlock.environment import GIT_PREFIX
+from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.repository import naming_command
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
@@ -59,6 +59,7 @@ def verdict_text(
     deletes: bytes | None = None,
     on_server: bool = False,
     variables: Sequence[str] = (),
+    source: str = "",
 ) -> str:
     """A verdict that is not clean, and what can be done. ``what``: commit, merge, push, check.
 
@@ -67,6 +68,7 @@ def verdict_text(
     ``rest`` is what to do with the paths that are not refused: a label and a command.
     ``deletes`` is the default branch, if its deletion is refused. ``on_server``: the reader cannot
     choose the name that the server knows them by; it reads that from one of the ``variables``.
+    ``source`` is where the agent's name comes from.
     """
     how = "refused" if not verdict.allowed else "warning (this project only warns)"
     nobody = ""
@@ -74,6 +76,8 @@ def verdict_text(
         nobody = "this server is not told who pushes" if on_server else "no agent name is set"
         if variables:
             nobody += f": {', '.join(variables)} {plural(len(variables), 'is', 'are')} not set"
+    elif source == AGENT_NAME:  # which the reader may not have set
+        nobody = f"you are {agent}, by {source}"
     why = f" ({nobody})" if nobody else ""
     lines = [f"agentlock: {what} {how}: {_headline(verdict, deletes)}{why}", ""]
     lines += _listed(verdict, now, _ROWS if verdict.blocked is None else _ROWS_OF_PUSH)
@@ -85,7 +89,7 @@ def verdict_text(
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     naming = _ask_server(variables) if on_server else naming_command()
     seen = _holder(verdict.conflicts, verdict.holders, now)
-    lines += ["", *_hints(verdict, naming if nobody else "", rest, folder, seen)]
+    lines += ["", *_hints(verdict, naming if agent is None else "", rest, folder, seen)]
     return "\n".join(lines) + "\n"
 
 

@@ -189,6 +189,7 @@ def _told(
             now,
             what=kind.word,
             agent=identity.name,
+            source=identity.source,
             rest=_rest(question, verdict, repository),
             deletes=question.deletes,
             on_server=kind.role == RECEIVES,

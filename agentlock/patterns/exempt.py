@@ -52,7 +52,8 @@ class ExemptList:
         for line in lines:
             if not line or "\n" in line:
                 raise PatternError(f"{line!r} is not a valid pattern")
-        patterns = [_ListPattern(line, folding or Folding()) for line in lines]
+        exactly = (folding or Folding()).replace(beyond_ascii=False)  # in doubt not exempt
+        patterns = [_ListPattern(line, exactly) for line in lines]
         # By default pathspec uses re2 or hyperscan if they are installed, but our patterns are not
         # regular expressions.
         self._spec = pathspec.PathSpec(patterns, backend="simple")

@@ -10,15 +10,20 @@ from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Literal
 
 
 class Folding(Value):
-    """How this repository compares names: ``core.ignorecase`` and ``core.precomposeunicode``."""
+    """How this repository compares names: ``core.ignorecase`` and ``core.precomposeunicode``.
+
+    git folds the case of ASCII letters only, but the file systems for which it sets
+    core.ignorecase fold all letters. ``beyond_ascii`` does so too, to be on the safe side.
+    """
 
     ignore_case: bool = False
     compose_unicode: bool = False
+    beyond_ascii: bool = False
 
     def compose(self, path: bytes) -> bytes:
         """Each name in its composed form (NFC); a name that is not UTF-8 stays as it is."""
@@ -27,25 +32,46 @@ class Folding(Value):
         return _normalized("NFC", path)
 
     def apply(self, path: bytes) -> bytes:
-        """The form in which all names of one file are equal. Only ASCII has case, as in git."""
-        path = self.compose(path)
+        """The form in which all names of one file are equal."""
+        path = self.written(path)
         return path.lower() if self.ignore_case else path
+
+    def written(self, text: bytes) -> bytes:
+        """The same but for the case of ASCII letters, which a `[A-Z]` of a glob may list."""
+        text = self.compose(text)
+        if self.has_own_keys(text):
+            return text
+        return self.compose(_each_name(_fold, text))
+
+    def has_own_keys(self, text: bytes) -> bool:
+        """Whether all that ``apply`` holds equal to ``text`` has the same ``fold_key``."""
+        return not (self.ignore_case and self.beyond_ascii) or text.isascii()
 
 
 EXACT = Folding()
 MANY = 1_000  # paths
 
 
+def _fold(name: str) -> str:
+    return "".join([letter if letter.isascii() else letter.casefold() for letter in name])
+
+
 def _normalized(form: Literal["NFC", "NFD"], path: bytes) -> bytes:
     import unicodedata  # rarely needed
 
-    def normalized(name: bytes) -> bytes:
+    return _each_name(lambda name: unicodedata.normalize(form, name), path)
+
+
+def _each_name(change: Callable[[str], str], path: bytes) -> bytes:
+    """The path with each name changed that is UTF-8."""
+
+    def changed(name: bytes) -> bytes:
         try:
-            return unicodedata.normalize(form, name.decode()).encode()
+            return change(name.decode()).encode()
         except UnicodeDecodeError:
             return name
 
-    return b"/".join(map(normalized, path.split(b"/")))
+    return b"/".join(map(changed, path.split(b"/")))
 
 
 def fold_key(path: bytes) -> bytes:

@@ -148,8 +148,8 @@ def compile_pattern(text: bytes, folding: Folding = EXACT) -> Pattern:
     if render(written, below=below) != text:
         refuse(text, "is not in canonical form: agentlock did not write it, or it is damaged")
     prefix = _literal_prefix(written)
-    if not glob.isascii() and folding.compose_unicode:
-        written, below = parse(folding.compose(glob), text)
+    if not glob.isascii() and (folding.compose_unicode or folding.ignore_case):
+        written, below = parse(folding.written(glob), text)
     segments = compiled_segments(written, below=below, folding=folding, typed=text)
     kind: Kind = "glob"
     if all(isinstance(segment, bytes) for segment in segments[: len(written)]):

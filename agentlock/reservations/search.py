@@ -58,7 +58,7 @@ class Search:
     def _near(self, pattern: Pattern) -> list[Reservation]:
         """The live reservations that may overlap the pattern."""
         self._deadline.check()
-        near = self._store.reservations.live_near(pattern.keys, self._at, below=pattern.has_below)
+        near = _near(self._store, pattern, self._at)
         return _worth_testing(near, pattern, self._folding)
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
@@ -73,6 +73,8 @@ class Search:
             self.everything()
         else:
             near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
+            if not all(map(_has_own_keys, self._patterns)):
+                near = []
             new = [
                 *self._store.reservations.live_since(self._fence, now, near),
                 *self._store.reservations.extended_since(self._event, now, near),
@@ -123,6 +125,17 @@ class Search:
             yield Conflict(pattern.text, witness, theirs)
 
 
+def _near(store: Store, pattern: Pattern, now: int) -> list[Reservation]:
+    """The live reservations that may overlap the pattern, by the keys of both."""
+    if not _has_own_keys(pattern):
+        return store.reservations.all(live_at=now)
+    return store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
+
+
+def _has_own_keys(pattern: Pattern) -> bool:
+    return pattern.folding.has_own_keys(pattern.text)
+
+
 def _worth_testing(
     held: list[Reservation], pattern: Pattern, folding: Folding
 ) -> list[Reservation]:
@@ -151,7 +164,7 @@ def meeting(
 
     Each comes with a path that both match. DatabaseError if one of them cannot be read.
     """
-    near = store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
+    near = _near(store, pattern, now)
     deadline, met = Deadline(store), []
     for held in filter(counts, near):
         deadline.check()

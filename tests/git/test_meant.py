@@ -87,3 +87,54 @@ def test_backslashes_between_names_hold_nothing_and_are_refused(repo: Repo) -> N
         slashes = typed.replace("\\", "/")
         assert f"fix: write '{slashes}'\n" in refused.err
     assert repo.live() == []
+
+
+@pytest.mark.parametrize(
+    ("held", "changed"),
+    [
+        ("docs/É.md", "docs/é.md"),
+        ("docs/Документ.md", "docs/доКУМЕНТ.md"),
+        ("Ünïcode/", "ünÏcode/x.py"),
+        ("docs/Ü*.md", "docs/üb.md"),
+        ("**/ΣΑΣ.md", "x/σας.md"),
+    ],
+)
+def test_letters_beyond_ascii_fold_where_the_file_system_folds(
+    repo: Repo, held: str, changed: str
+) -> None:
+    repo.must("config", "core.ignorecase", "true")
+    repo.reserve(HOLDER, held)
+    blob = repo.must("hash-object", "-w", "--stdin", stdin=b"x")
+    repo.must("update-index", "--add", "--cacheinfo", f"100644,{blob},{changed}")
+    assert_refused(repo.git("commit", "-qm", "theirs", agent=OTHER), held.rstrip("/"))
+    refused = repo.agentlock("reserve", changed, agent=OTHER)
+    assert refused.code == 1, refused
+    assert repo.agentlock("check", changed, agent=OTHER).code == 1
+    assert_passed(repo.git("commit", "-qm", "mine", agent=HOLDER))
+    assert repo.agentlock("db", "check").code == 0
+
+
+def test_letters_beyond_ascii_are_two_names_where_the_file_system_does_not_fold(repo: Repo) -> None:
+    repo.must("config", "core.ignorecase", "false")
+    repo.reserve(HOLDER, "docs/É.md")
+    repo.write("docs/é.md")
+    assert_passed(repo.commit_all(agent=OTHER))
+    assert repo.agentlock("reserve", "docs/é.md", agent=OTHER).code == 0
+
+
+def test_a_name_is_exempt_only_as_git_compares_it(repo: Repo) -> None:
+    repo.must("config", "core.ignorecase", "true")
+    policy = ("require_reservation", "on", "--reason", "x")
+    assert_passed(repo.agentlock("policy", "set", *policy))
+    assert_passed(repo.agentlock("policy", "set", "exempt", "docs/É.md", "--reason", "x"))
+    repo.write("docs/é.md")
+    assert_refused(repo.commit_all(agent=OTHER), "not reserved by you")
+
+
+def test_a_refusal_says_who_it_takes_us_for_by_a_variable_that_is_not_ours(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/")
+    repo.write("src/x.py")
+    repo.must("add", "src")
+    refused = repo.git("commit", "-qm", "theirs", env={"AGENT_NAME": "build01"})
+    assert_refused(refused, "(you are build01, by AGENT_NAME)")
+    assert "you are" not in repo.git("commit", "-qm", "theirs", agent=OTHER).err
