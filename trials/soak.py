@@ -25,6 +25,8 @@ from benchmarks.pages import EVIDENCE, origin
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from histories.model import Table
+
 PAGE = EVIDENCE / "soak.md"
 HISTORIES = 5  # in one repository
 UPGRADES = 10
@@ -53,10 +55,10 @@ def main() -> int:
         template = build(folder / "template")
         old = build(folder / "old")
         old.reserve("BlueLake", "src/")
-        age(old)
+        held = age(old)
         while time.monotonic() < end and not figures["violations"]:
             figures += histories(template, folder / "turn", seed)
-            figures += upgrades(old, folder / "upgrade", seed)
+            figures += upgrades(old, held, folder / "upgrade", seed)
             seed += 1
             print(f"seed {seed}: {dict(figures)}", flush=True)
     text = page(figures)
@@ -92,12 +94,12 @@ def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
     return figures
 
 
-def upgrades(old: Repo, folder: Path, seed: int) -> Counter[str]:
+def upgrades(old: Repo, held: Table, folder: Path, seed: int) -> Counter[str]:
     chance = seeded(seed)
     killed = 0
     for _ in range(UPGRADES):
         shutil.copytree(old.path, folder, symlinks=True)
-        killed += kill_while_upgrading(Repo(folder), chance)
+        killed += kill_while_upgrading(Repo(folder), held, chance)
         shutil.rmtree(folder)
     return Counter(upgrades=killed)
 

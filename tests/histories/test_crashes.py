@@ -34,13 +34,13 @@ def test_what_agents_were_told_before_they_were_killed_holds(tmp_path: Path) -> 
 def test_an_upgrade_that_is_killed_is_done_by_the_next_command(tmp_path: Path) -> None:
     template = build(tmp_path / "template")
     template.reserve("BlueLake", "src/")
-    age(template)
+    held = age(template)
     chance = seeded(6)
     killed = 0
     for turn in range(12):
         repo = Repo(tmp_path / str(turn))
         shutil.copytree(template.path, repo.path, symlinks=True)
-        killed += kill_while_upgrading(repo, chance)
+        killed += kill_while_upgrading(repo, held, chance)
     assert killed, "the test proves nothing"
 
 

@@ -18,11 +18,13 @@ from agentlock.store.migrations import schema_version, steps
 if TYPE_CHECKING:
     import random
 
+    from histories.model import Table
     from support import Repo
 
 
-def age(repo: Repo) -> None:
-    """Put in place of the table one of the first schema with the same rows."""
+def age(repo: Repo) -> Table:
+    """Put in place of the table one of the first schema with the same rows; what it holds."""
+    held = look(repo)
     path = repo.database
     old = path.with_name("old")
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
@@ -38,14 +40,14 @@ def age(repo: Repo) -> None:
             known = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
             connection.execute(f"INSERT INTO {table} ({known}) SELECT {known} FROM new.{table}")  # noqa: S608
     old.replace(path)
+    return held
 
 
-def kill_while_upgrading(repo: Repo, chance: random.Random) -> bool:
+def kill_while_upgrading(repo: Repo, held: Table, chance: random.Random) -> bool:
     """Kill -9 a command that upgrades, at some moment; whether it died of that.
 
     Another command must find or make the newest schema, with every row, whatever was left.
     """
-    rows = look(repo)
     with subprocess.Popen(
         (*AGENTLOCK, "list"), cwd=repo.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as victim:
@@ -56,6 +58,6 @@ def kill_while_upgrading(repo: Repo, chance: random.Random) -> bool:
     result = repo.agentlock("list", "--json")
     assert result.code == 0, result
     assert repo.sql("PRAGMA user_version") == [(schema_version(),)]
-    assert look(repo) == rows
+    assert look(repo) == held
     assert faults(repo) == []
     return victim.returncode == -signal.SIGKILL

@@ -213,11 +213,8 @@ def build(folder: Path, mode: Mode) -> None:
 
 @contextlib.contextmanager
 def copied(template: Path, path: str) -> Iterator[World]:
-    """A copy of a world, gone afterwards; at the latest with the template's folder.
-
-    A commit's entry in the ledger is made in the background, at times while the copy is removed.
-    """
-    with tempfile.TemporaryDirectory(dir=template.parent, ignore_cleanup_errors=True) as folder:
+    """A copy of a world, gone afterwards; nothing of ours is still at work in it."""
+    with tempfile.TemporaryDirectory(dir=template.parent) as folder:
         world = World(Path(folder) / "world", path)
         shutil.copytree(template, world.folder, symlinks=True)
         gate = world.folder / "gated.git" / "config"
