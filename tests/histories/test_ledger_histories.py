@@ -23,14 +23,14 @@ MISTAKES = (
     Mistake(
         "believes that a commit is entered although no gate allowed it",
         "guard/ledger.py",
-        "(oid in entered and oid not in bound)",
-        "oid not in bound",
+        "if oid in entered and oid not in bound:",
+        "if oid not in bound:",
     ),
     Mistake(
         "believes no entry",
         "guard/ledger.py",
-        "(oid in entered and oid not in bound)",
-        "False",
+        "if oid in entered and oid not in bound:",
+        "if False:",
     ),
 )
 
