@@ -43,7 +43,7 @@ MISTAKES = (
     Mistake(
         "the database's id is not checked",
         "store/sqlite/__init__.py",
-        "self._require_identity(found, database_id)",
+        "require_identity(self.location, found, database_id)",
         "pass",
         ("tests/faults/test_closed_when_in_doubt.py", "-k", "another"),
     ),
@@ -84,10 +84,17 @@ MISTAKES = (
     ),
     Mistake(
         "letters that move a terminal's cursor are printed",
-        "guard/report.py",
-        "if text.isprintable():",
-        "if text:",
+        "text.py",
+        "if text.isprintable():\n        return text\n",
+        "if text:\n        return text\n",
         ("tests/unit/test_report.py", "tests/cli/test_output.py"),
+    ),
+    Mistake(
+        "a ledger entry is believed although no gate let the commit pass",
+        "guard/ledger.py",
+        "if oid in entered and oid not in bound:",
+        "if oid not in bound:",
+        ("tests/histories/test_ledger_histories.py", "-k", "takes_just"),
     ),
 )
 
