@@ -112,10 +112,10 @@ class _Examination:
         return Finding(level, "hooks", message, worktree=self._repository.root, **rest)
 
     def _recording(self, one: HookStatus) -> list[Finding]:
-        """A hook that refuses nothing. Without it, a commit counts as made by whoever pushes it."""
+        """A hook that refuses nothing. Without it, a push cannot tell of what some commits are made."""
         if one.guards:
             return []
-        message = f"{one.state}, so commits made here are not recorded and count as their pusher's"
+        message = f"{one.state}, so a push may judge some commits again, which were judged before"
         return [self._finding("warning", message, hook=one.hook, fix=self._fix())]
 
     def _unrun(self, one: HookStatus) -> Finding:

@@ -11,7 +11,7 @@ from agentlock.errors import AgentlockError, GitError
 from agentlock.git.commits import changed_by, changed_in, listed
 from agentlock.git.process import git
 from agentlock.git.pushes import dropped, vouched_for
-from agentlock.git.remotes import Heads, default_branch, heads_of, others
+from agentlock.git.remotes import Heads, default_branch, heads_of, missing, others
 from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.landing import protected, tell_holders, told
@@ -187,6 +187,8 @@ class Pushed:
     def _of_before(self, store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
         """What was not there when the table was made."""
         tips = [oid.encode() for oid in store.ledger.before()]
+        gone = set(missing(tips))  # branches of another clone, or deleted ones
+        tips = [oid for oid in tips if oid not in gone]
         return _beyond(brought, tips) if tips else _oids(brought)
 
     def _on_remote(self, _store: Store, brought: Sequence[bytes], gained: set[str]) -> set[str]:

@@ -66,6 +66,8 @@ def assert_both_run(repo: Repo, manager: Manager, tools: Tools) -> None:
     passed = repo.git(*commit, agent=HOLDER, env=tools.environment)
     assert passed.code == 0, passed
     assert (passed.out + passed.err).count(f"{manager.commits}\n") == count, passed
+    repo.write("src/x.py", f"behind the guard's back after {repo.head}\n")
+    repo.commit_unguarded("sneaked")
     pushed = repo.git("push", "origin", "main", agent=OTHER, env=tools.environment)
     assert pushed.code == 1, pushed
     assert "agentlock: push refused" in pushed.err

@@ -323,6 +323,28 @@ def test_the_first_push_to_an_empty_server_is_judged_too(hub: Hub, tmp_path: Pat
     assert hub.clone.git("push", "empty", "main").code == 0
 
 
+def test_what_was_there_before_the_table_is_pushed_while_the_server_lacks_other_branches(
+    new_repo: Callable[..., Repo], tmp_path: Path
+) -> None:
+    agents, table = new_repo("agents"), ("--database", str(tmp_path / "table.sqlite3"))
+    agents.write("src/x.py")
+    agents.commit_unguarded("files")
+    run("git", "clone", "-q", "--bare", str(agents.path), "server.git", cwd=tmp_path)
+    for text in ("early", "later"):
+        agents.write("src/x.py", text)
+        agents.commit_unguarded(text)
+    agents.must("switch", "-q", "-c", "private")
+    agents.commit_unguarded("private")
+    agents.must("switch", "-q", "main")
+    assert agents.agentlock("init", *table).code == 0
+    server = Repo(tmp_path / "server.git")
+    assert server.agentlock("init", "--server", *table).code == 0
+    agents.reserve(HOLDER, "src/")
+    agents.must("remote", "add", "origin", str(server.path))
+    assert agents.git("push", "origin", "main", agent=OTHER).code == 0
+    assert server.head == agents.head
+
+
 def test_a_shallow_clone_pushes_what_the_server_can_judge(hub: Hub, tmp_path: Path) -> None:
     hub.commit("free.txt")
     assert hub.push("main").code == 0
