@@ -191,18 +191,17 @@ class _Reader:
         """Refuse a text whose backslashes are meant as they are on Windows, between names.
 
         One is if it stands after a letter and before one, where nothing needs it as an escape,
-        before a whole `**`, or after a folder that exists. (Not in a canonical text.)
+        before two asterisks, or after a folder that exists. (Not in a canonical text.)
         """
         at = text.find(b"\\")
         while at >= 0:
             before, after = text[:at], text[at + 1 :]
             begins = before[-1:] in (b"", b"/")
-            crosses = after.rstrip(b"\\/") == b"**" or after.startswith((b"**\\", b"**/"))
             if not begins and (
                 after[:1].isalnum()
                 or after[:1] in (b"_", b".", b"$", b"@", b"(")
                 or after[:1] > b"\x7f"
-                or crosses
+                or after.startswith(b"**")
                 or (text[:1] != b"/" and after and self._existing(before) == "directory")
             ):
                 slashes = text.replace(b"\\\\", b"\\").replace(b"\\", b"/")
