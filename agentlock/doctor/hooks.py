@@ -112,11 +112,7 @@ class _Examination:
         return Finding(level, "hooks", message, worktree=self._repository.root, **rest)
 
     def _recording(self, one: HookStatus) -> list[Finding]:
-<<<<<<< Updated upstream
         """A hook that refuses nothing; without it a push cannot tell how some commits were made."""
-=======
-        """A hook that refuses nothing. Without it, some commits cannot be told at a push."""
->>>>>>> Stashed changes
         if one.guards:
             return []
         message = f"{one.state}, so a push may judge some commits again, which were judged before"

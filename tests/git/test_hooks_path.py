@@ -64,6 +64,8 @@ def test_theirs_run_ours_refuse_and_uninstalling_restores(
     assert refused.err.startswith("theirs: pre-commit 0\nagentlock: commit refused")
     passed = plain.commit_all(agent=HOLDER)
     assert (passed.code, passed.err) == (0, "theirs: pre-commit 0\ntheirs: commit-msg 1\n")
+    plain.write("src/x.py", "behind the guard's back\n")
+    plain.commit_unguarded("sneaked")
     pushed = plain.git("push", "-q", "origin", "main", agent=OTHER)
     assert pushed.code == 1
     assert pushed.err.startswith("theirs: pre-push 2\nagentlock: push refused")
