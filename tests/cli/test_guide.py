@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -179,7 +180,7 @@ def test_the_guide_waits_for_no_pipe(repo: Repo) -> None:
 
 def test_a_guide_that_does_not_fit_leaves_no_draft(repo: Repo) -> None:
     before = sorted(os.listdir(repo.path))
-    script = f"ulimit -f 1; exec {' '.join(AGENTLOCK)} guide --write AGENTS.md"
+    script = f"ulimit -f 1; exec {shlex.join(AGENTLOCK)} guide --write AGENTS.md"
     done = run("sh", "-c", script, cwd=repo.path)
     assert done.code == 2, done
     assert "AGENTS.md cannot be written" in done.err

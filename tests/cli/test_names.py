@@ -145,15 +145,15 @@ def test_a_person_who_forces_has_gits_name(table: Repo) -> None:
     assert table.agentlock("release", "--id", "1").code == 2
     forced = table.agentlock("release", "--id", "1", *FORCED)
     assert forced.code == 0, forced
-    assert table.agentlock("log", "--json").json[-1]["agent"] == "Ada-L-velace--boss"
-    assert "Ada-L-velace--boss ended your" in table.agentlock("list", agent=HOLDER).err
+    assert table.agentlock("log", "--json").json[-1]["agent"] == "Ada-L-velace-boss"
+    assert "Ada-L-velace-boss ended your" in table.agentlock("list", agent=HOLDER).err
     assert [one["name"] for one in table.agentlock("agent", "list", "--json").json] == [HOLDER]
     table.reserve(HOLDER, "src/a.py")
     table.reserve(OTHER, "docs/")
     assert table.agentlock("release", "--all", "--agent", HOLDER, *FORCED).code == 0
     assert table.live() == [(OTHER, "/docs/", True)]
     last = table.agentlock("log", "--json").json[-1]
-    assert (last["kind"], last["agent"]) == ("force-released", "Ada-L-velace--boss")
+    assert (last["kind"], last["agent"]) == ("force-released", "Ada-L-velace-boss")
     table.must("config", "user.name", "!!")
     table.reserve(HOLDER, "src/a.py")
     assert table.agentlock("release", "src/a.py", *FORCED).code == 2
