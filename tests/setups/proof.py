@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from setups.paths import everything
-from support import HOLDER, OTHER, Repo, Result, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,8 @@ def prove(place: Place) -> Row:
     repo.must("add", "src/x.py")
     refused = place.run("commit", "-m", "change", agent=OTHER)
     passed = place.run("commit", "-m", "change", agent=HOLDER)
+    repo.write("src/x.py", "behind the guard's back\n")  # else the push brings what was judged
+    _must(place.run(*NO_HOOKS, "commit", "-q", "-a", "-m", "sneaked", agent=OTHER))
     pushed = place.run("push", "origin", "HEAD:refs/heads/new", agent=OTHER)
     _must(repo.agentlock("hooks", "uninstall"))
     repo.must("config", "--local", "--remove-section", "agentlock")
