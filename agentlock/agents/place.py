@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.environment import PROGRAM
 from agentlock.model import Agent
+from agentlock.processes import ancestors
 from agentlock.text import storable
 
 if TYPE_CHECKING:
@@ -84,17 +85,9 @@ def _program() -> tuple[int, str]:
 
     Without /proc (macOS) it is the parent, without a name.
     """
-    parent = number = os.getppid()
-    for _ in range(_MOST_ANCESTORS):
-        try:
-            with open(f"/proc/{number}/stat", "rb") as file:
-                before, _, after = file.read().rpartition(b")")
-        except OSError:
-            break
-        name = os.fsdecode(before.partition(b"(")[2])
+    for number, name in ancestors(_MOST_ANCESTORS):
         if name.partition(":")[0] in _NOBODY:
             break
         if name.removeprefix("-") not in _BETWEEN:
             return number, name
-        number = int(after.split()[1])
-    return parent, ""
+    return os.getppid(), ""

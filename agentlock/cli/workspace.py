@@ -37,7 +37,7 @@ from agentlock.guard.report import tell
 from agentlock.guard.take_in import enter_made
 from agentlock.install.hooks import put_back
 from agentlock.reservations.losses import losses, take, untold
-from agentlock.store import DEFAULT_TIMEOUT, open_table
+from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT, open_table
 from agentlock.text import printable
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
-# For the write lock, in microseconds: to record where the agent works, to mark what it was told.
-_SHORTEST_WAIT, _LONGEST_WAIT = 100_000, 2_000_000
+_SHORTEST_WAIT = 100_000  # microseconds for the write lock, to record where the agent works
 
 
 class _Identifier(click.types.IntParamType):
@@ -209,7 +208,7 @@ class Workspace:
 
     def _tell_news(self, name: str) -> None:
         """Each loss is told once; if that cannot be marked, it is told all the same."""
-        wait = min(self.timeout, _LONGEST_WAIT)
+        wait = min(self.timeout, BRIEF_TIMEOUT)
         try:
             with migrated_table(self.repository, timeout=wait) as store:
                 say_losses(losses(store, take(store, name), self.folding))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from agentlock.errors import GitError
-from agentlock.git.changes import RAW
+from agentlock.git.changes import RAW, oids_in
 from agentlock.git.process import Running
 from agentlock.model import Value
 
@@ -59,8 +58,9 @@ def changed_elsewhere(
     tips = _tips(asking.answer(listed), head)
     if not head or not tips:
         return Found((), complete=asking.complete)
-    cut_off = _oids_in(repository.common_dir, b"shallow")  # each looks as if it made every file
-    have = [head, *_oids_in(repository.git_dir, b"MERGE_HEAD")]
+    # Each commit at which a shallow clone is cut off looks as if it made every file.
+    cut_off = set(oids_in(repository.common_dir, b"shallow"))
+    have = [head, *oids_in(repository.git_dir, b"MERGE_HEAD")]
     newest: dict[tuple[bytes, bytes], bytes] = {}
     revisions = b"\n".join([*tips, *(b"^" + oid for oid in have)]) + b"\n"
     for commit, _, path in asking.log("--format=%H %S", stdin=revisions):
@@ -167,17 +167,6 @@ def _tips(listed: bytes, head: bytes) -> dict[bytes, str]:
         if oid != head and not symref:
             tips.setdefault(oid, os.fsdecode(name.split(b"/", 2)[2]))
     return tips
-
-
-def _oids_in(folder: bytes, name: bytes) -> set[bytes]:
-    """The commits in one of git's own files, if it is there."""
-    try:
-        with open(os.path.join(folder, name), "rb") as file:
-            return set(file.read().split())
-    except FileNotFoundError:
-        return set()
-    except OSError as error:
-        raise GitError(f"{os.fsdecode(name)} cannot be read: {error.strerror}") from error
 
 
 def _without_copies(changes: Sequence[Elsewhere]) -> Iterator[Elsewhere]:

@@ -10,7 +10,7 @@ import os
 
 from agentlock.environment import GIT_HEAD_PREFIX
 from agentlock.errors import GitError
-from agentlock.git.process import Running, git, output
+from agentlock.git.process import Running, git, is_oid, output
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def staged(
     what ``ask_staged`` began against HEAD.
     """
     repository.require_worktree()
-    heads = heads_in(repository, b"MERGE_HEAD") if merging is None else list(merging)
+    heads = oids_in(repository.git_dir, b"MERGE_HEAD") if merging is None else list(merging)
     first = repository.head().encode() if heads else b""
     base, beside = automatic_merge([first, *heads]) if heads else (None, b"")
     own = ask_staged(base) if base else None
@@ -139,10 +139,10 @@ def replayed(repository: Repository) -> list[str]:
 
     git names them in several files, which prove nothing: what is staged must be their change.
     """
-    found = heads_in(repository, b"CHERRY_PICK_HEAD") + heads_in(repository, b"REBASE_HEAD")
-    found += heads_in(repository, b"rebase-apply/original-commit")
+    names = (b"CHERRY_PICK_HEAD", b"REBASE_HEAD", b"rebase-apply/original-commit")
+    found = [oid for name in names for oid in oids_in(repository.git_dir, name)]
     for line in _last_line(repository, b"rebase-merge/done").split()[1:]:
-        if len(line) in (40, 64) and not line.strip(b"0123456789abcdef"):
+        if is_oid(line):
             found.append(line)
     return list(dict.fromkeys([oid.decode("ascii", "replace") for oid in found]))
 
@@ -156,10 +156,10 @@ def _last_line(repository: Repository, name: bytes) -> bytes:
     return lines[-1] if lines else b""
 
 
-def heads_in(repository: Repository, name: bytes) -> list[bytes]:
-    """The oids in MERGE_HEAD or a similar file; [] if the file does not exist."""
+def oids_in(folder: bytes, name: bytes) -> list[bytes]:
+    """The oids in a file of git's own, such as MERGE_HEAD; [] if it does not exist."""
     try:
-        with open(os.path.join(repository.git_dir, name), "rb") as file:
+        with open(os.path.join(folder, name), "rb") as file:
             return file.read().split()
     except FileNotFoundError:
         return []

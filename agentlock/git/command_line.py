@@ -9,6 +9,7 @@ import os
 
 from agentlock.environment import PRE_COMMIT_HOME, XDG_CACHE_HOME
 from agentlock.model import Value
+from agentlock.processes import ancestors, words_of
 from agentlock.text import shell_message, shell_word
 
 TYPE_CHECKING = False
@@ -79,18 +80,13 @@ def put_aside_by_framework() -> bool:
 
 def _ancestors() -> Iterator[tuple[str, list[bytes]]]:
     """The process id and the words of this process's parent, of its parent, and so on."""
-    process = str(os.getppid())
-    for _ in range(_MOST_ANCESTORS):
+    for number, _ in ancestors(_MOST_ANCESTORS):
         try:
-            with open(f"/proc/{process}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")[:-1]
-            with open(f"/proc/{process}/stat", "rb") as file:
-                parent = file.read().rpartition(b")")[2].split()[1].decode()
-        except (OSError, IndexError):
+            words = words_of(number)
+        except OSError:
             return
         if words:
-            yield process, words
-        process = parent
+            yield str(number), words
 
 
 def parse(words: Sequence[bytes]) -> Typed | None:

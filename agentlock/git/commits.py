@@ -41,6 +41,11 @@ class Commit(Value):
     committed: int
 
 
+def oid_of(line: bytes) -> str:
+    """The commit that a line of ``listed`` begins with."""
+    return line.partition(b" ")[0].decode()
+
+
 def listed(revisions: Iterable[bytes], *options: str) -> list[bytes]:
     """What ``git rev-list OPTION… REVISION…`` lists: each commit as its oid and its parents'."""
     return listing(revisions, *options).output().splitlines()

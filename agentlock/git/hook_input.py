@@ -6,7 +6,7 @@ import os
 
 from agentlock.environment import FRAMEWORK_PUSH
 from agentlock.errors import GitError, UsageError
-from agentlock.git.process import output
+from agentlock.git.process import is_oid, output
 from agentlock.hook_kinds import FRAMEWORK
 from agentlock.model import Value
 
@@ -66,7 +66,7 @@ def pushed_refs(arguments: Sequence[str]) -> tuple[str, str, list[RefUpdate]]:
     for line in lines():
         # Local ref, local oid, remote ref, remote oid. The first may have spaces: HEAD@{1 day}.
         fields = line.rsplit(b" ", 3)
-        if len(fields) != 4 or not (_is_oid(fields[1]) and _is_oid(fields[3])):
+        if len(fields) != 4 or not (is_oid(fields[1]) and is_oid(fields[3])):
             raise _odd_line("pre-push", line, f"push with git itself; {_LINES_TO_ALL}")
         updates.append(RefUpdate(*fields))
     return arguments[0], arguments[-1], updates
@@ -77,19 +77,13 @@ def received_refs() -> list[RefUpdate]:
     updates = []
     for line in lines():
         fields = line.split(b" ", 2)  # old oid, new oid, ref
-        if len(fields) != 3 or not (_is_oid(fields[0]) and _is_oid(fields[1])):
+        if len(fields) != 3 or not (is_oid(fields[0]) and is_oid(fields[1])):
             raise _odd_line("pre-receive", line, _LINES_TO_ALL)
         old, new, ref = fields
         updates.append(RefUpdate(b"", new, ref, old))
     if not updates:
         raise GitError("pre-receive was given no ref update", fix=_LINES_TO_ALL)
     return updates
-
-
-def rewritten_commits() -> list[tuple[str, str]]:
-    """post-rewrite: each new commit, and the one that it replaces."""
-    pairs = [line.decode("ascii", "replace").split() for line in lines()]
-    return [(pair[1], pair[0]) for pair in pairs if len(pair) > 1]
 
 
 def _pushed_by_framework() -> tuple[str, str, list[RefUpdate]]:
@@ -109,10 +103,6 @@ def _pushed_by_framework() -> tuple[str, str, list[RefUpdate]]:
     zero = b"0" * len(oid)
     update = RefUpdate(os.fsencode(local_ref), oid, os.fsencode(remote_ref), zero)
     return remote, url, [update]
-
-
-def _is_oid(text: bytes) -> bool:
-    return len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
 
 
 def _odd_line(hook: str, line: bytes, fix: str) -> GitError:

@@ -118,6 +118,11 @@ class Running:
         return result.stdout
 
 
+def is_oid(text: bytes) -> bool:
+    """Whether this is the full name of an object, of either length."""
+    return len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
+
+
 def git(
     *arguments: str,
     stdin: bytes = b"",

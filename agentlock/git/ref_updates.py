@@ -11,7 +11,7 @@ import os
 from agentlock.environment import GIT_DIR
 from agentlock.errors import GitError
 from agentlock.git.commits import listed
-from agentlock.git.process import git
+from agentlock.git.process import git, is_oid
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def moves(lines: Iterable[bytes]) -> list[Move]:
             continue
         if new == old or new.startswith(b"ref:"):
             continue
-        if len(new) not in (40, 64) or new.strip(b"0123456789abcdef"):
+        if not is_oid(new):
             raise GitError(f"reference-transaction was given an unexpected line: {line[:120]!r}")
         if new.strip(b"0"):
             found.append(Move(new, ref))

@@ -12,6 +12,7 @@ import os
 from agentlock.environment import PROBE
 from agentlock.git.changes import NOBODY
 from agentlock.git.process import Result, git, output
+from agentlock.git.scratch import alternate
 
 HOOK_RUN_SINCE = (2, 36)
 CONFIGURED_SINCE = (2, 54)  # hooks of git's configuration
@@ -60,7 +61,7 @@ class Rehearsal:
             os.fsencode(PROBE): os.fsencode(nonce),
             b"GIT_INDEX_FILE": os.path.join(folder, b"index"),
             b"GIT_OBJECT_DIRECTORY": os.path.join(folder, b"objects"),
-            b"GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(self._objects()),
+            b"GIT_ALTERNATE_OBJECT_DIRECTORIES": alternate(self._objects()),
         }
         self._environment.pop(b"GIT_ALLOW_PROTOCOL", None)  # the push goes to a folder of ours
         os.mkdir(os.path.join(folder, b"objects"))
@@ -143,7 +144,7 @@ class Rehearsal:
             raise made.error()
         os.makedirs(os.path.join(path, b"objects", b"info"), exist_ok=True)
         with open(os.path.join(path, b"objects", b"info", b"alternates"), "wb") as file:
-            file.write(_quoted(self._objects()) + b"\n")
+            file.write(alternate(self._objects()) + b"\n")
         if self._head:
             branch = os.path.join(path, os.fsencode(_BRANCH))
             os.makedirs(os.path.dirname(branch), exist_ok=True)
@@ -196,8 +197,3 @@ def _without_foreign_hooks(root: bytes) -> list[str]:
     }
     foreign = sorted(name for name in names if not name.startswith("agentlock"))
     return [word for name in foreign for word in ("-c", f"hook.{name}.enabled=false")]
-
-
-def _quoted(path: bytes) -> bytes:
-    """An entry of GIT_ALTERNATE_OBJECT_DIRECTORIES, where a colon separates (git(1))."""
-    return b'"' + path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'

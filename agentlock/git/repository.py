@@ -11,7 +11,7 @@ from agentlock.errors import (
     IdentityError,
     NotARepositoryError,
 )
-from agentlock.git.process import Running, git, output
+from agentlock.git.process import Running, git, is_oid, output
 from agentlock.model import Value
 from agentlock.text import shell_word
 
@@ -99,7 +99,7 @@ class Repository(Value):
         head = _line_in(self.git_dir, b"HEAD")
         if head.startswith(b"ref: "):
             head = _line_in(self.common_dir, head[len(b"ref: ") :])
-        if len(head) not in (40, 64) or head.strip(b"0123456789abcdef"):
+        if not is_oid(head):
             head = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
         return head.decode("ascii", "replace")
 

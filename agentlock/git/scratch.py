@@ -64,7 +64,7 @@ class Scratch:
         self._write(b"HEAD", b"ref: refs/heads/none\n")
         self._write(b"config", _CONFIG % self._format)
         objects = os.environb.get(_OBJECTS) or os.path.join(self._common, b"objects")
-        alternates = [_quoted(os.path.abspath(objects))]
+        alternates = [alternate(os.path.abspath(objects))]
         if os.environb.get(_ALTERNATES):
             alternates.append(os.environb[_ALTERNATES])
         if self._keeps:
@@ -190,5 +190,6 @@ def _settings_of_merges() -> list[str]:
     return [word for key, _, value in pairs for word in ("-c", f"{key}={value or 'true'}")]
 
 
-def _quoted(path: bytes) -> bytes:
+def alternate(path: bytes) -> bytes:
+    """An entry of GIT_ALTERNATE_OBJECT_DIRECTORIES, where a colon separates (git(1))."""
     return b'"' + path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'

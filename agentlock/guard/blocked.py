@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentlock.duration import format_remaining
-from agentlock.git.commits import described, listed
+from agentlock.git.commits import described, listed, oid_of
 from agentlock.git.process import git
 from agentlock.model import REVOKED, Blocked, Value
 from agentlock.patterns.matching import displayed
@@ -124,7 +124,7 @@ def _branches(
         ):
             if asked and tip.strip(b"0"):
                 beyond = listed([*(oid.encode() for oid in asked), b"^" + tip])
-                had = asked - {line.partition(b" ")[0].decode() for line in beyond}
+                had = asked - {oid_of(line) for line in beyond}
                 found |= dict.fromkeys(had, name)
                 left -= had
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlock.git.commits import changed_by, described
+from agentlock.git.commits import changed_by, described, oid_of
 from agentlock.guard.judge import judge
 from agentlock.guard.take_in import Reader
 from agentlock.guard.verdict import decide
@@ -162,7 +162,7 @@ def _judged(
 
 
 def _oids(commits: Iterable[bytes]) -> list[str]:
-    return [line.partition(b" ")[0].decode() for line in commits]
+    return [oid_of(line) for line in commits]
 
 
 def _in_order(commits: Iterable[bytes], wanted: set[str]) -> list[bytes]:

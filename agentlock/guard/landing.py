@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentlock.errors import AgentlockError
 from agentlock.patterns.matching import compile_pattern
-from agentlock.store import open_table
+from agentlock.store import write_aside
 from agentlock.text import and_more, count, plural, printable
 
 TYPE_CHECKING = False
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from agentlock.git.hook_input import RefUpdate
     from agentlock.git.repository import Repository
     from agentlock.model import PathConflict, Policy
+    from agentlock.store.base import Store
 
 _BRANCHES = b"refs/heads/"
 _USUAL = (b"refs/heads/main", b"refs/heads/master")
-_LONGEST_WAIT = 2 * 1_000_000  # microseconds, to leave a message
 
 
 def protected(
@@ -68,20 +68,19 @@ def tell_holders(
     by_holder: dict[str, list[PathConflict]] = {}
     for one in landed:
         by_holder.setdefault(one.reservation.agent, []).append(one)
+
+    def send(store: Store) -> None:
+        now = store.now()
+        for holder, conflicts in by_holder.items():
+            paths = dict.fromkeys(printable(one.path) for one in conflicts)
+            subject = (
+                f"{pusher or 'somebody'} pushed an earlier change of {next(iter(paths))}"
+                f"{and_more(len(paths) - 1)}, which you hold: fetch it before you go on"
+            )
+            if all(one.subject != subject for one in store.messages.unread(holder)):
+                store.messages.send("", holder, subject, "", now)
+
     try:
-        store = open_table(repository, _LONGEST_WAIT)
-        try:
-            with store.writing(durable=False):
-                now = store.now()
-                for holder, conflicts in by_holder.items():
-                    paths = dict.fromkeys(printable(one.path) for one in conflicts)
-                    subject = (
-                        f"{pusher or 'somebody'} pushed an earlier change of {next(iter(paths))}"
-                        f"{and_more(len(paths) - 1)}, which you hold: fetch it before you go on"
-                    )
-                    if all(one.subject != subject for one in store.messages.unread(holder)):
-                        store.messages.send("", holder, subject, "", now)
-        finally:
-            store.close()
+        write_aside(repository, send)
     except AgentlockError:
         return

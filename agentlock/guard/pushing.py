@@ -8,7 +8,7 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 from __future__ import annotations
 
 from agentlock.errors import AgentlockError, GitError
-from agentlock.git.commits import changed_by, changed_in, listed
+from agentlock.git.commits import changed_by, changed_in, listed, oid_of
 from agentlock.git.process import git
 from agentlock.git.pushes import dropped, vouched_for
 from agentlock.git.remotes import Heads, default_branch, heads_of, missing, others
@@ -64,6 +64,7 @@ class Pushed:
         self._reader: Reader | None = None
         self._found_roots: Roots | None = None
         self._guarded: list[RefUpdate] | None = None
+        self._gained: list[bytes] | None = None
         self._landed: list[PathConflict] = []
         self._all_updates = updates
         self._refused: tuple[Touched, set[str]] = ({}, set())  # for what, and what is bound
@@ -86,7 +87,7 @@ class Pushed:
     def doubt(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
         """The verdict on what a clean one did not see, or ``verdict`` if nothing there is held."""
         brings = _oids(self._push.brings)
-        gained = [line for line in self._gains(verdict.policy) if _oid(line) not in brings]
+        gained = [line for line in self._gains(verdict.policy) if oid_of(line) not in brings]
         commits = [*self._push.brings, *gained]
         for history, excuses in self._unseen(commits, gained):
             if not history.changes.paths:
@@ -100,7 +101,7 @@ class Pushed:
 
     def judged(self, store: Store) -> Sequence[str]:
         """The commits that were judged now: those that are new to the ledger."""
-        brings = [_oid(line) for line in self._push.brings]
+        brings = [oid_of(line) for line in self._push.brings]
         if len(brings) > _MOST_NOTED:
             return []
         known = self._left_out.union(self._read(store).entries(brings))
@@ -130,7 +131,7 @@ class Pushed:
             for path in paths.pop("", ()):
                 for oid in self._drops.get(path, ()):
                     lost.setdefault(oid, set()).add(path)
-            order = {_oid(line): place for place, line in enumerate(self._push.brings)}
+            order = {oid_of(line): place for place, line in enumerate(self._push.brings)}
             paths = dict(sorted(paths.items(), key=lambda one: (order.get(one[0], -1), one[0])))
             refused = Refused(paths, lost, self._refused[1])
             on_server = self._remote is None
@@ -233,11 +234,11 @@ class Pushed:
         if verdict.clean or not self._push.drops:
             return touched
         lost = self._lost()
-        oids = [_oid(line) for line in lost]
+        oids = [oid_of(line) for line in lost]
         reader = self._read(store)
         entered = reader.entries(oids)
         kept = reader.kept(entered.values(), [one.local_oid.decode() for one in self._updates])
-        guarded = {_oid(line) for line in dropped(self._protected(verdict.policy))}
+        guarded = {oid_of(line) for line in dropped(self._protected(verdict.policy))}
         drops = changed_by(lost).touched
         holders: dict[bytes, set[str]] = {}
         for one in verdict.conflicts:
@@ -268,7 +269,7 @@ class Pushed:
         except GitError:
             return list(self._push.drops)
         beyond = _beyond(self._push.drops, heads)
-        return [line for line in self._push.drops if _oid(line) in beyond]
+        return [line for line in self._push.drops if oid_of(line) in beyond]
 
     def _vouched(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
         """The verdict on what only remote-tracking refs say that the remote has.
@@ -301,7 +302,7 @@ class Pushed:
         lacking = vouched_for(self._push, self._asked().here())
         if not lacking or (found := judged(lacking)).clean:
             return verdict
-        first = _oid(lacking[0])[:12]
+        first = oid_of(lacking[0])[:12]
         return found.replace(
             doubt=f"{remote.name} does not show that it has {first}{and_more(len(lacking) - 1)}; "
             f"if it has moved on: git fetch {remote.name}"
@@ -327,10 +328,11 @@ class Pushed:
 
     def _gains(self, policy: Policy) -> list[bytes]:
         """All commits that protected branches gain, whatever other branches have."""
-        found: list[bytes] = []
-        for update in self._protected(policy):
-            found += listed([update.local_oid, b"^" + update.remote_oid])
-        return found
+        if self._gained is None:
+            self._gained = []
+            for update in self._protected(policy):
+                self._gained += listed([update.local_oid, b"^" + update.remote_oid])
+        return self._gained
 
     def _roots(self) -> Roots:
         if self._found_roots is None:
@@ -368,8 +370,4 @@ def _beyond(commits: Sequence[bytes], heads: Sequence[bytes]) -> set[str]:
 
 
 def _oids(lines: Iterable[bytes]) -> set[str]:
-    return {_oid(line) for line in lines}
-
-
-def _oid(line: bytes) -> str:
-    return line.partition(b" ")[0].decode()
+    return {oid_of(line) for line in lines}

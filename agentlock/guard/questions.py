@@ -116,11 +116,11 @@ def reference_transaction(
     ``arguments`` are git's state, git's process and the last of the new oids (transaction.sh).
     """
     from agentlock.git import hook_input, ref_updates
-    from agentlock.git.commits import changed_by
+    from agentlock.git.commits import changed_by, oid_of
 
     moved = ref_updates.moves(hook_input.lines())
     commits = ref_updates.brought(moved)
-    noted = [_oid(line) for line in commits]
+    noted = [oid_of(line) for line in commits]
 
     def excuse(store: Store, verdict: Verdict) -> tuple[Verdict, str]:
         from agentlock.guard.ledger import excuse_commits
@@ -134,14 +134,10 @@ def reference_transaction(
         )
         reader = Reader(store, repository)
         entered = reader.entries(noted)
-        noted[:] = [oid for oid in map(_oid, made) if oid not in entered]
+        noted[:] = [oid for oid in map(oid_of, made) if oid not in entered]
         return excuse_commits(reader, verdict, touched), ALLOWED
 
     return Question(changed_by(commits).changes, excuse, judged=lambda _store: noted)
-
-
-def _oid(line: bytes) -> str:
-    return line.partition(b" ")[0].decode()
 
 
 def timeout() -> int:

@@ -13,7 +13,7 @@ from agentlock.event_kinds import REFUSED, SKIPPED, Kind
 from agentlock.git.process import output
 from agentlock.guard.notes import salt_of
 from agentlock.model import SKIPPED as HOW_SKIPPED
-from agentlock.store import open_table
+from agentlock.store import BRIEF_TIMEOUT, open_table, write_aside
 from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Identity, Repository
     from agentlock.guard.notes import Note
     from agentlock.model import Verdict
+    from agentlock.store.base import Store
 
 POLICY = "a policy that allows it"
 _LOGGED_PATHS = 100
-_LONGEST_WAIT = 2 * 1_000_000  # to log a refusal, which stands without it too
 
 
 def skip(
@@ -61,7 +61,7 @@ def refusal(
     repository: Repository, identity: Identity, verdict: Verdict, what: str, timeout: int
 ) -> None:
     try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        _log(repository, identity, verdict, REFUSED, what, min(timeout, _LONGEST_WAIT))
+        _log(repository, identity, verdict, REFUSED, what, min(timeout, BRIEF_TIMEOUT))
     except DatabaseError:
         pass  # the refusal stands without its line in the log
 
@@ -97,14 +97,13 @@ def _log(
     shown = b" ".join(list(paths)[:_LOGGED_PATHS])
     of = f"{len(paths)} of {count(verdict.checked, 'path')}"
     detail = storable(f"{detail} ({of}: {storable(shown)})")
-    store = open_table(repository, timeout)
-    try:
-        with store.writing(durable=kind is SKIPPED):
-            first = verdict.conflicts[0].reservation if verdict.conflicts else None
-            store.events.log(
-                kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
-            )
-            if note:
-                store.ledger.note(note)
-    finally:
-        store.close()
+    first = verdict.conflicts[0].reservation if verdict.conflicts else None
+
+    def write(store: Store) -> None:
+        store.events.log(
+            kind, store.now(), agent=identity.name or "", reservation=first, detail=detail
+        )
+        if note:
+            store.ledger.note(note)
+
+    write_aside(repository, write, timeout, durable=kind is SKIPPED)

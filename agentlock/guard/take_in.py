@@ -10,8 +10,9 @@ import os
 
 from agentlock.errors import AgentlockError
 from agentlock.git.changes import digest
-from agentlock.git.commits import listed
+from agentlock.git.commits import listed, oid_of
 from agentlock.git.patches import exact_patches, paths_of, raw_diffs, read_commits
+from agentlock.git.process import is_oid
 from agentlock.git.scratch import INDEX, Scratch
 from agentlock.guard import notes as guard_notes
 from agentlock.guard.entered import (
@@ -24,7 +25,7 @@ from agentlock.guard.entered import (
     replayed_by,
 )
 from agentlock.guard.judge import folding_of
-from agentlock.store import open_table
+from agentlock.store import write_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh writes it
 _TAKEN = b"agentlock-made.taken"  # the part that is being entered
 _MOST = 5_000  # commits that are looked at once: more than that are old ones
-_LONGEST_WAIT = 2 * 1_000_000  # microseconds, to write what is found again otherwise
 _DEEPEST = 50  # amendments of amendments
 
 
@@ -127,12 +127,8 @@ class Reader:
         try:
             self._look(self._named)
             if self._found:
-                store = open_table(self._repository, _LONGEST_WAIT)
-                try:
-                    with store.writing(durable=False):
-                        store.ledger.enter(list(self._found.values()))
-                finally:
-                    store.close()
+                found = list(self._found.values())
+                write_aside(self._repository, lambda store: store.ledger.enter(found))
         except AgentlockError:
             return
         self._found = {}
@@ -332,7 +328,7 @@ def _ancestors(oids: Sequence[str], oid: str) -> set[str]:
     if not here:
         return set()
     beyond = listed([*(one.encode() for one in here), b"^" + oid.encode()])
-    return set(here) - {line.partition(b" ")[0].decode() for line in beyond}
+    return set(here) - {oid_of(line) for line in beyond}
 
 
 def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:
@@ -346,7 +342,7 @@ def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:
                 ]
         except OSError:  # noqa: PERF203 -- two files
             continue
-    words = [words for words in lines if words and all(map(_is_oid, words[:2]))]
+    words = [words for words in lines if words and all(is_oid(word.encode()) for word in words[:2])]
     named = dict.fromkeys(one[:2][-1] for one in words)
     return list(named)[-_MOST:], [(one[0], one[1]) for one in words if len(one) > 1][-_MOST:]
 
@@ -368,7 +364,3 @@ def _try(change: Callable[..., None], *paths: bytes) -> None:
         change(*paths)
     except OSError:
         pass
-
-
-def _is_oid(word: str) -> bool:
-    return len(word) in (40, 64) and not word.strip("0123456789abcdef")

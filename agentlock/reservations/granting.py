@@ -10,7 +10,7 @@ from agentlock.agents.registry import require_distinct
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, MADE_SHARED, REFUSED, RENEWED
-from agentlock.model import MICROSECONDS, SETTINGS, Conflict, Reservation, Value
+from agentlock.model import SETTINGS, Conflict, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, compile_pattern
 from agentlock.reservations.losses import taken
 from agentlock.reservations.naming import Selection, choose, shown
@@ -18,6 +18,7 @@ from agentlock.reservations.retention import tidy
 from agentlock.reservations.search import Search
 from agentlock.reservations.stale import StaleCopies, stale_copies
 from agentlock.reservations.witnesses import existing
+from agentlock.store import BRIEF_TIMEOUT
 from agentlock.text import check_reason, storable
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SHORTEST_TTL = SETTINGS["max_ttl"].shortest
 MOST_PATTERNS = 5_000
-_LONGEST_WAIT = 2 * MICROSECONDS  # for the write lock, to log a refusal
 
 
 class Request(Value):
@@ -191,7 +191,7 @@ def _register(store: Store, request: Request, now: int) -> None:
 def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
     """Log a refusal in one line; if that cannot be written in time, the refusal stands anyway."""
     pattern, detail = _why_refused(answer, request.agent)
-    store.limit_wait(_LONGEST_WAIT)
+    store.limit_wait(BRIEF_TIMEOUT)
     with suppress(DatabaseError), store.writing(durable=False):
         now = store.now()
         _register(store, request, now)

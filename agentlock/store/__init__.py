@@ -6,6 +6,7 @@ from agentlock.errors import ConfigurationError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from agentlock.store.base import Store
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT_TIMEOUT = 30 * 1_000_000
+BRIEF_TIMEOUT = 2 * 1_000_000
+"""For what is written beside an answer, which stands without it: a line in the log, a message."""
 NOT_INITIALISED = "this repository has no reservation table yet"
 
 
@@ -36,6 +39,22 @@ def open_table(
         timeout=timeout,
         read_only=read_only,
     )
+
+
+def write_aside(
+    recorded: Recorded,
+    change: Callable[[Store], object],
+    timeout: int = BRIEF_TIMEOUT,
+    *,
+    durable: bool = False,
+) -> None:
+    """Do ``change`` in a transaction of its own. DatabaseError if it cannot be written in time."""
+    store = open_table(recorded, timeout)
+    try:
+        with store.writing(durable=durable):
+            change(store)
+    finally:
+        store.close()
 
 
 def open_store(

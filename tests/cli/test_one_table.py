@@ -50,6 +50,14 @@ def assert_joined(repo: Repo, other: Repo) -> None:
     assert other.agentlock("check", "README.md", agent=OTHER).code == 1
 
 
+def assert_told_to_join(repo: Repo, other: Repo) -> None:
+    """`init` is refused in the other one, and the command that it names joins the table."""
+    told = other.agentlock("init")
+    assert_refused(told, other)
+    assert pasted(other, told).code == 0
+    assert_joined(repo, other)
+
+
 def troubles(repo: Repo) -> list[str]:
     """What `status` warns of; `doctor` warns of the same."""
     told = repo.agentlock("status", "--json").json.get("warnings", [])
@@ -79,10 +87,7 @@ def test_init_in_a_second_clone_names_the_command_that_joins_and_changes_nothing
     repo: Repo, tmp_path: Path
 ) -> None:
     second = clone(tmp_path / "origin.git", tmp_path / "second")
-    told = second.agentlock("init")
-    assert_refused(told, second)
-    assert pasted(second, told).code == 0
-    assert_joined(repo, second)
+    assert_told_to_join(repo, second)
     assert troubles(second) == []
 
 
@@ -102,19 +107,13 @@ def test_a_clone_of_the_guarded_repository_itself_is_the_same_project(
     repo = make_guarded(tmp_path / "repo", "README.md")
     second = clone(repo.path, tmp_path / "second")
     second.must("remote", "set-url", "origin", spelling.format(repo.path))
-    told = second.agentlock("init")
-    assert_refused(told, second)
-    assert pasted(second, told).code == 0
-    assert_joined(repo, second)
+    assert_told_to_join(repo, second)
 
 
 def test_the_origin_of_a_guarded_clone_is_the_same_project(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "source", "README.md")
     repo = initialised(clone(source.path, tmp_path / "repo"))
-    told = source.agentlock("init")
-    assert_refused(told, source)
-    assert pasted(source, told).code == 0
-    assert_joined(repo, source)
+    assert_told_to_join(repo, source)
 
 
 def test_a_clone_of_a_linked_worktree_is_the_same_project(tmp_path: Path) -> None:

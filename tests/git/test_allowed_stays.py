@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, publish, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,7 @@ def scene(repo: Repo, tmp_path: Path) -> Repo:
     repo.write("src/x.py", LINES)
     repo.write("docs/y.md", LINES)
     repo.commit_unguarded("files")
-    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
-    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    repo.must(*NO_HOOKS, "push", "-q", "origin", "main")
-    repo.must("fetch", "-q", "origin")
+    publish(repo, tmp_path)
     return repo
 
 

@@ -18,6 +18,7 @@ from support import (
     assert_refused,
     copy_repository,
     make_plain,
+    publish,
     run,
 )
 
@@ -46,11 +47,7 @@ def scene(made_once: MadeOnce, tmp_path: Path) -> Repo:
 @pytest.fixture
 def remote(scene: Repo, tmp_path: Path) -> Path:
     """A remote that has what is committed so far."""
-    path = tmp_path / "remote.git"
-    assert run("git", "init", "-q", "--bare", str(path), cwd=tmp_path).code == 0
-    scene.must("remote", "add", "origin", str(path))
-    scene.must(*NO_HOOKS, "push", "-q", "origin", "main")
-    return path
+    return publish(scene, tmp_path)
 
 
 def sneak(repo: Repo, name: str, text: str = "behind the guard's back\n") -> None:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, run
+from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, publish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +22,7 @@ def scene(repo: Repo, tmp_path: Path) -> Repo:
     for name in ("src/x.py", "docs/y.md"):
         repo.write(name, f"start of {name}\n")
     repo.commit_unguarded("files")
-    run("git", "init", "-q", "--bare", "remote.git", cwd=tmp_path)
-    repo.must("remote", "add", "origin", str(tmp_path / "remote.git"))
-    repo.must(*NO_HOOKS, "push", "-q", "origin", "main")
-    repo.must("fetch", "-q", "origin")
+    publish(repo, tmp_path)
     return repo
 
 

@@ -12,6 +12,7 @@ from support.repositories import (
     copy_repository,
     make_guarded,
     make_plain,
+    publish,
     run,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "copy_repository",
     "make_guarded",
     "make_plain",
+    "publish",
     "run",
 ]

@@ -176,6 +176,16 @@ def copy_repository(template: Path, path: Path) -> Repo:
     return repo
 
 
+def publish(repo: Repo, folder: Path) -> Path:
+    """Give a repository a bare remote ``origin`` in this folder, which has its main; its path."""
+    remote = folder / "remote.git"
+    assert run("git", "init", "-q", "--bare", str(remote), cwd=folder).code == 0
+    repo.must("remote", "add", "origin", str(remote))
+    repo.must(*NO_HOOKS, "push", "-q", "origin", "main")
+    repo.must("fetch", "-q", "origin")
+    return remote
+
+
 def assert_passed(result: Result) -> None:
     assert result.code == 0, result
 
