@@ -141,9 +141,7 @@ def replayed(repository: Repository) -> list[str]:
     """
     names = (b"CHERRY_PICK_HEAD", b"REBASE_HEAD", b"rebase-apply/original-commit")
     found = [oid for name in names for oid in oids_in(repository.git_dir, name)]
-    for line in _last_line(repository, b"rebase-merge/done").split()[1:]:
-        if is_oid(line):
-            found.append(line)
+    found += filter(is_oid, _last_line(repository, b"rebase-merge/done").split()[1:])
     return list(dict.fromkeys([oid.decode("ascii", "replace") for oid in found]))
 
 
