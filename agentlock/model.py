@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self, dataclass_transform
@@ -162,6 +162,8 @@ class Entry(Value):
     ``agent`` ("" is nobody). ``origin`` is the commit that a replay was made from, or the commit
     itself; ``patch`` the digest of its exact change, None where there is no change. ``base`` is
     its first parent, ``fence`` the project's last one when it was judged, ``created_ts`` when.
+    It does not count for ``void_paths`` (in hex, separated by spaces): somebody else reserved them
+    after they were judged and before the commit was made.
     """
 
     oid: str
@@ -173,10 +175,19 @@ class Entry(Value):
     fence: int
     created_ts: int
     reason: str = ""
+    void_paths: str = ""
 
     @property
     def counts(self) -> bool:
         return self.how is not None and self.how != REVOKED
+
+    @property
+    def void(self) -> frozenset[bytes]:
+        return frozenset(map(bytes.fromhex, self.void_paths.split()))
+
+    def without(self, void: Iterable[bytes]) -> Entry:
+        """The entry that does not count for these paths."""
+        return self.replace(void_paths=" ".join(sorted(path.hex() for path in void)))
 
 
 class Setting:

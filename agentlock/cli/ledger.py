@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from agentlock.cli.workspace import Workspace, agent_option, json_option, timeou
 from agentlock.errors import EXIT_OK, EXIT_REFUSED
 from agentlock.git.commits import named_commits
 from agentlock.guard.revoking import looked_up, revoke
-from agentlock.text import count, foreign
+from agentlock.text import and_more, count, foreign, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,9 @@ def _row(oid: str, entry: Entry | None) -> tuple[str, ...]:
     if entry is None:
         return (oid[:12], "-", "no record", "", "")
     how = entry.how or "made by"
+    if entry.counts and entry.void_paths:
+        void = sorted(entry.void)
+        how += f", but not {printable(void[0])}{and_more(len(void) - 1)}"
     judged = local_time(entry.created_ts) if entry.created_ts else ""
     return (oid[:12], entry.agent or "-", how, judged, foreign(entry.reason))
 
@@ -92,7 +96,7 @@ def _row(oid: str, entry: Entry | None) -> tuple[str, ...]:
 def _json(oid: str, entry: Entry | None) -> dict[str, Any]:
     if entry is None:
         entry_fields: dict[str, Any] = dict.fromkeys(("agent", "how", "origin", "base", "fence"))
-        return {"oid": oid, **entry_fields, "judged_ts": None, "reason": ""}
+        return {"oid": oid, **entry_fields, "judged_ts": None, "reason": "", "void_paths": []}
     return {
         "oid": oid,
         "agent": entry.agent or None,
@@ -102,4 +106,5 @@ def _json(oid: str, entry: Entry | None) -> dict[str, Any]:
         "fence": entry.fence,
         "judged_ts": rfc3339(entry.created_ts),
         "reason": entry.reason,
+        "void_paths": [os.fsdecode(path) for path in sorted(entry.void)],
     }

@@ -24,10 +24,12 @@ _SHORT = 12  # letters of an oid
 
 # Why a commit does not pass
 _UNKNOWN, _OLD, _REVOKED, _HELD_NOW, _LOST = "unknown", "old", "revoked", "held now", "lost"
+_MEANWHILE = "meanwhile"
 _WHY = {
     _UNKNOWN: "",
     _OLD: "recorded by an earlier version, ",
     _REVOKED: "its entry was revoked, ",
+    _MEANWHILE: "reserved by another agent before the commit was made, ",
     _HELD_NOW: "allowed when it was made (landing is now), ",
     _LOST: "this push would drop it, ",
 }
@@ -88,8 +90,8 @@ def blocked(
 def _kind(entry: Entry | None, *, bound: bool) -> str:
     if entry is None:
         return _UNKNOWN
-    if entry.counts and bound:
-        return _HELD_NOW
+    if entry.counts:
+        return _HELD_NOW if bound else _MEANWHILE
     return _REVOKED if entry.how == REVOKED else _OLD
 
 
@@ -99,7 +101,7 @@ def _steps(kinds: Collection[str], verdict: Verdict, now: int) -> list[tuple[str
     others = {one.reservation.agent for one in verdict.conflicts} - {held.agent}
     pattern = printable(displayed(held.pattern))
     steps = []
-    if not {_UNKNOWN, _OLD, _REVOKED}.isdisjoint(kinds):
+    if not {_UNKNOWN, _OLD, _REVOKED, _MEANWHILE}.isdisjoint(kinds):
         what = "what they hold of this" if others else pattern
         whom = f"{held.agent}{and_more(len(others))}"
         steps.append(("ask:", f"{whom} to release {what}, then push again"))

@@ -12,7 +12,7 @@ from agentlock.model import MICROSECONDS, Entry, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from agentlock.git.patches import Made
     from agentlock.guard.notes import Note
@@ -33,15 +33,15 @@ class Facts(Value):
     notes: tuple[Note, ...]
 
 
-def by_note(facts: Facts, note: Note, source: Entry | None) -> Entry:
-    """The entry of a commit whose change was noted.
+def by_note(facts: Facts, note: Note, void: Collection[bytes], source: Entry | None) -> Entry:
+    """The entry of a commit whose change was noted, but for the paths that are ``void``.
 
     ``source`` is the entered commit that the gate saw replayed. Its copy inherits agent, how and
-    origin.
+    origin. What the source does not count for, the gate judged.
     """
     made = facts.made
     if source is not None:
-        return replay(facts, source)
+        return replay(facts, source).without(source.void.intersection(void))
     return Entry(
         made.oid,
         note.agent,
@@ -52,7 +52,7 @@ def by_note(facts: Facts, note: Note, source: Entry | None) -> Entry:
         note.fence,
         note.made_ts,
         note.reason,
-    )
+    ).without(void)
 
 
 def replay(facts: Facts, source: Entry) -> Entry:
@@ -60,15 +60,19 @@ def replay(facts: Facts, source: Entry) -> Entry:
     return source.replace(oid=facts.made.oid, patch=facts.patch, base=facts.made.base)
 
 
-def amended(facts: Facts, former: Entry, note: Note, source: Entry | None) -> Entry:
+def amended(
+    facts: Facts, former: Entry, note: Note, void: Collection[bytes], source: Entry | None
+) -> Entry:
     """The entry of a commit that replaces an entered one; the rest of its change was noted.
 
-    ``source`` is the entered commit that was squashed into it, if the rest is that one's change.
+    ``void`` are the paths of the rest for which the note does not count. ``source`` is the entered
+    commit that was squashed into it, if the rest is that one's change.
     """
     how = source.how if source is not None else note.how
     how = former.how if how == "allowed" else how
     agent = former.agent if source is not None or note.agent == former.agent else note.agent
-    return by_note(facts, note, None).replace(agent=agent, how=how, origin=former.origin)
+    entry = by_note(facts, note, former.void.union(void), None)
+    return entry.replace(agent=agent, how=how, origin=former.origin)
 
 
 def replayed_by(note: Note) -> str:
@@ -76,17 +80,17 @@ def replayed_by(note: Note) -> str:
     return note.how[len(REPLAY) :] if note.how.startswith(REPLAY) else ""
 
 
-def holds(
+def voided(
     note: Note,
     paths: Sequence[bytes],
     committed: int,
     granted: Iterable[Reservation],
     folding: Folding,
-) -> bool:
-    """Whether a note still stands when the commit is made.
+) -> list[bytes]:
+    """The paths for which a note no longer counts when the commit is made.
 
-    A lease of another that was granted after the judgement and before the commit, while an editor
-    was open, voids it. ``committed`` is git's time of the commit, to the second.
+    They are those of a lease of another that was granted after the judgement and before the commit,
+    while an editor was open. ``committed`` is git's time of the commit, to the second.
     """
     until = (committed + 1) * MICROSECONDS
     meanwhile = [
@@ -95,11 +99,11 @@ def holds(
         if held.fence > note.fence and held.agent != note.agent and held.created_ts < until
     ]
     if not meanwhile:
-        return True
+        return []
     from agentlock.guard.verdict import index_of
 
     index = index_of(meanwhile, folding)
-    return not any(index.matching(path, True) for path in paths)
+    return [path for path in paths if index.matching(path, True)]
 
 
 def first_served(sources: Iterable[Entry], present: Iterable[str]) -> Entry | None:

@@ -37,7 +37,7 @@ def excuse_commits(
 
     def is_free(path: bytes, holder: str | None) -> bool:
         commits = touched.get(path)
-        return bool(commits) and all(excuses(oid, holder) for oid in commits or ())
+        return bool(commits) and all(excuses(oid, path, holder) for oid in commits or ())
 
     return verdict.replace(
         conflicts=tuple(
@@ -56,7 +56,7 @@ def not_excused(
     found: dict[str, set[bytes]] = {}
     for path, holder in (*held, *((path, None) for path in verdict.uncovered)):
         for oid in touched.get(path, ()):
-            if not excuses(oid, holder):
+            if not excuses(oid, path, holder):
                 found.setdefault(oid, set()).add(path)
     return found
 
@@ -66,15 +66,18 @@ def _excuses(
     verdict: Verdict,
     touched: Mapping[bytes, set[str]],
     bound: Collection[str],
-) -> Callable[[str, str | None], bool]:
-    """Whether a commit is excused: for a holder's reservation, or (None) for being uncovered."""
+) -> Callable[[str, bytes, str | None], bool]:
+    """Whether a commit's change of a path is excused.
+
+    That is for a holder's reservation, or (None) for being uncovered.
+    """
     paths = {one.path for one in verdict.conflicts}.union(verdict.uncovered)
     suspects = {oid for path in paths for oid in touched.get(path, ())}
     entered = reader.entries(suspects)
     made_by = reader.makers(suspects)
 
-    def excuses(oid: str, holder: str | None) -> bool:
-        if oid in entered and oid not in bound:
+    def excuses(oid: str, path: bytes, holder: str | None) -> bool:
+        if oid in entered and oid not in bound and path not in entered[oid].void:
             return True
         return holder is not None and made_by.get(oid) == holder
 
@@ -100,6 +103,7 @@ def excuse_replay(
         judged = set(staged.changes.paths)
         if found.patch != patch:
             judged = reader.judged_paths(found.oid)
+        judged -= found.void
         verdict = verdict.replace(
             conflicts=tuple(one for one in verdict.conflicts if one.path not in judged),
             uncovered=tuple(path for path in verdict.uncovered if path not in judged),

@@ -104,7 +104,7 @@ class Pushed:
         brings = [oid_of(line) for line in self._push.brings]
         if len(brings) > _MOST_NOTED:
             return []
-        known = self._left_out.union(self._read(store).entries(brings))
+        known = self._left_out | self._read(store).wholly_entered(brings)
         return [oid for oid in brings if oid not in known]
 
     def passed(self, store: Store, agent: str | None) -> str:

@@ -133,7 +133,7 @@ def reference_transaction(
             uncovered=tuple(path for path in verdict.uncovered if path in touched),
         )
         reader = Reader(store, repository)
-        entered = reader.entries(noted)
+        entered = reader.wholly_entered(noted)
         noted[:] = [oid for oid in map(oid_of, made) if oid not in entered]
         return excuse_commits(reader, verdict, touched), ALLOWED
 

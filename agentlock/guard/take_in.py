@@ -20,16 +20,16 @@ from agentlock.guard.entered import (
     amended,
     by_note,
     first_served,
-    holds,
     replay,
     replayed_by,
+    voided,
 )
 from agentlock.guard.judge import folding_of
 from agentlock.store import write_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agentlock.git.patches import Made
     from agentlock.git.repository import Repository
@@ -54,6 +54,7 @@ class Reader:
         self._repository = repository
         self._known: dict[str, Entry | None] = {}
         self._old: dict[str, Entry] = {}
+        self._partly: dict[str, Entry] = {}  # those that do not count for all paths
         self._found: dict[str, Entry] = {}
         self._commits: dict[str, Made | None] = {}
         self._facts: dict[str, Facts] = {}
@@ -70,6 +71,10 @@ class Reader:
         asked = list(dict.fromkeys(oid for oid in oids if oid))
         self._look(asked)
         return {oid: entry for oid in asked if (entry := self._known.get(oid)) and entry.counts}
+
+    def wholly_entered(self, oids: Iterable[str]) -> set[str]:
+        """Those of these commits that are entered for all of their paths."""
+        return {oid for oid, entry in self.entries(oids).items() if not entry.void_paths}
 
     def makers(self, oids: Iterable[str]) -> dict[str, str]:
         """The agent of each commit that any entry knows, those of earlier versions too."""
@@ -138,61 +143,69 @@ class Reader:
     # How it finds
 
     def _look(self, oids: Sequence[str]) -> None:
-        asked = [oid for oid in oids if oid not in self._known]
-        if not asked:
-            return
-        stored = self._store.ledger.entries(asked)
-        unknown = []
-        for oid in asked:
-            entry = stored.get(oid)
-            if entry is not None and entry.how is None:
-                self._old[oid] = entry
-                entry = None
-            elif entry is not None:
-                self._known[oid] = entry
-                continue
-            unknown.append(oid)
-        if not unknown or len(unknown) > _MOST:
-            self._known.update(dict.fromkeys(unknown))
+        unknown = self._unknown(oids)
+        if len(unknown) > _MOST:
+            self._known.update({oid: self._partly.get(oid) for oid in unknown})
             return
         self._collect(unknown)
         for oid in unknown:
             self._derive(oid, 0)
 
+    def _unknown(self, oids: Iterable[str]) -> list[str]:
+        """Those of these commits that the table does not know, or not for all of their paths."""
+        asked = [oid for oid in oids if oid not in self._known]
+        stored = self._store.ledger.entries(asked) if asked else {}
+        for oid, entry in stored.items():
+            if entry.how is None:
+                self._old[oid] = entry
+            elif entry.counts and entry.void_paths:
+                self._partly[oid] = entry
+            else:
+                self._known[oid] = entry
+        return [oid for oid in asked if oid not in self._known]
+
     def _derive(self, oid: str, depth: int) -> Entry | None:
         """The entry of a commit, which is looked for once; its ancestors' are found first."""
         if oid in self._known or depth > _DEEPEST:
             return self._known.get(oid)
-        self._known[oid] = None
+        partly = self._known[oid] = self._partly.get(oid)
         facts = self._facts.get(oid)
         if facts is None:
-            return None
+            return partly
         for parent in facts.made.parents:
             if parent in self._facts:
                 self._derive(parent, depth + 1)
-        entry = self._replayed(facts, depth) or self._noted(facts) or self._amended(facts, depth)
-        if entry is not None:
-            self._known[oid] = self._found[oid] = entry
-        return entry
+        for entry in self._made_of(facts, depth):
+            if self._known[oid] is None or not entry.void_paths:
+                self._known[oid] = self._found[oid] = entry
+            if not entry.void_paths:
+                break
+        return self._known[oid]
 
-    def _noted(self, facts: Facts) -> Entry | None:
-        """The entry of a commit that a note names, or whose change a note names."""
-        made = facts.made
-        for note in facts.notes:
-            if made.oid in note.oids or self._holds(note, facts):
-                source = self._entry_of(replayed_by(note))
-                if replayed_by(note) and source is None:
-                    continue
-                return by_note(facts, note, source)
-        return None
+    def _made_of(self, facts: Facts, depth: int) -> Iterator[Entry]:
+        """The entries that a commit can have, those that are found first, first."""
+        if (replayed := self._replayed(facts, depth)) is not None:
+            yield replayed
+        yield from self._noted(facts)
+        if (changed := self._amended(facts, depth)) is not None:
+            yield changed
 
-    def _holds(self, note: Note, facts: Facts) -> bool:
+    def _noted(self, facts: Facts) -> Iterator[Entry]:
+        """The entries of a commit that notes name, or whose change they name."""
         paths = paths_of(facts.diff)
+        for note in facts.notes:
+            void = [] if facts.made.oid in note.oids else self._voided(note, paths, facts.made)
+            source = self._entry_of(replayed_by(note))
+            if (source is None and replayed_by(note)) or (paths and len(void) == len(paths)):
+                continue
+            yield by_note(facts, note, void, source)
+
+    def _voided(self, note: Note, paths: Sequence[bytes], made: Made) -> list[bytes]:
         if self._granted is None:
             oldest = min((one.fence for one in self._all_notes()), default=0)
             self._granted = self._store.reservations.granted_after(oldest)
-        committed = facts.made.committed
-        return holds(note, paths, committed, self._granted, folding_of(self._repository))
+        folding = folding_of(self._repository)
+        return voided(note, paths, made.committed, self._granted, folding)
 
     def _replayed(self, facts: Facts, depth: int) -> Entry | None:
         """The entry of a commit that is an exact or clean replay of an entered one."""
@@ -227,12 +240,14 @@ class Reader:
         diffs = raw_diffs([(made.oid, one.oid) for one in formers])
         for former, diff in zip(formers, diffs, strict=True):
             for note in reversed(self._by_change.get(((former.oid,), digest(diff)), [])):
-                if not self._holds(note, facts.replace(diff=diff)):
+                paths = paths_of(diff)
+                void = self._voided(note, paths, made)
+                if paths and len(void) == len(paths):
                     continue
                 self._collect([former.oid])
                 entry = self._once(former.oid, depth)
                 if entry is not None:
-                    return amended(facts, entry, note, self._entry_of(replayed_by(note)))
+                    return amended(facts, entry, note, void, self._entry_of(replayed_by(note)))
         return None
 
     def _clean_source(
@@ -276,13 +291,8 @@ class Reader:
 
     def _collect(self, oids: Sequence[str]) -> None:
         """Read what is needed of commits that the table does not know."""
-        asked = [oid for oid in oids if oid not in self._facts and oid not in self._known]
-        if asked:
-            stored = self._store.ledger.entries(asked)
-            self._known.update({o: e for o, e in stored.items() if e.how is not None})
-            self._old.update({o: e for o, e in stored.items() if e.how is None})
-        asked = [oid for oid in asked if oid not in self._known]
-        here = [one for one in self._read(asked).values() if one is not None]
+        asked = [oid for oid in oids if oid not in self._facts]
+        here = [one for one in self._read(self._unknown(asked)).values() if one is not None]
         bases = self._read([one.base for one in here if one.base])
         here = [one for one in here if not one.base or bases.get(one.base)]
         diffs = raw_diffs([(one.oid, one.base) for one in here])

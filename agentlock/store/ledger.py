@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _COLUMNS = ", ".join(Entry._fields)
-# A row of an earlier version gives way: it said only who made the commit.
+# A row of an earlier version gives way, for it said only who made the commit; so does one that
+# counts for some paths only.
 _WRITE = f"""
 INSERT INTO commits (project_id, {_COLUMNS})
 VALUES (?, {", ".join("?" * len(Entry._fields))})
 ON CONFLICT (project_id, oid) DO UPDATE SET
     {", ".join([f"{name} = excluded.{name}" for name in Entry._fields[1:]])}
-WHERE commits.how IS NULL
+WHERE commits.how IS NULL OR (commits.void_paths <> '' AND commits.how <> '{REVOKED}')
 """  # noqa: S608 -- of constants
 _BEFORE = "SELECT oid FROM commits WHERE project_id = ? AND how = 'before'"
 _REVOKE = "UPDATE commits SET how = ?2, reason = ?3 WHERE project_id = ?1 AND origin = ?4"

@@ -51,6 +51,12 @@ def hold(repo: Repo) -> None:
     repo.reserve(HOLDER, "src/")
 
 
+def void_paths(repo: Repo) -> list[str]:
+    (entry,) = repo.agentlock("ledger", "show", "HEAD", "--json").json
+    paths: list[str] = entry["void_paths"]
+    return paths
+
+
 def assert_lands(repo: Repo, what: str = "HEAD") -> None:
     """Another agent pushes it to main, and to a branch that is only a backup."""
     for target in ("main", "backup"):
@@ -328,9 +334,21 @@ def test_a_lease_that_was_granted_while_an_editor_was_open_counts(
     for script in (editor, scene.path.parent / "agentlock-of-the-test"):
         script.chmod(0o755)
     edit(scene, 3)
+    edit(scene, 3, name="docs/y.md")
     env = {"GIT_EDITOR": str(editor), "GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"}
     assert_passed(scene.git("commit", "-q", "-a", agent=MAKER, env=env))
     assert_stopped(scene)
+    # The other file stays excused, and so does all of it once a push was allowed to bring it.
+    scene.reserve("WhiteOwl", "docs/")
+    refused = scene.git("push", "-q", "origin", "main", agent=OTHER)
+    row = f'{MAKER}  "words"  main  reserved by another agent before the commit was made, '
+    assert_refused(refused, f"{row}changes src/x.py\n", what="push")
+    assert void_paths(scene) == ["src/x.py"]
+    scene.agentlock("release", "--all", agent=HOLDER)
+    assert_passed(scene.git("push", "-q", "origin", "main:backup", agent=OTHER))
+    hold(scene)
+    assert_lands(scene)
+    assert void_paths(scene) == []
 
 
 def test_what_the_holder_reverted_is_judged_when_it_is_picked_again(scene: Repo) -> None:

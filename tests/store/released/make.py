@@ -49,6 +49,7 @@ MORE_ROWS = {
         VALUES (1, '{"3" * 40}', 'BlueLake', 'allowed', '{"3" * 40}', {MIDNIGHT});
         INSERT INTO notes (project_id, line) VALUES (1, 'a note');""",  # noqa: S608
     10: "UPDATE agents SET seen_event = 3;",
+    11: "UPDATE commits SET void_paths = '612f62' WHERE how = 'allowed';",
 }
 
 
