@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
 
+USUAL = (b"refs/heads/main", b"refs/heads/master")  # default branches
 _BRANCHES = b"refs/heads/"
 
 
@@ -98,6 +99,24 @@ def default_branch(name: str) -> bytes:
     prefix = os.fsencode(f"refs/remotes/{name}/")
     ref = head.stdout.rstrip(b"\n")
     return _BRANCHES + ref[len(prefix) :] if ref.startswith(prefix) else b""
+
+
+def defaults_here() -> dict[bytes, bytes]:
+    """The default branches, as far as this clone knows without asking, and what they are at.
+
+    They are main and master, and what the HEAD of each remote names.
+    """
+    answer = output(
+        *("for-each-ref", "--format=%(objectname) %(refname) %(symref)"),
+        *(*map(os.fsdecode, USUAL), "refs/remotes/*/HEAD"),
+    )
+    found: dict[bytes, bytes] = {}
+    for line in answer.splitlines():
+        oid, name, target = line.split(b" ", 2)
+        remote = name[: -len(b"HEAD")]
+        branch = target[len(remote) :] if target.startswith(remote) else b""
+        found[_BRANCHES + branch if branch else name] = oid
+    return found
 
 
 def missing(oids: Sequence[bytes]) -> list[bytes]:

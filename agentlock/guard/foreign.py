@@ -1,4 +1,4 @@
-"""Which pushed commits belong to another history than the project's.
+"""Which commits belong to another history than the project's.
 
 What does not descend from the project's first root is not judged by path: notes, branches of
 metadata, and histories that are merged into a folder. A merge that joins one to the project answers
@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.changes import difference
+from agentlock.git.changes import ask_staged, difference, parse
 from agentlock.git.process import git
+from agentlock.git.remotes import defaults_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
+
+
+def roots_here(repository: Repository) -> Roots:
+    """The roots for the gates of a clone, which ask no remote."""
+    return Roots(repository, lambda: defaults_here().values())
 
 
 class Roots:
     """The roots of commits, compared with that of the project."""
 
-    def __init__(self, repository: Repository, tip: Callable[[], bytes]) -> None:
-        """``tip`` gives the commit that the project's default branch is at; b"" for none."""
+    def __init__(self, repository: Repository, tips: Callable[[], Iterable[bytes]]) -> None:
+        """``tips`` gives the commits that the project's default branches are at."""
         self._repository = repository
-        self._tip = tip
+        self._tips = tips
         self._project: frozenset[str] | None = None
         self._shallow: frozenset[str] | None = None
         self._others: dict[str, bool] = {}
@@ -41,7 +48,7 @@ class Roots:
             for parent in of_it or [oid]:
                 if parent in parents and of_it:
                     children.setdefault(parent, []).append(oid)
-                elif not self._is_foreign(parent):
+                elif not self.is_foreign(parent):
                     ours.append(oid)
         found = set(parents)
         while ours:
@@ -54,22 +61,35 @@ class Roots:
     def joined(self, commits: Sequence[bytes]) -> dict[str, bytes]:
         """The merges that join another history to the project, each with what it changes there."""
         merges = [line.decode().split() for line in commits if line.count(b" ") > 1]
-        parents_of_all = [parent for _, *parents in merges for parent in parents]
-        roots = self._of(parents_of_all, "--first-parent")
+        if not self._differ([parent for _, *parents in merges for parent in parents]):
+            return {}
+        bases = {oid: self._joined_to(parents) for oid, *parents in merges}
+        return {oid: difference(base.encode(), oid.encode()) for oid, base in bases.items() if base}
+
+    def joined_by_index(self, parents: Sequence[str]) -> Changes | None:
+        """What a merge of the index with these parents changes, if it joins another history."""
+        base = self._joined_to(parents) if self._differ(parents) else ""
+        return parse([ask_staged(base).output()]) if base else None
+
+    def takes_no_part(self, parents: Sequence[str]) -> bool:
+        """Whether a commit with these parents belongs to another history; without any, it does."""
+        return bool(self._of_project()) and all(map(self.is_foreign, parents))
+
+    def _differ(self, parents: Sequence[str]) -> bool:
+        """Whether one of these parents of merges may belong to another history."""
+        roots = self._of(parents, "--first-parent")
         # Until the project's root is asked for, nothing has passed because it is foreign.
         if len(roots) < (2 if self._project is None else 1):
-            return {}
+            return False
         project = self._of_project()
-        if not project or roots <= project:
-            return {}
-        found: dict[str, bytes] = {}
-        for oid, *parents in merges:
-            ours = [parent for parent in parents if not self._is_foreign(parent)]
-            if ours and len(ours) < len(parents):
-                found[oid] = difference(ours[0].encode(), oid.encode())
-        return found
+        return bool(project) and not roots <= project
 
-    def _is_foreign(self, oid: str) -> bool:
+    def _joined_to(self, parents: Sequence[str]) -> str:
+        """The parent of a merge by which the project is joined to another history; "" for none."""
+        ours = [parent for parent in parents if not self.is_foreign(parent)]
+        return ours[0] if ours and len(ours) < len(parents) else ""
+
+    def is_foreign(self, oid: str) -> bool:
         if oid not in self._others:
             roots = self._of([oid])
             self._others[oid] = bool(roots) and roots.isdisjoint(self._of_project())
@@ -77,8 +97,8 @@ class Roots:
 
     def _of_project(self) -> frozenset[str]:
         if self._project is None:
-            tip = self._tip().decode()
-            self._project = self._of([tip], "--first-parent") if tip else frozenset()
+            tips = [oid.decode() for oid in self._tips()]
+            self._project = self._of(tips, "--first-parent")
         return self._project
 
     def _of(self, oids: Sequence[str], *options: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentlock.errors import AgentlockError
+from agentlock.git.remotes import USUAL
 from agentlock.patterns.matching import compile_pattern
 from agentlock.store import write_aside
 from agentlock.text import and_more, count, plural, printable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 _BRANCHES = b"refs/heads/"
-_USUAL = (b"refs/heads/main", b"refs/heads/master")
 
 
 def protected(
@@ -31,7 +31,7 @@ def protected(
     existing = [update for update in updates if not update.creates]
     if policy.protected:
         return [one for one in existing if _is_listed(one.remote_ref, policy.protected)]
-    names = (default,) if default else _USUAL
+    names = (default,) if default else USUAL
     return [one for one in existing if one.remote_ref in names]
 
 

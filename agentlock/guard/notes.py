@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 REPLAY = "replay:"  # how: the change is that of the entered commit whose oid follows
+UNJUDGED = ""  # how: nothing was judged, and nothing is noted
 FILE = b"agentlock-notes"  # in git's common directory, where the table is on a server
 _COMMITS = "commits"  # instead of bases: the digest's place holds the oids of commits
 _MOST_BYTES = 4 << 20  # of a file, the newest that are read

@@ -339,17 +339,17 @@ class Pushed:
             self._found_roots = Roots(self._repository, self._tip_of_project)
         return self._found_roots
 
-    def _tip_of_project(self) -> bytes:
+    def _tip_of_project(self) -> list[bytes]:
         """What the default branch is at, where the push goes: refs here prove nothing."""
         if self._remote is None:
             head = git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-            return head.stdout.strip() if head.code == 0 else b""
+            return head.stdout.split() if head.code == 0 else []
         try:
             heads = self._asked()
         except GitError:
-            return b""
+            return []
         rest = [name for name in heads.branches if name != heads.default]
-        return next(iter(heads.here(without=rest)), b"")
+        return heads.here(without=rest)
 
 
 def _touching(verdict: Verdict, touched: Touched) -> Verdict:

@@ -7,8 +7,9 @@ import os
 from agentlock.environment import GIT_NAMESPACE, TIMEOUT
 from agentlock.errors import GitError, UsageError
 from agentlock.git import changes as git_changes
+from agentlock.guard.notes import UNJUDGED
 from agentlock.hook_kinds import FRAMEWORK
-from agentlock.model import ALLOWED, Value
+from agentlock.model import Value
 from agentlock.store import DEFAULT_TIMEOUT
 
 TYPE_CHECKING = False
@@ -115,29 +116,12 @@ def reference_transaction(
 
     ``arguments`` are git's state, git's process and the last of the new oids (transaction.sh).
     """
-    from agentlock.git import hook_input, ref_updates
-    from agentlock.git.commits import changed_by, oid_of
+    from agentlock.git.hook_input import lines
+    from agentlock.git.ref_updates import moves
+    from agentlock.guard.moving import Moving
 
-    moved = ref_updates.moves(hook_input.lines())
-    commits = ref_updates.brought(moved)
-    noted = [oid_of(line) for line in commits]
-
-    def excuse(store: Store, verdict: Verdict) -> tuple[Verdict, str]:
-        from agentlock.guard.ledger import excuse_commits
-        from agentlock.guard.take_in import Reader
-
-        made = ref_updates.made_here(repository, moved, arguments[1])
-        touched = changed_by(made).touched
-        verdict = verdict.replace(
-            conflicts=tuple(one for one in verdict.conflicts if one.path in touched),
-            uncovered=tuple(path for path in verdict.uncovered if path in touched),
-        )
-        reader = Reader(store, repository)
-        entered = reader.wholly_entered(noted)
-        noted[:] = [oid for oid in map(oid_of, made) if oid not in entered]
-        return excuse_commits(reader, verdict, touched), ALLOWED
-
-    return Question(changed_by(commits).changes, excuse, judged=lambda _store: noted)
+    moving = Moving(repository, moves(lines()), arguments[1])
+    return Question(moving.changes, moving.excuse, judged=moving.judged, doubt=moving.doubt)
 
 
 def timeout() -> int:
@@ -167,14 +151,27 @@ def how_to_restore(hook: str, arguments: Sequence[str]) -> str:
 
 
 def _commit_of(repository: Repository, staged: Staged) -> Question:
-    """The question about a commit of the index, which may replay one that was judged before."""
+    """The question about a commit of the index.
+
+    It may replay one that was judged before, or belong to another history than the project's. A
+    merge that joins such a history to the project changes all in which it differs from the project.
+    """
+    changes = staged.changes
+    if len(staged.bases) > 1:
+        from agentlock.guard.foreign import roots_here
+
+        joined = roots_here(repository).joined_by_index(staged.bases)
+        changes = changes if joined is None else joined
 
     def excuse(store: Store, verdict: Verdict) -> tuple[Verdict, str]:
+        from agentlock.guard.foreign import roots_here
         from agentlock.guard.ledger import excuse_replay
 
+        if roots_here(repository).takes_no_part(staged.bases):
+            return verdict.replace(conflicts=(), uncovered=()), UNJUDGED
         return excuse_replay(store, verdict, repository, staged)
 
-    return Question(staged.changes, excuse, staged)
+    return Question(changes, excuse, staged)
 
 
 def _push_of(pushed: Pushed) -> Question:

@@ -17,7 +17,7 @@ from agentlock.errors import (
 )
 from agentlock.git.repository import discover, identify, identify_pusher
 from agentlock.guard.judge import folding_of, judge, with_holders
-from agentlock.guard.notes import Note, write
+from agentlock.guard.notes import UNJUDGED, Note, write
 from agentlock.guard.questions import QUESTIONS, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
 from agentlock.model import ALLOWED, WARNED, PathConflict
@@ -150,6 +150,8 @@ def _note_of(
     question: Question, store: Store, verdict: Verdict, now: int, how: str, agent: str | None
 ) -> Note | None:
     """What to note if the change passes; None where nothing was judged."""
+    if how == UNJUDGED:
+        return None
     staged = question.staged
     note = Note(now, verdict.fence, agent or "", how)
     if staged is not None:

@@ -23,7 +23,6 @@ from support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from support.repositories import MadeOnce
@@ -126,30 +125,19 @@ def test_an_intention_to_add_is_no_change_until_it_is_added(scene: Repo) -> None
     assert_refused(scene.git("commit", "-qam", "now really", agent=OTHER), "src/later.py")
 
 
-def test_the_first_commit_is_compared_with_nothing(new_repo: Callable[..., Repo]) -> None:
-    repo = new_repo("fresh")
+def test_the_first_commit_is_compared_with_nothing(tmp_path: Path, home: Path) -> None:
+    assert home.exists()
+    repo = Repo(tmp_path / "fresh")
+    repo.path.mkdir()
+    repo.must("init", "-q")
     assert repo.agentlock("init").code == 0
     repo.reserve(HOLDER, "src/")
-    repo.must("checkout", "-q", "--orphan", "fresh")
-    repo.must("rm", "-rqf", ".")
     repo.write("src/first.py")
     assert_refused(repo.commit_all("first", agent=OTHER), "src/first.py")
     repo.must("rm", "-q", "--cached", "src/first.py")
     repo.write("docs/first.md")
     repo.must("add", "docs")
     assert_passed(repo.git("commit", "-qm", "first", agent=OTHER))
-
-
-def test_the_very_first_commit_of_a_repository_is_guarded(tmp_path: Path, home: Path) -> None:
-    assert home.exists()
-    repo = Repo(tmp_path / "fresh")
-    repo.path.mkdir()
-    repo.must("init", "-q")
-    assert repo.agentlock("init").code == 0
-    repo.reserve(HOLDER, "a.py")
-    repo.write("a.py")
-    assert_refused(repo.commit_all("first", agent=OTHER), "a.py")
-    assert_passed(repo.commit_all("first", agent=HOLDER))
 
 
 def test_only_what_the_commit_takes_is_judged(scene: Repo) -> None:
@@ -444,14 +432,6 @@ def test_a_side_that_an_octopus_merge_drops_counts_although_git_could_not_merge_
     scene.must(*NO_HOOKS, *merge)
     judged = scene.agentlock("check", "--range", "HEAD^!", agent=OTHER)
     assert_refused(judged, "src/x.py", what="check")
-
-
-def test_dropping_a_history_that_has_nothing_in_common_is_refused(scene: Repo) -> None:
-    scene.must("checkout", "-q", "--orphan", "other")
-    sneak(scene, "src/x.py", "by the holder\n")
-    scene.must("checkout", "-q", "main")
-    merge = ("merge", "-q", "--allow-unrelated-histories", "-s", "ours", "--no-edit", "other")
-    assert_refused(scene.git(*merge, agent=OTHER), "src/x.py", what="merge")
 
 
 # Pushes
