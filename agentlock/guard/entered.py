@@ -8,7 +8,7 @@ one, or one that was amended by a change that a note names. What is needed to de
 from __future__ import annotations
 
 from agentlock.guard.notes import REPLAY
-from agentlock.model import MICROSECONDS, Entry, Value
+from agentlock.model import Entry, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,20 +83,19 @@ def replayed_by(note: Note) -> str:
 def voided(
     note: Note,
     paths: Sequence[bytes],
-    committed: int,
+    there_by: int,
     granted: Iterable[Reservation],
     folding: Folding,
 ) -> list[bytes]:
     """The paths for which a note no longer counts when the commit is made.
 
     They are those of a lease of another that was granted after the judgement and before the commit,
-    while an editor was open. ``committed`` is git's time of the commit, to the second.
+    while an editor was open. ``there_by`` is when the commit was there, in microseconds.
     """
-    until = (committed + 1) * MICROSECONDS
     meanwhile = [
         held
         for held in granted
-        if held.fence > note.fence and held.agent != note.agent and held.created_ts < until
+        if held.fence > note.fence and held.agent != note.agent and held.created_ts < there_by
     ]
     if not meanwhile:
         return []

@@ -248,7 +248,9 @@ class Pushed:
             if oid in kept:
                 return False
             entry = entered.get(oid)
-            return entry is None or oid in guarded or entry.agent in holders.get(path, ())
+            if entry is None or oid in guarded or path in entry.void:
+                return True
+            return entry.agent in holders.get(path, ())
 
         self._drops = {
             path: {oid for oid in drops.get(path, ()) if matters(path, oid)}

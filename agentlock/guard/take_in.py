@@ -25,6 +25,7 @@ from agentlock.guard.entered import (
     voided,
 )
 from agentlock.guard.judge import folding_of
+from agentlock.model import MICROSECONDS
 from agentlock.store import write_aside
 
 TYPE_CHECKING = False
@@ -41,6 +42,7 @@ MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh writes it
 _TAKEN = b"agentlock-made.taken"  # the part that is being entered
 _MOST = 5_000  # commits that are looked at once: more than that are old ones
 _DEEPEST = 50  # amendments of amendments
+_COARSE = 10_000  # microseconds by which the time of a file may lag behind the clock
 
 
 class Reader:
@@ -196,16 +198,35 @@ class Reader:
         for note in facts.notes:
             void = [] if facts.made.oid in note.oids else self._voided(note, paths, facts.made)
             source = self._entry_of(replayed_by(note))
-            if (source is None and replayed_by(note)) or (paths and len(void) == len(paths)):
-                continue
-            yield by_note(facts, note, void, source)
+            if source is not None or not replayed_by(note):
+                yield by_note(facts, note, void, source)
 
-    def _voided(self, note: Note, paths: Sequence[bytes], made: Made) -> list[bytes]:
+    def _voided(self, note: Note, paths: Sequence[bytes], made: Made) -> set[bytes]:
+        """The paths of a commit for which a note of its change does not count, now as before."""
         if self._granted is None:
             oldest = min((one.fence for one in self._all_notes()), default=0)
             self._granted = self._store.reservations.granted_after(oldest)
+        partly = self._partly.get(made.oid)
+        known = partly.void.intersection(paths) if partly is not None else ()
         folding = folding_of(self._repository)
-        return voided(note, paths, made.committed, self._granted, folding)
+        return {*known, *voided(note, paths, self._there_by(made), self._granted, folding)}
+
+    def _there_by(self, made: Made) -> int:
+        """When a commit was there (microseconds).
+
+        git's own time of it is that at which its editor opened (builtin/commit.c), and is told to
+        the second. So of what a post hook has named here, its object's file tells.
+        """
+        if made.oid in self._named:
+            path = os.path.join(
+                *(self._repository.common_dir, b"objects"),
+                *(made.oid[:2].encode(), made.oid[2:].encode()),
+            )
+            try:
+                return os.stat(path).st_mtime_ns // 1000 + _COARSE
+            except OSError:  # packed already
+                pass
+        return (made.committed + 1) * MICROSECONDS
 
     def _replayed(self, facts: Facts, depth: int) -> Entry | None:
         """The entry of a commit that is an exact or clean replay of an entered one."""
@@ -240,10 +261,7 @@ class Reader:
         diffs = raw_diffs([(made.oid, one.oid) for one in formers])
         for former, diff in zip(formers, diffs, strict=True):
             for note in reversed(self._by_change.get(((former.oid,), digest(diff)), [])):
-                paths = paths_of(diff)
-                void = self._voided(note, paths, made)
-                if paths and len(void) == len(paths):
-                    continue
+                void = self._voided(note, paths_of(diff), made)
                 self._collect([former.oid])
                 entry = self._once(former.oid, depth)
                 if entry is not None:

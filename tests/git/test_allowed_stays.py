@@ -335,7 +335,8 @@ def test_a_lease_that_was_granted_while_an_editor_was_open_counts(
         script.chmod(0o755)
     edit(scene, 3)
     edit(scene, 3, name="docs/y.md")
-    env = {"GIT_EDITOR": str(editor), "GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"}
+    # git dates a commit when its editor opens: here as the environment says, before the lease.
+    env = {"GIT_EDITOR": str(editor)}
     assert_passed(scene.git("commit", "-q", "-a", agent=MAKER, env=env))
     assert_stopped(scene)
     # The other file stays excused, and so does all of it once a push was allowed to bring it.
@@ -349,6 +350,19 @@ def test_a_lease_that_was_granted_while_an_editor_was_open_counts(
     hold(scene)
     assert_lands(scene)
     assert void_paths(scene) == []
+
+
+def test_a_lease_that_was_granted_in_the_second_after_a_commit_does_not_count(
+    scene: Repo, tmp_path: Path
+) -> None:
+    clone = Repo(tmp_path / "clone")
+    run("git", "clone", "-q", str(tmp_path / "remote.git"), str(clone.path), cwd=tmp_path)
+    assert_passed(clone.agentlock("init", "--database", str(scene.database)))
+    edit(scene, 3)
+    env = {"GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"}  # as if that second were not over yet
+    assert_passed(scene.git("commit", "-q", "-a", "-m", "words", agent=MAKER, env=env))
+    hold(clone)
+    assert_lands(scene)
 
 
 def test_what_the_holder_reverted_is_judged_when_it_is_picked_again(scene: Repo) -> None:

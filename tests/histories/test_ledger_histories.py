@@ -23,13 +23,13 @@ MISTAKES = (
     Mistake(
         "believes that a commit is entered although no gate allowed it",
         "guard/ledger.py",
-        "if oid in entered and oid not in bound:",
+        "if oid in entered and oid not in bound and path not in entered[oid].void:",
         "if oid not in bound:",
     ),
     Mistake(
         "believes no entry",
         "guard/ledger.py",
-        "if oid in entered and oid not in bound:",
+        "if oid in entered and oid not in bound and path not in entered[oid].void:",
         "if False:",
     ),
 )
