@@ -14,6 +14,10 @@ if not __package__:  # run by path: make the package importable, and nothing els
 def main() -> int:
     """Run the command line with ``sys.argv``; the exit code."""
     arguments = sys.argv[1:]
+    if arguments[:2] == ["hook", "edit"]:
+        from agentlock.edit_hooks.run import main as edit_hook
+
+        return edit_hook(arguments[2:])
     if arguments[:1] == ["hook"] and "--help" not in arguments:
         from agentlock.guard.early import Asked
 

@@ -36,6 +36,11 @@ PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
 XDG_CACHE_HOME = "XDG_CACHE_HOME"
 XDG_DATA_HOME = "XDG_DATA_HOME"
 UV_CACHE_DIR = "UV_CACHE_DIR"
+XDG_CONFIG_HOME = "XDG_CONFIG_HOME"
+CLAUDE_CONFIG_DIR = "CLAUDE_CONFIG_DIR"
+CODEX_HOME = "CODEX_HOME"
+COPILOT_HOME = "COPILOT_HOME"
+COPILOT_CLI = "COPILOT_CLI"
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 NO_COLOR = "NO_COLOR"
 TERM = "TERM"
@@ -91,6 +96,9 @@ OTHERS = {
     "warn if the hooks would run what lies there.",
     f"{NO_COLOR}, {TERM}": "If the first is set, or the second is `dumb`, nothing is printed in "
     "colour.",
+    f"{CLAUDE_CONFIG_DIR}, {CODEX_HOME}, {COPILOT_HOME}, {XDG_CONFIG_HOME}": "Where agents' programs "
+    "keep their settings, for `edit-hooks`.",
+    COPILOT_CLI: "Set by Copilot CLI for its hooks, which runs the entries of Claude Code too.",
     f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
 }

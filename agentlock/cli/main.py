@@ -49,6 +49,7 @@ COMMANDS = {
     "ledger": ("ledger", "ledger"),
     "hooks": ("hooks", "hooks"),
     "hook": ("hooks", "hook"),
+    "edit-hooks": ("edit_hooks", "edit_hooks"),
     "db": ("database", "db"),
     "guide": ("guide", "guide"),
     "demo": ("demo", "demo"),

@@ -90,7 +90,7 @@ def _filled(template: str, **values: str) -> bytes:
 
 
 def _read(template: str) -> bytes:
-    with open(_template(template), "rb") as file:
+    with open(script(template), "rb") as file:
         return file.read()
 
 
@@ -98,7 +98,7 @@ def _package() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def _template(name: str) -> str:
+def script(name: str) -> str:
     """In a wheel the scripts are inside the package, in a checkout next to it."""
     for folder in (_package(), os.path.dirname(_package())):
         path = os.path.join(folder, "hooks", name)

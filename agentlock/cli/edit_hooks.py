@@ -1,0 +1,133 @@
+"""`agentlock edit-hooks install|uninstall|status`: entries in the settings of agents' programs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.cli.output import print_json, say, table
+from agentlock.cli.workspace import json_option
+from agentlock.edit_hooks.programs import NAMES
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, NotARepositoryError, UsageError
+from agentlock.git.repository import discover
+from agentlock.install import edit_hooks as installation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentlock.install.edit_hooks import Installed
+
+_programs = click.argument("programs", metavar="[PROGRAM]...", nargs=-1)
+
+
+def _place(command: Callable[..., None]) -> Callable[..., None]:
+    project = click.option(
+        "--user/--project",
+        "user",
+        default=True,
+        help="In your own settings, which always count (the default), or in this project's.",
+    )
+    return project(command)
+
+
+@click.group("edit-hooks")
+def edit_hooks() -> None:
+    """Entries that stop an agent before it edits.
+
+    PROGRAM is claude, codex, gemini, cursor, copilot or opencode; without one, every program that
+    this machine seems to have.
+
+    \b
+    Example:
+      agentlock edit-hooks install
+    """
+
+
+@edit_hooks.command()
+@_programs
+@_place
+@json_option
+def install(programs: tuple[str, ...], user: bool, as_json: bool) -> None:
+    """Write the entries; what else is in the files stays as it is.
+
+    \b
+    Example:
+      agentlock edit-hooks install claude codex
+    """
+    root = _root(user)
+    _print([installation.install(name, root) for name in _chosen(programs)], as_json)
+    if not as_json:
+        for name in _chosen(programs):
+            if name in _NOTES:
+                say(f"agentlock: {_NOTES[name]}")
+
+
+@edit_hooks.command()
+@_programs
+@_place
+@json_option
+def uninstall(programs: tuple[str, ...], user: bool, as_json: bool) -> None:
+    """Take the entries out again.
+
+    \b
+    Example:
+      agentlock edit-hooks uninstall gemini
+    """
+    root = _root(user)
+    _print([installation.uninstall(name, root) for name in programs or NAMES], as_json)
+
+
+@edit_hooks.command()
+@_programs
+@json_option
+def status(programs: tuple[str, ...], as_json: bool) -> int:
+    """Show the entries; exit 1 if a program has none.
+
+    \b
+    Example:
+      agentlock edit-hooks status
+    """
+    root: str | None = None
+    with suppress(NotARepositoryError):
+        root = _root(user=False)
+    found = installation.statuses(_chosen(programs), root)
+    _print(found, as_json)
+    covered = {one.program for one in found if one.state == "installed"}
+    return EXIT_OK if all(one.program in covered for one in found) else EXIT_REFUSED
+
+
+_NOTES = {
+    "codex": "Codex runs the entries only once you have trusted them: start codex, and type /hooks",
+    "gemini": "Gemini's shell tool switches git's hooks off: its commits are judged at the push",
+    "cursor": "Cursor was never tried with these entries: see whether an edit is stopped",
+}
+
+
+def _chosen(programs: Sequence[str]) -> list[str]:
+    unknown = [name for name in programs if name not in NAMES]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]!r} is not a program that agentlock knows",
+            fix=f"one of: {', '.join(NAMES)}",
+        )
+    chosen = list(dict.fromkeys(programs)) or installation.found_here()
+    if not chosen:
+        raise UsageError(
+            "no agent's program was found here", fix=f"name one of: {', '.join(NAMES)}"
+        )
+    return chosen
+
+
+def _root(user: bool) -> str | None:
+    return None if user else os.fsdecode(discover().root)
+
+
+def _print(found: Sequence[Installed], as_json: bool) -> None:
+    if as_json:
+        print_json([{name: getattr(one, name) for name in one._fields} for one in found])
+        return
+    rows = [(one.title, one.state, one.place, one.file) for one in found]
+    table(("PROGRAM", "ENTRIES", "FOR", "FILE"), rows)

@@ -1,0 +1,1 @@
+"""The hooks that agents' programs call around their tools, one dialect a file."""

@@ -1,0 +1,137 @@
+"""What the programs' dialects have in common, and how a call is read from what a hook is sent."""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.edit_hooks.tools import Use, use_of
+from agentlock.environment import COPILOT_CLI
+from agentlock.model import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Literal
+
+# What a program's event means to us.
+BEFORE = "before a tool"
+AFTER = "after a tool"
+START = "a session starts"
+PROMPT = "a prompt is sent"
+STOP = "a turn ends"
+COMPACT = "before a compaction"
+COMPACTED = "after a compaction"
+END = "a session ends"
+
+
+class Call(Value):
+    """One call of a hook. ``program`` and ``session`` are who calls, ``cwd`` where.
+
+    ``agent_id`` is the sub-agent's, "" in the main one.
+    """
+
+    program: str
+    event: str
+    session: str
+    cwd: str
+    tool: str
+    use: Use
+    given: Mapping[str, Any]
+    agent_id: str = ""
+
+
+class Dialect(Value):
+    """How one program calls its hooks, what it understands, and where its entries stand.
+
+    ``events`` are its names for ours. ``deny(event, reason)`` is what stops a tool, on stdout;
+    ``tell(event, text)`` what the model is told at an event, None where nothing reaches it.
+    ``keys`` are its names for event, session, cwd, tool and the tool's input.
+
+    ``user_file`` and ``project_file`` are where it always, or in one project, looks for entries;
+    ``home`` is the variable that moves the folder of the first. An entry is for the tools that
+    ``matcher`` names, and ends after ``second`` times the seconds of the deadline.
+    """
+
+    name: str
+    title: str
+    commands: tuple[str, ...]
+    events: Mapping[str, str]
+    deny: Callable[[str, str], Mapping[str, Any]]
+    tell: Callable[[str, str], Mapping[str, Any] | None]
+    user_file: str
+    project_file: str
+    home: tuple[str, str] = ("", "")
+    matcher: str = ""
+    second: int = 1
+    shape: Literal["nested", "flat", "own", "plugin"] = "nested"
+    keys: tuple[str, str, str, str, str] = (
+        *("hook_event_name", "session_id", "cwd"),
+        *("tool_name", "tool_input"),
+    )
+
+    def event_of(self, kind: str) -> str:
+        """The program's own name for one of our events; "" if it has none."""
+        return next((name for name, one in self.events.items() if one == kind), "")
+
+    def read(self, event: str, given: Any) -> Call:
+        """The call that the program means; ``event`` is the one its entry names."""
+        payload = given if isinstance(given, dict) else {}
+        named, session, cwd, tool, arguments = (payload.get(key) for key in self.keys)
+        host = _host(payload) or self.name
+        use = use_of(_text(tool), _parsed(arguments))
+        kind = self.events.get(event) or self.events.get(_text(named), "")
+        if kind == BEFORE and (not payload or not _text(tool)):
+            use = Use(unreadable="the hook was not sent what the tool does")
+        return Call(
+            host,
+            kind,
+            _text(session) or _text(payload.get("conversation_id")),
+            _text(cwd) or os.getcwd(),
+            _text(tool),
+            use,
+            payload,
+            _text(payload.get("agent_id")),
+        )
+
+
+def nested_deny(event: str, reason: str) -> Mapping[str, Any]:
+    """The form of Claude Code and Codex. Codex ignores a denial with any other key in it."""
+    return {
+        "hookSpecificOutput": {
+            "hookEventName": event,
+            "permissionDecision": "deny",
+            "permissionDecisionReason": reason,
+        }
+    }
+
+
+def nested_context(event: str, text: str) -> Mapping[str, Any]:
+    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
+
+
+def _host(payload: Mapping[str, Any]) -> str:
+    """The program that calls, where it is another one than the entry was made for.
+
+    Copilot and Cursor run the entries of Claude Code's settings as well.
+    """
+    if "cursor_version" in payload or "conversation_id" in payload:
+        return "cursor"
+    if os.environ.get(COPILOT_CLI) and "permission_mode" not in payload:
+        return "copilot"
+    return ""
+
+
+def _parsed(given: Any) -> Any:
+    """The tool's input; Copilot sends it as text that is JSON in some versions."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        from agentlock.edit_hooks.json_text import loads
+
+        try:
+            return loads(given)
+        except ValueError:
+            return given
+    return given
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

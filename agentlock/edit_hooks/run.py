@@ -1,0 +1,173 @@
+"""Answer an edit hook: deny what somebody else holds, in the program's own form.
+
+Left alone, most programs let an edit pass if a hook crashes, is missing or is slow. So whatever
+cannot be decided is a denial too, and this door has its own deadline, long before the program's.
+Nothing is printed if an edit is allowed: a program would take that for the user's consent.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.json_text import dumps, loads
+from agentlock.edit_hooks.programs import NAMES, dialect_of
+from agentlock.environment import PROBE
+from agentlock.errors import AgentlockError, UndecidedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from agentlock.edit_hooks.dialect import Call, Dialect
+    from agentlock.guard.edits import Judged
+
+DEADLINE = 5  # seconds; the entries give the programs 30
+ALLOWED = 100  # nothing else ends with it: an empty interpreter ends with 0
+DENIED = 101  # not 2, with which Python ends if its program is missing
+NO_ANSWER = 3  # the entry's own shell line decides
+_TIMEOUT = 4 * 1_000_000  # for the table, in microseconds
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``agentlock hook edit PROGRAM EVENT``, which reads the program's JSON from stdin."""
+    if not arguments or arguments[0] not in NAMES:
+        from agentlock.guard.report import tell
+
+        tell(f"agentlock: name the program: {', '.join(NAMES)}\n")
+        return NO_ANSWER
+    dialect = dialect_of(arguments[0])
+    event = arguments[1] if len(arguments) > 1 else ""
+    if dialect.events.get(event) != BEFORE:
+        return ALLOWED
+    _limit(dialect, event)
+    return before_tool(dialect, event)
+
+
+def before_tool(dialect: Dialect, event: str) -> int:
+    """Deny or allow a use of a tool; DENIED or ALLOWED."""
+    try:
+        call = dialect.read(event, _received())
+        reason = _refusal(call)
+    except AgentlockError as error:
+        reason = _sentence(error)
+    except (ImportError, SyntaxError) as error:
+        damaged = f"the installation is damaged ({error})"
+        reason = _sentence(UndecidedError(damaged, fix="install agentlock again"))
+    except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may get through
+        from agentlock.bug import report_bug
+
+        reason = _sentence(UndecidedError(report_bug(error)))
+    return deny(dialect, event, reason) if reason else ALLOWED
+
+
+def deny(dialect: Dialect, event: str, reason: str) -> int:
+    """Say it in the program's own form, alone on stdout, and in words on stderr."""
+    from agentlock.guard.report import tell
+
+    print_json(dialect.deny(event, reason.strip()))
+    tell(reason)
+    return DENIED
+
+
+def print_json(answer: Mapping[str, Any]) -> None:
+    """One line of JSON on stdout, in one write."""
+    data = dumps(answer).encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _received() -> Any:
+    """What the program sent; UndecidedError if it is no JSON."""
+    chunks = []
+    while chunk := os.read(0, 1 << 20):
+        chunks.append(chunk)
+    try:
+        return loads(b"".join(chunks).decode("utf-8", "replace"))
+    except ValueError as error:
+        raise UndecidedError(f"what the program sent to the hook is no JSON: {error}") from error
+
+
+def _refusal(call: Call) -> str:
+    """Why the tool must not run; "" if nothing keeps it from running."""
+    from agentlock.guard.edits import by_worktree, enter, guarded, judged, relative
+
+    cwd = os.fsencode(call.cwd)
+    if call.use.unreadable:
+        return _undecided(call, cwd)
+    paths = [os.fsencode(path) for path in call.use.writes]
+    for root, inside in by_worktree(paths, cwd).items():
+        repository = enter(root)
+        if repository is None:
+            continue
+        named = relative(repository, inside)
+        switch = guarded(repository, named)
+        if switch is not None:
+            return _not_for_agents(switch)
+        answer = judged(repository, named, _TIMEOUT)
+        if PROBE in os.environ:
+            return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
+        if not answer.verdict.allowed:
+            return _text(answer, cwd)
+    return ""
+
+
+def _undecided(call: Call, cwd: bytes) -> str:
+    """A refusal, if the folder where the program works is guarded."""
+    from agentlock.guard.edits import by_worktree, enter
+
+    for root in by_worktree([b"any"], cwd):
+        if enter(root) is not None:
+            return _sentence(
+                UndecidedError(
+                    f"{call.use.unreadable}, so nobody can tell whether somebody else holds it",
+                    fix="edit one file at a time with the program's own tools",
+                )
+            )
+    return ""
+
+
+def _not_for_agents(path: bytes) -> str:
+    return _sentence(
+        UndecidedError(
+            f"{os.fsdecode(path)} belongs to the guard of this repository, and no agent edits it",
+            fix="ask the person who runs this project",
+        )
+    )
+
+
+def _text(answer: Judged, cwd: bytes) -> str:
+    """The refusal in the words of a commit's; its commands are typed in ``cwd``."""
+    from agentlock.guard.report import verdict_text
+
+    root = os.path.realpath(answer.repository.root)
+    here = os.path.relpath(os.path.realpath(cwd), root)
+    inside = b"" if here == b"." or here.startswith(b"..") else here
+    return verdict_text(
+        answer.verdict,
+        answer.now,
+        what="edit",
+        agent=answer.identity.name,
+        source=answer.identity.source,
+        folder=inside,
+    )
+
+
+def _limit(dialect: Dialect, event: str) -> None:
+    """Deny when the deadline strikes, because no program denies when its own does."""
+    import _signal  # type: ignore[import-not-found] # ``signal`` costs an enum
+
+    def strike(*_: object) -> None:
+        slow = f"agentlock had no answer within {DEADLINE} seconds"
+        deny(dialect, event, _sentence(UndecidedError(slow, fix="try again; agentlock doctor")))
+        os._exit(DENIED)
+
+    _signal.signal(_signal.SIGALRM, strike)
+    _signal.setitimer(_signal.ITIMER_REAL, DEADLINE)
+
+
+def _sentence(error: AgentlockError) -> str:
+    from agentlock.guard.report import error_text
+
+    return error_text(error, "edit refused: ")

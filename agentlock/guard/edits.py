@@ -1,0 +1,130 @@
+"""The verdict on files that an agent is about to edit: the same as on a commit of them.
+
+The repository of each path decides, not that of the folder where the agent works. A path through
+symbolic links counts as it is named and as what it leads to.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.environment import FINDING_THE_REPOSITORY
+from agentlock.errors import NotARepositoryError
+from agentlock.git.changes import Changes
+from agentlock.git.repository import discover, identify
+from agentlock.guard.judge import folding_of, judge, with_holders
+from agentlock.model import Value
+from agentlock.store import open_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agentlock.git.repository import Identity, Repository
+    from agentlock.model import Verdict
+
+# What an agent could switch the guard off with, in git's own folder.
+_GUARDED = (b"hooks", b"config", b"config.worktree", b"agentlock", b"commondir", b"gitdir")
+_WORKTREES = b"worktrees"
+
+
+class Judged(Value):
+    """The verdict on the paths of one repository, at the time ``now``."""
+
+    repository: Repository
+    identity: Identity
+    paths: tuple[bytes, ...]
+    verdict: Verdict
+    now: int
+
+
+def judged(repository: Repository, paths: Sequence[bytes], timeout: int) -> Judged:
+    """The verdict on an edit of these paths, relative to the root; ``timeout`` in microseconds."""
+    identity = identify(repository)
+    store = open_table(repository, timeout, read_only=True)
+    try:
+        verdict, now = judge(
+            store, Changes(tuple(paths), frozenset()), identity.name, folding_of(repository)
+        )
+        verdict = with_holders(store, verdict)
+    finally:
+        store.close()
+    return Judged(repository, identity, tuple(paths), verdict, now)
+
+
+def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:
+    """The absolute paths, by the root of the worktree that each lies in.
+
+    What lies in none is left out: it is not ours.
+    """
+    found: dict[bytes, dict[bytes, None]] = {}
+    for path in paths:
+        named = os.path.join(cwd, os.path.expanduser(path))
+        folder, name = os.path.split(os.path.normpath(named))
+        for full in (os.path.join(os.path.realpath(folder), name), os.path.realpath(named)):
+            root = _root_of(full)
+            if root is not None:
+                found.setdefault(root, {})[full] = None
+    return {root: list(inside) for root, inside in found.items()}
+
+
+def enter(root: bytes) -> Repository | None:
+    """The repository at this root, which becomes the current directory; None without agentlock.
+
+    Variables that lead git elsewhere are the program's, and say nothing about this path.
+    """
+    os.chdir(root)
+    for name in FINDING_THE_REPOSITORY:
+        os.environ.pop(name, None)
+    try:
+        repository = discover()
+    except NotARepositoryError:  # git finds nothing here either, so nothing can be committed
+        return None
+    return repository if repository.database else None
+
+
+def relative(repository: Repository, paths: Iterable[bytes]) -> list[bytes]:
+    """The absolute paths as they are seen from the root; in git's own folder: ``.git/…``."""
+    root = os.path.realpath(repository.root)
+    return [os.path.relpath(path, root) for path in paths]
+
+
+def guarded(repository: Repository, paths: Iterable[bytes]) -> bytes | None:
+    """The first of the paths that would switch the guard off, if there is one."""
+    for path in paths:
+        names = path.lower().split(b"/")
+        if repository.is_bare:
+            inside = names
+        elif names[0] == b".git":
+            inside = names[1:]
+        else:
+            continue
+        if inside[:1] == [_WORKTREES]:
+            inside = inside[2:]
+        if not inside or inside[0] in _GUARDED or inside[0].startswith(b"agentlock"):
+            return path
+    return None
+
+
+def _root_of(path: bytes) -> bytes | None:
+    """The nearest folder above a path that is a worktree, or a bare repository.
+
+    One look at each folder tells it, so a path outside every repository asks git nothing.
+    """
+    folder = os.path.dirname(path)
+    while True:
+        if os.path.lexists(os.path.join(folder, b".git")):
+            return folder
+        inside = (os.path.join(folder, name) for name in (b"HEAD", b"objects", b"refs"))
+        is_git = os.path.basename(folder) != b".git" and all(map(os.path.lexists, inside))
+        if is_git and not _is_private(folder):
+            return folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def _is_private(folder: bytes) -> bool:
+    """Whether it is the folder of a linked worktree inside git's own, which has a HEAD too."""
+    return os.path.lexists(os.path.join(folder, b"commondir"))

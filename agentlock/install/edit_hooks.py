@@ -1,0 +1,340 @@
+"""Put agentlock's entries into the settings of agents' programs, look for them, and take them out.
+
+What else stands in these files is kept to the byte. The file as it was is kept in the data folder,
+so that taking the entries out restores it if nobody has changed it since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.programs import NAMES, dialect_of
+from agentlock.errors import UndecidedError, UsageError
+from agentlock.install import registry
+from agentlock.install.json_files import Document
+from agentlock.install.shims import current_pin, script
+from agentlock.model import Value
+from agentlock.text import single_quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Literal
+
+    from agentlock.edit_hooks.dialect import Dialect
+
+SECONDS = 30  # what the entries give the program; the door's own deadline is 5
+_MARK = "agentlock"
+_COMMENTS = ("gemini",)  # whose settings may have comments
+_LISTS = {"nested": "hooks", "flat": "hooks", "own": "hooks"}
+
+
+class Installed(Value):
+    """How the entries of one program stand in one file.
+
+    ``state``: "installed", "outdated" (written by another installation), "partly" or "missing".
+    ``changed`` is whether this command changed the file.
+    """
+
+    program: str
+    title: str
+    place: Literal["user", "project"]
+    file: str
+    state: Literal["installed", "outdated", "partly", "missing"]
+    changed: bool = False
+
+
+def found_here() -> list[str]:
+    """The programs that this machine seems to have: a command on PATH, or a folder in HOME."""
+    return [name for name in NAMES if _is_here(dialect_of(name))]
+
+
+def file_of(dialect: Dialect, root: str | None) -> str:
+    """Where the entries stand: in the user's own settings, or in the project at ``root``."""
+    if root is not None:
+        return os.path.join(root, dialect.project_file)
+    variable, inside = dialect.home
+    moved = os.environ.get(variable) if variable else None
+    return os.path.join(moved, inside) if moved else os.path.expanduser(f"~/{dialect.user_file}")
+
+
+def install(name: str, root: str | None = None) -> Installed:
+    """Write the entries of a program; UsageError if its file cannot be read as what it is."""
+    dialect = dialect_of(name)
+    path = file_of(dialect, root)
+    old = _read(path)
+    new = (
+        _whole(dialect, path) if dialect.shape in ("own", "plugin") else _merged(dialect, path, old)
+    )
+    if new != old:
+        _keep(path, old, new)
+        _write(path, new)
+    return status(name, root).replace(changed=new != old)
+
+
+def uninstall(name: str, root: str | None = None) -> Installed:
+    """Take the entries out; if nothing else has changed since, the file is what it was before."""
+    dialect = dialect_of(name)
+    path = file_of(dialect, root)
+    old = _read(path)
+    new = _restored(path, old)
+    if new is _UNKNOWN:
+        new = _without(dialect, path, old)
+    changed = new != old
+    if changed and new is None:
+        os.unlink(path)
+    elif changed:
+        _write(path, new or b"")
+    _forget(path)
+    return status(name, root).replace(changed=changed)
+
+
+def status(name: str, root: str | None = None) -> Installed:
+    """How a program's entries stand."""
+    dialect = dialect_of(name)
+    path = file_of(dialect, root)
+    place: Literal["user", "project"] = "user" if root is None else "project"
+    shown = Installed(name, dialect.title, place, path, "missing")
+    data = _read(path)
+    if data is None:
+        return shown
+    if dialect.shape in ("own", "plugin"):
+        if _MARK.encode() not in data:
+            return shown
+        return shown.replace(state="installed" if data == _whole(dialect, path) else "outdated")
+    document = _document(dialect, path, data)
+    ours = {event: _ours(document, event) for event in dialect.events}
+    if not any(ours.values()):
+        return shown
+    expected = {event: [_command(dialect, event, path)] for event in _installed(dialect)}
+    texts = {event: [text for _, text in found] for event, found in ours.items() if found}
+    if texts == expected:
+        return shown.replace(state="installed")
+    return shown.replace(state="outdated" if texts.keys() == expected.keys() else "partly")
+
+
+def _installed(dialect: Dialect) -> list[str]:
+    return list(dialect.events)
+
+
+def _command(dialect: Dialect, event: str, path: str) -> str:
+    """The shell line of an entry. Programs run it with sh, bash or the user's own shell."""
+    python, program = (single_quoted(word) for word in current_pin())
+    asked = f"hook edit {dialect.name} {event}"
+    if dialect.events[event] != BEFORE:
+        return f"{python} -I -S {program} {asked} || exit 0"
+    broken = (
+        f"agentlock: edit refused: the program that answers for agentlock gave no answer ($2). "
+        f"Install agentlock again, or take the agentlock entries out of {_shown(path)}"
+    )
+    script = (
+        f'"$1" -I -S "$2" {asked}; case $? in 100) exit 0 ;; 101) exit 2 ;; esac; '
+        f'git config agentlock.database >/dev/null 2>&1 || exit 0; echo "{broken}" >&2; exit 2'
+    )
+    return f"sh -c {single_quoted(script)} agentlock {python} {program}"
+
+
+def _entry(dialect: Dialect, event: str, path: str) -> dict[str, Any]:
+    command = _command(dialect, event, path)
+    seconds = SECONDS if dialect.events[event] != "a session ends" else 1
+    matcher = {"matcher": dialect.matcher} if _has_matcher(dialect, event) else {}
+    if dialect.shape == "own":
+        return {"type": "command", "bash": command, "timeoutSec": seconds, **matcher}
+    if dialect.shape == "flat":
+        closed = {"failClosed": True} if dialect.events[event] == BEFORE else {}
+        return {"command": command, "timeout": seconds, **matcher, **closed}
+    hook = {"type": "command", "command": command, "timeout": seconds * dialect.second}
+    return {**matcher, "hooks": [hook]}
+
+
+def _has_matcher(dialect: Dialect, event: str) -> bool:
+    return bool(dialect.matcher) and dialect.events[event] in (BEFORE, "after a tool")
+
+
+def _whole(dialect: Dialect, path: str) -> bytes:
+    """The text of a file that is all ours."""
+    if dialect.shape == "plugin":
+        import json
+
+        with open(script("opencode.js"), encoding="utf-8") as file:
+            text = file.read()
+        for word, value in zip(("@PYTHON@", "@PROGRAM@"), current_pin(), strict=True):
+            text = text.replace(word, json.dumps(value)[1:-1])
+        return text.encode()
+    import json
+
+    hooks = {event: [_entry(dialect, event, path)] for event in _installed(dialect)}
+    return (json.dumps({"version": 1, "hooks": hooks}, indent=2) + "\n").encode()
+
+
+def _merged(dialect: Dialect, path: str, old: bytes | None) -> bytes:
+    """The file with our entries: new ones at the end, those of another installation renewed."""
+    start = b'{\n  "version": 1\n}\n' if dialect.shape == "flat" else b"{}\n"
+    data = start if old is None or not old.strip() else old
+    for event in _installed(dialect):
+        document = _document(dialect, path, data)
+        command = _command(dialect, event, path)
+        found = _ours(document, event)
+        if not found:
+            _require_list(document, event, path)
+            if document.value("hooks", event) is None:
+                data = document.insert(("hooks", event), [_entry(dialect, event, path)])
+            else:
+                data = document.insert(("hooks", event), _entry(dialect, event, path))
+            continue
+        for place, text in found[1:]:  # written twice by hand: each later one only repeats
+            if text != command:
+                data = _document(dialect, path, data).replace(place, command)
+        if found[0][1] != command:
+            data = _document(dialect, path, data).replace(found[0][0], command)
+    return data
+
+
+def _without(dialect: Dialect, path: str, data: bytes | None) -> bytes | None:
+    """The file without our entries and the lists that they leave empty; None if all is ours."""
+    if data is None:
+        return None
+    if dialect.shape in ("own", "plugin"):
+        return None if _MARK.encode() in data else data
+    for event in dialect.events:
+        while found := _ours(document := _document(dialect, path, data), event):
+            place = found[-1][0]
+            entry = place[:3]
+            group = document.value(*entry)
+            if dialect.shape == "nested" and len(group["hooks"]) > 1:
+                data = document.remove(place[:-1])
+            else:
+                data = document.remove(entry)
+                document = _document(dialect, path, data)
+                if document.value("hooks", event) == []:
+                    data = document.remove(("hooks", event))
+    document = _document(dialect, path, data)
+    if document.value("hooks") == {}:
+        data = document.remove(("hooks",))
+    return data
+
+
+def _ours(document: Document, event: str) -> list[tuple[tuple[str | int, ...], str]]:
+    """Where the commands of our entries for an event stand, and their text."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    groups = document.value("hooks", event)
+    for at, group in enumerate(groups if isinstance(groups, list) else ()):
+        if not isinstance(group, dict):
+            continue
+        if _is_ours(group.get("command")):
+            found.append((("hooks", event, at, "command"), group["command"]))
+        hooks = group.get("hooks")
+        for place, hook in enumerate(hooks if isinstance(hooks, list) else ()):
+            if isinstance(hook, dict) and _is_ours(hook.get("command")):
+                where = ("hooks", event, at, "hooks", place, "command")
+                found.append((where, hook["command"]))
+    return found
+
+
+def _is_ours(command: object) -> bool:
+    return isinstance(command, str) and _MARK in command and " hook edit " in command
+
+
+def _require_list(document: Document, event: str, path: str) -> None:
+    hooks = document.value("hooks")
+    groups = document.value("hooks", event)
+    if not isinstance(hooks, dict | None) or not isinstance(groups, list | None):
+        raise UsageError(
+            f"{_shown(path)} has hooks in a form that agentlock does not know, so nothing was "
+            "changed",
+            fix=f"repair {_shown(path)} first",
+        )
+
+
+def _document(dialect: Dialect, path: str, data: bytes) -> Document:
+    return Document(data, _shown(path), comments=dialect.name in _COMMENTS)
+
+
+def _is_here(dialect: Dialect) -> bool:
+    folder = file_of(dialect, None)
+    inside = dialect.user_file.split("/")
+    depth = len(inside) - (2 if inside[0] == ".config" else 1)
+    for _ in range(depth):
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) or any(map(shutil.which, dialect.commands))
+
+
+def _shown(path: str) -> str:
+    home = os.path.expanduser("~")
+    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UndecidedError(f"{_shown(path)} cannot be read: {error.strerror}") from error
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write next to the file that it really is, then rename: a reader sees the one or the other."""
+    real = os.path.realpath(path)
+    draft = f"{real}.agentlock-{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(real), exist_ok=True)
+        mode = os.stat(real).st_mode & 0o777 if os.path.exists(real) else 0o644
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+        os.replace(draft, real)
+    except OSError as error:
+        raise UndecidedError(f"{_shown(path)} cannot be written: {error.strerror}") from error
+    finally:
+        if os.path.lexists(draft):
+            os.unlink(draft)
+
+
+_UNKNOWN = b"\0"
+
+
+def _kept(path: str) -> str:
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
+    return os.path.join(os.path.dirname(registry.path()), "edit-hooks", name)
+
+
+def _keep(path: str, old: bytes | None, new: bytes) -> None:
+    """Keep what the file was, with a digest of what it is now: only then may it be restored."""
+    before = _restored(path, old)  # a second installation keeps what was there before the first
+    original = old if before is _UNKNOWN else before
+    head = hashlib.sha256(new).hexdigest().encode() + (b" made\n" if original is None else b"\n")
+    try:
+        os.makedirs(os.path.dirname(_kept(path)), exist_ok=True)
+        with open(_kept(path), "wb") as file:
+            file.write(head + (original or b""))
+    except OSError:
+        return  # without it the entries are taken out one by one
+
+
+def _restored(path: str, now: bytes | None) -> bytes | None:
+    """What the file was before our entries; ``_UNKNOWN`` if it has changed since."""
+    try:
+        with open(_kept(path), "rb") as file:
+            head, _, original = file.read().partition(b"\n")
+    except OSError:
+        return _UNKNOWN
+    digest, _, made = head.partition(b" ")
+    if now is None or hashlib.sha256(now).hexdigest().encode() != digest:
+        return _UNKNOWN
+    return None if made else original
+
+
+def _forget(path: str) -> None:
+    if os.path.exists(_kept(path)):
+        os.unlink(_kept(path))
+
+
+def statuses(names: Iterable[str], root: str | None) -> list[Installed]:
+    """How each of these programs' entries stand: the user's and, if given, a project's."""
+    found = [status(name) for name in names]
+    return found + ([status(name, root) for name in names] if root is not None else [])
