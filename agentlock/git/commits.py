@@ -57,6 +57,15 @@ def listing(revisions: Iterable[bytes], *options: str) -> Running:
     return Running("rev-list", "--parents", "--stdin", *options, stdin=asked)
 
 
+def beyond(commits: Iterable[bytes], tips: Iterable[bytes]) -> set[str]:
+    """Of these commits (as ``listed``), those that the tips do not reach."""
+    oids = {oid_of(line) for line in commits}
+    leaving = [b"^" + oid for oid in tips]
+    if not oids or not leaving:
+        return oids
+    return oids & {oid_of(line) for line in listed([*(oid.encode() for oid in oids), *leaving])}
+
+
 def in_range(revisions: str) -> list[bytes]:
     """The commits of ``A..B``, as ``listed`` gives them.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.hook_input import RefUpdate
 
+BRANCHES = b"refs/heads/"
 _AT_ONCE = 8  # git commands: a mirror may push thousands of refs
 
 
@@ -53,7 +54,7 @@ def sent(remote: str, updates: Iterable[RefUpdate], asked: Running | None = None
         drops = dropped(updates)
         brings = bringing.output().splitlines()
     except GitError:
-        _require_known(told)
+        require_known(told)
         raise
     tracked: set[bytes] = set()
     if known:
@@ -74,6 +75,24 @@ def dropped(updates: Iterable[RefUpdate]) -> tuple[bytes, ...]:
         for one in [listing(revisions) for revisions in moved[start : start + _AT_ONCE]]:
             found += one.output().splitlines()
     return tuple(dict.fromkeys(found))
+
+
+def taken_away(updates: Iterable[RefUpdate]) -> list[RefUpdate]:
+    """The refs that a push deletes, and that can drop something: a tag drops nothing."""
+    return [
+        update
+        for update in updates
+        if update.deletes and not update.creates and not update.remote_ref.startswith(b"refs/tags/")
+    ]
+
+
+def pushed_to_branches(updates: Iterable[RefUpdate]) -> list[bytes]:
+    """The commits to which a push moves branches."""
+    return [
+        update.local_oid
+        for update in updates
+        if not update.deletes and update.remote_ref.startswith(BRANCHES)
+    ]
 
 
 def vouched_for(
@@ -97,7 +116,8 @@ def _excluded(oids: Iterable[bytes]) -> list[bytes]:
     return [b"^" + oid for oid in oids]
 
 
-def _require_known(oids: Sequence[bytes]) -> None:
+def require_known(oids: Sequence[bytes]) -> None:
+    """GitError if the remote holds a commit that is not here."""
     lacking = missing(oids)
     if lacking:
         raise GitError(

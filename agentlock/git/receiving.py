@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agentlock.git.commits import listed
 from agentlock.git.process import git, output
-from agentlock.git.pushes import Push, dropped
+from agentlock.git.pushes import BRANCHES, Push, dropped, pushed_to_branches, taken_away
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from agentlock.git.hook_input import RefUpdate
 
-_BRANCHES = b"refs/heads/"
 _REF = "--format=%(objectname) %(refname) %(symref)"
 
 
@@ -29,7 +28,24 @@ def received(updates: Sequence[RefUpdate]) -> Push:
     new = [update.local_oid for update in updates if not update.deletes]
     brings = listed(new, "--not", "--branches") if new else []
     forced = dropped(update for update in updates if not update.deletes)
-    return Push(tuple(brings), tuple(dict.fromkeys([*forced, *_dropped_by_deleting(updates)])))
+    deleted = [update.remote_oid for update in taken_away(updates)]
+    if deleted:
+        deleted = listed([*deleted, *(b"^" + oid for oid in branches_after(updates))])
+    return Push(tuple(brings), tuple(dict.fromkeys([*forced, *deleted])))
+
+
+def branches_after(updates: Sequence[RefUpdate]) -> list[bytes]:
+    """What the branches here are at once the push is done."""
+    deletions = [update.remote_ref for update in updates if update.deletes and not update.creates]
+    refs = _refs(deletions)
+    changed = {update.remote_ref for update in updates if not update.deletes}
+    changed |= _really_deleted(refs, deletions)
+    kept = {
+        oid
+        for oid, name, target in refs
+        if name.startswith(BRANCHES) and not target and name not in changed
+    }
+    return sorted(kept.union(pushed_to_branches(updates)))
 
 
 def default_branch() -> bytes:
@@ -47,31 +63,6 @@ def deleted_default_branch(updates: Iterable[RefUpdate]) -> bytes | None:
         return None
     default = default_branch()
     return default if default in _really_deleted(_refs(deleted), deleted) else None
-
-
-def _dropped_by_deleting(updates: Sequence[RefUpdate]) -> list[bytes]:
-    deletions = [
-        update
-        for update in updates
-        if update.deletes and not update.creates and not update.remote_ref.startswith(b"refs/tags/")
-    ]
-    if not deletions:
-        return []
-    refs = _refs([update.remote_ref for update in deletions])
-    moved = {update.remote_ref for update in updates if not update.deletes}
-    gone = _really_deleted(refs, [update.remote_ref for update in deletions])
-    kept = {
-        oid
-        for oid, name, target in refs
-        if name.startswith(_BRANCHES) and not target and name not in moved | gone
-    }
-    kept |= {
-        update.local_oid
-        for update in updates
-        if not update.deletes and update.remote_ref.startswith(_BRANCHES)
-    }
-    lost = [update.remote_oid for update in deletions]
-    return listed([*lost, *(b"^" + oid for oid in sorted(kept))])
 
 
 def _refs(named: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:

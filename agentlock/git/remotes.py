@@ -65,8 +65,8 @@ def heads_of(remote: Remote, *, fetch: bool = False) -> Heads:
     answer = asking.result(remote.timeout)
     if answer.code != 0:
         raise GitError(
-            f"{remote.name} did not say what it has, and only refs/remotes/ here claims that it "
-            f"has commits of this push ({answer.error().message})",
+            f"{remote.name} did not say what it has, so agentlock cannot tell what this push "
+            f"brings or drops there ({answer.error().message})",
             fix=f"git ls-remote {remote.name}, then push again",
         )
     heads = _read(answer.stdout)

@@ -8,13 +8,12 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 from __future__ import annotations
 
 from agentlock.errors import AgentlockError, GitError
-from agentlock.git.commits import changed_by, changed_in, listed, oid_of
-from agentlock.git.process import git
-from agentlock.git.pushes import dropped, vouched_for
-from agentlock.git.remotes import Heads, default_branch, heads_of, missing, others
+from agentlock.git.commits import beyond, changed_by, changed_in, listed, oid_of
+from agentlock.git.pushes import pushed_to_branches, vouched_for
+from agentlock.guard.dropping import deleted, not_to_be_dropped
 from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
-from agentlock.guard.landing import protected, tell_holders, told
+from agentlock.guard.landing import tell_holders, told
 from agentlock.guard.ledger import excuse_commits, not_excused
 from agentlock.guard.still_held import still_held
 from agentlock.guard.take_in import Reader
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from agentlock.git.commits import History
     from agentlock.git.hook_input import RefUpdate
     from agentlock.git.pushes import Push
-    from agentlock.git.remotes import Remote
     from agentlock.git.repository import Repository
+    from agentlock.guard.destination import Server
     from agentlock.model import Blocked, PathConflict, Policy, Verdict
     from agentlock.store.base import Store
 
@@ -42,31 +41,24 @@ _MOST_NOTED = 2_000  # commits of one push
 
 
 class Pushed:
-    """What one push brings and drops, seen from a client (with a ``remote``) or from the server.
-
-    ``default`` is the server's default branch.
-    """
+    """What one push brings and drops."""
 
     def __init__(
         self,
         repository: Repository,
         push: Push,
         updates: Sequence[RefUpdate],
-        remote: Remote | None = None,
-        default: bytes = b"",
+        destination: Server,
     ) -> None:
         self._repository = repository
         self._push = push
-        self._updates = [update for update in updates if not update.deletes]
-        self._remote = remote
-        self._default = default if remote is None else default_branch(remote.name)
-        self._heads: Heads | None = None
+        self._updates = updates
+        self._to = destination
         self._reader: Reader | None = None
-        self._found_roots: Roots | None = None
+        self._roots = Roots(repository, destination.project)
         self._guarded: list[RefUpdate] | None = None
         self._gained: list[bytes] | None = None
         self._landed: list[PathConflict] = []
-        self._all_updates = updates
         self._refused: tuple[Touched, set[str]] = ({}, set())  # for what, and what is bound
         self._drops: Touched = {}  # those that may not be dropped
         self._left_out: set[str] = set()  # what passes without having been judged
@@ -97,7 +89,8 @@ class Pushed:
                 found = self._excused(store, found, history.touched, commits, excuses)
             if not found.clean:
                 return found
-        return self._vouched(store, verdict, agent)
+        found = self._without_deleted(store, verdict, agent)
+        return self._vouched(store, verdict, agent) if found.clean else found
 
     def judged(self, store: Store) -> Sequence[str]:
         """The commits that were judged now: those that are new to the ledger."""
@@ -116,7 +109,7 @@ class Pushed:
         if self._landed:
             tell_holders(self._repository, self._landed, agent)
             said = told(self._landed)
-        if self._remote is None or agent is None:
+        if self._to.remote is None or agent is None:
             return said
         return said + still_held(store, agent, self.history.changes, folding_of(self._repository))
 
@@ -124,22 +117,27 @@ class Pushed:
         """The commits that it is refused for; None if they cannot be told: it is refused anyway."""
         from agentlock.guard.blocked import Refused, blocked
 
-        reader = self._read(store)
         try:
-            paths = not_excused(reader, verdict, *self._refused)
-            lost: dict[str, set[bytes]] = {}
-            for path in paths.pop("", ()):
-                for oid in self._drops.get(path, ()):
-                    lost.setdefault(oid, set()).add(path)
-            order = {oid_of(line): place for place, line in enumerate(self._push.brings)}
-            paths = dict(sorted(paths.items(), key=lambda one: (order.get(one[0], -1), one[0])))
-            refused = Refused(paths, lost, self._refused[1])
-            on_server = self._remote is None
+            refused = Refused(*self.refused(store, verdict), self._refused[1])
             return blocked(
-                refused, verdict, store.now(), reader, self._all_updates, on_server=on_server
+                *(refused, verdict, store.now(), self._read(store), self._updates),
+                on_server=self._to.remote is None,
             )
         except AgentlockError:
             return None
+
+    def refused(
+        self, store: Store, verdict: Verdict
+    ) -> tuple[dict[str, set[bytes]], dict[str, set[bytes]]]:
+        """The paths of the commits that may not be brought, and of those that may not be lost."""
+        paths = not_excused(self._read(store), verdict, *self._refused)
+        lost: dict[str, set[bytes]] = {}
+        for path in paths.pop("", ()):
+            for oid in self._drops.get(path, ()):
+                lost.setdefault(oid, set()).add(path)
+        order = {oid_of(line): place for place, line in enumerate(self._push.brings)}
+        in_order = sorted(paths.items(), key=lambda one: (order.get(one[0], -1), one[0]))
+        return dict(in_order), lost
 
     # How it is decided
 
@@ -148,7 +146,7 @@ class Pushed:
     ) -> Iterator[tuple[History, tuple[Known, ...]]]:
         """What a protected branch gains, then what joins other histories; with what may excuse."""
         yield changed_by(gained), (*self._ways(), self._foreign)
-        yield changed_in(self._roots().joined(commits)), self._ways()
+        yield changed_in(self._roots.joined(commits)), self._ways()
 
     def _ways(self) -> tuple[Known, ...]:
         """What may excuse commits that are not entered, in this order."""
@@ -187,34 +185,23 @@ class Pushed:
 
     def _of_before(self, store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
         """What was not there when the table was made."""
-        tips = [oid.encode() for oid in store.ledger.before()]
-        gone = set(missing(tips))  # branches of another clone, or deleted ones
-        tips = [oid for oid in tips if oid not in gone]
-        return _beyond(brought, tips) if tips else _oids(brought)
+        return beyond(brought, self._read(store).before())
 
     def _on_remote(self, _store: Store, brought: Sequence[bytes], gained: set[str]) -> set[str]:
         """What no branch of the remote has; for a protected branch that counts for nothing."""
         try:
-            heads = self._asked().here() if self._remote is not None else []
+            heads = self._to.has()
         except GitError:  # then the refusal stands
             return _oids(brought)
-        return _beyond(brought, heads) | gained
+        return beyond(brought, heads) | gained
 
     def _of_others(self, _store: Store, brought: Sequence[bytes], gained: set[str]) -> set[str]:
         """What no other remote has on a branch; for a protected one, on its default branch."""
         new = _oids(brought)
-        if self._remote is None:
-            return new
-        remote = self._remote
-        for other in others(self._repository, remote.name, remote.url, remote.timeout):
-            try:
-                heads = heads_of(other)
-            except GitError:
-                continue
+        for heads in self._to.others():
             rest = [name for name in heads.branches if name != heads.default]
-            beyond = _beyond(brought, heads.here())
-            beyond_default = _beyond(brought, heads.here(without=rest))
-            new &= (beyond - gained) | (beyond_default & gained)
+            beyond_default = beyond(brought, heads.here(without=rest))
+            new &= (beyond(brought, heads.here()) - gained) | (beyond_default & gained)
         return new
 
     def _foreign(self, _store: Store, brought: Sequence[bytes], _gained: set[str]) -> set[str]:
@@ -222,56 +209,46 @@ class Pushed:
 
         Merges that join others to it are judged by another rule (``Roots.joined``).
         """
-        foreign = self._roots().foreign(brought)
-        return _oids(brought) - foreign - self._roots().joined(brought).keys()
+        foreign = self._roots.foreign(brought)
+        return _oids(brought) - foreign - self._roots.joined(brought).keys()
 
     def _without_kept(self, store: Store, verdict: Verdict, touched: Touched) -> Touched:
-        """``touched``, where "" stands only for commits that may not be dropped.
-
-        Dropped is what no branch has afterwards, by oid or origin. Where the branch is not
-        protected, it matters only if the holder made it, or nobody entered it.
-        """
+        """``touched``, where "" stands only for commits that may not be dropped."""
         if verdict.clean or not self._push.drops:
             return touched
-        lost = self._lost()
-        oids = [oid_of(line) for line in lost]
-        reader = self._read(store)
-        entered = reader.entries(oids)
-        kept = reader.kept(entered.values(), [one.local_oid.decode() for one in self._updates])
-        guarded = {oid_of(line) for line in dropped(self._protected(verdict.policy))}
-        drops = changed_by(lost).touched
-        holders: dict[bytes, set[str]] = {}
-        for one in verdict.conflicts:
-            holders.setdefault(one.path, set()).add(one.reservation.agent)
-
-        def matters(path: bytes, oid: str) -> bool:
-            if oid in kept:
-                return False
-            entry = entered.get(oid)
-            if entry is None or oid in guarded or path in entry.void:
-                return True
-            return entry.agent in holders.get(path, ())
-
-        self._drops = {
-            path: {oid for oid in drops.get(path, ()) if matters(path, oid)}
-            for path, oids in touched.items()
-            if "" in oids
-        }
+        self._drops = self._not_to_be_dropped(store, verdict, self._push.drops)
         return {
             path: oids if self._drops.get(path) else oids - {""} for path, oids in touched.items()
         }
 
-    def _lost(self) -> list[bytes]:
-        """The dropped commits that no other branch of the remote has."""
-        if self._remote is None:
-            return list(self._push.drops)
+    def _without_deleted(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
+        """The verdict on what goes with the branches that a clone deletes.
+
+        The remote is asked what its other branches have, unless nothing is held at all. A server
+        has the deleted commits among those that are dropped.
+        """
+        if self._to.remote is None or not any(update.deletes for update in self._updates):
+            return verdict
+        policy = verdict.policy
+        if not store.reservations.any_blocks(policy, agent or "", store.now()):
+            return verdict
+        lost = deleted(self._updates, self._to.after(self._updates))
+        changes = changed_by((), lost).changes
+        found, _ = judge(store, changes, agent, folding_of(self._repository))
+        self._drops = self._not_to_be_dropped(store, found, lost)
+        conflicts = tuple(one for one in found.conflicts if self._drops.get(one.path))
+        self._refused = ({path: {""} for path in self._drops}, set())
+        return found.replace(conflicts=conflicts, uncovered=())
+
+    def _not_to_be_dropped(self, store: Store, verdict: Verdict, drops: Sequence[bytes]) -> Touched:
         try:
-            moved = [update.remote_ref for update in self._updates]
-            heads = self._asked().here(without=moved)
-        except GitError:
-            return list(self._push.drops)
-        beyond = _beyond(self._push.drops, heads)
-        return [line for line in self._push.drops if oid_of(line) in beyond]
+            after = self._to.after(self._updates)
+        except GitError:  # then all that is dropped is lost
+            after = pushed_to_branches(self._updates)
+        oids = beyond(drops, after) - self._roots.foreign(drops)
+        lost = [line for line in drops if oid_of(line) in oids]
+        protected = [update.remote_oid for update in self._protected(verdict.policy)]
+        return not_to_be_dropped(self._read(store), verdict.conflicts, lost, after, protected)
 
     def _vouched(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
         """The verdict on what only remote-tracking refs say that the remote has.
@@ -279,7 +256,7 @@ class Pushed:
         Anybody can move such a ref. Before one hides a conflict, the remote itself is asked what it
         has (docs/explanation/adr/0011-ask-the-remote.md).
         """
-        remote = self._remote
+        remote = self._to.remote
         if remote is None or not self._push.tracked:
             return verdict
 
@@ -301,7 +278,7 @@ class Pushed:
             )
         if not matters:
             return verdict
-        lacking = vouched_for(self._push, self._asked().here())
+        lacking = vouched_for(self._push, self._to.has())
         if not lacking or (found := judged(lacking)).clean:
             return verdict
         first = oid_of(lacking[0])[:12]
@@ -317,15 +294,9 @@ class Pushed:
             self._reader = Reader(store, self._repository)
         return self._reader
 
-    def _asked(self) -> Heads:
-        assert self._remote is not None  # noqa: S101 -- for the type checker
-        if self._heads is None:
-            self._heads = heads_of(self._remote, fetch=True)
-        return self._heads
-
     def _protected(self, policy: Policy) -> list[RefUpdate]:
         if self._guarded is None:
-            self._guarded = protected(self._updates, policy, self._default)
+            self._guarded = self._to.protected(self._updates, policy)
         return self._guarded
 
     def _gains(self, policy: Policy) -> list[bytes]:
@@ -333,25 +304,10 @@ class Pushed:
         if self._gained is None:
             self._gained = []
             for update in self._protected(policy):
+                if update.deletes:
+                    continue
                 self._gained += listed([update.local_oid, b"^" + update.remote_oid])
         return self._gained
-
-    def _roots(self) -> Roots:
-        if self._found_roots is None:
-            self._found_roots = Roots(self._repository, self._tip_of_project)
-        return self._found_roots
-
-    def _tip_of_project(self) -> list[bytes]:
-        """What the default branch is at, where the push goes: refs here prove nothing."""
-        if self._remote is None:
-            head = git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-            return head.stdout.split() if head.code == 0 else []
-        try:
-            heads = self._asked()
-        except GitError:
-            return []
-        rest = [name for name in heads.branches if name != heads.default]
-        return heads.here(without=rest)
 
 
 def _touching(verdict: Verdict, touched: Touched) -> Verdict:
@@ -360,15 +316,6 @@ def _touching(verdict: Verdict, touched: Touched) -> Verdict:
         conflicts=tuple(one for one in verdict.conflicts if touched[one.path]),
         uncovered=tuple(path for path in verdict.uncovered if touched[path]),
     )
-
-
-def _beyond(commits: Sequence[bytes], heads: Sequence[bytes]) -> set[str]:
-    """Of these commits, those that the heads do not reach."""
-    oids = _oids(commits)
-    if not oids:
-        return set()
-    found = listed([*(oid.encode() for oid in oids), *(b"^" + oid for oid in heads)])
-    return oids & _oids(found)
 
 
 def _oids(lines: Iterable[bytes]) -> set[str]:

@@ -85,18 +85,20 @@ def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> 
     from agentlock.git.hook_input import pushed_refs
     from agentlock.git.pushes import sent
     from agentlock.git.remotes import Remote
+    from agentlock.guard.destination import Client
     from agentlock.guard.pushing import Pushed
 
     name, url, updates = pushed_refs(arguments)
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
     push = sent(name, updates, asked.remotes)
-    return _push_of(Pushed(repository, push, updates, remote))
+    return _push_of(Pushed(repository, push, updates, Client(repository, remote)))
 
 
 def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:
     """What the pushed commits change, of those that no branch of this server has."""
     from agentlock.git.hook_input import received_refs
     from agentlock.git.receiving import default_branch, deleted_default_branch, received
+    from agentlock.guard.destination import Server
     from agentlock.guard.pushing import Pushed
 
     if GIT_NAMESPACE in os.environ:
@@ -105,7 +107,7 @@ def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked
             fix="serve this repository without GIT_NAMESPACE",
         )
     updates = received_refs()
-    pushed = Pushed(repository, received(updates), updates, default=default_branch())
+    pushed = Pushed(repository, received(updates), updates, Server(default_branch()))
     return _push_of(pushed).replace(deletes=deleted_default_branch(updates))
 
 

@@ -10,9 +10,10 @@ import os
 
 from agentlock.errors import AgentlockError
 from agentlock.git.changes import digest
-from agentlock.git.commits import listed, oid_of
+from agentlock.git.commits import beyond
 from agentlock.git.patches import exact_patches, paths_of, raw_diffs, read_commits
 from agentlock.git.process import is_oid
+from agentlock.git.remotes import missing
 from agentlock.git.scratch import INDEX, Scratch
 from agentlock.guard import notes as guard_notes
 from agentlock.guard.entered import (
@@ -89,7 +90,13 @@ class Reader:
         self._look([oid])
         return self._known.get(oid) or self._old.get(oid)
 
-    def kept(self, entries: Iterable[Entry], tips: Sequence[str]) -> set[str]:
+    def before(self) -> list[bytes]:
+        """What branches were at when the table was made, as far as those commits are here."""
+        tips = [oid.encode() for oid in self._store.ledger.before()]
+        gone = set(missing(tips))  # branches of another clone, or deleted ones
+        return [oid for oid in tips if oid not in gone]
+
+    def kept(self, entries: Iterable[Entry], tips: Sequence[bytes]) -> set[str]:
         """Those of the entered commits of which these tips have another copy."""
         by_origin: dict[str, list[str]] = {}
         for entry in entries:
@@ -97,7 +104,7 @@ class Reader:
         copies = {one.oid: one.origin or "" for one in self._store.ledger.of_origins(by_origin)}
         copies |= {oid: one.origin or "" for oid, one in self._found.items()}
         copies = {oid: origin for oid, origin in copies.items() if origin in by_origin}
-        present = {oid for tip in tips for oid in _ancestors(list(copies), tip)}
+        present = _ancestors(list(copies), tips)
         return {oid for copy in present for oid in by_origin[copies[copy]] if oid != copy}
 
     def staged(self, patch: str | None, hinted: Sequence[str], head: str) -> Entry | None:
@@ -298,7 +305,7 @@ class Reader:
         copies = {entry.oid: entry.origin for entry in self._store.ledger.of_origins(wanted)}
         copies |= {one.oid: one.origin for one in self._found.values() if one.origin in wanted}
         copies |= {origin: origin for origin in wanted if origin}
-        below = _ancestors(list(copies), oid) - self._unplaced(oid)
+        below = _ancestors(list(copies), [oid.encode()]) - self._unplaced(oid)
         return first_served(sources, {origin for one in below if (origin := copies[one])})
 
     def _unplaced(self, oid: str) -> set[str]:
@@ -350,13 +357,10 @@ def enter_made(store: Store, repository: Repository) -> None:
         Reader(store, repository).save()
 
 
-def _ancestors(oids: Sequence[str], oid: str) -> set[str]:
-    """Those of the commits that are ancestors of the last one; what is not here is none."""
+def _ancestors(oids: Sequence[str], tips: Sequence[bytes]) -> set[str]:
+    """Those of the commits that the tips reach; what is not here is none."""
     here = [one.oid for one in read_commits(oids).values()]
-    if not here:
-        return set()
-    beyond = listed([*(one.encode() for one in here), b"^" + oid.encode()])
-    return set(here) - {oid_of(line) for line in beyond}
+    return set(here) - beyond([oid.encode() for oid in here], tips)
 
 
 def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:

@@ -138,6 +138,51 @@ def test_what_the_holder_made_or_nobody_entered_is_not_dropped(scene: Repo) -> N
         assert_refused(forced, "src/x.py", what="push")
 
 
+def test_a_branch_is_deleted_unless_that_loses_what_the_holder_made_or_nobody_entered(
+    scene: Repo,
+) -> None:
+    before = scene.head
+    made = commit(scene, "the holder's", agent=HOLDER)
+    mine = commit(scene, "mine", "docs/y.md", agent=OTHER)
+    assert_passed(push(scene, f"{made}:refs/heads/one", f"{mine}:refs/heads/two", agent=HOLDER))
+    scene.must("reset", "-q", "--hard", before)
+    unknown = sneak(scene)
+    scene.must(*NO_HOOKS, "push", "-q", "origin", f"{unknown}:refs/heads/three")
+    scene.must("tag", "one", unknown)
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "refs/tags/one")
+    scene.must("update-ref", "refs/remotes/origin/copy", unknown)  # the remote knows nothing of it
+    scene.reserve(HOLDER, "src/", "docs/")
+    refused = push(scene, ":refs/heads/three")
+    assert_refused(refused, f"{unknown[:12]}  no record", "src/x.py", what="push")
+    assert "push it to another branch before this one is deleted" in refused.err
+    assert_passed(push(scene, ":refs/heads/one", ":refs/tags/one"))  # `two` has the commit too
+    assert_refused(push(scene, ":refs/heads/two"), f"{made[:12]}  {HOLDER}", what="push")
+    assert_passed(push(scene, ":refs/heads/two", f"{made}:refs/heads/kept"))
+    assert_refused(push(scene, ":refs/heads/kept"), "src/x.py", what="push")
+    scene.agentlock("release", "--all", agent=HOLDER)
+    assert_passed(push(scene, ":refs/heads/kept", ":refs/heads/three"))
+
+
+def test_before_a_branch_is_deleted_its_commits_are_fetched_and_copies_elsewhere_are_found(
+    scene: Repo, tmp_path: Path
+) -> None:
+    commit(scene, "the holder's", agent=HOLDER)
+    assert_passed(push(scene, "HEAD:refs/heads/one", agent=HOLDER))
+    run("git", "clone", "-q", str(tmp_path / "remote.git"), "other", cwd=tmp_path)
+    other = Repo(tmp_path / "other")
+    other.must("checkout", "-q", "one")
+    other.write("src/x.py", "made elsewhere\n")
+    other.commit_unguarded("elsewhere")
+    other.must("push", "-q", "origin", "HEAD:refs/heads/two")
+    scene.reserve(HOLDER, "src/")
+    assert_refused(push(scene, ":refs/heads/two"), "no record", "src/x.py", what="push")
+    scene.must("reset", "-q", "--hard", "HEAD~1")
+    commit(scene, "moved on", "docs/y.md", agent=OTHER)
+    assert_passed(scene.git("cherry-pick", "origin/one", agent=HOLDER))
+    assert_passed(push(scene, "HEAD:refs/heads/three", agent=HOLDER))
+    assert_passed(push(scene, ":refs/heads/one"))  # `three` has it by another oid
+
+
 # What others have, and what belongs to another history
 
 
