@@ -96,8 +96,8 @@ OTHERS = {
     "warn if the hooks would run what lies there.",
     f"{NO_COLOR}, {TERM}": "If the first is set, or the second is `dumb`, nothing is printed in "
     "colour.",
-    f"{CLAUDE_CONFIG_DIR}, {CODEX_HOME}, {COPILOT_HOME}, {XDG_CONFIG_HOME}": "Where agents' programs "
-    "keep their settings, for `edit-hooks`.",
+    f"{CLAUDE_CONFIG_DIR}, {CODEX_HOME}, {COPILOT_HOME}, {XDG_CONFIG_HOME}": "Where agents' "
+    "programs keep their settings, for `edit-hooks`.",
     COPILOT_CLI: "Set by Copilot CLI for its hooks, which runs the entries of Claude Code too.",
     f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",

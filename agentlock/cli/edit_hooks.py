@@ -35,7 +35,7 @@ def _place(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("edit-hooks")
 def edit_hooks() -> None:
-    """Entries that stop an agent before it edits.
+    """The hooks of agents' programs, before an edit.
 
     PROGRAM is claude, codex, gemini, cursor, copilot or opencode; without one, every program that
     this machine seems to have.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def ledger() -> None:
-    """The commits that were judged when they were made, and let pass.
+    """The commits that were judged and let pass.
 
     \b
     Example:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def policy() -> None:
-    """The project's rules, which hold for all its worktrees and clones.
+    """The project's rules, for all its worktrees and clones.
 
     \b
     Example:
