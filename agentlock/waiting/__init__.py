@@ -1,0 +1,1 @@
+"""The queue: who waits for whom, and when it is whose turn."""
