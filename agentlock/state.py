@@ -20,7 +20,8 @@ from agentlock.rules.interventions import new_to
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.identity import Identity
+    from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.siblings import Trouble
     from agentlock.model import Agent, Event, Reservation, Verdict

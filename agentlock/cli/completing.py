@@ -74,7 +74,8 @@ def settings(context: click.Context, _param: click.Parameter, typed: str) -> lis
 def _read(
     read: Callable[[Store, str | None], list[CompletionItem]],
 ) -> list[CompletionItem]:
-    from agentlock.git.repository import discover, identify
+    from agentlock.git.identity import identify
+    from agentlock.git.repository import discover
     from agentlock.store import open_table
 
     try:

@@ -14,7 +14,8 @@ from agentlock.doctor.examine import examine
 from agentlock.doctor.findings import exit_code
 from agentlock.doctor.table import RESTORE
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, IdentityError
-from agentlock.git.repository import discover, identify
+from agentlock.git.identity import identify
+from agentlock.git.repository import discover
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

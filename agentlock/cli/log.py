@@ -66,7 +66,7 @@ def log(
     as_json: bool,
     timeout: str | None,
 ) -> None:
-    """Print the log: what was reserved, released, refused or changed.
+    """Print what was reserved, released, refused or changed.
 
     It prints the last 20 events. With --follow it begins with what happens from now on, or with
     --since and --limit earlier.

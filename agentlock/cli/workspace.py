@@ -21,15 +21,8 @@ from agentlock.errors import (
     OlderSchemaError,
     UsageError,
 )
-from agentlock.git.repository import (
-    NAME_RULE,
-    Identity,
-    Repository,
-    discover,
-    identify,
-    is_agent_name,
-    person,
-)
+from agentlock.git.identity import NAME_RULE, Identity, identify, is_agent_name, person
+from agentlock.git.repository import Repository, discover
 from agentlock.git.shared_name import shared_name
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of

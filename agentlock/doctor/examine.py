@@ -11,7 +11,7 @@ from agentlock.doctor.worktrees import inside, without_git_variables, worktrees
 from agentlock.environment import AGENT, AGENT_NAME
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
-from agentlock.git.repository import identify, naming_command
+from agentlock.git.identity import identify, naming_command
 from agentlock.git.shared_name import ignored_setting, shared_name
 from agentlock.install.passing import passing_installation
 from agentlock.install.siblings import troubles

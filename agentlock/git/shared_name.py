@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.repository import CONFIGURED
+from agentlock.git.identity import CONFIGURED
 from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.identity import Identity
+    from agentlock.git.repository import Repository
 
 
 class Remark(Value):

@@ -11,7 +11,8 @@ import os
 from agentlock.environment import FINDING_THE_REPOSITORY
 from agentlock.errors import NotARepositoryError
 from agentlock.git.changes import Changes
-from agentlock.git.repository import discover, identify
+from agentlock.git.identity import identify
+from agentlock.git.repository import discover
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.model import Value
 from agentlock.store import open_table
@@ -20,7 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.identity import Identity
+    from agentlock.git.repository import Repository
     from agentlock.model import Verdict
 
 # What an agent could switch the guard off with, in git's own folder.

@@ -18,7 +18,8 @@ from agentlock.text import check_reason, count, storable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.identity import Identity
+    from agentlock.git.repository import Repository
     from agentlock.guard.notes import Note
     from agentlock.model import Verdict
     from agentlock.store.base import Store

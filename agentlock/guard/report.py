@@ -10,7 +10,7 @@ import os
 
 from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
-from agentlock.git.repository import naming_command
+from agentlock.git.identity import naming_command
 from agentlock.model import PathConflict
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word

@@ -15,7 +15,8 @@ from agentlock.errors import (
     UndecidedError,
     UsageError,
 )
-from agentlock.git.repository import discover, identify, identify_pusher
+from agentlock.git.identity import identify, identify_pusher
+from agentlock.git.repository import discover
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.guard.notes import UNJUDGED, Note, write
 from agentlock.guard.questions import QUESTIONS, how_to_restore, timeout
@@ -27,7 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.git.repository import Identity, Repository
+    from agentlock.git.identity import Identity
+    from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
     from agentlock.guard.questions import Question
     from agentlock.model import Verdict

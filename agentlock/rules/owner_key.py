@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 
 from agentlock.errors import AgentlockError, OwnerKeyError
 from agentlock.event_kinds import REFUSED
-from agentlock.git.repository import identify
+from agentlock.git.identity import identify
 from agentlock.store import connect
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import HOLDER, OTHER, Repo
 
-from agentlock.git.repository import is_agent_name
+from agentlock.git.identity import is_agent_name
 from agentlock.text import foreign, quoted
 
 if TYPE_CHECKING:
