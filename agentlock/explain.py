@@ -63,13 +63,15 @@ def explain(
     files = sorted(tracked)
     with store.reading():
         now, policy = store.now(), store.policy.read()
-        compiled = [compile_pattern(reading.pattern, folding) for reading in readings]
         met = [
-            meeting(store, pattern, now, folding, lambda theirs: theirs.meets(request))
-            for pattern in compiled
+            meeting(
+                *(store, compile_pattern(reading.pattern, folding), now, folding),
+                lambda theirs: theirs.meets(request),
+            )
+            for reading in readings
         ]
     explained = []
-    for reading, pattern, found in zip(readings, compiled, met, strict=True):
+    for reading, found in zip(readings, met, strict=True):
         index = PatternIndex([reading.pattern], folding)
         pairs = [(reading.pattern, held.pattern) for held, _ in found]
         there = existing(repository, pairs, folding)
@@ -77,7 +79,7 @@ def explain(
             Explanation(
                 reading,
                 tuple(path for path in files if index.matching(path, submodule=True)),
-                tuple((path, pattern.matches(path)) for path in paths),
+                tuple((path, bool(index.matching(path))) for path in paths),
                 tuple(
                     Meeting(held, there.get(pair, witness), pair in there)
                     for (held, witness), pair in zip(found, pairs, strict=True)

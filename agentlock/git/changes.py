@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
 MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 GITLINK = b"160000"
+ADDS = (b"A", b"T")  # statuses of a raw diff: added, and a file that becomes a link or the like
 NOBODY = {
     f"GIT_{role}_{what}".encode(): value
     for role in ("AUTHOR", "COMMITTER")
@@ -34,10 +35,15 @@ NOBODY = {
 
 
 class Changes(Value):
-    """Paths relative to the root, sorted, each once; ``submodules`` are those with a gitlink."""
+    """Paths relative to the root, sorted, each once.
+
+    ``submodules`` are those with a gitlink, ``added`` those that become a file, a link or a
+    submodule, or another one of these.
+    """
 
     paths: tuple[bytes, ...]
-    submodules: frozenset[bytes]
+    submodules: frozenset[bytes] = frozenset()
+    added: frozenset[bytes] = frozenset()
 
 
 class Staged(Value):
@@ -105,7 +111,11 @@ def uncommitted(repository: Repository) -> Changes:
     listed = output("ls-files", "-z", "--others", "--exclude-standard", cwd=repository.root)
     untracked = [path for path in listed.split(b"\0") if path]
     paths = {*cached.paths, *unstaged.paths, *untracked}
-    return Changes(tuple(sorted(paths)), cached.submodules | unstaged.submodules)
+    return Changes(
+        tuple(sorted(paths)),
+        cached.submodules | unstaged.submodules,
+        cached.added.union(unstaged.added, untracked),
+    )
 
 
 def below(repository: Repository, folders: Iterable[bytes]) -> Changes:
@@ -115,7 +125,7 @@ def below(repository: Repository, folders: Iterable[bytes]) -> Changes:
         *("--", *(os.fsdecode(folder) or "." for folder in folders)),
         cwd=repository.root,
     )
-    return Changes(tuple(sorted(set(listed.split(b"\0")) - {b""})), frozenset())
+    return Changes(tuple(sorted(set(listed.split(b"\0")) - {b""})))
 
 
 def takes_all(repository: Repository) -> bool:
@@ -242,6 +252,7 @@ def parse(diffs: Iterable[bytes]) -> Changes:
     """Raw diffs, NUL-separated: ``:MODES OIDS STATUS``, path, and so on in turn."""
     paths: dict[bytes, None] = {}  # keeps git's order, which is almost the one that is wanted
     submodules: set[bytes] = set()
+    added: set[bytes] = set()
     for diff in diffs:
         fields = diff.split(b"\0")
         if fields.pop() or len(fields) % 2:
@@ -252,7 +263,11 @@ def parse(diffs: Iterable[bytes]) -> Changes:
             submodules.update(
                 name for header, name in zip(headers, names, strict=True) if GITLINK in header
             )
-    return Changes(tuple(sorted(paths)), frozenset(submodules))
+        if any(b" %b\0" % status in diff for status in ADDS):
+            added.update(
+                name for header, name in zip(headers, names, strict=True) if header[-1:] in ADDS
+            )
+    return Changes(tuple(sorted(paths)), frozenset(submodules), frozenset(added))
 
 
 def cut_short() -> GitError:

@@ -6,6 +6,7 @@ import os
 
 from agentlock.errors import GitError, UsageError
 from agentlock.git.changes import (
+    ADDS,
     GITLINK,
     MERGE_TREE,
     RAW,
@@ -161,11 +162,13 @@ class _Findings:
     def __init__(self) -> None:
         self._touched: dict[bytes, set[str]] = {}
         self._submodules: set[bytes] = set()
+        self._added: set[bytes] = set()
 
     @property
     def history(self) -> History:
         paths = tuple(sorted(self._touched))
-        return History(Changes(paths, frozenset(self._submodules)), self._touched)
+        changes = Changes(paths, frozenset(self._submodules), frozenset(self._added))
+        return History(changes, self._touched)
 
     def add_commits(self, commits: Iterable[bytes], *, made: bool = True) -> None:
         plain: list[bytes] = []
@@ -243,5 +246,7 @@ class _Findings:
                     touched[path] = {name}
                 if GITLINK in header:
                     self._submodules.add(path)
+                if made and header[-1:] in ADDS:
+                    self._added.add(path)
             elif header and made:
                 name = header.decode()

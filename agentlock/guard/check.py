@@ -72,7 +72,9 @@ def named(typed: Iterable[bytes], tree: Tree) -> Named:
         paths.add(path)
         if reading.kind == "directory":
             submodules.add(path)
-    return Named(Changes(tuple(sorted(paths)), frozenset(submodules)), tuple(folders))
+    # Whether each of them is there already would have to be asked of HEAD; it rarely matters.
+    added = frozenset(paths)
+    return Named(Changes(tuple(sorted(paths)), frozenset(submodules), added), tuple(folders))
 
 
 def check(

@@ -102,7 +102,7 @@ def voided(
     from agentlock.guard.verdict import index_of
 
     index = index_of(meanwhile, folding)
-    return [path for path in paths if index.matching(path, True)]
+    return [path for path in paths if index.matching(path, True, True)]
 
 
 def first_served(sources: Iterable[Entry], present: Iterable[str]) -> Entry | None:

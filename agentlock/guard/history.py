@@ -91,8 +91,7 @@ def judge_as_made(
         policy = store.policy.read().replace(require_reservation=False)
         oldest = min(made_at.values(), default=now)
         held = [one for one in store.reservations.all() if _end(one) > oldest]
-    changes = history.changes
-    verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
+    verdict = decide(history.changes, held, agent, policy, folding)
 
     def counts(held: Reservation | None, oid: str) -> bool:
         if oid in entered or held is None:

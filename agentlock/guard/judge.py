@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentlock.guard.verdict import decide
-from agentlock.patterns.keys import Folding, keys_of
+from agentlock.patterns.keys import Folding, fold_key, keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ def judge(
 
     ``imagined`` are judged as if they stood in the table.
     """
-    now, policy, live, fence = store.standing(*keys_of(changes.paths))
+    added = [fold_key(path) for path in changes.added]
+    now, policy, live, fence = store.standing(*keys_of(changes.paths), added)
     if not all(map(folding.has_own_keys, changes.paths)):
         live = store.reservations.all(live_at=now)
     held = [*live, *imagined] if imagined else live
-    verdict = decide(changes.paths, changes.submodules, held, agent, policy, folding)
+    verdict = decide(changes, held, agent, policy, folding)
     return verdict.replace(fence=fence), now

@@ -12,7 +12,7 @@ from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_command
 from agentlock.model import PathConflict
-from agentlock.patterns.matching import displayed
+from agentlock.patterns.matching import compile_pattern, displayed, fold_key
 from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word
 
 TYPE_CHECKING = False
@@ -238,12 +238,21 @@ def _hints(
         hints.append((f"{rest[0]}:", rest[1]))
     if verdict.blocked is not None:
         hints += verdict.blocked.steps
+    if place := next(filter(_takes_a_folder, verdict.conflicts), None):
+        pattern = foreign(displayed(place.reservation.pattern))
+        hints.append(("why:", f"{pattern} needs a folder where {printable(place.path)} would be"))
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
     if verdict.conflicts:
         number = verdict.conflicts[0].reservation.id
         hints.append(("see:", f"agentlock show {number}"))
     return _labelled(hints)
+
+
+def _takes_a_folder(conflict: PathConflict) -> bool:
+    """Whether the path is in the way of what is reserved below it."""
+    pattern = compile_pattern(conflict.reservation.pattern)
+    return pattern.keys.prefix.startswith(fold_key(conflict.path) + b"/")
 
 
 def _labelled(hints: Sequence[tuple[str, str]]) -> list[str]:

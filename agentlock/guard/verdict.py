@@ -9,22 +9,22 @@ from agentlock.model import PathConflict, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
+    from agentlock.git.changes import Changes
     from agentlock.model import Policy, Reservation
     from agentlock.patterns.keys import Folding
     from agentlock.patterns.matching import PatternIndex
 
 
 def decide(
-    paths: Sequence[bytes],
-    submodules: Collection[bytes],
+    changes: Changes,
     reservations: Sequence[Reservation],
     agent: str | None,
     policy: Policy,
     folding: Folding,
 ) -> Verdict:
-    """May ``agent`` (None: nobody) change these paths?
+    """May ``agent`` (None: nobody) make these changes?
 
     ``reservations`` are the live ones that can match; ``policy.blocks`` says which count. A path
     that several hold appears once for each holder's reservation. Complexity: see PatternIndex.
@@ -35,8 +35,8 @@ def decide(
         index = index_of(theirs, folding)
         conflicts = [
             PathConflict(path, theirs[position])
-            for path in paths
-            for position in index.matching(path, path in submodules)
+            for path in changes.paths
+            for position in touched(index, changes, path)
         ]
     uncovered: list[bytes] = []
     if policy.require_reservation:
@@ -44,11 +44,16 @@ def decide(
         blocked = {conflict.path for conflict in conflicts}
         uncovered = [
             path
-            for path in paths
-            if path not in blocked and not mine.matching(path, path in submodules)
+            for path in changes.paths
+            if path not in blocked and not mine.matching(path, path in changes.submodules)
         ]
         uncovered = _without_exempt(uncovered, policy, folding)
-    return Verdict(len(paths), tuple(conflicts), tuple(uncovered), policy)
+    return Verdict(len(changes.paths), tuple(conflicts), tuple(uncovered), policy)
+
+
+def touched(index: PatternIndex, changes: Changes, path: bytes) -> list[int]:
+    """The positions of the patterns that hold one of the changed paths, as it changes."""
+    return index.matching(path, path in changes.submodules, path in changes.added)
 
 
 def index_of(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:

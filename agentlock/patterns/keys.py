@@ -83,16 +83,19 @@ def fold_key(path: bytes) -> bytes:
     return (path if path.isascii() else _normalized("NFD", path)).lower()
 
 
-def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, bytes, bytes]]:
-    """Every ``Keys.prefix`` and every ``Keys.name`` of patterns that can match a path."""
+def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, ...]]:
+    """Every ``Keys.prefix`` and every ``Keys.name`` of patterns that hold a path.
+
+    Those are the patterns that match it, and the plain paths that name a folder above it.
+    """
     key = fold_key(path)
-    name = key[key.rfind(b"/") + 1 :]
     extension = extension_key(path[path.rfind(b"/") + 1 :])
     prefixes = [key]
     while key:
         key = key[: max(key.rfind(b"/"), 0)]
         prefixes.append(key)
-    return prefixes, (name, b"*" + extension, b"*")
+    last = [prefix[prefix.rfind(b"/") + 1 :] for prefix in prefixes[:-1]]
+    return prefixes, (*last, b"*" + extension, b"*")
 
 
 def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
@@ -117,8 +120,8 @@ def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
     prefixes.update(keys)
     if len(paths) > MANY:
         return prefixes, set()
+    names.update([key[key.rfind(b"/") + 1 :] for key in prefixes if key])
     last = {key[key.rfind(b"/") + 1 :] for key in keys}
-    names.update(last)
     names.update([b"*" + name[name.rfind(b".") :] for name in last if b"." in name])
     return prefixes, names
 

@@ -83,6 +83,12 @@ class _Globs:
         else:
             self.others.append(entry)
 
+    @property
+    def entries(self) -> list[_Entry]:
+        tables = (self.by_name, self.by_any_name, *self.by_end.values(), *self.by_start.values())
+        filed = [entry for table in tables for found in table.values() for entry in found]
+        return self.others + filed
+
     def near(self, path: bytes) -> list[_Entry]:
         """The entries that may match a path, each once."""
         name = path[path.rfind(b"/") + 1 :]
@@ -111,6 +117,7 @@ class PatternIndex:
         self._directories: dict[bytes, list[int]] = {}
         self._below: dict[bytes, list[int]] = {}
         self._globs: dict[bytes, _Globs] = {}
+        self._needed: dict[bytes, set[int]] | None = None
         entries: dict[bytes, _Entry] = {}
         for position, text in enumerate(patterns):
             entry = entries.get(text)
@@ -153,10 +160,14 @@ class PatternIndex:
         self._globs.setdefault(prefix, _Globs()).add(entry, prefix, self._folding.apply(text))
         return entry
 
-    def matching(self, path: bytes, submodule: bool = False) -> list[int]:
-        """The positions of all patterns that match a changed path, in ascending order.
+    def matching(self, path: bytes, submodule: bool = False, added: bool = False) -> list[int]:
+        """The positions of all patterns that hold a changed path, in ascending order.
 
-        A ``submodule`` is also matched by a pattern that covers everything below it (``/lib/**``).
+        These are the patterns that match it, and those that cannot stand beside it, because no name
+        is a file and a folder: a plain path holds all that would come below it, and what is
+        ``added`` as a file, a link or a submodule is also held by every pattern that needs a folder
+        of its name (``/lib/**``, ``/lib/x.py``). A ``submodule`` is also held by a pattern that
+        covers everything below it.
         """
         path = self._folding.apply(path)
         found = [*self._literals.get(path, ()), *self._directories.get(path, ())]
@@ -167,14 +178,38 @@ class PatternIndex:
                 self._test(self._globs[path], path, found, submodule=True)
         while ancestor:
             ancestor = ancestor[: max(ancestor.rfind(b"/"), 0)]
+            if ancestor in self._literals:
+                found += self._literals[ancestor]
             if ancestor in self._directories:
                 found += self._directories[ancestor]
             if ancestor in self._below:
                 found += self._below[ancestor]
             if ancestor in self._globs:
                 self._test(self._globs[ancestor], path, found, submodule=submodule)
+        if added and (needed := self._folders().get(path)):
+            found = list(needed.union(found))
         found.sort()
         return found
+
+    def _folders(self) -> dict[bytes, set[int]]:
+        """The folders that have to be there for some pattern to match, each with its patterns."""
+        if self._needed is None:
+            self._needed = {}
+            globs = (
+                (prefix, [at for entry in found.entries for at in entry.positions])
+                for prefix, found in self._globs.items()
+            )
+            for path, positions in (*self._below.items(), *globs):
+                self._need(path, positions)
+            for path, positions in (*self._literals.items(), *self._directories.items()):
+                self._need(path[: max(path.rfind(b"/"), 0)], positions)
+        return self._needed
+
+    def _need(self, folder: bytes, positions: list[int]) -> None:
+        assert self._needed is not None  # noqa: S101 -- for the type checker
+        while folder:
+            self._needed.setdefault(folder, set()).update(positions)
+            folder = folder[: max(folder.rfind(b"/"), 0)]
 
     def _test(self, globs: _Globs, path: bytes, found: list[int], *, submodule: bool) -> None:
         for entry in globs.near(path):

@@ -43,9 +43,11 @@ _TOWARDS: tuple[tuple[tuple[frozenset[int], int], ...], ...] = (
 
 
 def overlap(a: Pattern, b: Pattern) -> bytes | None:
-    """A path that both patterns match, or None if there is none.
+    """A path that both patterns hold, or None if there is none.
 
-    Git could track the path, and it is the same whichever pattern comes first. Both patterns must
+    That is a path that both match, or, because no name is a file and a folder, a path below a plain
+    path that the other pattern names as a folder (``/docs`` and ``/docs/x.md``). Git could track
+    the path, and it is the same whichever pattern comes first. Both patterns must
     be compiled with the same folding. The answer is exact but for one case: with
     ``compose_unicode`` the bytes of two globs may compose to a character that one of them lists
     separately. That counts as an overlap.
@@ -56,9 +58,8 @@ def overlap(a: Pattern, b: Pattern) -> bytes | None:
         return a.prefix if a.text == b.text else None
     if (b.kind, b.text) < (a.kind, a.text):
         a, b = b, a
-    for literal, other in ((a, b), (b, a)):
-        if literal.kind == "literal":
-            return literal.prefix if other.matches(literal.prefix) else None
+    if b.kind == "literal":  # the last of all kinds
+        return _meet_literal(b, a) or (_meet_literal(a, b) if a.kind == "literal" else None)
     if not _within(a.path, b.path) and not _within(b.path, a.path):
         return None
     if a.kind == b.kind == "directory" and (a.path or b.path):
@@ -68,6 +69,16 @@ def overlap(a: Pattern, b: Pattern) -> bytes | None:
         # `a` and an accent after it compose, `q` does not.
         witness = _meet_paths(a.segments, b.segments, b"q")
     return witness
+
+
+def _meet_literal(literal: Pattern, other: Pattern) -> bytes | None:
+    if other.matches(literal.prefix):
+        return literal.prefix
+    if not _within(other.path, literal.path):
+        return None
+    if other.kind != "glob":
+        return other.prefix
+    return _meet_paths((*literal.segments, GLOBSTAR), other.segments, b"a")
 
 
 def _within(path: bytes, directory: bytes) -> bool:

@@ -69,11 +69,6 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
     @property
-    def has_below(self) -> bool:
-        """Whether something below its prefix can match it; nothing is below a file."""
-        return self.kind != "literal"
-
-    @property
     def keys(self) -> Keys:
         """The keys that the table finds it by; see ``path_keys``."""
         prefix = fold_key(self.prefix)

@@ -99,7 +99,7 @@ def _faults(store: Store, folding: Folding) -> Iterator[Fault]:
         readable[held.id] = (held, pattern)
     deadline = Deadline(store)
     for held, pattern in readable.values():
-        for near in store.reservations.live_near(pattern.keys, now, below=True):
+        for near in store.reservations.live_near(pattern.keys, now):
             # Each pair once: the newer one, by its fence, is the one that was granted wrongly.
             if not near.meets(held) or (near.fence, near.id) <= (held.fence, held.id):
                 continue

@@ -72,7 +72,7 @@ class Search:
         if now < self._at:  # the clock was set back, so leases that had expired are live again
             self.everything()
         else:
-            near = [(pattern.keys, pattern.has_below) for pattern in self._patterns]
+            near = [pattern.keys for pattern in self._patterns]
             if not all(map(_has_own_keys, self._patterns)):
                 near = []
             new = [
@@ -129,7 +129,7 @@ def _near(store: Store, pattern: Pattern, now: int) -> list[Reservation]:
     """The live reservations that may overlap the pattern, by the keys of both."""
     if not _has_own_keys(pattern):
         return store.reservations.all(live_at=now)
-    return store.reservations.live_near(pattern.keys, now, below=pattern.has_below)
+    return store.reservations.live_near(pattern.keys, now)
 
 
 def _has_own_keys(pattern: Pattern) -> bool:
@@ -141,14 +141,14 @@ def _worth_testing(
 ) -> list[Reservation]:
     """The reservations that may overlap the pattern.
 
-    For a plain path these are the ones that match it, which an index finds without parsing each. If
+    For a plain path these are the ones that hold it, which an index finds without parsing each. If
     one of them cannot be read, all are returned: testing each then names the damaged one.
     """
-    if pattern.has_below:
+    if pattern.kind != "literal":
         return held
     try:
         index = PatternIndex([one.pattern for one in held], folding)
-        return [held[position] for position in index.matching(pattern.prefix)]
+        return [held[position] for position in index.matching(pattern.prefix, added=True)]
     except PatternError:
         return held
 

@@ -17,7 +17,7 @@ from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -143,7 +143,7 @@ class Store:
     # The database and the project
 
     def standing(
-        self, prefixes: Iterable[bytes], names: Iterable[bytes]
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], added: Collection[bytes] = ()
     ) -> tuple[int, Policy, list[Reservation], int]:
         """What a verdict needs, from one snapshot.
 
@@ -152,7 +152,7 @@ class Store:
         with self.reading():
             now = self.now()
             policy, fence = self.policy.read_with_fence()
-            return now, policy, self.reservations.live_on(prefixes, names, now), fence
+            return now, policy, self.reservations.live_on(prefixes, names, now, added), fence
 
     def projects(self) -> list[str]:
         """The keys of all projects in the database, oldest first."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from agentlock.errors import DatabaseError
 from agentlock.model import Keys, Reservation
-from agentlock.store.base import MOST_PARAMETERS, Noun, chunks
+from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any
 
     from agentlock.event_kinds import Kind
     from agentlock.model import Policy
+    from agentlock.store.base import Store
 
 _MANY_KEYS = 2_000  # from here on it pays to ask first which of them matter
 _MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
@@ -39,6 +40,8 @@ _LIVE_WHERE = " AND r.released_ts IS NULL AND r.expires_ts > ?"
 _ALL = _SELECT.format(index="")
 # Left alone, SQLite's planner may start from the agents table and read every row of each.
 _LIVE = _SELECT.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
+WITHIN = "r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
+_LIVE_WITHIN = f"{_LIVE} AND {WITHIN}"
 _LIVE_BY_NAME = _SELECT.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
 _LIVE_BY_FENCE = _SELECT.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
 _GRANTED_AFTER = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_grant")}
@@ -94,17 +97,27 @@ class Reservations(Noun):
     # What is live
 
     def live_on(
-        self, prefixes: Iterable[bytes], names: Iterable[bytes], now: int
+        self,
+        prefixes: Iterable[bytes],
+        names: Iterable[bytes],
+        now: int,
+        added: Collection[bytes] = (),
     ) -> list[Reservation]:
-        """Live ones with one of these prefixes and, if the names are few, one of the names."""
+        """Live ones with one of these prefixes and, if the names are few, one of the names.
+
+        Also those whose prefix is the key of something ``added``, or lies below it.
+        """
         keys = set(prefixes)
         wanted = sorted(keys if len(keys) <= _MANY_KEYS else self._among_live(keys, now))
         few = few_names(names)
         found: list[Reservation] = []
         for chunk in chunks(wanted):
-            condition = _near(len(chunk), len(few), 0)
+            condition = rows_with(len(chunk), len(few), 0)
             found += self._found(f"{_LIVE} AND {condition}", now, *chunk, *few)
-        return sorted(found, key=_id)
+        wanted = sorted(self._above_live(set(added), now) if len(added) > _MANY_KEYS else added)
+        for key in wanted:
+            found += self._found(_LIVE_WITHIN, now, *limits_of(self._store, key))
+        return _each_once(found)
 
     def _among_live(self, prefixes: set[bytes], now: int) -> set[bytes]:
         """The prefixes that live ones have, if these are fewer than what is asked for; else all."""
@@ -113,26 +126,30 @@ class Reservations(Noun):
             return prefixes
         return prefixes.intersection([row[0] for row in rows])
 
-    def live_near(self, keys: Keys, now: int, *, below: bool) -> list[Reservation]:
+    def _above_live(self, keys: set[bytes], now: int) -> set[bytes]:
+        """The same, of those that are a prefix of a live one or lie above it."""
+        rows = self._rows(_LIVE_PREFIXES, now, len(keys))
+        if len(rows) == len(keys):
+            return keys
+        return keys.intersection([above for row in rows for above in with_ancestors(row[0])])
+
+    def live_near(self, keys: Keys, now: int) -> list[Reservation]:
         """Live ones that a pattern with these keys can meet.
 
-        Their prefix is the pattern's own, an ancestor of it or, with ``below``, a descendant; what
-        is known of their last names agrees with the pattern's.
+        Their prefix is the pattern's own, an ancestor of it or a descendant; what is known of their
+        last names agrees with the pattern's, unless one of the two is a plain path, and the other
+        may name it as a folder.
         """
-        names, extensions = _agreeing(keys)
-        counts = (len(names), len(extensions))
-        if below and not keys.prefix:
-            statement = f"{_LIVE_BY_NAME} AND {_near(0, *counts)}" if extensions else _LIVE
-            found = self._found(statement, now, *names, *extensions)
-            return sorted(found, key=_id)
-        above = list(_with_ancestors(keys.prefix))
-        statement = f"{_LIVE} AND {_near(len(above), *counts)}"
-        found = self._found(statement, now, *above, *names, *extensions)
-        if below:  # of its own, because OR would keep SQLite from searching the index
-            limits = _limits_below(keys.prefix)
-            statement = f"{_LIVE} AND {_near(0, *counts, below=True)}"
-            found += self._found(statement, now, *limits, *names, *extensions)
-        return sorted(found, key=_id)
+        from agentlock.store.near import nearby
+
+        conditions = nearby(self._store, keys)
+        if not conditions:
+            return sorted(self._found(_LIVE, now), key=_id)
+        statement = _LIVE if keys.prefix else _LIVE_BY_NAME
+        found = []  # each statement of its own: OR would keep SQLite from searching the index
+        for condition, parameters in conditions:
+            found += self._found(f"{statement} AND {condition}", now, *parameters)
+        return _each_once(found)
 
     def any_blocks(self, policy: Policy, agent: str, now: int) -> bool:
         """Whether a live one blocks the agent ("": nobody is named) from changing some path."""
@@ -140,19 +157,14 @@ class Reservations(Noun):
         condition = f"r.exclusive IN ({', '.join('?' * len(modes))}) AND a.name <> ?"
         return bool(self._rows(f"{_LIVE} AND {condition} LIMIT 1", now, *modes, agent))
 
-    def live_since(
-        self, fence: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
-    ) -> list[Reservation]:
+    def live_since(self, fence: int, now: int, near: Sequence[Keys] = ()) -> list[Reservation]:
         """Live ones granted, or given a new mode, after the grant that had this fence.
 
-        Those that no pattern of ``near`` (its keys, and whether ``below``, as for ``live_near``)
-        can meet may be left out.
+        Those that no pattern with keys of ``near`` can meet may be left out.
         """
         return self._newer(f"{_LIVE_BY_FENCE} AND r.fence > ?", fence, now, near)
 
-    def extended_since(
-        self, event: int, now: int, near: Sequence[tuple[Keys, bool]] = ()
-    ) -> list[Reservation]:
+    def extended_since(self, event: int, now: int, near: Sequence[Keys] = ()) -> list[Reservation]:
         """Live ones that ``extend`` gave a longer lease after the event with this number.
 
         ``near`` as for ``live_since``.
@@ -165,9 +177,11 @@ class Reservations(Noun):
         return self._newer(statement, event, now, near)
 
     def _newer(
-        self, statement: str, mark: int, now: int, near: Sequence[tuple[Keys, bool]]
+        self, statement: str, mark: int, now: int, near: Sequence[Keys]
     ) -> list[Reservation]:
-        conditions, parameters = _near_one_of(near)
+        from agentlock.store.near import near_one_of
+
+        conditions, parameters = near_one_of(self._store, near)
         if conditions:
             statement += f" AND ({' OR '.join([f'({one})' for one in conditions])})"
         return self._found(f"{statement} ORDER BY r.id", now, mark, *parameters)
@@ -325,20 +339,17 @@ def few_names(names: Iterable[bytes]) -> list[bytes]:
     return [] if len(few) > _MOST_NAMES else sorted(few)
 
 
+def _each_once(found: Iterable[Reservation]) -> list[Reservation]:
+    return sorted({held.id: held for held in found}.values(), key=_id)
+
+
 def _id(held: Reservation) -> int:
     return held.id
 
 
-def _near(prefixes: int, names: int, extensions: int, *, below: bool = False) -> str:
-    """The condition that a row is near a pattern.
-
-    Parameters: the prefixes (none: any); with ``below`` the limits of what is below; the names;
-    the extensions.
-    """
+def rows_with(prefixes: int, names: int, extensions: int) -> str:
+    """The condition that a row has one of so many prefixes, names and extensions; 0: any."""
     conditions = [_in("prefix_key", prefixes)] if prefixes else []
-    if below:
-        within = "r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
-        conditions = [f"({conditions[0]} OR {within})" if conditions else within]
     for column, count in (("name_key", names), ("extension_key", extensions)):
         conditions += [_in(column, count)] if count else []
     return " AND ".join(conditions)
@@ -348,41 +359,13 @@ def _in(column: str, count: int) -> str:
     return f"r.{column} IN ({', '.join(['CAST(? AS TEXT)'] * count)})"
 
 
-def _near_one_of(near: Sequence[tuple[Keys, bool]]) -> tuple[list[str], list[bytes]]:
-    """What ``live_near`` asks for of each pattern, as conditions and their parameters.
-
-    None if that would be too many parameters, or if one of the patterns can meet anything.
-    """
-    conditions: list[str] = []
-    parameters: list[bytes] = []
-    for keys, below in near:
-        names, extensions = _agreeing(keys)
-        anywhere = below and not keys.prefix
-        above = [] if anywhere else list(_with_ancestors(keys.prefix))
-        limits = _limits_below(keys.prefix) if below and not anywhere else ()
-        parameters += [*above, *limits, *names, *extensions]
-        if len(parameters) > MOST_PARAMETERS or not (above or extensions):
-            return [], []
-        conditions.append(_near(len(above), len(names), len(extensions), below=bool(limits)))
-    return conditions, parameters
+def limits_of(store: Store, key: bytes) -> tuple[bytes, bytes]:
+    """Everything at or below a key, as the store keeps it; more than that does no harm."""
+    low = store.kept(Keys(key)).prefix
+    return low, low + b"0"
 
 
-def _agreeing(keys: Keys) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The names and extensions that others must have to meet these; none: any will do."""
-    if keys.extension == b"*":
-        return (), ()
-    extensions = (b"*", keys.extension)
-    if keys.name.startswith(b"*"):
-        return (), extensions
-    return (b"*", b"*" + keys.extension, keys.name), extensions
-
-
-def _limits_below(prefix: bytes) -> tuple[bytes, bytes]:
-    """Everything below a prefix: from prefix/ up to prefix0, because "0" follows "/"."""
-    return prefix + b"/", prefix + b"0"
-
-
-def _with_ancestors(key: bytes) -> Iterator[bytes]:
+def with_ancestors(key: bytes) -> Iterator[bytes]:
     yield key
     while key:
         key = key.rpartition(b"/")[0]

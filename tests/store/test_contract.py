@@ -199,11 +199,11 @@ def test_a_path_of_any_length_can_be_reserved_and_is_found(
     keys = compile_pattern(held.pattern).keys
     now = store.now()
     assert store.reservations.own("A", held.pattern, keys, now) == held
-    assert store.reservations.live_near(keys, now, below=False) == [held]
+    assert store.reservations.live_near(keys, now) == [held]
     assert store.reservations.keys_of_live(now) == {held.id: store.kept(keys)}
     for depth in (1, 3, 4, 14):
         above = compile_pattern(b"/" + b"/".join(names[:depth]) + b"/**")
-        assert store.reservations.live_near(above.keys, now, below=True) == [held]
+        assert store.reservations.live_near(above.keys, now) == [held]
     assert store.reservations.live_on(*path_keys(path), now) == [held]
     assert store.standing(*path_keys(path))[2] == [held]
 
@@ -223,7 +223,7 @@ def test_everything_that_a_pattern_meets_is_near_it(
     folding = Folding(ignore_case=True)
     mine = compile_pattern(text, folding)
     made = [grant("A", other) for other in NEIGHBOURS]
-    near = store.reservations.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+    near = store.reservations.live_near(mine.keys, store.now())
     assert near == sorted(near, key=lambda held: held.id)
     meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
     assert [held for held in meets if held not in near] == []
@@ -235,7 +235,7 @@ def test_what_cannot_meet_is_not_read(store: Store, grant: Callable[..., Reserva
 
     def near(text: bytes) -> set[bytes]:
         mine = compile_pattern(text)
-        found = store.reservations.live_near(mine.keys, store.now(), below=mine.kind != "literal")
+        found = store.reservations.live_near(mine.keys, store.now())
         return {held.pattern for held in found}
 
     assert near(b"/doc/y.c") == {b"/", b"**/*", b"**/*x"}
@@ -269,7 +269,7 @@ def test_of_what_is_new_all_that_a_pattern_meets_is_found(
     with store.writing():
         for held in made[::2]:
             store.events.log(RENEWED, store.now(), reservation=held)
-    near = [(mine.keys, mine.kind != "literal")]
+    near = [mine.keys]
     meets = [held for held in made if overlap(mine, compile_pattern(held.pattern, folding))]
     new = store.reservations.live_since(fence, store.now(), near)
     extended = store.reservations.extended_since(event, store.now(), near)
@@ -288,7 +288,7 @@ def test_of_what_is_new_that_which_no_pattern_meets_is_left_out(
         for held in made.values():
             store.events.log(EXTENDED, store.now(), reservation=held)
     patterns = [compile_pattern(text) for text in (b"/doc/y.c", b"**/*.md")]
-    near = [(pattern.keys, pattern.kind != "literal") for pattern in patterns]
+    near = [pattern.keys for pattern in patterns]
     for found in (
         store.reservations.live_since(fence, store.now(), near),
         store.reservations.extended_since(event, store.now(), near),
@@ -298,7 +298,7 @@ def test_of_what_is_new_that_which_no_pattern_meets_is_left_out(
         assert texts.isdisjoint({b"/src/a/x.py", b"**/*.py", b"**/Makefile", b"/doc/x.py"})
     many = near * 200  # too many to ask for all of them: then anything may be new
     assert len(store.reservations.live_since(fence, store.now(), many)) == len(made)
-    anywhere = [*near, (compile_pattern(b"**/*").keys, True)]
+    anywhere = [*near, compile_pattern(b"**/*").keys]
     assert len(store.reservations.extended_since(event, store.now(), anywhere)) == len(made)
 
 
@@ -318,8 +318,8 @@ def test_a_lease_is_over_at_the_very_moment_that_it_ends(
             store.reservations.all(live_at=now),
             store.reservations.all(agent="A", live_at=now),
             store.reservations.live_on([b"src/a.py"], [b"a.py"], now),
-            store.reservations.live_near(keys, now, below=True),
-            store.reservations.live_near(anywhere, now, below=True),
+            store.reservations.live_near(keys, now),
+            store.reservations.live_near(anywhere, now),
             store.reservations.live_since(fence, now),
             store.reservations.extended_since(event, now),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,18 @@ import pytest
 
 from agentlock.errors import PatternError
 from agentlock.patterns.keys import MANY, keys_of
-from agentlock.patterns.matching import Folding, Pattern, compile_pattern, path_keys
+from agentlock.patterns.matching import (
+    Folding,
+    Pattern,
+    PatternIndex,
+    compile_pattern,
+    fold_key,
+    path_keys,
+)
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.wildmatch import escape, parse, render
-from agentlock.store.reservations import _agreeing, _with_ancestors
+from agentlock.store.base import Store
+from agentlock.store.near import nearby
 
 if TYPE_CHECKING:
     from agentlock.model import Keys
@@ -23,6 +32,9 @@ _TEXT += ["\u212b", "\u00c5", "A\u030a", "\u0344", "\u0323", "가", " ", "\n", "
 _BITS = [text.encode() for text in _TEXT] + [b"\xc3", b"\xa9", b"\xff"]
 _WILD = [b"*", b"*", b"?", b"??", b"[ab]", b"[!a]", b"[a-z]", b"[.]", b"[\xc3]", b"[\xa9]", b"**"]
 _WILD += [b"[[:upper:]]*", b"\\*", b"\\[", b"\\{", b"*.py", b"*.\xc3\xa9", b"?\xa9."]
+_DATABASE = sqlite3.connect(":memory:")
+_ROW = """SELECT 1 FROM (SELECT CAST(? AS TEXT) AS prefix_key, CAST(? AS TEXT) AS name_key,
+    CAST(? AS TEXT) AS extension_key) AS r"""
 _FOLDINGS = [Folding(case, compose) for case in (False, True) for compose in (False, True)]
 
 
@@ -66,18 +78,20 @@ def found_by_path(path: bytes, keys: Keys) -> bool:
 
 
 def found_by_pattern(mine: Pattern, theirs: Pattern) -> bool:
-    """What ``live_near`` does."""
-    keys, other = mine.keys, theirs.keys
-    names, extensions = _agreeing(keys)
-    low, high = keys.prefix + b"/", keys.prefix + b"0"
-    near = other.prefix in _with_ancestors(keys.prefix) or (
-        mine.kind != "literal" and (not keys.prefix or low <= other.prefix < high)
+    """What ``live_near`` does: SQLite evaluates its conditions on one row, without a table."""
+    keys = theirs.keys
+    row = (keys.prefix, keys.name, keys.extension)
+    conditions = nearby(Store(), mine.keys)
+    return not conditions or any(
+        _DATABASE.execute(f"{_ROW} WHERE {condition}", (*row, *parameters)).fetchone()
+        for condition, parameters in conditions
     )
-    return (
-        near
-        and (not names or other.name in names)
-        and (not extensions or other.extension in extensions)
-    )
+
+
+def found_by_added_path(path: bytes, keys: Keys) -> bool:
+    """What ``live_on`` does for a path that becomes a file, by its range of prefixes."""
+    low = fold_key(path)
+    return low <= keys.prefix < low + b"0"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +103,8 @@ def test_no_pattern_that_matches_or_meets_is_left_out(folding: Folding, seed: in
     for _ in range(60):
         texts = [text for text in (chance.glob() for _ in range(10)) if text is not None]
         paths = [chance.path() for _ in range(10)]
+        paths += [path + b"/" + chance.name(_BITS) + b"x" for path in paths[:3]]
+        paths += [path.rpartition(b"/")[0] or b"x" for path in paths[:4]]
         texts += [b"/" + escape(path) + chance.choice([b"", b"/"]) for path in paths[:4]]
         patterns = [compile_pattern(text, folding) for text in texts]
         paths += [chance.respelled(path) for path in paths]
@@ -96,9 +112,12 @@ def test_no_pattern_that_matches_or_meets_is_left_out(folding: Folding, seed: in
             for theirs in patterns:
                 if mine is not theirs and overlap(mine, theirs) is not None:
                     assert found_by_pattern(mine, theirs), (mine, theirs)
+            index = PatternIndex([mine.text], folding)
             for path in paths:
-                if mine.matches(path) or mine.matches_submodule(path):
+                if index.matching(path, submodule=True):
                     assert found_by_path(path, mine.keys), (path, mine)
+                elif index.matching(path, added=True):
+                    assert found_by_added_path(path, mine.keys), (path, mine)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +160,4 @@ def test_very_many_paths_have_any_name(name: bytes) -> None:
     prefixes, names = keys_of(paths)
     assert names == set()
     assert prefixes == {b"", *(key for path in paths for key in path_keys(path)[0])}
-    assert keys_of(paths[1:])[1] == set(path_keys(paths[1])[1])
+    assert keys_of(paths[1:])[1] == {key for path in paths[1:] for key in path_keys(path)[1]}

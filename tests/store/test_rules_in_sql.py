@@ -99,8 +99,8 @@ def test_sql_leaves_out_nothing_that_the_rules_count(store: Store) -> None:
         rows = store.reservations
         if one.is_live(now) and any(one.meets(asked) for asked in wanted):
             counted += 1
-            assert one in rows.live_near(KEYS, now, below=True)
-            assert one in rows.live_since(fence, now, [(KEYS, True)])
+            assert one in rows.live_near(KEYS, now)
+            assert one in rows.live_since(fence, now, [KEYS])
         if one.is_live(now) and any(policy.blocks(one, None) for policy in policies):
             counted += 1
             assert one in rows.live_on(*path_keys(PATH), now)

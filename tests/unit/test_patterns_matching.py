@@ -14,6 +14,7 @@ from support.wildmatch_table import TABLE, UNMATCHABLE
 from agentlock.errors import PatternError
 from agentlock.patterns.matching import (
     Folding,
+    Pattern,
     PatternIndex,
     compile_pattern,
     displayed,
@@ -34,10 +35,14 @@ def canonical(glob: bytes) -> bytes:
 
 
 def agreed(text: bytes, path: bytes, folding: Folding = EXACT, *, submodule: bool = False) -> bool:
-    """What the pattern says, which has to be what the index says."""
+    """What the pattern says, which has to be what the index says.
+
+    The index also names a plain path that a folder above the path has.
+    """
     pattern = compile_pattern(text, folding)
     answer = pattern.matches_submodule(path) if submodule else pattern.matches(path)
-    assert PatternIndex([text], folding).matching(path, submodule) == [0] * answer
+    below = pattern.kind == "literal" and folding.apply(path).startswith(pattern.path + b"/")
+    assert PatternIndex([text], folding).matching(path, submodule) == [0] * (answer or below)
     return answer
 
 
@@ -102,9 +107,11 @@ def test_a_directory_covers_its_entry_and_all_below_it() -> None:
     assert agreed(b"/", b"any/thing")
 
 
-def test_a_literal_covers_nothing_below_it() -> None:
+def test_a_plain_path_matches_nothing_below_it_and_yet_holds_it() -> None:
     assert agreed(b"/src/auth", b"src/auth")
     assert not agreed(b"/src/auth", b"src/auth/a")
+    assert PatternIndex([b"/src/auth"]).matching(b"src/auth/a") == [0]
+    assert PatternIndex([b"/src/auth"]).matching(b"src/author") == []
 
 
 def test_a_glob_with_a_final_slash_covers_what_lies_below_its_directories() -> None:
@@ -182,7 +189,7 @@ def test_folding_is_applied_to_both_sides(
 def test_the_keys_of_a_path_are_itself_its_ancestors_and_the_root() -> None:
     prefixes, names = path_keys(b"Src/Auth/a.PY")
     assert prefixes == [b"src/auth/a.py", b"src/auth", b"src", b""]
-    assert names == (b"a.py", b"*.py", b"*")
+    assert names == (b"a.py", b"auth", b"src", b"*.py", b"*")
     assert path_keys(b"a") == ([b"a", b""], (b"a", b"*", b"*"))
 
 
@@ -230,6 +237,14 @@ def test_a_pattern_that_matches_has_its_key_among_those_of_the_path(
         assert pattern.keys.name in names
 
 
+def needs(pattern: Pattern, path: bytes) -> bool:
+    """Whether something that the pattern matches lies below the path, always."""
+    folder = path.lower()
+    return pattern.path.startswith(folder + b"/") or (
+        pattern.kind == "glob" and pattern.path == folder
+    )
+
+
 def test_the_index_answers_as_each_pattern_does() -> None:
     generator = random.Random(7)  # noqa: S311 -- to repeat a failure
     words = [b"a", b"b", b"ab", b"a.py", b"b.py", b".py", b"x.b.py", b"A"]
@@ -243,9 +258,15 @@ def test_the_index_answers_as_each_pattern_does() -> None:
     index = PatternIndex(texts, NO_CASE)
     for _ in range(400):
         path = b"/".join(generator.choice(words) for _ in range(generator.randrange(1, 5)))
-        assert index.matching(path) == [i for i, p in enumerate(patterns) if p.matches(path)]
+        below = [p.kind == "literal" and path.lower().startswith(p.path + b"/") for p in patterns]
+        assert index.matching(path) == [
+            i for i, p in enumerate(patterns) if p.matches(path) or below[i]
+        ]
         assert index.matching(path, submodule=True) == [
-            i for i, p in enumerate(patterns) if p.matches_submodule(path)
+            i for i, p in enumerate(patterns) if p.matches_submodule(path) or below[i]
+        ]
+        assert index.matching(path, added=True) == [
+            i for i, p in enumerate(patterns) if p.matches(path) or below[i] or needs(p, path)
         ]
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from agentlock.errors import DatabaseError
+from agentlock.git.changes import Changes
 from agentlock.guard.verdict import decide
 from agentlock.model import Policy, Reservation
 from agentlock.patterns.matching import EXACT, Folding
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ASKED = Policy(require_reservation=True, exempt=("docs/", "!docs/x"))
+
+
+def changed(
+    *paths: bytes, submodules: Iterable[bytes] = (), added: Iterable[bytes] = ()
+) -> Changes:
+    return Changes(paths, frozenset(submodules), frozenset(added))
 
 
 def held(number: int, agent: str, pattern: bytes, *, exclusive: bool = True) -> Reservation:
@@ -40,7 +52,7 @@ TABLE = (
 def test_what_others_hold_exclusively_blocks(
     agent: str | None, path: bytes, blocked_by: list[int]
 ) -> None:
-    verdict = decide([b"free", path], (), TABLE, agent, Policy(), EXACT)
+    verdict = decide(changed(b"free", path), TABLE, agent, Policy(), EXACT)
     assert [(one.path, one.reservation.id) for one in verdict.conflicts] == [
         (path, number) for number in blocked_by
     ]
@@ -50,15 +62,38 @@ def test_what_others_hold_exclusively_blocks(
 
 
 def test_a_submodule_is_all_that_lies_below_it() -> None:
-    verdict = decide([b"lib"], {b"lib"}, TABLE, "A", Policy(), EXACT)
+    verdict = decide(changed(b"lib", submodules={b"lib"}), TABLE, "A", Policy(), EXACT)
     assert [one.reservation.id for one in verdict.conflicts] == [4]
-    assert decide([b"lib"], {b"lib"}, TABLE, "B", ASKED, EXACT).uncovered == ()
-    assert decide([b"lib"], (), TABLE, "B", ASKED, EXACT).uncovered == (b"lib",)
+    assert decide(changed(b"lib", submodules={b"lib"}), TABLE, "B", ASKED, EXACT).uncovered == ()
+    assert decide(changed(b"lib"), TABLE, "B", ASKED, EXACT).uncovered == (b"lib",)
+
+
+def test_no_name_is_a_file_and_a_folder() -> None:
+    table = (
+        *(held(1, "A", b"/new/**"), held(2, "A", b"/a/b/c.py"), held(3, "A", b"/a/b/*/[x]")),
+        *(held(4, "A", b"**/a/b/x.py"), held(5, "A", b"/plain"), held(6, "A", b"/a/bc/")),
+    )
+
+    def blocked_by(path: bytes, *, added: bool = True) -> list[int]:
+        changes = changed(path, added=[path] if added else [])
+        verdict = decide(changes, table, "B", Policy(), EXACT)
+        return [one.reservation.id for one in verdict.conflicts]
+
+    assert blocked_by(b"new") == [1]
+    assert blocked_by(b"a") == [2, 3, 6]
+    assert blocked_by(b"a/b") == [2, 3]
+    assert blocked_by(b"a/b/d") == blocked_by(b"ne") == blocked_by(b"new.py") == []
+    # What is there as a file already takes nobody's folder.
+    assert blocked_by(b"a", added=False) == blocked_by(b"a/b", added=False) == []
+    assert blocked_by(b"plain/x", added=False) == blocked_by(b"plain/x/y.py") == [5]
+    assert blocked_by(b"plainly") == []
+    assert decide(changed(b"plain/x"), table, "A", ASKED, EXACT).uncovered == ()
+    assert decide(changed(b"a", added=[b"a"]), table, "A", ASKED, EXACT).uncovered == (b"a",)
 
 
 def test_names_are_compared_as_the_repository_compares_them() -> None:
-    assert decide([b"SRC/x"], (), TABLE, "B", Policy(), EXACT).allowed
-    assert not decide([b"SRC/x"], (), TABLE, "B", Policy(), Folding(ignore_case=True)).allowed
+    assert decide(changed(b"SRC/x"), TABLE, "B", Policy(), EXACT).allowed
+    assert not decide(changed(b"SRC/x"), TABLE, "B", Policy(), Folding(ignore_case=True)).allowed
 
 
 @pytest.mark.parametrize(
@@ -74,9 +109,9 @@ def test_where_the_policy_asks_for_it_each_path_needs_a_reservation_of_ones_own(
     agent: str | None, uncovered: list[bytes]
 ) -> None:
     paths = [b"src/x", b"notes", b"free", b"docs/y", b"docs/x"]
-    assert decide(paths, (), TABLE, agent, ASKED, EXACT).uncovered == tuple(uncovered)
+    assert decide(changed(*paths), TABLE, agent, ASKED, EXACT).uncovered == tuple(uncovered)
 
 
 def test_a_pattern_that_cannot_be_read_is_never_passed_over() -> None:
     with pytest.raises(DatabaseError, match="cannot be read"):
-        decide([b"x"], (), [held(1, "A", b"/a/[")], "B", Policy(), EXACT)
+        decide(changed(b"x"), [held(1, "A", b"/a/[")], "B", Policy(), EXACT)

@@ -25,7 +25,7 @@ from agentlock.store.reservations import COLUMNS, few_names, reservation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -59,17 +59,28 @@ SELECT {CLOCK}, CASE current_setting('transaction_read_only')
 # Parameter: the transaction's id. Another database, or a server that took over, counts its own.
 _WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
 _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
-# Parameters: project, the prefixes, the names. At least one row comes, with the policy in it.
+# Parameters: project, prefixes, names, what is added. At least one row comes, with the policy.
 _STANDING = """
 WITH moment AS MATERIALIZED (SELECT {clock} AS now)
 SELECT moment.now, p.last_fence, {policy}, {reservation}
 FROM moment CROSS JOIN projects AS p
     LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)
     ON r.project_id = p.id AND r.released_ts IS NULL AND r.expires_ts > moment.now
-        AND r.prefix_key = ANY ($2::text::bytea[]){names}
+        AND {near}
 WHERE p.id = $1
 ORDER BY r.id
 """
+_ON = "r.prefix_key = ANY ($2::text::bytea[])"
+_OF_NAMES = " AND r.name_key = ANY ($3::text::bytea[])"
+_ON_OR_WITHIN = """r.id IN (
+    SELECT r.id FROM file_reservations AS r
+    WHERE r.project_id = $1 AND r.released_ts IS NULL AND {on}
+    UNION ALL
+    SELECT r.id
+    FROM unnest({added}::text::bytea[]) AS added (key) CROSS JOIN file_reservations AS r
+    WHERE r.project_id = $1 AND r.released_ts IS NULL
+        AND r.prefix_key >= added.key AND r.prefix_key < added.key || '0'::bytea
+)"""
 
 
 class PostgresStore(Server, Store):
@@ -212,16 +223,22 @@ class PostgresStore(Server, Store):
         return int(identifier)
 
     def standing(
-        self, prefixes: Iterable[bytes], names: Iterable[bytes]
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], added: Collection[bytes] = ()
     ) -> tuple[int, Policy, list[Reservation], int]:
         few = few_names(names)
+        near, arrays = _ON, [_array(prefixes)]
+        if few:
+            near += _OF_NAMES
+            arrays.append(_array(few))
+        if added:
+            arrays.append(_array(_shortened(key) for key in added))
+            near = _ON_OR_WITHIN.format(on=near, added=f"${len(arrays) + 1}")
         statement = _STANDING.format(
             clock=CLOCK,
             policy=", ".join([f"p.{name}" for name in POLICY_COLUMNS]),
             reservation=_spoken(COLUMNS),
-            names=" AND r.name_key = ANY ($3::text::bytea[])" if few else "",
+            near=near,
         )
-        arrays = [_array(prefixes)] + ([_array(few)] if few else [])
         rows = self._ask(statement, (self.project_id, *arrays))
         if not rows:
             raise LostTableError(f"{self.location} lacks a row of its own", fix=WHERE_IT_BELONGS)
