@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import Repo, copy_repository, make_guarded, make_plain
 from support.environment import make_home, sealed_environment, variables_of
+from support.fork_server import FRESH
 from support.postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return home
+
+
+@pytest.fixture
+def fresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command starts an interpreter, whose parent is this process."""
+    assert home.exists()  # the environment is sealed before
+    monkeypatch.setenv(FRESH, "1")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ AT_WORK = {"AGENTLOCK_PROGRAM": "claude"}
 HOST = os.uname().nodename
 
 
+pytestmark = pytest.mark.usefixtures("fresh")  # they look at the process that started a command
+
+
 @pytest.fixture
 def linked(table: Repo, tmp_path: Path) -> Repo:
     """A worktree next to the first, on a branch of its own."""

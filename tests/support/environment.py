@@ -6,12 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from agentlock.environment import CI_SYSTEMS
+from support.fork_server import FRESH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _OURS = ("GIT_", "PG", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
-_KEPT = ("GIT_SSL_CAINFO",)
+_KEPT = ("GIT_SSL_CAINFO", FRESH)
 
 
 def search_path() -> str:

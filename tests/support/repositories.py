@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentlock.install import registry
 from agentlock.install.config_hooks import EVENTS
+from support.fork_server import run_forked
 from support.postgresql import Server
 
 if TYPE_CHECKING:
@@ -53,11 +54,17 @@ def run(
     environment = {**os.environ, **(env or {})}
     if agent is not None:
         environment["AGENTLOCK_AGENT"] = agent
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False
-    )
-    out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
-    return Result(done.returncode, out, err)
+    forked = None
+    if command[: len(AGENTLOCK)] == AGENTLOCK:
+        words = [os.fsdecode(word) for word in command[len(AGENTLOCK) :]]
+        forked = run_forked(words, os.fspath(cwd), environment, stdin)
+    if forked is None:
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False
+        )
+        forked = done.returncode, done.stdout, done.stderr
+    code, out, err = forked
+    return Result(code, *(text.decode("utf-8", "backslashreplace") for text in (out, err)))
 
 
 class Repo:
