@@ -1,15 +1,16 @@
 #!/bin/sh
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
-# The hook that was here before lies next to this file and runs first. Then this writes down which
+# The hook that was here before is kept next to this folder and runs first. Then this writes down which
 # commit git has made, or which it has replaced by which, for the reader of the ledger
 # (agentlock/guard/take_in.py). It starts no process, and refuses nothing.
 hook=@HOOK@ reads_stdin='@READS_STDIN@'
-beside=${0%/*}/$hook.before-agentlock
+kept=${0%/*}
+kept=${kept%/}.before-agentlock
 git_dir=${GIT_DIR:-.git}
 status=0 lines='' made='' replayed='' former=''
 newline='
 '
-for before in @FORMER@ "$beside"; do
+for before in @FORMER@ "$kept/$hook" "$kept"-[2-9]/"$hook"; do
     [ -x "$before" ] || continue
     # As in shim.sh: pre-commit runs this hook as its legacy one, and then its own.
     [ -z "${PRE_COMMIT_RUNNING_LEGACY-}" ] ||

@@ -1,11 +1,13 @@
 #!/bin/sh
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
-# The hook that was here before lies next to this file and runs first. Then agentlock decides; if
-# agentlock cannot be asked, git is refused.
+# The hook that was here before is kept next to this folder and runs first. Then agentlock decides,
+# also if that hook refused: an agent must not repair what it may not commit. If agentlock cannot be
+# asked, git is refused.
 hook=@HOOK@ reads_stdin='@READS_STDIN@' clears='@CLEARS@' cleared_by='@CLEARED_BY@'
 @ASK@
-beside=${0%/*}/$hook.before-agentlock
-refs='' ran=''
+kept=${0%/*}
+kept=${kept%/}.before-agentlock
+refs='' ran='' status=0
 
 # Whether an earlier hook of the same git command has already judged the same index. agentlock keeps
 # that index under git's process id, and a word that says which hook may pass next
@@ -47,7 +49,7 @@ is_running_already() {
     [ -n "${PRE_COMMIT_RUNNING_LEGACY-}" ] && grep -q https://pre-commit.com "$1" 2>/dev/null
 }
 
-for before in @FORMER@ "$beside"; do
+for before in @FORMER@ "$kept/$hook" "$kept"-[2-9]/"$hook"; do
     [ -x "$before" ] || continue
     ! is_running_already "$before" || continue
     ran=yes
@@ -56,9 +58,9 @@ for before in @FORMER@ "$beside"; do
         # A hook that reads none of them breaks the pipe, which does no harm.
         [ -n "$refs" ] || refs=$(cat && printf x) ||
             refuse "what git pushes cannot be read from stdin" "git push again"
-        printf %s "${refs%x}" 2>/dev/null | "$before" "$@" || exit
+        printf %s "${refs%x}" 2>/dev/null | "$before" "$@" || status=$?
     else
-        "$before" "$@" || exit
+        "$before" "$@" || status=$?
     fi
 done
 # lefthook rewrites its hooks, also over ours, when it runs and finds its configuration changed.
@@ -74,10 +76,10 @@ if [ -n "$ran" ]; then
     esac
 fi
 if [ -n "$refs" ]; then
-    printf %s "${refs%x}" | ask "$@"
-    exit
+    printf %s "${refs%x}" | ask "$@" || exit
+    exit $status
 fi
-recognised && exit 0
+recognised && exit $status
 # The guard needs git's process id: to clear the index for the next hook, and to tell how to take
 # back what git changed before it asked, which depends on git's command.
 if [ -n "$clears" ]; then
@@ -85,3 +87,4 @@ if [ -n "$clears" ]; then
     [ "$clears" = reference-transaction ] && [ -x "${0%/*}/$clears" ] && set -- "$@" --strict
 fi
 ask "$@"
+exit $status

@@ -3,19 +3,20 @@
 # git runs this each time refs move, hundreds of times in a rebase or a fetch. So the cheapest
 # questions come first, and agentlock is asked only about commits that no branch has yet.
 hook=@HOOK@
-beside=${0%/*}/$hook.before-agentlock
-lines='' probing=${AGENTLOCK_PROBE+probe}
+kept=${0%/*}
+kept=${kept%/}.before-agentlock
+lines='' status=0 probing=${AGENTLOCK_PROBE+probe}
 
 # The hook that was here before sees every state, and its refusal counts. A probe of `agentlock
 # doctor` is refused without it.
 if [ -z "$probing" ]; then
-    for before in @FORMER@ "$beside"; do
+    for before in @FORMER@ "$kept/$hook" "$kept"-[2-9]/"$hook"; do
         [ -x "$before" ] || continue
         [ -n "$lines" ] || lines=$(cat && printf x) || exit
-        printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || exit
+        printf %s "${lines%x}" 2>/dev/null | "$before" "$@" || status=$?
     done
 fi
-[ "$1" = prepared ] || exit 0
+[ "$1" = prepared ] || exit $status
 
 # The old value may be zero although the ref exists; a new value `ref:…` only switches branches.
 moves='' old='' new='' base=HEAD
@@ -44,7 +45,7 @@ LINES
 else
     read_moves
 fi
-[ -n "$new$probing" ] || exit 0
+[ -n "$new$probing" ] || exit $status
 
 # A commit is new if no branch here or of a remote has it; tags do not count. If only HEAD moves,
 # the commits below the old HEAD are not new either: it may be detached.
@@ -52,7 +53,7 @@ export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=''
 unset GIT_SHALLOW_FILE
 # shellcheck disable=SC2086
 found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1) &&
-    [ -z "$found$probing" ] && exit 0
+    [ -z "$found$probing" ] && exit $status
 
 # Whether this is one new commit on top of the old one, made by the git process whose index has just
 # been cleared (agentlock/guard/clearance.py), and whether its tree is that index: git wrote the tree
@@ -81,10 +82,11 @@ recognised() {
     done
     return 1
 } 2>/dev/null
-[ -n "$probing" ] || ! recognised || exit 0
+[ -n "$probing" ] || ! recognised || exit $status
 
 @ASK@
 printf %s "$moves" | ask "$1" "$PPID" "${new##* }"
 code=$?
 [ -z "$probing" ] || [ $code -ne 0 ] || code=3
+[ $code -ne 0 ] || code=$status
 exit $code

@@ -99,23 +99,29 @@ def uninstall(everywhere: bool, dry_run: bool, yes: bool, owner: Owner, as_json:
     common_dir = repository.common_dir
     there = installation.present(common_dir)
     if dry_run:
-        _put_removed("would remove", there, repository, as_json=as_json)
+        _put_removed("would remove", there, [], repository, as_json=as_json)
         return EXIT_OK
     owner.require(repository, _UNINSTALL, timeout=timeout_of(None))
     if there and not as_json:
         _confirm(f"the hooks from {os.fsdecode(common_dir)}", yes=yes)
     removed = installation.uninstall(common_dir)
-    _put_removed("removed", removed, repository, as_json=as_json)
+    left = installation.left_behind(common_dir)
+    _put_removed("removed", removed, left, repository, as_json=as_json)
     return EXIT_OK
 
 
 def _put_removed(
-    how: str, removed: Sequence[str], repository: Repository, *, as_json: bool
+    how: str,
+    removed: Sequence[str],
+    left: Sequence[str],
+    repository: Repository,
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
-        print_json({"removed": list(removed)})
+        print_json({"removed": list(removed), "left": list(left)})
         return
-    for path in installation.left_behind(repository.common_dir):
+    for path in left:
         say(f"agentlock: {path} is kept: agentlock did not write it, and git does not run it")
     put(f"{how}: {', '.join(removed)}" if removed else "there is no agentlock hook here")
     if repository.database is not None:

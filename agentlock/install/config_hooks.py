@@ -52,10 +52,8 @@ def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims
     """Write the scripts, then the settings that name them; leave alone what is right already."""
     events = [event for event in EVENTS if event in hooks]
     folder = folder_of(common_dir)
-    os.makedirs(folder, exist_ok=True)
-    chain.put(os.path.join(folder, STAND_IN), shims.standing_in())
-    for event in events:
-        chain.put(os.path.join(folder, event), shims.guarding(event, "", pins))
+    scripts = {event: shims.guarding(event, "", pins) for event in events}
+    chain.put(folder, {STAND_IN: shims.standing_in(), **scripts})
     there = config.local_hook_settings(root)
     for event in events:
         wanted = {"command": [_COMMAND.format(event)], "event": [event]}
@@ -75,12 +73,9 @@ def remove(cwd: bytes, common_dir: bytes) -> list[str]:
                 config.set_hook(cwd, _name(event), key)
     folder = folder_of(common_dir)
     if os.path.isdir(folder):
-        for name in (STAND_IN, *EVENTS):
-            chain.take_out(os.path.join(folder, name))
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(folder, _PUT_BACK))
-        if not os.listdir(folder):
-            os.rmdir(folder)
+        chain.take_out(folder)
     return removed
 
 

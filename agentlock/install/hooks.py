@@ -88,19 +88,21 @@ def _put(
 
     git's default folder gets them too: programs point core.hooksPath there, or unset it.
     """
-    common_dir = repository.common_dir
-    needed = setting is not None and own_folder.is_needed(setting, common_dir)
-    if setting is not None and needed:
-        former = own_folder.in_sh(repository.root, setting.value)
-        scripts = {hook: shims.guarding(hook, former, pins) for hook in wanted}
-        own_folder.put_before(repository.root, place, setting, scripts)
-    folder = _default_folder(common_dir) if setting is None or needed else setting.value
-    if not needed or own_folder.is_inside(folder, common_dir):
-        os.makedirs(folder, exist_ok=True)
-        for hook in wanted:
-            chain.put(os.path.join(folder, hook), shims.guarding(hook, "", pins))
-    if not needed:
-        own_folder.remove(repository.root, place)
+    root, common_dir = repository.root, repository.common_dir
+    default = own_folder.default(common_dir)
+    plain = {hook: shims.guarding(hook, "", pins) for hook in wanted}
+    if setting is None or not own_folder.is_needed(setting, common_dir):
+        chain.put(default if setting is None else setting.value, plain)
+        own_folder.remove(root, place)
+        return
+    former = own_folder.in_sh(root, setting.value)
+    scripts = {hook: shims.guarding(hook, former, pins) for hook in wanted}
+    own_folder.put_before(root, place, setting, scripts)
+    runs_already = own_folder.is_same(
+        root, setting.value, default
+    )  # then each would be asked twice
+    if own_folder.is_inside(default, common_dir) and not runs_already:
+        chain.put(default, plain)
 
 
 def put_back(repository: Repository) -> str:
@@ -121,9 +123,9 @@ def is_led_away(repository: Repository) -> bool:
     if repository.settings.get(b"agentlock hooks scope") == b"command":
         return False
     common_dir = repository.common_dir
-    ours = [own_folder.shared(common_dir).folder, _default_folder(common_dir)]
+    ours = [own_folder.shared(common_dir).folder, own_folder.default(common_dir)]
     if value is None:
-        folder = _default_folder(common_dir)
+        folder = own_folder.default(common_dir)
     else:
         folder = os.fsdecode(value)
         if folder.startswith(("~", "%(prefix)/")):
@@ -143,7 +145,7 @@ def uninstall(common_dir: bytes) -> list[str]:
         for place in own_folder.places(common_dir):
             removed += own_folder.remove(common_dir, place)
         for folder in _folders(common_dir):
-            removed += _take_out(folder)
+            removed += chain.take_out(folder, _OURS)
         config.forget_one(common_dir, _STRICT)
     return [hook for hook in _OURS if hook in removed]
 
@@ -165,7 +167,7 @@ def status(repository: Repository) -> list[HookStatus]:
         detail = "your own hook of that name does not run"
         found += [
             HookStatus(hook, os.path.join(folder, hook), "not passed on", detail)
-            for hook in own_folder.not_passed_on(root, folder, setting, _wanted(repository))
+            for hook in own_folder.not_passed_on(root, folder, setting)
             if hook not in down
         ]
     if any(one.state == "installed" for one in found):
@@ -191,11 +193,12 @@ def scripts(repository: Repository) -> dict[str, bytes]:
 
 
 def left_behind(common_dir: bytes) -> list[str]:
-    """Files that others put into our former folder, which git no longer runs."""
-    folder = own_folder.shared(common_dir).folder
-    if not os.path.isdir(folder):
-        return []
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    """Hooks of others that git no longer runs: in a former folder of ours, or below a newer one."""
+    former = [place.folder for place in own_folder.places(common_dir)]
+    there = [folder for folder in former if os.path.isdir(folder)]
+    left = [os.path.join(folder, name) for folder in there for name in sorted(os.listdir(folder))]
+    folders = dict.fromkeys([*former, *_folders(common_dir)])
+    return left + [path for folder in folders for path in chain.left_in(folder)]
 
 
 def is_guarded(hooks: list[HookStatus]) -> bool:
@@ -227,7 +230,7 @@ def _wanted(repository: Repository) -> tuple[str, ...]:
 def _heads(common_dir: bytes, hook: str) -> list[bytes]:
     folders = (
         own_folder.shared(common_dir).folder,
-        _default_folder(common_dir),
+        own_folder.default(common_dir),
         config_hooks.folder_of(common_dir),
     )
     return [chain.head(os.path.join(folder, hook)) for folder in folders]
@@ -236,22 +239,17 @@ def _heads(common_dir: bytes, hook: str) -> list[bytes]:
 def _loosen(common_dir: bytes) -> None:
     """Remove reference-transaction, and its setting last, so that ``status`` never misses it."""
     for folder in _folders(common_dir):
-        for hook in with_role(MOVES_REFS):
-            chain.take_out(os.path.join(folder, hook))
+        chain.take_out(folder, with_role(MOVES_REFS))
     config.forget_one(common_dir, _STRICT)
 
 
 def _folders(common_dir: bytes) -> list[str]:
     """The folders in which our hooks can be."""
     setting = own_folder.configured(common_dir, common_dir)
-    folders = [own_folder.shared(common_dir).folder, _default_folder(common_dir)]
+    folders = [own_folder.shared(common_dir).folder, own_folder.default(common_dir)]
     if setting is not None and own_folder.is_inside(setting.value, common_dir):
         folders.append(setting.value)
     return folders
-
-
-def _default_folder(common_dir: bytes) -> str:
-    return os.path.join(os.fsdecode(common_dir), "hooks")
 
 
 def _pins(common_dir: bytes) -> list[shims.Pin]:
@@ -262,15 +260,6 @@ def _pins(common_dir: bytes) -> list[shims.Pin]:
     return shims.with_current(known)
 
 
-def _take_out(folder: str) -> list[str]:
-    if not os.path.isdir(folder):
-        return []
-    removed = [hook for hook in _OURS if chain.take_out(os.path.join(folder, hook))]
-    if removed and not os.listdir(folder):
-        os.rmdir(folder)
-    return removed
-
-
 def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     path = os.path.join(folder, hook)
     head = chain.head(path)
@@ -279,16 +268,20 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
     if not os.access(path, os.X_OK):
         return HookStatus(hook, path, "not executable", "git ignores a hook that is not executable")
     if shims.MARK in head:
-        fault = _fault_of_ours(hook, path, head) or _fault_of_place(folder, repository.common_dir)
+        fault = "it would run itself endlessly" if chain.runs_itself(path) else ""
+        fault = (
+            fault or _fault_of_pins(hook, head) or _fault_of_place(folder, repository.common_dir)
+        )
         return HookStatus(hook, path, "broken" if fault else "installed", fault)
+    legacy = chain.legacy_of_ours(path) if _FRAMEWORK_MARK in head else ""
+    if legacy and not _fault_of_pins(hook, chain.head(legacy)):
+        return HookStatus(hook, path, "framework", os.path.basename(legacy))
     if _FRAMEWORK_MARK in head and _in_framework(repository, hook):
         return HookStatus(hook, path, "framework", _FRAMEWORK_FILE)
     return HookStatus(hook, path, "foreign", "it does not run agentlock")
 
 
-def _fault_of_ours(hook: str, path: str, head: bytes) -> str:
-    if chain.is_ours(path + chain.SUFFIX) or chain.alias_of_ours(path):
-        return "it would run itself endlessly"
+def _fault_of_pins(hook: str, head: bytes) -> str:
     if KINDS[hook].role == RECORDS:
         return ""
     pins = shims.pins_of(head)

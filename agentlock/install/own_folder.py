@@ -53,7 +53,12 @@ def places(common_dir: bytes) -> list[Place]:
     names = sorted(os.listdir(linked)) if os.path.isdir(linked) else []
     git_dirs = [common_dir, *(os.path.join(linked, name) for name in names)]
     single = [alone(git_dir) for git_dir in git_dirs]
-    return [shared(common_dir), *(place for place in single if os.path.isdir(place.folder))]
+    return [shared(common_dir), *(place for place in single if has_files(place))]
+
+
+def has_files(place: Place) -> bool:
+    """Whether our folder is there, or one that keeps what others wrote into it."""
+    return os.path.isdir(place.folder) or bool(chain.kept_in(place.folder))
 
 
 def is_inside(path: str, common_dir: bytes) -> bool:
@@ -62,11 +67,17 @@ def is_inside(path: str, common_dir: bytes) -> bool:
     return os.path.isabs(path) and os.path.realpath(path).startswith(common + os.sep)
 
 
+def is_same(root: bytes, value: str, folder: str) -> bool:
+    """Whether this value of ``core.hooksPath`` leads to the folder in this worktree."""
+    return os.path.realpath(_in_worktree(root, value)) == os.path.realpath(folder)
+
+
 def configured(cwd: bytes, common_dir: bytes, git_dir: bytes | None = None) -> Setting | None:
     """The ``core.hooksPath`` that git would use if we had never set ours.
 
     That is the one of the worktree with this ``git_dir``, or without it the one of all worktrees
-    that have no setting of their own.
+    that have no setting of their own. git's own folder counts as a setting if it is a link that
+    leads out of git's directory, to a tracked folder or to one that several repositories share.
     """
     ours = {"local": shared(common_dir)}
     if git_dir is not None:
@@ -80,7 +91,14 @@ def configured(cwd: bytes, common_dir: bytes, git_dir: bytes | None = None) -> S
             found = Setting(scope, value)
         elif config.recorded(cwd, "formerHooksPathLocal", place.where) == "true":
             found = Setting(scope, config.recorded(cwd, "formerHooksPath", place.where) or "")
+    if found is None and not is_inside(default(common_dir), common_dir):
+        return Setting("default", default(common_dir))
     return found
+
+
+def default(common_dir: bytes) -> str:
+    """The folder that git uses if ``core.hooksPath`` is not set."""
+    return os.path.join(os.fsdecode(common_dir), "hooks")
 
 
 def is_needed(setting: Setting | None, common_dir: bytes) -> bool:
@@ -115,15 +133,11 @@ def put_before(root: bytes, place: Place, setting: Setting, scripts: dict[str, b
             fix=f"git config {options} --replace-all core.hooksPath {shell_word(there[-1])}, "
             "then: agentlock hooks install",
         )
-    os.makedirs(place.folder, exist_ok=True)
-    for hook, script in scripts.items():
-        chain.put(os.path.join(place.folder, hook), script)
-    present = _hooks_in(root, setting.value)
-    for hook, kind in KINDS.items():
-        path = os.path.join(place.folder, hook)
-        wanted = kind.is_always_passed_on or hook in present or chain.is_ours(path)
-        if wanted and hook not in scripts:
-            chain.put(path, shims.passing(hook, former))
+    wanted = _hooks_in(root, setting.value)
+    wanted |= {hook for hook, kind in KINDS.items() if kind.is_always_passed_on}
+    wanted |= _ours_in(place.folder)
+    passing = {hook: shims.passing(hook, former) for hook in sorted(wanted)}
+    chain.put(place.folder, {**passing, **scripts})
     was_set = bool(there)
     if there and _is_own(root, place, there[0]):
         was_set = config.recorded(root, "formerHooksPathLocal", place.where) == "true"
@@ -143,36 +157,39 @@ def remove(cwd: bytes, place: Place) -> list[str]:
     for name in _MEMORY:
         if config.recorded(cwd, name, place.where) is not None:
             config.forget_one(cwd, name, place.where)
-    if not os.path.isdir(place.folder):
-        return []
-    names = [name for name in os.listdir(place.folder) if "." not in name]
-    removed = [name for name in sorted(names) if chain.take_out(os.path.join(place.folder, name))]
-    if not os.listdir(place.folder):
-        os.rmdir(place.folder)
-    return removed
+    return chain.take_out(place.folder)
 
 
-def not_passed_on(
-    root: bytes, folder: str, setting: Setting | None, scripts: tuple[str, ...]
-) -> list[str]:
+def not_passed_on(root: bytes, folder: str, setting: Setting | None) -> list[str]:
     """The hooks of the former setting that do not run, because our folder passes none on."""
     if setting is None:
         return []
     former = in_sh(root, setting.value)
     lost = []
-    for hook in sorted(_hooks_in(root, setting.value)):
+    for hook in sorted(_hooks_in(root, setting.value) & KINDS.keys()):
         path = os.path.join(folder, hook)
         call = f"{former}/{hook}".encode("utf-8", "surrogateescape")
-        wanted = call + b' "$beside"' if hook in scripts else b"theirs=" + call + b"\n"
+        wanted = b"for before in " + call + b" "  # hooks/*.sh
         if not os.access(path, os.X_OK) or wanted not in chain.head(path):
             lost.append(hook)
     return lost
 
 
 def _hooks_in(root: bytes, value: str) -> set[str]:
-    """The hooks that git would run if ``core.hooksPath`` were ``value``, in this worktree."""
-    folder = os.path.join(os.fsdecode(root), config.expanded_path(root, value))
-    return {hook for hook in KINDS if os.access(os.path.join(folder, hook), os.X_OK)}
+    """What git could run if ``core.hooksPath`` were ``value``, also hooks of later versions."""
+    folder = _in_worktree(root, value)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    paths = {name: os.path.join(folder, name) for name in names if not name.endswith(".sample")}
+    return {n for n, path in paths.items() if os.path.isfile(path) and os.access(path, os.X_OK)}
+
+
+def _in_worktree(root: bytes, value: str) -> str:
+    return os.path.join(os.fsdecode(root), config.expanded_path(root, value))
+
+
+def _ours_in(folder: str) -> set[str]:
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return {name for name in names if chain.is_ours(os.path.join(folder, name))}
 
 
 def in_sh(root: bytes, value: str) -> str:

@@ -79,6 +79,8 @@ def take_out(found: Removal) -> list[str]:
         return ["it is no longer there"]
     removed = hooks.uninstall(found.common_dir)
     done = [f"hooks removed: {', '.join(removed)}" if removed else "there was no agentlock hook"]
+    left = hooks.left_behind(found.common_dir)
+    done += [f"{path} stays: agentlock did not write it, and git does not run it" for path in left]
     forget(found.common_dir)
     remove_files(found.common_dir)
     if _remove_tables(found.common_dir):

@@ -197,7 +197,8 @@ def test_a_hook_that_can_refuse_nothing_knows_no_probes(repo: Repo) -> None:
     trace = repo.path.parent / "trace"
     ours = hook_file(repo, "post-commit")
     ours.write_bytes(shims.guarding("post-commit", "", [shims.current_pin()]))
-    theirs = ours.with_name("post-commit.before-agentlock")
+    theirs = repo.path / ".git" / "hooks.before-agentlock" / "post-commit"
+    theirs.parent.mkdir()
     theirs.write_text(f"#!/bin/sh\necho ran >> {trace}\n", encoding="utf-8")
     for path in (ours, theirs):
         path.chmod(0o755)

@@ -133,7 +133,8 @@ def test_a_damaged_program_refuses_after_the_hook_that_was_there_before_too(
 ) -> None:
     with arranged(fault, template) as world:
         for hook in HOOK_OF.values():
-            before = world.repo.path / ".git" / "hooks" / f"{hook}.before-agentlock"
+            before = world.repo.path / ".git" / "hooks.before-agentlock" / hook
+            before.parent.mkdir(exist_ok=True)
             before.write_text("#!/bin/sh\ncat >&2\nexit 0\n", encoding="utf-8")
             before.chmod(0o755)
         for operation in OPERATIONS:

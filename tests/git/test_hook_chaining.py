@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BEFORE = ".before-agentlock"
-
 
 def put_hook(repo: Repo, name: str, script: str, mode: int = 0o755) -> Path:
     path = repo.path / ".git" / "hooks" / name
@@ -27,6 +25,11 @@ def put_hook(repo: Repo, name: str, script: str, mode: int = 0o755) -> Path:
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(mode)
     return path
+
+
+def kept(hook: Path) -> Path:
+    """Where it is kept, and run from, while ours has its place."""
+    return hook.parent.with_name(hook.parent.name + ".before-agentlock") / hook.name
 
 
 def install(repo: Repo) -> None:
@@ -38,7 +41,8 @@ def snapshot(folder: Path) -> dict[str, tuple[int, str | bytes]]:
     """Mode and content (or target) of everything in a folder."""
     found: dict[str, tuple[int, str | bytes]] = {}
     for path in sorted(folder.iterdir()):
-        content = str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        is_link, is_folder = path.is_symlink(), path.is_dir()
+        content = str(path.readlink()) if is_link else b"" if is_folder else path.read_bytes()
         found[path.name] = (path.lstat().st_mode, content)
     return found
 
@@ -73,13 +77,42 @@ def test_theirs_runs_first_and_ours_judges_what_it_staged(plain: Repo) -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_the_exit_code_of_theirs_is_kept_and_ours_is_not_asked(plain: Repo, hook: str) -> None:
+def test_the_exit_code_of_theirs_is_kept_if_ours_refuses_nothing(plain: Repo, hook: str) -> None:
+    put_hook(plain, hook, "echo theirs >&2; exit 7")
+    install(plain)
+    result = run(str(plain.path / ".git" / "hooks" / hook), "origin", "url", cwd=plain.path)
+    assert (result.code, result.err) == (7, "theirs\n")
+
+
+@pytest.mark.parametrize("hook", with_role(JUDGES))
+def test_where_theirs_refuses_ours_is_asked_all_the_same(plain: Repo, hook: str) -> None:
     put_hook(plain, hook, "echo theirs >&2; exit 7")
     install(plain)
     shutil.move(plain.database, plain.database.with_suffix(".away"))
-    shim = plain.path / ".git" / "hooks" / hook
-    result = run(str(shim), "origin", "url", cwd=plain.path)
-    assert (result.code, result.err) == (7, "theirs\n")
+    result = run(str(plain.path / ".git" / "hooks" / hook), "origin", "url", cwd=plain.path)
+    assert result.code == 3
+    assert result.err.startswith("theirs\nagentlock: ")
+
+
+def test_a_commit_that_theirs_and_ours_refuse_names_both_reasons(plain: Repo, remote: Path) -> None:
+    for hook in ("pre-commit", "pre-push"):
+        put_hook(plain, hook, f"echo lint of {hook} fails >&2; exit 1")
+    install(plain)
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER)
+    assert "lint of pre-commit fails" in refused.err
+    assert "agentlock: commit refused" in refused.err
+    assert refused.code == 1
+    holder = plain.commit_all(agent=HOLDER)
+    assert (holder.code, "agentlock" in holder.err) == (1, False)
+    plain.write("src/x.py", "not judged\n")
+    plain.commit_unguarded()
+    pushed = plain.git("push", "origin", "main", agent=OTHER)
+    assert "lint of pre-push fails" in pushed.err
+    assert "agentlock: push refused" in pushed.err
+    assert pushed.code == 1
+    assert run("git", "for-each-ref", cwd=remote).out == ""
 
 
 @pytest.mark.parametrize("hook", with_role(JUDGES))
@@ -169,7 +202,7 @@ def test_a_hook_without_its_run_bit_is_kept_and_not_run(plain: Repo) -> None:
 def test_a_hook_that_gets_its_run_bit_later_runs_again(plain: Repo) -> None:
     path = put_hook(plain, "pre-commit", "exit 9", mode=0o644)
     install(plain)
-    path.with_name("pre-commit" + BEFORE).chmod(0o755)
+    kept(path).chmod(0o755)
     plain.write("new.txt")
     assert plain.commit_all(agent=OTHER).code == 1
 
@@ -203,9 +236,9 @@ def test_uninstalling_restores_every_hook_to_the_byte(plain: Repo, mode: int) ->
     before = snapshot(folder)
     install(plain)
     install(plain)
-    during = snapshot(folder)
-    assert {name + BEFORE for name in HOOKS} < set(during)
-    assert all(during[name + BEFORE] == before[name] for name in HOOKS)
+    during = snapshot(kept(folder / "any").parent)
+    assert set(during) == {*HOOKS, "commit-msg"}
+    assert all(during[name] == before[name] for name in HOOKS)
     assert plain.agentlock("hooks", "uninstall").code == 0
     assert snapshot(folder) == before
     assert plain.agentlock("hooks", "uninstall").out == "there is no agentlock hook here\n"
@@ -223,17 +256,117 @@ def test_installing_twice_changes_nothing(plain: Repo) -> None:
     assert (plain.path / ".git" / "config").read_bytes() == settings
 
 
-def test_a_foreign_hook_over_ours_beside_a_kept_one_is_refused_and_nothing_is_lost(
+def test_two_versions_of_different_people_both_run_and_uninstalling_names_the_older(
     plain: Repo,
 ) -> None:
-    put_hook(plain, "pre-commit", "echo first")
+    folder = plain.path / ".git" / "hooks"
+    for name in ("pre-commit", "pre-push"):
+        put_hook(plain, name, f"echo first {name} >&2; cat > first")
     install(plain)
-    put_hook(plain, "pre-commit", "echo second")
-    before = snapshot(plain.path / ".git" / "hooks")
-    result = plain.agentlock("hooks", "install")
-    assert result.code == 3
-    assert "both hooks that agentlock did not write" in result.err
-    assert snapshot(plain.path / ".git" / "hooks") == before
+    for name in ("pre-commit", "pre-push"):
+        put_hook(plain, name, f"echo second {name} >&2; cat > second")
+    assert plain.agentlock("hooks", "status").code == 1
+    assert plain.agentlock("hooks", "install").code == 0
+    assert plain.agentlock("hooks", "status").code == 0
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER).err
+    both = "first pre-commit\nsecond pre-commit\nagentlock: commit refused"
+    assert refused.startswith(both)
+    run(str(folder / "pre-push"), "origin", "url", cwd=plain.path, stdin=b"refs\n")
+    assert [(plain.path / name).read_bytes() for name in ("first", "second")] == [b"refs\n"] * 2
+    removed = plain.agentlock("hooks", "uninstall")
+    assert removed.code == 0
+    assert "second" in (folder / "pre-commit").read_text()
+    older = kept(folder / "pre-commit")
+    assert "first" in older.read_text()
+    assert f"{older} is kept: agentlock did not write it, and git does not run it" in removed.err
+    everything = [path for path in folder.parent.glob("hooks*/*") if ".sample" not in path.name]
+    names = {"pre-commit", "pre-push"}
+    assert {path.name for path in everything} == names
+    assert len(everything) == len(names) * 2
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "# File generated by some-manager 1.{}: https://example.org",
+        "[ -z $SKIP_SIMPLE_GIT_HOOKS ] || exit {}",
+    ],
+)
+def test_a_manager_that_writes_its_hook_anew_replaces_its_former_one(
+    plain: Repo, head: str
+) -> None:
+    put_hook(plain, "pre-commit", f"{head.format(0)}\necho former >&2")
+    install(plain)
+    put_hook(plain, "pre-commit", f"{head.format(1)}\necho newer >&2")
+    assert plain.agentlock("hooks", "install").code == 0
+    plain.write("new.txt")
+    assert plain.commit_all(agent=OTHER).err == "newer\n"
+    assert plain.agentlock("hooks", "uninstall").err.count("did not write it") == 0
+    assert "newer" in (plain.path / ".git" / "hooks" / "pre-commit").read_text()
+    assert not (plain.path / ".git" / "hooks.before-agentlock").exists()
+
+
+def test_a_hook_finds_its_own_name_and_what_lies_next_to_it(plain: Repo) -> None:
+    """As overcommit, git-lfs's rivals and home-made dispatchers do."""
+    folder = plain.path / ".git" / "hooks"
+    dispatch = (
+        'here=$(dirname "$0"); . "$here/common.sh"; "$here/helper" "$(basename "$0")"; '
+        'for one in "$0".d/*; do "$one"; done; "$here/commit-msg"; '
+        'echo root: $(cd "$here/../.." && pwd -P) >&2'
+    )
+    put_hook(plain, "dispatch", dispatch)
+    put_hook(plain, "common.sh", "echo common >&2", mode=0o644)
+    put_hook(plain, "helper", 'echo "helper of $1" >&2')
+    put_hook(plain, "commit-msg", "echo neighbour >&2")
+    (folder / "pre-commit.d").mkdir()
+    put_hook(plain, "pre-commit.d/one", "echo part >&2")
+    (folder / "pre-commit").symlink_to("dispatch")
+    before = snapshot(folder)
+    install(plain)
+    plain.write("new.txt")
+    said = plain.commit_all(agent=OTHER).err.splitlines()
+    assert said[:4] == ["common", "helper of pre-commit", "part", "neighbour"]
+    assert said[4] == f"root: {os.path.realpath(plain.path)}"
+    put_hook(plain, "later", "exit 0")  # found after the next installation
+    assert plain.agentlock("hooks", "install").code == 0
+    assert kept(folder / "later").exists()
+    (folder / "later").unlink()
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert snapshot(folder) == before
+    assert not kept(folder / "any").parent.exists()
+
+
+def test_what_an_earlier_version_kept_next_to_its_own_hook_is_taken_over(plain: Repo) -> None:
+    install(plain)
+    put_hook(plain, "pre-commit.before-agentlock", "echo kept long ago >&2")
+    assert plain.agentlock("hooks", "install").code == 0
+    plain.write("new.txt")
+    assert plain.commit_all(agent=OTHER).err == "kept long ago\n"
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert "kept long ago" in (plain.path / ".git" / "hooks" / "pre-commit").read_text()
+
+
+def test_a_hooks_folder_that_is_a_link_to_a_tracked_one_is_left_alone(plain: Repo) -> None:
+    hooks = plain.path / ".git" / "hooks"
+    if hooks.exists():
+        shutil.rmtree(hooks)
+    tracked = plain.write("githooks/pre-commit", "#!/bin/sh\necho theirs in $0 >&2\n").parent
+    (tracked / "pre-commit").chmod(0o755)
+    plain.commit_unguarded("hooks")
+    hooks.symlink_to("../githooks")
+    install(plain)
+    assert plain.must("status", "--porcelain") == ""
+    assert plain.agentlock("hooks", "status").code == 0
+    plain.reserve(HOLDER, "src/x.py")
+    plain.write("src/x.py", "changed\n")
+    refused = plain.commit_all(agent=OTHER).err
+    assert refused.startswith(f"theirs in {hooks}/pre-commit\nagentlock: commit refused")
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert hooks.is_symlink()
+    assert plain.git("config", "core.hooksPath").code == 1
+    assert plain.must("status", "--porcelain", "githooks") == ""
 
 
 def test_the_hook_status_follows_what_git_would_run(plain: Repo) -> None:
@@ -304,7 +437,7 @@ def test_an_absolute_hooks_path_inside_the_repository_is_used(plain: Repo) -> No
     before = snapshot(folder)
     plain.must("config", "core.hooksPath", str(folder))
     install(plain)
-    assert set(HOOKS) < set(os.listdir(folder))
+    assert set(HOOKS) <= set(os.listdir(folder))
     assert not (plain.path / ".git" / "hooks" / "pre-push").exists()
     plain.reserve(HOLDER, "src/x.py")
     plain.write("src/x.py", "changed\n")

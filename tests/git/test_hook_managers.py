@@ -41,8 +41,13 @@ def make(new_repo: Callable[..., Repo]) -> Callable[[str], Repo]:
 def hooks_of(repo: Repo) -> dict[str, bytes]:
     """Every file that decides which hooks run, to the byte."""
     git = repo.path / ".git"
-    folders = (git / "hooks", git / "agentlock" / "hooks", repo.path / ".husky")
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    ours = [git / "agentlock" / "hooks", *git.glob("hooks.before-agentlock*")]
+    files = [
+        path
+        for folder in (git / "hooks", repo.path / ".husky", *ours)
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
     found = {str(path.relative_to(repo.path)): path.read_bytes() for path in files}
     found["core.hooksPath"] = repo.git("config", "core.hooksPath").out.encode()
     return found
@@ -72,6 +77,18 @@ def assert_both_run(repo: Repo, manager: Manager, tools: Tools) -> None:
     assert pushed.code == 1, pushed
     assert "agentlock: push refused" in pushed.err
     assert manager.pushes in pushed.out + pushed.err
+
+
+def assert_ours_is_its_legacy_hook(repo: Repo) -> None:
+    listed = {one["hook"]: one for one in repo.agentlock("hooks", "status", "--json").json}
+    assert [listed[hook]["state"] for hook in ("pre-commit", "pre-push")] == ["framework"] * 2
+    assert listed["pre-push"]["detail"] == "pre-push.legacy"
+    assert repo.agentlock("hooks", "status").code == 0
+    assert "hooks install" not in repo.agentlock("reserve", "src/x.py", agent=HOLDER).err
+    assert repo.agentlock("status", "--json").json["guarded"] is True
+    doctor = repo.agentlock("doctor")
+    assert doctor.code == 0, doctor
+    assert "pre-push: the pre-commit framework runs it (pre-push.legacy)" in doctor.out
 
 
 def assert_noticed_and_mended(repo: Repo) -> None:
@@ -112,7 +129,12 @@ def test_ours_before_theirs(make: Callable[[str], Repo], tools: Tools, name: str
     manager.install(without, tools)
     install(repo)
     manager.install(repo, tools)
-    assert_noticed_and_mended(repo)
+    if name == "pre-commit":
+        assert_ours_is_its_legacy_hook(repo)
+        assert_both_run(repo, manager, tools)
+        assert repo.agentlock("hooks", "install").code == 0
+    else:
+        assert_noticed_and_mended(repo)
     once = hooks_of(repo)
     install(repo)
     assert hooks_of(repo) == once
@@ -147,7 +169,8 @@ def test_a_hook_that_pre_commit_kept_runs_once_and_never_itself(
     hook.chmod(0o755)
     install(repo)
     MANAGERS["pre-commit"].install(repo, tools)
-    assert_noticed_and_mended(repo)
+    repo.reserve(HOLDER, "src/x.py")
+    assert repo.agentlock("hooks", "install").code == 0
     repo.write("src/x.py", "changed\n")
     refused = repo.commit_all(agent=OTHER)
     assert refused.code == 1

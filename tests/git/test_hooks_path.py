@@ -487,7 +487,7 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     plain.reserve(HOLDER, "src/x.py")
     plain.write("src/x.py", "changed\n")
     refused = plain.commit_all(agent=OTHER).err
-    said = "theirs: pre-commit 0\ntheirs: pre-commit.before-agentlock 0\nfrom beside\n"
+    said = "theirs: pre-commit 0\ntheirs: pre-commit 0\nfrom beside\n"
     assert refused.startswith(f"{said}agentlock: commit refused")
     run(str(ours / "post-checkout"), "0", cwd=plain.path, stdin=b"a b\n\n")
     assert [(plain.path / name).read_bytes() for name in ("first", "second")] == [b"a b\n\n"] * 2

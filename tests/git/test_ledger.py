@@ -92,7 +92,8 @@ def test_what_pre_commit_cleared_is_not_judged_twice(scene: Repo, tmp_path: Path
 
 
 def test_an_index_that_changed_after_pre_commit_is_judged_again(scene: Repo) -> None:
-    hook = scene.path / ".git" / "hooks" / "prepare-commit-msg.before-agentlock"
+    hook = scene.path / ".git" / "hooks.before-agentlock" / "prepare-commit-msg"
+    hook.parent.mkdir()
     hook.write_text("#!/bin/sh\necho evil > src/x.py; git add src/x.py\n", encoding="utf-8")
     hook.chmod(0o755)
     scene.write("docs/y.md", "harmless\n")

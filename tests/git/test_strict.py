@@ -410,7 +410,8 @@ def test_a_commit_that_is_not_the_index_that_was_cleared_is_judged(
     scene.write("src/x.py", "evil\n")
     scene.write("docs/y.md", "mine\n")
     scene.must("add", "-A")
-    resetting = scene.path / ".git" / "hooks" / "prepare-commit-msg.before-agentlock"
+    resetting = scene.path / ".git" / "hooks.before-agentlock" / "prepare-commit-msg"
+    resetting.parent.mkdir()
     resetting.write_text("#!/bin/sh\ngit reset -q src/x.py\n", encoding="utf-8")
     resetting.chmod(0o755)
     before = scene.head
