@@ -88,7 +88,7 @@ def assert_ours_is_its_legacy_hook(repo: Repo) -> None:
     assert repo.agentlock("status", "--json").json["guarded"] is True
     doctor = repo.agentlock("doctor")
     assert doctor.code == 0, doctor
-    assert "pre-push: the pre-commit framework runs it (pre-push.legacy)" in doctor.out
+    assert ": the pre-commit framework runs it (pre-push.legacy)" in doctor.out
 
 
 def assert_noticed_and_mended(repo: Repo) -> None:
