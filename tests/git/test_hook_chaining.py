@@ -168,24 +168,26 @@ def test_both_hooks_read_the_refs_of_a_real_push(plain: Repo, remote: Path) -> N
 
 
 @pytest.mark.parametrize("reads", ["cat > got", "exit 0"], ids=["reads", "does-not-read"])
-def test_refs_longer_than_a_pipe_holds_reach_both(plain: Repo, reads: str) -> None:
+def test_refs_longer_than_a_pipe_holds_reach_both(plain: Repo, remote: Path, reads: str) -> None:
+    plain.must("push", "-q", "origin", "HEAD:refs/heads/kept")  # so that deleting drops nothing
     put_hook(plain, "pre-push", reads)
     install(plain)
+    known = plain.head
     changed_unguarded(plain)
     zero = "0" * 40
-    deletion = f"(delete) {zero} refs/heads/{{}} {plain.head}\n"
+    deletion = f"(delete) {zero} refs/heads/{{}} {known}\n"
     lines = "".join(deletion.format(f"branch-{number:04}") for number in range(1000))
     real = f"refs/heads/main {plain.head} refs/heads/main {zero}\n"
     assert len(lines) > 65536
     plain.reserve(HOLDER, "src/x.py")
     shim = str(plain.path / ".git" / "hooks" / "pre-push")
     stdin = (lines + real).encode()
-    result = run(shim, "origin", "url", cwd=plain.path, agent=OTHER, stdin=stdin)
+    result = run(shim, "origin", str(remote), cwd=plain.path, agent=OTHER, stdin=stdin)
     assert result.code == 1, result
     assert "src/x.py" in result.err
     if reads != "exit 0":
         assert (plain.path / "got").read_bytes() == stdin
-    passed = run(shim, "origin", "url", cwd=plain.path, agent=OTHER, stdin=lines.encode())
+    passed = run(shim, "origin", str(remote), cwd=plain.path, agent=OTHER, stdin=lines.encode())
     assert passed.code == 0, passed
 
 
