@@ -30,10 +30,12 @@ from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.git import commits as git_commits
 from agentlock.git import path_lists
+from agentlock.git.ranges import Range
 from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
-from agentlock.guard.history import judge_as_made, judge_as_pushed
+from agentlock.guard.history import DROPPED, judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
+from agentlock.model import SKIPPED, WARNED
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.stale import stale_copies
 from agentlock.text import and_more, count, foreign, quoted
@@ -169,8 +171,8 @@ def _check_commits(
             commits = git_commits.since(moment_of(since, store.now()))
             judged = judge_as_made(store, repository, commits, name, folding)
         else:
-            commits = git_commits.in_range(revisions or "")
-            judged = judge_as_pushed(store, repository, commits, name, folding)
+            asked = Range(revisions or "")
+            judged = judge_as_pushed(store, repository, asked, name, folding)
     _tell(workspace, judged.verdict, judged.now)
     if as_json:
         refused = [refused_commit_json(commit) for commit in judged.commits]
@@ -178,7 +180,7 @@ def _check_commits(
     else:
         for commit in judged.commits:
             put(_line(commit))
-    if any(commit.how is not None for commit in judged.commits):  # let pass, and listed
+    if any(commit.how in (WARNED, SKIPPED) for commit in judged.commits):  # let pass, and listed
         return EXIT_REFUSED
     return _ended(judged.verdict, as_json=as_json)
 
@@ -188,7 +190,9 @@ def _line(commit: RefusedCommit) -> str:
     paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
     paths += [path for path in commit.uncovered if path not in paths]
     shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)
-    if commit.how is not None:
+    if commit.how == DROPPED:
+        shown = f"{commit.how} by a push: {shown}"
+    elif commit.how is not None:
         shown = f"{commit.how} {quoted(commit.reason)}" if commit.reason else commit.how
     return f"{commit.oid[:12]}  {commit.agent or '-'}  {commit.subject}: {shown}"
 

@@ -137,21 +137,20 @@ def _cut_off(why: str) -> GitError:
     )
 
 
-def changed_by(commits: Iterable[bytes], dropped: Iterable[bytes] = ()) -> History:
+def changed_by(
+    commits: Iterable[bytes] = (),
+    dropped: Iterable[bytes] = (),
+    diffs: Mapping[str, bytes] | None = None,
+) -> History:
     """What these commits change; each is given as its oid and its parents' oids.
 
-    A merge changes what it does beyond git's own automatic merge of its parents.
+    A merge changes what it does beyond git's own automatic merge of its parents. Of some commits,
+    ``diffs`` are the raw diffs of what they change.
     """
     found = _Findings()
     found.add_commits(commits)
     found.add_commits(dropped, made=False)
-    return found.history
-
-
-def changed_in(diffs: Mapping[str, bytes]) -> History:
-    """What raw diffs change, each that of the commit with this oid."""
-    found = _Findings()
-    for oid, diff in diffs.items():
+    for oid, diff in (diffs or {}).items():
         found.add_diff(diff, oid)
     return found.history
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentlock.git import ref_updates
-from agentlock.git.commits import changed_by, changed_in, oid_of
+from agentlock.git.commits import changed_by, oid_of
 from agentlock.git.remotes import defaults_here
 from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
@@ -54,7 +54,7 @@ class Moving:
         """The verdict on merges that join another history to the project, if there are any."""
         if not any(line.count(b" ") > 1 for line in self._brought):
             return verdict
-        history = changed_in(self._roots.joined(self._made_here()))
+        history = changed_by(diffs=self._roots.joined(self._made_here()))
         if not history.changes.paths:
             return verdict
         found, _ = judge(store, history.changes, agent, folding_of(self._repository))

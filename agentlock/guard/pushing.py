@@ -8,7 +8,7 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 from __future__ import annotations
 
 from agentlock.errors import AgentlockError, GitError
-from agentlock.git.commits import beyond, changed_by, changed_in, listed, oid_of
+from agentlock.git.commits import beyond, changed_by, listed, oid_of
 from agentlock.git.pushes import pushed_to_branches, vouched_for
 from agentlock.guard.dropping import deleted, not_to_be_dropped
 from agentlock.guard.foreign import Roots
@@ -146,7 +146,7 @@ class Pushed:
     ) -> Iterator[tuple[History, tuple[Known, ...]]]:
         """What a protected branch gains, then what joins other histories; with what may excuse."""
         yield changed_by(gained), (*self._ways(), self._foreign)
-        yield changed_in(self._roots.joined(commits)), self._ways()
+        yield changed_by(diffs=self._roots.joined(commits)), self._ways()
 
     def _ways(self) -> tuple[Known, ...]:
         """What may excuse commits that are not entered, in this order."""

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import AGENTLOCK, HOLDER, NO_HOOKS, OTHER, Repo, run
+from support import (
+    AGENTLOCK,
+    HOLDER,
+    NO_HOOKS,
+    OTHER,
+    Repo,
+    assert_passed,
+    assert_refused,
+    publish,
+    run,
+)
 
 if TYPE_CHECKING:
     from support import Result
@@ -202,6 +212,83 @@ def test_since_lists_what_a_gate_warned_of_and_what_a_person_skipped(scene: Repo
     )
     now = check(scene, "--range", "start..HEAD")  # what was let pass is not refused again
     assert (now.code, now.json["commits"]) == (0, [])
+
+
+def guarded(repo: Repo, name: str, agent: str) -> str:
+    repo.write(name, f"changed by {agent}\n")
+    assert_passed(repo.commit_all(f"{agent}: {name}", agent=agent))
+    return repo.head
+
+
+def test_the_range_to_a_protected_branch_knows_that_landing_is_now(
+    scene: Repo, tmp_path: Path
+) -> None:
+    scene.must("reset", "-q", "--hard", "start")
+    assert_passed(scene.agentlock("release", "--all", agent=HOLDER))
+    publish(scene, tmp_path)
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "main:topic")
+    scene.must("fetch", "-q", "origin")
+    made = guarded(scene, "src/x.py", OTHER)
+    scene.reserve(HOLDER, "src/")
+    begins = ("origin/main", "start", "main~1", "origin/topic")
+    assert [check(scene, "--range", f"{begin}..HEAD").code for begin in begins] == [0] * 4
+    landing = ("policy", "set", "landing", "now", "--reason", "test")
+    assert_passed(scene.agentlock(*landing))
+    assert [check(scene, "--range", f"{begin}..HEAD").code for begin in begins] == [1, 1, 1, 0]
+    done = check(scene, "--range", "origin/main..HEAD")
+    assert [(one["oid"], one["agent"]) for one in done.json["commits"]] == [(made, OTHER)]
+    refused = scene.git("push", "-q", "--dry-run", "origin", "main", agent=OTHER)
+    assert_refused(refused, "src/x.py", what="push")
+
+
+def test_the_range_to_what_the_remote_has_of_the_branch_knows_what_a_forced_push_drops(
+    scene: Repo, tmp_path: Path
+) -> None:
+    scene.must("reset", "-q", "--hard", "start")
+    scene.must("checkout", "-q", "-b", "topic")
+    made = guarded(scene, "src/x.py", HOLDER)
+    publish(scene, tmp_path)
+    assert_passed(scene.git("push", "-q", "origin", "topic", agent=HOLDER))
+    scene.must("reset", "-q", "--hard", "start")
+    guarded(scene, "docs/y.md", OTHER)
+    done = check(scene, "--range", "origin/topic..topic")
+    assert [(one["oid"], one["agent"], one["how"]) for one in done.json["commits"]] == [
+        (made, HOLDER, "dropped")
+    ]
+    text = scene.agentlock("check", "--range", "origin/topic..HEAD", agent=OTHER)
+    row = f"{made[:12]}  {HOLDER}  {HOLDER}: src/x.py: dropped by a push: src/x.py\n"
+    assert (text.code, text.out) == (1, row)
+    forced = scene.git("push", "-q", "--dry-run", "origin", "+topic", agent=OTHER)
+    assert_refused(forced, "src/x.py", what="push")
+    # Another branch is not what a push of this one would move; and what a copy has is kept.
+    assert check(scene, "--range", f"{made}..topic").code == 0
+    assert_passed(scene.git("cherry-pick", made, agent=HOLDER))
+    assert check(scene, "--range", "origin/topic..topic").code == 0
+
+
+def test_neither_range_nor_since_judge_other_histories_or_what_was_there_before(
+    scene: Repo,
+) -> None:
+    before = scene.head  # was sneaked in
+    scene.must("checkout", "-q", "--orphan", "pages")
+    scene.write("src/x.py", "of another history\n")
+    scene.commit_unguarded("foreign")
+    foreign = scene.head
+    made = int(scene.must("show", "-s", "--format=%ct")) * 1_000_000
+    scene.sql("UPDATE file_reservations SET created_ts = ?", made - 1)
+    since = ("--since", "2026-01-01T00:00:00Z")
+    assert check(scene, *since).code == 0
+    assert check(scene, "--range", f"{before}..HEAD").code == 0
+    scene.must("checkout", "-q", "main")
+    join = ("merge", "-q", "--allow-unrelated-histories", "--no-edit", "-X", "theirs", foreign)
+    scene.must(*NO_HOOKS, *join)
+    for judged in (check(scene, "--range", f"{before}..HEAD"), check(scene, *since)):
+        assert judged.json["commits"][0]["oid"] == scene.head
+        paths = [one["path"] for one in judged.json["commits"][0]["conflicts"]]
+        assert paths == ["src/x.py"]
+    assert check(scene, "--range", "start..HEAD~1").code == 1
+    scene.sql("UPDATE commits SET oid = ? WHERE how = 'before'", before)
+    assert check(scene, "--range", "start..HEAD~1").code == 0
 
 
 def test_ways_to_name_commits_exclude_each_other(scene: Repo) -> None:
