@@ -58,9 +58,9 @@ class Guard(Value):
 class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
-    ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are those
-    that the agent has not been told yet, ``interventions`` are those of the last day that are new
-    to it. ``removed`` are anybody's live reservations from worktrees that are no longer there.
+    ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are what
+    the agent is to be told now, of ``unread`` messages, ``interventions`` are those of the last day
+    that are new to it. ``removed`` are anybody's live reservations from worktrees that are gone.
     """
 
     repository: Repository
@@ -73,13 +73,15 @@ class State(Value):
     now: int
     troubles: tuple[Trouble, ...] = ()
     removed: tuple[Reservation, ...] = ()
+    unread: int = 0
 
 
 class Presence(Value):
-    """An agent that has reserved here, and how many live reservations it holds."""
+    """An agent of the project, how many reservations it holds, and its unread messages."""
 
     agent: Agent
     holds: int
+    unread: int = 0
 
 
 def guard(repository: Repository) -> Guard:
@@ -104,6 +106,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         now,
         tuple(troubles(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
+        store.messages.count_unread(name) if name else 0,
     )
 
 
@@ -121,8 +124,12 @@ def uncommitted_of(
 def agents(store: Store) -> list[Presence]:
     """Every agent of the project, with the number of its live reservations."""
     live = store.reservations.all(live_at=store.now())
-    seen = holders(store, live)
+    seen, unread = holders(store, live), store.messages.unread_by_agent()
     return [
-        Presence(seen.get(one.name, one), sum(held.agent == one.name for held in live))
+        Presence(
+            seen.get(one.name, one),
+            sum(held.agent == one.name for held in live),
+            unread.get(one.name, 0),
+        )
         for one in store.agents.all()
     ]

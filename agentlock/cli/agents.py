@@ -64,13 +64,20 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
         return
     rows = [
         (
-            *(one.agent.name, str(one.holds), local_time(one.agent.last_active_ts)),
+            *(
+                one.agent.name,
+                str(one.holds),
+                str(one.unread),
+                local_time(one.agent.last_active_ts),
+            ),
             *(foreign(one.agent.program), foreign(one.agent.model)),
             *(one.agent.worktree, foreign(one.agent.branch)),
         )
         for one in present
     ]
-    table(("agent", "holds", "last active", "program", "model", "worktree", "branch"), rows)
+    table(
+        ("agent", "holds", "unread", "last active", "program", "model", "worktree", "branch"), rows
+    )
 
 
 def _json(one: Presence) -> dict[str, Any]:
@@ -81,4 +88,5 @@ def _json(one: Presence) -> dict[str, Any]:
         "registered_ts": rfc3339(one.agent.registered_ts),
         **place_json(one.agent),
         "holds": one.holds,
+        "unread": one.unread,
     }

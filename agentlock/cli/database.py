@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentlock.cli.letters import message_json, ticket_json
 from agentlock.cli.output import (
     event_json,
     print_json,
@@ -27,6 +28,10 @@ from agentlock.text import count, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from agentlock.store.base import Store
+
+_EXPORTED = ("reservations", "events", "messages", "tickets")
 
 
 @click.group()
@@ -249,7 +254,7 @@ def prune(
 
 
 @db.command()
-@click.argument("what", type=click.Choice(("reservations", "events")), default="reservations")
+@click.argument("what", type=click.Choice(_EXPORTED), default="reservations")
 @click.option(
     "--format",
     "form",
@@ -259,19 +264,25 @@ def prune(
 )
 @timeout_option
 def export(what: str, form: str, timeout: str | None) -> None:
-    """Print every reservation or event, ended ones too, one per line.
+    """Print reservations, events, messages or tickets, one per line.
 
     \b
     Example:
       agentlock db export events --format csv
     """
     with Workspace(timeout=timeout).store(read_only=True) as store:
-        rows: list[dict[str, Any]]
-        if what == "events":
-            rows = [event_json(event) for event in store.events.find()]
-        else:
-            rows = [reservation_json(held) for held in store.reservations.all()]
+        rows = _exported(store, what)
     _write(rows, form)
+
+
+def _exported(store: Store, what: str) -> list[dict[str, Any]]:
+    if what == "events":
+        return [event_json(event) for event in store.events.find()]
+    if what == "messages":
+        return [message_json(message) for message in store.messages.all()]
+    if what == "tickets":
+        return [ticket_json(ticket) for ticket in store.tickets.find(store.now())[::-1]]
+    return [reservation_json(held) for held in store.reservations.all()]
 
 
 @db.command("copy")
@@ -366,7 +377,9 @@ def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
+        # A list in one cell: names have no spaces.
+        cells = {key: " ".join(one) if isinstance(one, list) else one for key, one in row.items()}
+        writer.writerow(cells)
 
 
 def _file(workspace: Workspace) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agentlock.duration import format_left, format_remaining
+from agentlock.duration import format_left
 from agentlock.event_kinds import EXPIRED, INITIALISED, MOVED, PRUNED, REFUSED, REPAIRED
 from agentlock.guard.report import error_text, tell
 from agentlock.model import MICROSECONDS, MOST_CONFLICTS
 from agentlock.patterns.matching import displayed
-from agentlock.text import and_more, foreign, plural, printable, quoted
+from agentlock.text import foreign, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from agentlock.errors import AgentlockError
     from agentlock.guard.history import RefusedCommit
     from agentlock.model import Agent, Conflict, Event, PathConflict, Reservation, Verdict
-    from agentlock.reservations.losses import Loss
-    from agentlock.store.messages import Message
 
-_MOST_LOSSES = 10
 _LONGEST_DETAIL = 160
 _OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED)
 SOON = 10 * 60 * MICROSECONDS
@@ -108,16 +105,6 @@ def place_json(agent: Agent) -> dict[str, Any]:
         "host": agent.host or None,
         "process": agent.process,
         "program": agent.program or None,
-    }
-
-
-def message_json(message: Message) -> dict[str, Any]:
-    return {
-        "ts": rfc3339(message.created_ts),
-        "from": message.sender,
-        "subject": message.subject,
-        "body": message.body,
-        "reservation": message.reservation_id,
     }
 
 
@@ -210,27 +197,6 @@ def say_how_to_start_afresh(agent: str | None) -> None:
     """
     if agent is None and sys.stdin.isatty() and sys.stderr.isatty():
         say("  without a backup: agentlock init --new-database --reason TEXT (all leases are lost)")
-
-
-def say_losses(found: Sequence[Loss]) -> None:
-    """Print on stderr what an agent lost, the newest last, and who holds the path now."""
-    older = len(found) - _MOST_LOSSES
-    if older > 0:
-        say(f"agentlock: {older} older {plural(older, 'message')}: agentlock list --all --mine")
-    for loss in found[-_MOST_LOSSES:]:
-        say(f"agentlock: {_loss_text(loss)}")
-
-
-def _loss_text(loss: Loss) -> str:
-    message = loss.message
-    text = f"{format_remaining(loss.now - message.created_ts)} ago, {message.subject}"
-    if message.body:
-        text += f": {quoted(message.body)}"
-    if loss.holders:
-        first, *others = loss.holders
-        where = f"{foreign(displayed(first.pattern))} (id {first.id}){and_more(len(others))}"
-        text += f"; now {first.agent} holds {where}"
-    return text
 
 
 def put(text: str) -> None:

@@ -10,15 +10,14 @@ import click
 
 from agentlock.agents.place import worktree_of
 from agentlock.agents.registry import held_elsewhere
+from agentlock.cli.letters import news_json, say_losses
 from agentlock.cli.output import (
     conflict_json,
     local_time,
-    message_json,
     print_json,
     put,
     reservation_json,
     say,
-    say_losses,
     text_of,
 )
 from agentlock.cli.owner import Owner, owner_options, reason_for
@@ -189,7 +188,7 @@ def renew(
     if as_json:
         shape = {"renewed": [reservation_json(held) for held in answer.renewed]}
         if lost:
-            shape["lost"] = [message_json(one.message) for one in lost]
+            shape["lost"] = [news_json(one.message) for one in lost]
         print_json(shape)
     else:
         for held in answer.renewed:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentlock.cli.letters import news_json
 from agentlock.cli.output import (
     event_json,
     event_line,
     lease_text,
-    message_json,
     path_conflict_json,
     print_json,
     put,
@@ -79,7 +79,8 @@ def _json(found: State) -> dict[str, Any]:
         **({"removed": [reservation_json(one) for one in found.removed]} if found.removed else {}),
         **pushers,
         "uncovered": [text_of(path) for path in verdict.uncovered],
-        "messages": [message_json(message) for message in found.messages],
+        "messages": [news_json(message) for message in found.messages],
+        "unread": found.unread,
         "interventions": [event_json(event) for event in found.interventions],
         **({"warnings": warnings} if warnings else {}),
     }
@@ -98,6 +99,8 @@ def _put(found: State) -> None:
     for one in found.troubles:
         put(f"warning   {one.message}; fix: {one.fix}")
     _put_holds(found.holds, found.now)
+    if found.unread:
+        put(f"mail      {count(found.unread, 'unread message')}: agentlock inbox --unread")
     if not repository.is_bare:
         _put_blocks(verdict.conflicts, verdict.checked)
     if verdict.uncovered:

@@ -10,7 +10,7 @@ import click
 
 from agentlock.agents.place import here
 from agentlock.agents.registry import is_due
-from agentlock.cli.output import say_losses
+from agentlock.cli.letters import say_news
 from agentlock.duration import parse_duration, parse_timeout
 from agentlock.environment import TIMEOUT
 from agentlock.errors import (
@@ -19,6 +19,7 @@ from agentlock.errors import (
     IdentityError,
     NotARepositoryError,
     OlderSchemaError,
+    RefusedError,
     UsageError,
 )
 from agentlock.git.identity import NAME_RULE, Identity, identify, is_agent_name, person
@@ -104,6 +105,7 @@ class Workspace:
             )
         self.identity: Identity = identify(self.repository, agent)
         self.timeout = timeout_of(timeout)
+        self.tells_news = True  # at the end of the command
         self._is_news_waiting = self._is_record_due = False
         context = click.get_current_context()
         opened: list[Workspace] = context.obj
@@ -132,6 +134,21 @@ class Workspace:
         return next((name for name in named if name not in (None, whose)), None) or (
             person() or self.agent
         )
+
+    @property
+    def correspondent(self) -> str:
+        """Who takes part in mail: the agent that is set here, else a person, by git's user.name."""
+        return self.identity.name or person() or self.agent
+
+    def writer(self) -> str:
+        """The same, for what changes somebody's mail; RefusedError if it is another agent's."""
+        if self.identity.overruled is not None:
+            raise RefusedError(
+                f"you are {self.identity.overruled} here, and the mail of {self.identity.name} is "
+                "not yours",
+                see=f"agentlock inbox --agent {self.identity.name}",
+            )
+        return self.correspondent
 
     @property
     def folding(self) -> Folding:
@@ -185,7 +202,7 @@ class Workspace:
                 self._is_record_due = is_due(store, self.identity.name)
 
     def end(self, *, quiet: bool) -> None:
-        """Record where the agent works, and tell it on stderr what it lost, unless ``quiet``."""
+        """Record where the agent works, and tell it the news on stderr, unless ``quiet``."""
         name = self.identity.name
         if name is None:
             return
@@ -196,18 +213,19 @@ class Workspace:
                 store.writing(durable=False),
             ):
                 store.agents.locate(here(self.repository, name, store.now()))
-        if self._is_news_waiting and not quiet:
+        if self._is_news_waiting and self.tells_news and not quiet:
             self._tell_news(name)
 
     def _tell_news(self, name: str) -> None:
-        """Each loss is told once; if that cannot be marked, it is told all the same."""
+        """Each thing is told once; if that cannot be marked, it is told all the same."""
         wait = min(self.timeout, BRIEF_TIMEOUT)
         try:
             with migrated_table(self.repository, timeout=wait) as store:
-                say_losses(losses(store, take(store, name), self.folding))
+                news = losses(store, take(store, name), self.folding)
+                say_news(news, store.messages.count_unread(name))
         except DatabaseError:
             with migrated_table(self.repository, timeout=wait, read_only=True) as store:
-                say_losses(losses(store, untold(store, name), self.folding))
+                say_news(losses(store, untold(store, name), self.folding), 0)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def tell_holders(
                 f"{pusher or 'somebody'} pushed an earlier change of {next(iter(paths))}"
                 f"{and_more(len(paths) - 1)}, which you hold: fetch it before you go on"
             )
-            if all(one.subject != subject for one in store.messages.unread(holder)):
+            if not store.messages.is_waiting(holder, subject):
                 store.messages.send("", holder, subject, "", now)
 
     try:

@@ -58,7 +58,7 @@ def release(
             note_forced(store, held, agent, reason, now)
         ended_now = {held.id for held in released}
         # The answer to this command says which of them had expired.
-        taken(store, agent, now, lambda one: one.reservation_id in ended_now)
+        taken(store, agent, now, lambda number: number in ended_now)
     return released
 
 

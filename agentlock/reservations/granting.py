@@ -232,7 +232,8 @@ def renew(
             chosen = store.reservations.all(agent=agent, live_at=now)
             if not chosen:
                 raise RefusedError(f"{agent} holds nothing", fix="agentlock reserve PATTERN")
-            lost = taken(store, agent, now, lambda one: one.is_about_a_reservation)
+            live = {held.id for held in chosen}
+            lost = taken(store, agent, now, lambda number: number not in live)
         else:
             chosen = choose(store, agent, selection, now, foreign=False)
         for held in chosen:

@@ -1,12 +1,13 @@
-"""Tells an agent, once, which of its reservations ran out or were ended by force."""
+"""What an agent is told, once: the leases that it lost or is about to lose, and its mail."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agentlock.duration import format_remaining
 from agentlock.errors import DatabaseError, PatternError
-from agentlock.model import Value
+from agentlock.model import MICROSECONDS, Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.reservations.naming import shown
 from agentlock.reservations.search import meeting
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.store.base import Store
+
+MOST_A_MINUTE = 20
+SOON = 5 * 60 * MICROSECONDS
+"""A lease that ends within this time, and was not renewed within it, is named to its holder."""
 
 
 class Loss(Value):
@@ -34,10 +39,7 @@ def note_expired(store: Store, now: int, agent: str | None = None) -> None:
     A few of anybody's at a time, or all of one agent's.
     """
     for held in store.reservations.log_expired(now, agent):
-        one = _expiry(held)
-        store.messages.send(
-            "", held.agent, one.subject, one.body, one.created_ts, reservation=held.id
-        )
+        _send(store, held.agent, _expiry(held))
 
 
 def note_forced(store: Store, held: Reservation, by: str, reason: str, now: int) -> None:
@@ -47,26 +49,42 @@ def note_forced(store: Store, held: Reservation, by: str, reason: str, now: int)
 
 
 def untold(store: Store, agent: str) -> list[Message]:
-    """What the agent has not been told yet, oldest first; nothing is marked as read."""
+    """What the agent is to be told now, newest first; nothing is marked as read."""
     with store.reading():
-        expired = store.reservations.expired_unseen(store.now(), agent)
-        return _by_age([*store.messages.unread(agent), *map(_expiry, expired)])
+        now = store.now()
+        most = _room(store, agent, now)
+        expired = map(_expiry, store.reservations.expired_unseen(now, agent))
+        found = [*store.messages.untold(agent, now, most), *expired, *_ending(store, agent, now)]
+        return _newest(found)[:most]
 
 
 def take(store: Store, agent: str) -> list[Message]:
     """The same, marked as read: whoever calls this tells the agent."""
     with store.writing(durable=False):
-        return taken(store, agent, store.now())
+        now = store.now()
+        most = _room(store, agent, now)
+        if not most:
+            return []
+        note_expired(store, now, agent)
+        for one in _ending(store, agent, now)[:most]:
+            _send(store, agent, one)
+        found = store.messages.untold(agent, now, most)
+        store.messages.mark_read(found, agent, now)
+        return _newest(found)
 
 
 def taken(
-    store: Store, agent: str, now: int, counts: Callable[[Message], bool] = bool
+    store: Store, agent: str, now: int, counts: Callable[[int | None], bool]
 ) -> list[Message]:
-    """The same in a write transaction of the caller, of the messages that ``counts`` accepts."""
+    """The unread messages about reservations that count, by their number, marked as read.
+
+    It is part of a write transaction of the caller, whose answer says what they say.
+    """
     note_expired(store, now, agent)
-    unread = [one for one in store.messages.unread(agent) if counts(one)]
-    store.messages.mark_read(unread, now)
-    return _by_age(unread)
+    found = store.messages.unread_about_reservations(agent)
+    unread = [one for one in found if counts(one.reservation_id)]
+    store.messages.mark_read(unread, agent, now)
+    return unread
 
 
 def losses(store: Store, messages: Iterable[Message], folding: Folding) -> list[Loss]:
@@ -92,5 +110,28 @@ def _expiry(held: Reservation) -> Message:
     return Message(0, "", subject, "", held.expires_ts, held.id)
 
 
-def _by_age(messages: list[Message]) -> list[Message]:
-    return sorted(messages, key=lambda one: one.created_ts)
+def _ending(store: Store, agent: str, now: int) -> list[Message]:
+    """The leases that end soon and that nobody has renewed lately, each once."""
+    found = store.reservations.ending_untold(agent, now, SOON)
+    return [
+        Message(0, "", f"your reservation {held.id} ({shown(held)}) ends in "
+                f"{format_remaining(held.expires_ts - now)}: agentlock renew --id {held.id}",
+                "", now, held.id)
+        for held in found
+    ]  # fmt: skip
+
+
+def _send(store: Store, agent: str, one: Message) -> None:
+    store.messages.send(
+        "", agent, one.subject, one.body, one.created_ts, reservation=one.reservation_id
+    )
+
+
+def _room(store: Store, agent: str, now: int) -> int:
+    """How many messages the agent can be told now."""
+    read = store.messages.count_read_since(agent, now - 60 * MICROSECONDS)
+    return max(MOST_A_MINUTE - read, 0)
+
+
+def _newest(messages: Iterable[Message]) -> list[Message]:
+    return sorted(messages, key=lambda one: one.created_ts, reverse=True)

@@ -29,6 +29,9 @@ UPDATE agents SET seen_event = ?3 WHERE project_id = ?1 AND name = ?2 AND seen_e
 """
 _READ = f"SELECT {', '.join(Agent._fields)} FROM agents WHERE project_id = ?"  # noqa: S608
 
+_ACTIVE = """
+SELECT name FROM agents WHERE project_id = ? AND last_active_ts > ? ORDER BY name
+"""
 _ALIKE = """
 SELECT name FROM agents INDEXED BY agents_by_folded_name WHERE project_id = ?
     AND lower(name) = ? AND name <> ?
@@ -53,6 +56,10 @@ class Agents(Noun):
         """The name of another agent that differs from this one only in case, if there is one."""
         found = self._rows(_ALIKE, name.lower(), name)
         return found[0][0] if found else None
+
+    def active_since(self, moment: int) -> list[str]:
+        """The names of those that were active after a moment."""
+        return [str(name) for (name,) in self._rows(_ACTIVE, moment)]
 
     def seen(self, agent: str) -> int:
         """The number of the newest event that `status` has shown to an agent, or 0."""

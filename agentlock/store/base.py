@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agentlock.store.owner import Owner
     from agentlock.store.policy import PolicyRow
     from agentlock.store.reservations import Reservations
+    from agentlock.store.tickets import Tickets
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -87,6 +88,13 @@ class Store:
         """The keys as the database can keep them: if they differ, they find more, never less."""
         return keys
 
+    def messages_with(self, words: Sequence[str], most: int) -> list[int]:
+        """The numbers of the newest messages in which each word begins one, newest first.
+
+        ``words`` are of letters and digits only.
+        """
+        raise NotImplementedError
+
     def next_fence(self) -> int:
         """A new fence, above every fence that the project has given."""
         self.rows(NEXT_FENCE, (self.project_id,))
@@ -133,6 +141,12 @@ class Store:
         from agentlock.store.messages import Messages
 
         return Messages(self)
+
+    @property
+    def tickets(self) -> Tickets:
+        from agentlock.store.tickets import Tickets
+
+        return Tickets(self)
 
     @property
     def owner(self) -> Owner:
@@ -189,13 +203,13 @@ class Noun:
     def _rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self._store.rows(statement, (self._store.project_id, *parameters))
 
-    def _forget(self, table: str, numbers: Sequence[int], least: int) -> int:
-        """Delete the rows with these ids, or none if they are fewer than ``least``; how many."""
+    def _forget(self, table: str, numbers: Sequence[int], least: int, *, column: str = "id") -> int:
+        """Delete the rows with these numbers, or none if there are fewer than ``least``."""
         if len(numbers) < least:
             return 0
         for chunk in chunks(numbers):
-            places = ", ".join("?" * len(chunk))
-            self._store.rows(f"DELETE FROM {table} WHERE id IN ({places})", chunk)  # noqa: S608
+            where = f"{column} IN ({', '.join('?' * len(chunk))})"
+            self._store.rows(f"DELETE FROM {table} WHERE {where}", chunk)  # noqa: S608
         return len(numbers)
 
 

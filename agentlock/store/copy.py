@@ -23,6 +23,8 @@ TABLES = {
     "agents": "id",
     "file_reservations": "id",
     "messages": "id",
+    "message_recipients": "id",
+    "tickets": "id",
     "events": "id",
     "commits": "rowid",
     "notes": "id",

@@ -80,6 +80,12 @@ UPDATE file_reservations SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS 
 """
 _EXPIRY_UNSEEN = f"""{_SELECT.format(index="INDEXED BY file_reservations_expiry_unseen")}
     AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?"""
+# Nothing has happened to it, and its holder was told nothing of it, for as long as it still lasts.
+_ENDING_UNTOLD = f"""{_OF_AGENT} AND r.expires_ts > ? AND r.expires_ts <= ?
+    AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.reservation_id = r.id AND e.created_ts > ?)
+    AND NOT EXISTS (SELECT 1 FROM messages AS m
+        WHERE m.reservation_id = r.id AND m.created_ts > r.expires_ts - ?)
+    ORDER BY r.expires_ts"""  # noqa: S608 -- of constants
 _MOST_EXPIRIES = 20
 _MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
 # Looks at those that ended first only: the events of a later one may take long to go.
@@ -224,6 +230,13 @@ class Reservations(Noun):
         if agent is not None:
             return self._found(f"{_EXPIRY_UNSEEN} AND a.name = ? ORDER BY r.expires_ts", now, agent)
         return self._found(f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts LIMIT {_MOST_EXPIRIES}", now)
+
+    def ending_untold(self, agent: str, now: int, soon: int) -> list[Reservation]:
+        """An agent's leases that end within ``soon``, and that nobody has extended in that time.
+
+        Those that the agent was told of in that time are left out.
+        """
+        return self._found(_ENDING_UNTOLD, agent, now, now + soon, now - soon, soon)
 
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """The keys that each live reservation is found by, as they stand in the table."""

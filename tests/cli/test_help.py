@@ -217,9 +217,9 @@ def test_bash_completes_git_agentlock_with_the_function_of_the_documentation(
     document = (ROOT / "docs" / "how-to" / "completion.md").read_text(encoding="utf-8")
     function = document.partition("```bash\n")[2].partition("```")[0]
     script = f"""{function}
-COMP_WORDS=(git agentlock re); COMP_CWORD=2
+COMP_WORDS=(git agentlock rel); COMP_CWORD=2
 _git_agentlock
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     done = run("bash", "-c", script, cwd=tmp_path)
-    assert sorted(done.out.split()) == ["release", "renew", "reserve"]
+    assert done.out.split() == ["release"]

@@ -194,6 +194,7 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
         "blocked_by",
         "uncovered",
         "messages",
+        "unread",
         "interventions",
     ]
 

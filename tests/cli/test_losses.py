@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,9 +98,12 @@ def test_many_losses_are_told_in_a_few_lines(table: Repo) -> None:
     table.reserve(ME, *(f"many/{number}.py" for number in range(30)))
     table.expire()
     lines = table.agentlock("list", agent=ME).err.splitlines()
-    assert lines[0] == "agentlock: 20 older messages: agentlock list --all --mine"
-    assert len(lines) == 11
-    assert table.agentlock("list", agent=ME).err == ""
+    assert len(lines) == 21
+    assert lines[-1] == "agentlock: 10 more unread messages: agentlock inbox --unread"
+    assert table.agentlock("list", agent=ME).err == "", "twenty a minute at most"
+    table.sql("UPDATE message_recipients SET read_ts = 1 WHERE read_ts IS NOT NULL")
+    lines += table.agentlock("list", agent=ME).err.splitlines()
+    assert len({line.partition("ago, ")[2] for line in lines if "expired" in line}) == 30
 
 
 @pytest.mark.parametrize("how", ["expired", "forced"])
@@ -176,7 +180,10 @@ def test_the_list_and_the_log_tell_released_expired_and_forced_apart(table: Repo
 def test_the_news_of_a_table_that_cannot_be_written_are_told_each_time(table: Repo) -> None:
     table.reserve(ME, "src/a.py")
     table.expire()
-    table.sql("CREATE TRIGGER full BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'x'); END")
+    table.sql(
+        "CREATE TRIGGER full BEFORE UPDATE ON message_recipients"
+        " BEGIN SELECT RAISE(ABORT, 'x'); END"
+    )
     for _ in range(2):
         told = table.agentlock("list", agent=ME)
         assert told.code == 0
@@ -194,3 +201,22 @@ def test_pruning_removes_old_messages_too(table: Repo) -> None:
     table.sql("UPDATE events SET created_ts = 1")
     assert table.agentlock("db", "prune", "--older-than", "2h").code == 0
     assert table.sql("SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_a_lease_that_ends_soon_is_named_once_unless_somebody_has_just_extended_it(
+    table: Repo,
+) -> None:
+    table.reserve(ME, "src/a.py")
+    now = int(time.time() * 1_000_000)
+    table.sql("UPDATE file_reservations SET expires_ts = ?", now + 200_000_000)
+    assert table.agentlock("list", agent=ME).err == "", "it was reserved a moment ago"
+    table.sql("DROP TRIGGER events_are_not_rewritten")
+    table.sql("UPDATE events SET created_ts = 1")
+    told = table.agentlock("list", agent=ME).err
+    assert re.search(
+        r"your reservation 1 \(src/a\.py\) ends in \d+[ms]: agentlock renew --id 1", told
+    )
+    assert table.agentlock("list", agent=ME).err == ""
+    again = table.agentlock("renew", "--all", agent=ME)
+    assert (again.code, again.err) == (0, "")
+    assert table.agentlock("list", agent=THEM).err == ""

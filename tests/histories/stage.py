@@ -100,7 +100,8 @@ def look(repo: Repo) -> Table:
         "SELECT r.id, a.name, typed_pattern, exclusive, fence, CASE"
         " WHEN released_ts IS NOT NULL THEN 'released'"
         " WHEN expires_ts < r.created_ts THEN 'expired' ELSE '' END,"
-        " EXISTS (SELECT 1 FROM messages AS m WHERE m.reservation_id = r.id AND m.read_ts IS NULL)"
+        " EXISTS (SELECT 1 FROM messages AS m JOIN message_recipients AS o ON o.message_id = m.id"
+        " WHERE m.reservation_id = r.id AND o.read_ts IS NULL)"
         " OR expires_ts < r.created_ts AND released_ts IS NULL AND NOT expiry_logged"
         " FROM file_reservations AS r JOIN agents AS a ON a.id = r.agent_id ORDER BY r.id"
     )

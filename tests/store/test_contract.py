@@ -580,15 +580,22 @@ def test_a_message_is_unread_for_its_recipient_only_until_it_is_marked(
     with store.writing():
         store.messages.send("B", "C", "subject", "body", 5)
         store.messages.send("", "B", "from agentlock", "", 6, reservation=7)
-    (first,), (second,) = store.messages.unread("C"), store.messages.unread("B")
-    assert first == Message(first.id, "B", "subject", "body", 5, None)
-    assert second == Message(second.id, "", "from agentlock", "", 6, 7)
-    assert store.messages.unread("A") == other.messages.unread("C") == []
+    (first,), (second,) = unread(store, "C"), unread(store, "B")
+    named = Message(first.id, "B", "subject", "body", 5, thread=str(first.id), to=("C",))
+    assert first == named
+    assert (second.sender, second.reservation_id, second.to) == ("", 7, ("B",))
+    assert unread(store, "A") == unread(other, "C") == []
+    assert store.messages.unread_by_agent() == {"B": 1, "C": 1}
     with store.writing():
-        store.messages.mark_read([first], 8)
-    assert store.messages.unread("C") == []
-    assert store.messages.unread("B") == [second]
+        store.messages.mark_read([first, second], "C", 8)
+    assert unread(store, "C") == []
+    assert unread(store, "B") == store.messages.unread_about_reservations("B") == [second]
+    assert store.messages.inbox("C") == [first.replace(read_ts=8)]
     other.close()
+
+
+def unread(store: Store, agent: str) -> list[Message]:
+    return store.messages.inbox(agent, unread=True)
 
 
 def entry(oid: str, agent: str = "A", how: str | None = "allowed", **fields: Any) -> Entry:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import OTHER
 
 from agentlock.store.migrations import schema_version, steps
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from support import Repo
 
 RELEASED = Path(__file__).parent / "released"
+FIRST_WITH_READING = 5
 SCHEMA = "SELECT name, sql FROM sqlite_schema ORDER BY name"
 
 
@@ -70,6 +72,19 @@ def test_it_is_brought_up_to_date_with_all_that_stood_in_it(old: Repo) -> None:
     assert refused.code == 1
     (granted,) = old.reserve("GreenHill", "lib/")
     assert (granted["id"], granted["fence"]) == (3, 3)
+
+
+def test_what_an_agent_was_not_told_before_the_upgrade_it_is_told_after_it(old: Repo) -> None:
+    ((schema,),) = old.sql("PRAGMA user_version")
+    ((before,),) = old.sql("SELECT count(*) FROM messages")
+    told = old.agentlock("list", agent="BlueLake").err
+    assert ('wrote "hello"' in told or 'asked "hello"' in told) == (schema >= FIRST_WITH_READING)
+    (message,) = old.agentlock("inbox", "--json", agent="BlueLake").json
+    assert (message["id"], message["from"], message["body"]) == (before, OTHER, "are you done?")
+    assert message["read_ts"] is not None
+    assert old.agentlock("list", agent="BlueLake").err == ""
+    sent = old.agentlock("send", OTHER, "--subject", "x", "--json", agent="BlueLake").json
+    assert sent["id"] == before + 1
 
 
 def test_its_hooks_refuse_until_a_command_has_brought_it_up_to_date(old: Repo) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agentlock.store.migrations import steps
 from agentlock.store.postgres.libpq import PostgresError
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def test_a_writer_can_do_all_that_an_agent_does(project: Project) -> None:
         ("db", "check", "--repair"),
         ("log",),
         ("status",),
+        ("send", "BlueLake", "--subject", "a note to myself", "--body", "words"),
+        ("ask", "BlueLake", "What now?"),
+        ("answer", "2", "Nothing."),
+        ("ack", "1"),
+        ("search", "words"),
     ):
         result = repo.agentlock(*command, agent="BlueLake")
         assert result.code == 0, (command, result)
@@ -118,7 +124,14 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
     assert repo.commit_all(agent="GreenHill").code == 0
     repo.write("src/a.py")
     assert repo.commit_all(agent="GreenHill").code == 1
-    for command in (("list",), ("log",), ("check", "src/a.py"), ("db", "check"), ("status",)):
+    for command in (
+        ("list",),
+        ("log",),
+        ("check", "src/a.py"),
+        ("db", "check"),
+        ("status",),
+        ("inbox",),
+    ):
         assert repo.agentlock(*command, agent="GreenHill").code in (0, 1), command
     refused = repo.agentlock("reserve", "x.md", agent="GreenHill")
     assert refused.code == 3
@@ -127,9 +140,14 @@ def test_a_reader_can_commit_and_look_but_not_reserve(project: Project) -> None:
 
 
 def test_only_the_owner_migrates(project: Project) -> None:
+    *former, _ = steps("postgres")
+    identifier = project.repo.must("config", "agentlock.databaseId")
     project.run(
-        "UPDATE database_identity SET schema_version = 9",
-        "ALTER TABLE agents DROP COLUMN seen_event",
+        "DROP OWNED BY agentlock_owner CASCADE",
+        *(script for _, script in former),
+        f"INSERT INTO database_identity VALUES ('{identifier}', 1, {len(former)})",  # noqa: S608
+        "INSERT INTO projects (human_key, slug, created_ts) VALUES ('p', 'p', 1)",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO agentlock_writer",
         role="agentlock_owner",
     )
     project.be("agentlock_writer")
@@ -138,5 +156,6 @@ def test_only_the_owner_migrates(project: Project) -> None:
     assert "must be owner" in refused.err or "permission denied" in refused.err
     project.be("agentlock_owner")
     assert project.repo.agentlock("db", "migrate").code == 0
+    project.grant_as_documented()
     project.be("agentlock_writer")
     assert project.repo.agentlock("list").code == 0

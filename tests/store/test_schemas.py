@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # What SQLite keeps outside its tables: the schema's version is a pragma, a row's place is its own.
 ONLY_POSTGRESQL = {("database_identity", "schema_version"), ("commits", "rowid")}
 # SQLite has no index for the last event of one project: its writers exclude each other anyway.
-INDEXES_ONLY_POSTGRESQL = {"events_by_project"}
+# Its index of words is a table that the search makes.
+INDEXES_ONLY_POSTGRESQL = {"events_by_project", "messages_by_words"}
 BYTES_KEPT_AS_TEXT = {
     ("projects", "exempt"),
     ("projects", "protected"),
@@ -38,6 +39,7 @@ POSTGRES_COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, NULL), a.attnotnull::int
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+    AND NOT a.attisdropped
 """
 POSTGRES_EVERYTHING = """
 SELECT 'column', table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable

@@ -257,6 +257,11 @@ class PostgresStore(Server, Store):
     def kept(self, keys: Keys) -> Keys:
         return fitting(keys)
 
+    def messages_with(self, words: Sequence[str], most: int) -> list[int]:
+        from agentlock.store.postgres.words import messages_with
+
+        return messages_with(self, words, most)
+
 
 class _Transaction:
     __slots__ = ("_begin", "_end", "_store")

@@ -207,6 +207,11 @@ class SQLiteStore(Store):
     def now(self) -> int:
         return time.time_ns() // 1000
 
+    def messages_with(self, words: Sequence[str], most: int) -> list[int]:
+        from agentlock.store.sqlite.words import messages_with
+
+        return messages_with(self, words, most)
+
 
 class _Translated:
     """Turns each error of the driver into a DatabaseError with a sentence."""

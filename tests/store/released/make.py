@@ -27,21 +27,32 @@ INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern
     (1, 1, '/src/', 'src/', 'src', '*', '*', 1, 'bd-42', {MIDNIGHT}, {YEAR_2100}, NULL, 1),
     (1, 1, '/docs/*.md', 'docs/*.md', 'docs', '*.md', '.md', 0, '', {MIDNIGHT}, {YEAR_2100},
         {MIDNIGHT}, 2);
-INSERT INTO messages (project_id, sender_id, recipient_id, subject, body_md, created_ts)
-    VALUES (1, 2, 1, 'hello', 'are you done?', {MIDNIGHT});
 INSERT INTO events (project_id, created_ts, kind, agent, reservation_id, path_pattern, detail)
     VALUES (1, {MIDNIGHT}, 'granted', 'BlueLake', 1, '/src/', 'bd-42'),
     (1, {MIDNIGHT}, 'granted', 'BlueLake', 2, '/docs/*.md', ''),
     (1, {MIDNIGHT}, 'released', 'BlueLake', 2, '/docs/*.md', ''),
     (1, {MIDNIGHT}, 'refused', 'GreenHill', NULL, '/src/x.py', 'meets reservation 1 of BlueLake');
 """  # noqa: S608 -- of constants
+MESSAGE = f"""
+INSERT INTO messages (project_id, sender_id, recipient_id, subject, body_md, created_ts)
+    VALUES (1, 2, 1, 'hello', 'are you done?', {MIDNIGHT});
+"""  # noqa: S608 -- of constants
+# GreenHill asked a question, which BlueLake has not read.
+MAIL = f"""
+INSERT INTO messages (project_id, sender_id, subject, body_md, created_ts, reservation_id)
+    VALUES (1, 2, 'hello', 'are you done?', {MIDNIGHT}, 1);
+INSERT INTO message_recipients (project_id, message_id, agent_id) VALUES (1, 1, 1);
+INSERT INTO tickets (id, project_id, from_agent_id, to_agent_id, created_ts, expires_ts)
+    VALUES (1, 1, 2, 1, {MIDNIGHT}, {YEAR_2100});
+"""  # noqa: S608 -- of constants
+FIRST_WITH_READING, FIRST_WITH_MAIL = 5, 12
 # What a schema has that those before it had not.
 MORE_ROWS = {
     2: f"""INSERT INTO commits (project_id, oid, patch_id, agent, created_ts)
         VALUES (1, '{"1" * 40}', '{"2" * 40}', 'BlueLake', {MIDNIGHT});""",  # noqa: S608
     3: "UPDATE projects SET retention = 7776000000000;",
     4: "UPDATE database_identity SET owner_key = 'sha256:0';",
-    5: "UPDATE messages SET reservation_id = 1, read_ts = NULL;",
+    FIRST_WITH_READING: "UPDATE messages SET reservation_id = 1, read_ts = NULL;",
     7: "UPDATE agents SET worktree = '/w1', branch = 'main', host = 'h', process = 7;"
     "UPDATE agents SET located_ts = registered_ts; UPDATE file_reservations SET worktree = '/w1';",
     8: f"""UPDATE projects SET protected = 'release/*', landing = 'now';
@@ -60,9 +71,10 @@ def make(path: Path, schema: int) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for number, script in steps("sqlite")[:schema]:
             connection.executescript(f"{script}\nPRAGMA user_version = {number};")
-        connection.executescript(ROWS)
+        connection.executescript(ROWS + (MAIL if schema >= FIRST_WITH_MAIL else MESSAGE))
         for number in range(2, schema + 1):
-            connection.executescript(MORE_ROWS.get(number, ""))
+            if number != FIRST_WITH_READING or schema < FIRST_WITH_MAIL:
+                connection.executescript(MORE_ROWS.get(number, ""))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,282 @@
+"""`agentlock send`, `inbox`, `read`, `ack`, `thread` and `search`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.cli.letters import MESSAGE_HEADERS, message_json, message_row, put_message
+from agentlock.cli.optional_value import WithDurations, optional_duration
+from agentlock.cli.output import print_json, put, table
+from agentlock.cli.workspace import (
+    IDENTIFIER,
+    Workspace,
+    agent_option,
+    completed,
+    json_option,
+    moment_of,
+    timeout_option,
+)
+from agentlock.duration import parse_duration
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, DatabaseError, UsageError
+from agentlock.git.identity import person
+from agentlock.mail import inbox as mailbox
+from agentlock.mail.arrival import first_that
+from agentlock.mail.sending import IMPORTANCES, LONGEST_BODY, Letter
+from agentlock.mail.sending import send as send_letter
+from agentlock.mail.threads import in_thread
+from agentlock.text import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentlock.store.base import Store
+    from agentlock.store.messages import Message
+
+_NEWEST = 50
+IDS = click.argument("ids", nargs=-1, required=True, type=IDENTIFIER, metavar="ID...")
+_LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_NEWEST,
+    metavar="N",
+    help=f"The newest N (default {_NEWEST}).",
+)
+
+
+@click.command()
+@click.argument("agents", nargs=-1, metavar="AGENT...", shell_complete=completed("agents"))
+@click.option("--all", "everybody", is_flag=True, help="To all who were active in the last week.")
+@click.option("--subject", metavar="TEXT", help="What it is about (a reply has one already).")
+@click.option("--body", metavar="TEXT", help="The message, in Markdown.")
+@click.option("--body-file", metavar="FILE", help="The message from a file, or - for stdin.")
+@click.option("--reply-to", type=IDENTIFIER, metavar="ID", help="A reply to this message.")
+@click.option("--thread", metavar="NAME", help="In this thread: a name, or a message's number.")
+@click.option(
+    "--cc",
+    multiple=True,
+    metavar="AGENT",
+    shell_complete=completed("agents"),
+    help="A copy to this agent (repeatable).",
+)
+@click.option(
+    "--importance", type=click.Choice(IMPORTANCES), default="normal", help="How important it is."
+)
+@click.option("--ack", is_flag=True, help="Ask the recipients to acknowledge it.")
+@agent_option
+@json_option
+@timeout_option
+def send(
+    agents: Sequence[str],
+    everybody: bool,
+    subject: str | None,
+    body: str | None,
+    body_file: str | None,
+    reply_to: int | None,
+    thread: str | None,
+    cc: Sequence[str],
+    importance: str,
+    ack: bool,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> None:
+    """Write to other agents of this project.
+
+    \b
+    Example:
+      agentlock send BlueLake --subject 'src/auth' --body 'I need it at noon. Is that fine?'
+      agentlock send --reply-to 42 --body 'Yes.'
+    """
+    if everybody and agents:
+        raise UsageError("names and --all exclude each other", fix="give only one of them")
+    workspace = Workspace(agent, timeout)
+    letter = Letter(
+        workspace.writer(),
+        tuple(agents),
+        subject,
+        _text(body, body_file),
+        tuple(cc),
+        everybody,
+        reply_to,
+        thread,
+        importance,
+        ack,
+        person(),
+    )
+    with workspace.store() as store:
+        sent = send_letter(store, letter)
+    if as_json:
+        print_json(message_json(sent))
+        return
+    put(f"sent message {sent.id} to {', '.join(sent.recipients)}")
+
+
+@click.command(cls=WithDurations)
+@click.option("--unread", is_flag=True, help="Only what you have not read.")
+@click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
+@_LIMIT
+@optional_duration("--wait", "Wait until there is something unread")
+@agent_option
+@json_option
+@timeout_option
+def inbox(
+    unread: bool,
+    since: str | None,
+    limit: int,
+    wait: str | None,
+    agent: str | None,
+    as_json: bool,
+    timeout: str | None,
+) -> int:
+    """List your messages, newest first. Nothing is marked as read.
+
+    With --wait, exit 1: nothing unread came in time.
+
+    \b
+    Example:
+      agentlock inbox --unread
+      agentlock inbox --wait 10m
+    """
+    workspace = Workspace(agent, timeout)
+    workspace.tells_news = False  # it is listed here
+    name = workspace.correspondent
+    waiting = None if wait is None else parse_duration(wait)
+    with workspace.store(read_only=True) as store:
+        start = 0 if since is None else moment_of(since, store.now())
+
+        def unread_mail() -> list[Message]:
+            return store.messages.inbox(name, unread=True, since=start, limit=limit)
+
+        if waiting is not None:
+            found = first_that(store, f"mail of {name}", unread_mail, waiting) or []
+        else:
+            found = store.messages.inbox(name, unread=unread, since=start, limit=limit)
+    if as_json:
+        print_json([message_json(one) for one in found])
+    else:
+        table(MESSAGE_HEADERS, [message_row(one) for one in found])
+    return EXIT_REFUSED if waiting is not None and not found else EXIT_OK
+
+
+@click.command()
+@IDS
+@agent_option
+@json_option
+@timeout_option
+def read(ids: Sequence[int], agent: str | None, as_json: bool, timeout: str | None) -> None:
+    """Print messages, and mark yours as read.
+
+    \b
+    Example:
+      agentlock read 42
+    """
+    workspace = Workspace(agent, timeout)
+    is_own = workspace.identity.overruled is None
+    with workspace.store(read_only=not is_own) as store:
+        name = workspace.correspondent if is_own else ""
+        _put(mailbox.read(store, name, ids), as_json=as_json)
+
+
+@click.command()
+@IDS
+@agent_option
+@json_option
+@timeout_option
+def ack(ids: Sequence[int], agent: str | None, as_json: bool, timeout: str | None) -> None:
+    """Acknowledge messages that were sent to you.
+
+    They count as read then.
+
+    \b
+    Example:
+      agentlock ack 42
+    """
+    workspace = Workspace(agent, timeout)
+    name = workspace.writer()
+    with workspace.store() as store:
+        done = mailbox.acknowledge(store, name, ids)
+    if as_json:
+        print_json([message_json(one) for one in done])
+        return
+    for one in done:
+        put(f"acknowledged message {one.id} of {one.sender or 'agentlock'}")
+
+
+@click.command()
+@click.argument("thread", metavar="THREAD")
+@agent_option
+@json_option
+@timeout_option
+def thread(thread: str, agent: str | None, as_json: bool, timeout: str | None) -> None:
+    """Print a thread, by its name or by the number of a message.
+
+    \b
+    Example:
+      agentlock thread 42
+    """
+    workspace = Workspace(agent, timeout)
+    with workspace.store(read_only=True) as store:
+        _put(in_thread(store, thread, workspace.identity.name or ""), as_json=as_json)
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True, metavar="TEXT...")
+@_LIMIT
+@agent_option
+@json_option
+@timeout_option
+def search(
+    text: Sequence[str], limit: int, agent: str | None, as_json: bool, timeout: str | None
+) -> None:
+    """Find messages of this project by their words, newest first.
+
+    Every word of TEXT has to begin a word of the subject or the body.
+
+    \b
+    Example:
+      agentlock search migration auth
+    """
+    workspace = Workspace(agent, timeout)
+
+    def search_it(store: Store) -> list[Message]:
+        name = workspace.identity.name or ""
+        return mailbox.search(store, storable(" ".join(text)), name, limit)
+
+    try:
+        with workspace.store() as store:  # the search keeps an index
+            found = search_it(store)
+    except DatabaseError:
+        with workspace.store(read_only=True) as store:
+            found = search_it(store)
+    if as_json:
+        print_json([message_json(one) for one in found])
+        return
+    table(MESSAGE_HEADERS, [message_row(one) for one in found])
+
+
+def _put(messages: Sequence[Message], *, as_json: bool) -> None:
+    if as_json:
+        print_json([message_json(one) for one in messages])
+        return
+    for number, one in enumerate(messages):
+        if number:
+            put("")
+        put_message(one)
+
+
+def _text(body: str | None, file: str | None) -> str | bytes:
+    """The body that was given, or the beginning of a file that is too long for one."""
+    if body is not None and file is not None:
+        raise UsageError("--body and --body-file exclude each other", fix="give only one of them")
+    if file is None:
+        return body or ""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(LONGEST_BODY + 1)
+        with open(file, "rb") as source:
+            return source.read(LONGEST_BODY + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
