@@ -22,13 +22,15 @@ class Push(Value):
     """The commits that a push brings, and those that it drops, each as its oid and its parents'.
 
     Seen from the client, the remote has what lies at and below ``tracked`` by the word of its
-    remote-tracking refs alone; ``told`` are the oids that it told git of.
+    remote-tracking refs alone; ``told`` are the oids that it told git of, and ``unknown`` those
+    that are not here: what the push would drop there is not among what it drops.
     """
 
     brings: tuple[bytes, ...]
     drops: tuple[bytes, ...]
     tracked: tuple[bytes, ...] = ()
     told: tuple[bytes, ...] = ()
+    unknown: tuple[bytes, ...] = ()
 
 
 def ask_remotes() -> Running:
@@ -39,9 +41,8 @@ def ask_remotes() -> Running:
 def sent(remote: str, updates: Iterable[RefUpdate], asked: Running | None = None) -> Push:
     """What a push brings that the remote does not have, and what a forced push drops.
 
-    Complete as far as the remote-tracking refs of ``remote`` tell the truth. GitError where the
-    remote holds a commit that is not here: what the push would drop cannot be known then.
-    ``asked`` is what ``ask_remotes`` began.
+    Complete as far as the remote-tracking refs of ``remote`` tell the truth, and nothing is
+    unknown. ``asked`` is what ``ask_remotes`` began.
     """
     updates = [update for update in updates if not update.deletes]
     if not updates:
@@ -54,8 +55,15 @@ def sent(remote: str, updates: Iterable[RefUpdate], asked: Running | None = None
         drops = dropped(updates)
         brings = bringing.output().splitlines()
     except GitError:
-        require_known(told)
-        raise
+        unknown = missing(told)
+        if not unknown:
+            raise
+        nothing = b"0" * len(unknown[0])
+        as_new = [
+            update.replace(remote_oid=nothing) if update.remote_oid in unknown else update
+            for update in updates
+        ]
+        return sent(remote, as_new).replace(unknown=tuple(unknown))
     tracked: set[bytes] = set()
     if known:
         tracked = {oid for line in brings for oid in line.split()}.union(tips)

@@ -42,12 +42,12 @@ class Heads(Value):
         return sorted(oids - set(missing(sorted(oids))))
 
 
-def heads_of(remote: Remote, *, fetch: bool = False) -> Heads:
+def heads_of(remote: Remote, *, fetch: bool = False, refs: Iterable[bytes] = ()) -> Heads:
     """The branches that a remote has now; it asks the remote.
 
     No setting may lead this question elsewhere: `url.*.insteadOf` has been applied to the URL
     already, and a remote may be called like a URL. ``fetch``: the commits of branches that are not
-    here are fetched, without a ref.
+    here are fetched, and those of other ``refs``, without a ref.
     """
     url = remote.url
     itself = f"--config-env=url.{url}.insteadOf=AGENTLOCK_URL"
@@ -70,8 +70,10 @@ def heads_of(remote: Remote, *, fetch: bool = False) -> Heads:
             fix=f"git ls-remote {remote.name}, then push again",
         )
     heads = _read(answer.stdout)
-    if fetch and (lacking := set(missing(sorted(set(heads.branches.values()))))):
-        names = [os.fsdecode(name) for name, oid in heads.branches.items() if oid in lacking]
+    lacking = set(missing(sorted(set(heads.branches.values())))) if fetch else set()
+    wanted = [*(name for name, oid in heads.branches.items() if oid in lacking), *refs]
+    if wanted:
+        names = [os.fsdecode(name) for name in dict.fromkeys(wanted)]
         fetching = Running(
             *(itself, "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.prune=false"),
             *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap="),

@@ -11,7 +11,7 @@ from agentlock.guard.landing import protected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agentlock.git.hook_input import RefUpdate
     from agentlock.git.remotes import Heads, Remote
@@ -64,6 +64,10 @@ class Client(Server):
         if self._heads is None:
             self._heads = heads_of(self.remote, fetch=True)
         return self._heads
+
+    def fetch(self, refs: Iterable[bytes]) -> None:
+        """Fetch what these refs of the remote are at, without a ref; GitError as ``asked``."""
+        self._heads = heads_of(self.remote, fetch=True, refs=refs)
 
     def has(self) -> list[bytes]:
         return self.asked().here()

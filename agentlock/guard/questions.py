@@ -38,15 +38,15 @@ class Question(Value):
     the paths and leave the others. ``framework``: the pre-commit framework asks. ``deletes`` is the
     default branch, if a push to this server deletes it. ``staged`` is the commit to be, or
     ``judged`` gives the commits that were judged now, and not before. ``before`` is done before
-    anything is judged, and ``passed`` gives what to tell if all of it passes. ``blocked`` names the
-    commits that it is refused for.
+    anything is judged, and may give a better question; ``passed`` gives what to tell if all of it
+    passes. ``blocked`` names the commits that it is refused for.
     """
 
     changes: Changes
     excuse: Excuse
     staged: Staged | None = None
     judged: Callable[[Store], Sequence[str]] | None = None
-    before: Callable[[Store], None] | None = None
+    before: Callable[[Store, str | None], Question | None] | None = None
     passed: Callable[[Store, str | None], str] | None = None
     doubt: Doubt | None = None
     blocked: Callable[[Store, Verdict], Blocked | None] | None = None
@@ -83,15 +83,32 @@ def pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Ask
 def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     """What the pushed commits change, of those that the remote does not have."""
     from agentlock.git.hook_input import pushed_refs
-    from agentlock.git.pushes import sent
+    from agentlock.git.pushes import require_known, sent
     from agentlock.git.remotes import Remote
     from agentlock.guard.destination import Client
     from agentlock.guard.pushing import Pushed
 
     name, url, updates = pushed_refs(arguments)
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
+    to = Client(repository, remote)
     push = sent(name, updates, asked.remotes)
-    return _push_of(Pushed(repository, push, updates, Client(repository, remote)))
+    pushed = Pushed(repository, push, updates, to)
+    if not push.unknown:
+        return _push_of(pushed)
+
+    def ask_again(store: Store, agent: str | None) -> Question | None:
+        """Fetch what the remote has and this clone does not, if anything is held at all."""
+        pushed.take_in(store, agent)
+        policy = store.policy.read()
+        if not policy.require_reservation and not store.reservations.any_blocks(
+            policy, agent or "", store.now()
+        ):
+            return None
+        to.fetch([update.remote_ref for update in updates if update.remote_oid in push.unknown])
+        require_known(push.unknown)
+        return _push_of(Pushed(repository, sent(name, updates), updates, to))
+
+    return _push_of(pushed).replace(before=ask_again)
 
 
 def pre_receive(repository: Repository, _arguments: Sequence[str], _asked: Asked) -> Question:

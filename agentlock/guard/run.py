@@ -108,7 +108,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
             folding = folding_of(repository)
             return answer(kind.name, store, question.changes, identity.name, folding)
         if question.before is not None:
-            question.before(store)
+            question = question.before(store, identity.name) or question
         verdict, now, how = _verdict(question, store, identity.name, repository)
         note = _note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)

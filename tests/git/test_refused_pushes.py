@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, publish
+from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, publish, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +159,30 @@ def test_what_only_lacks_a_reservation_is_named_without_asking_anybody(scene: Re
     assert "fix: agentlock reserve src/x.py\n" in err
     assert "ask:" not in err
     assert "drop it" not in err
+
+
+def test_a_push_over_what_was_never_fetched_is_judged_by_what_it_would_drop(
+    scene: Repo, tmp_path: Path
+) -> None:
+    theirs = Repo(tmp_path / "theirs")
+    run("git", "clone", "-q", str(tmp_path / "remote.git"), "theirs", cwd=tmp_path)
+    for branch, name in (("main", "docs/y.md"), ("side", "docs/y.md"), ("held", "src/x.py")):
+        theirs.must("checkout", "-q", "-B", branch, "origin/main")
+        sneak(theirs, f"for {branch}", name)
+        theirs.must("push", "-q", "origin", f"HEAD:{branch}")
+    scene.write("docs/y.md", "mine\n")
+    assert_passed(scene.commit_all(agent=OTHER))
+    mine = scene.head
+    trace = tmp_path / "trace"
+    forced = ("push", "-q", "-f", "origin", f"{mine}:refs/heads/side")
+    assert_passed(scene.git(*forced, agent=OTHER, env={"GIT_TRACE2_EVENT": str(trace)}))
+    assert "ls-remote" not in trace.read_text()  # nobody holds anything, so nothing is asked
+    hold(scene)
+    plain = scene.git("push", "-q", "origin", f"{mine}:refs/heads/main", agent=OTHER)
+    assert "fetch first" in plain.err  # git's own words
+    assert "agentlock" not in plain.err
+    theirs.must("push", "-q", "-f", "origin", "main:side")
+    assert_passed(scene.git(*forced, agent=OTHER))
+    refused = scene.git("push", "-q", "-f", "origin", f"{mine}:refs/heads/held", agent=OTHER)
+    assert_refused(refused, "this push would drop it, changes src/x.py", what="push")
+    assert scene.git("rev-parse", "-q", "--verify", "refs/remotes/origin/held").code != 0
