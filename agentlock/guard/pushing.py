@@ -66,7 +66,7 @@ class Pushed:
 
     # What the guard asks
 
-    def take_in(self, store: Store, _agent: str | None) -> None:
+    def take_in(self, store: Store, _agent: str | None = None) -> None:
         """Enter what the gates have noted, so that others who share the table know it."""
         self._read(store).save()
 
