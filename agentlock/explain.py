@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.agents.activity import holders
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.reservations.granting import Request
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Reservation
+    from agentlock.model import Agent, Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
@@ -37,13 +38,15 @@ class Explanation(Value):
 
     ``covers`` are the tracked files that it matches. ``paths`` are the paths that were asked about,
     each with whether the pattern matches it. ``meets`` are the reservations that `reserve` would
-    refuse it for at the time ``now``. ``stale`` are the files that another branch has changed.
+    refuse it for at the time ``now``, and ``holders`` what is known of their agents. ``stale`` are
+    the files that another branch has changed.
     """
 
     reading: Reading
     covers: tuple[bytes, ...]
     paths: tuple[tuple[bytes, bool], ...]
     meets: tuple[Meeting, ...]
+    holders: dict[str, Agent]
     now: int
     stale: StaleCopies
 
@@ -84,6 +87,7 @@ def explain(
                     Meeting(held, there.get(pair, witness), pair in there)
                     for (held, witness), pair in zip(found, pairs, strict=True)
                 ),
+                holders(store, [held for held, _ in found]),
                 now,
                 stale_copies(store, repository, policy, folding, patterns=[reading.pattern]),
             )

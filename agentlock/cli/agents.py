@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, say, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
+from agentlock.errors import AgentlockError
 from agentlock.text import foreign
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ def whoami(agent: str | None, as_json: bool) -> None:
         print_json({"agent": name, "source": workspace.identity.source})
         return
     put(f"{name} ({workspace.identity.source})")
+    if workspace.repository.database is not None:
+        with suppress(AgentlockError), workspace.store(read_only=True):
+            pass  # it ends with the news of the agent, if the table can be read
     for warning in workspace.shared_name():
         say(f"agentlock: {warning}")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import (
+    held_json,
     print_json,
     put,
-    reservation_json,
     reservation_row,
     say,
     text_of,
@@ -24,6 +24,7 @@ from agentlock.cli.workspace import (
     timeout_option,
 )
 from agentlock.explain import explain as explain_readings
+from agentlock.guard.report import seen_text
 from agentlock.reservations.naming import path_named
 from agentlock.text import count
 
@@ -100,7 +101,7 @@ def _json(one: Explanation) -> dict[str, Any]:
         "meets": [
             {
                 "witness": text_of(meeting.witness),
-                "reservation": reservation_json(meeting.reservation),
+                "reservation": held_json(meeting.reservation, one.holders),
             }
             for meeting in one.meets
         ],
@@ -121,6 +122,8 @@ def _put(one: Explanation) -> None:
         number, agent, mode, theirs, lease, _ = reservation_row(meeting.reservation, one.now)
         where = f"{'at' if meeting.exists else 'e.g. at a new file'} {text_of(meeting.witness)}"
         put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), {where}")
+    for holder in one.holders.values():
+        put(f"  holder     {holder.name}, {seen_text(holder, one.now)}")
     if not one.meets:
         put("  meets      no live reservation of other agents")
     for note in one.reading.notes:

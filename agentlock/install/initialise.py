@@ -245,7 +245,7 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     if recorded is not None and place(recorded) != place(location):
         raise UsageError(
             f"this repository already uses {recorded}, not {location}",
-            fix=_switching(recorded, location),
+            fix=_switching(repository, location),
         )
     if not (is_url(location) or os.path.lexists(location)):
         raise LostTableError(
@@ -255,12 +255,16 @@ def _require_recorded(repository: Repository, location: str, timeout: int) -> No
     migrate.verify(location, repository.database_id, timeout=timeout)
 
 
-def _switching(recorded: str, location: str) -> str:
+def _switching(repository: Repository, location: str) -> str:
     """The command that makes a repository use another database."""
     using = f"agentlock db use {shell_word(location)}"
     if is_url(location) or os.path.lexists(location):
-        return using
-    return f"agentlock db copy {shell_word(recorded)} {shell_word(location)} && {using}"
+        key = _key_there(siblings(repository), location)
+        return (
+            using if key in (None, repository.project) else f"{using} --project {shell_word(key)}"
+        )
+    recorded = shell_word(repository.database or "")
+    return f"agentlock db copy {recorded} {shell_word(location)} && {using}"
 
 
 def place(database: str) -> str:

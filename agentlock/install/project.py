@@ -33,6 +33,8 @@ def normalised_url(url: str) -> str:
     else:
         host, path = "", url
     path = path.rstrip("/").removesuffix(".git").rstrip("/")
+    if not host and path.startswith("/"):  # of a path, as git writes it: no `..`
+        path = os.path.normpath(path)
     return f"{host}/{path.lstrip('/')}" if host else path
 
 

@@ -157,9 +157,9 @@ def tool(typed: bytes) -> bytes | None:
 
     It stands for a thing that is not a file. PatternError for a name that it cannot have.
     """
-    if not typed.startswith(b"tool:"):
+    if typed[:5].lower() != b"tool:":
         return None
-    name = typed.removeprefix(b"tool:").removeprefix(b"//").lower()
+    name = typed[5:].removeprefix(b"//").lower()
     if not name or len(name) > 64 or not _TOOL_NAME.issuperset(name):
         refuse(
             typed,

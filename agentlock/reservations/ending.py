@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_remaining
 from agentlock.errors import RefusedError
 from agentlock.event_kinds import FORCE_RELEASED, RELEASED
-from agentlock.reservations.losses import note_forced, taken
+from agentlock.reservations.losses import note_expired, note_forced, taken
 from agentlock.reservations.naming import Selection, choose, shown
 from agentlock.reservations.retention import tidy
 from agentlock.text import check_reason
@@ -44,15 +44,15 @@ def release(
         whose, anybodys = holder or agent, force and holder is None
         chosen = choose(store, whose, selection, now, foreign=anybodys)
         _require_something(chosen, whose, selection, now, force=anybodys)
+        for late in {held.agent for held in chosen if held.had_expired(now)}:
+            note_expired(store, now, late)  # once it is released, nobody would tell its holder
         released = []
         for held in chosen:
             ended = store.reservations.change(held, released=now)
             released.append(ended)
             if held.agent == agent or not held.is_live(now):
-                late = "" if held.is_live(now) else _AFTER_EXPIRY
-                store.events.log(
-                    RELEASED, now, agent=agent, reservation=held, detail=reason or late
-                )
+                detail = reason or ("" if held.is_live(now) else _AFTER_EXPIRY)
+                store.events.log(RELEASED, now, agent=agent, reservation=held, detail=detail)
                 continue
             store.events.log(FORCE_RELEASED, now, agent=agent, reservation=held, detail=reason)
             note_forced(store, held, agent, reason, now)

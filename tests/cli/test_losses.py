@@ -21,7 +21,7 @@ FORCED = ("release", "src/a.py", "--force", "--reason", 'gone "home"')
 @pytest.mark.parametrize(
     "command",
     ["status", "list", "check docs/y.md", "reserve --shared x.py", "explain x.py", "log", "show 1",
-     "agent list", "policy show"],
+     "agent list", "policy show", "whoami"],
 )  # fmt: skip
 def test_a_command_ends_with_what_its_agent_has_not_been_told_and_says_it_once(
     table: Repo, command: str
@@ -92,6 +92,17 @@ def test_a_loss_that_another_agents_command_found_first_is_told_all_the_same(tab
     table.reserve(THEM, "docs/")
     assert [one["kind"] for one in table.agentlock("log", "--json").json].count("expired") == 1
     assert re.search(EXPIRED, table.agentlock("list", agent=ME).err)
+
+
+def test_a_loss_is_told_although_somebody_releases_by_force_what_had_expired(table: Repo) -> None:
+    table.reserve(ME, *(f"many/{number}.py" for number in range(22)))  # two more than one look logs
+    table.expire()
+    forced = ("release", "many/21.py", "--force", "--reason", "gone home")
+    assert table.agentlock(*forced, agent=THEM).code == 0
+    told = table.agentlock("inbox", "--json", agent=ME).json
+    subjects = [one["subject"] for one in told]
+    assert sum("(many/21.py) expired" in subject for subject in subjects) == 1, subjects
+    assert not any("force" in subject for subject in subjects)
 
 
 def test_many_losses_are_told_in_a_few_lines(table: Repo) -> None:

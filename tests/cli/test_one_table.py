@@ -187,6 +187,26 @@ def test_init_with_another_database_than_the_recorded_one_names_db_use(
     assert repo.agentlock("db", "path").out.strip() == str(other)
 
 
+def test_the_command_that_switches_to_a_table_names_what_the_project_is_called_there(
+    tmp_path: Path,
+) -> None:
+    first = initialised(make_plain(tmp_path / "a" / "first", "README.md"))
+    second = clone(first.path, tmp_path / "second")
+    second.must("remote", "set-url", "origin", f"{tmp_path}/a/../a/first")
+    initialised(second, "--separate")
+    told = second.agentlock("init", "--database", str(first.database))
+    assert "--project" in told.err
+    assert pasted(second, told).code == 0
+    assert_joined(first, second)
+
+
+def test_the_name_of_a_project_has_no_dots_in_its_path(tmp_path: Path) -> None:
+    repo = make_plain(tmp_path / "repo", "README.md")
+    repo.must("remote", "add", "origin", f"file://{tmp_path}/repo/../hub.git/")
+    initialised(repo)
+    assert repo.must("config", "agentlock.project") == f"{tmp_path}/hub"
+
+
 # what status and doctor warn of
 
 

@@ -6,7 +6,7 @@ import pytest
 from support import HOLDER, OTHER, Repo, assert_passed
 
 
-@pytest.mark.parametrize("typed", ["tool:browser", "tool://browser", "tool:Browser"])
+@pytest.mark.parametrize("typed", ["tool:browser", "tool://browser", "TOOL:Browser"])
 def test_a_tool_is_held_by_one_agent_at_a_time(repo: Repo, typed: str) -> None:
     (held,) = repo.reserve(HOLDER, typed, "--reason", "screenshots")
     assert held["pattern"] == "tool://browser"
