@@ -118,7 +118,7 @@ def test_of_shared_requests_all_are_granted_or_only_the_exclusive_one_among_them
 
 def test_reserve_waits_for_a_process_that_holds_the_write_lock(raced: Repo) -> None:
     with write_lock_held(raced) as has_waiter:
-        waiting = raced.agentlock_in_background("reserve", "src/app.py", agent="Patient", env={})
+        waiting = raced.agentlock_in_background("reserve", "src/app.py", agent="Patient")
         while not has_waiter():
             assert waiting.poll() is None
             time.sleep(0.02)
@@ -195,7 +195,7 @@ def test_several_first_inits_on_one_server_make_the_tables_once(
     url = postgresql.database()
     repos = [new_repo(f"machine{at}") for at in range(6)]
     command = ("init", "--database", url, "--project", "p")
-    started = [repo.agentlock_in_background(*command, agent="A", env={}) for repo in repos]
+    started = [repo.agentlock_in_background(*command, agent="A") for repo in repos]
     ended = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0] * len(repos), ended
     assert sum(b"(new)" in out for out, _ in ended) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support import AGENTLOCK
 from support.postgresql import OwnServer, running
 
 from agentlock.store.base import APPLICATION_ID
@@ -68,7 +70,13 @@ def test_the_password_is_found_and_lands_nowhere(
 
     held = f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 1)"
     with server.holding(held, server.url_of(url_database(server, url))):
-        waiting = repo.agentlock_in_background("release", "--all", agent="BlueLake", env={})
+        waiting = subprocess.Popen(
+            (*AGENTLOCK, "release", "--all"),
+            cwd=repo.path,
+            env={**os.environ, "AGENTLOCK_AGENT": "BlueLake"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         server.wait_for_waiter()
         seen = subprocess.run(("ps", "-eo", "args"), capture_output=True, text=True, check=True)
     out, err = waiting.communicate()

@@ -22,47 +22,115 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 FRESH = "AGENTLOCK_TEST_FRESH"
 # What an interpreter or the loader reads once, when it starts.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_")
 _PIPE = 1 << 16  # what a pipe holds while nobody reads
+_SELDOM = 4
+_asked: Counter[tuple[tuple[str, str], ...]] = Counter()
+_NUMBER = 8  # bytes of a length, a process id, a status
 
 
-def run_forked(
-    arguments: Sequence[str], cwd: str, environment: Mapping[str, str], stdin: bytes
-) -> tuple[int, bytes, bytes] | None:
-    """The exit code and both outputs of ``agentlock``; None: it needs a new interpreter."""
-    if os.environ.get(FRESH) or len(stdin) > _PIPE:
-        return None
-    asked = json.dumps([list(arguments), cwd, dict(environment)]).encode()
-    return _server(_start_of(environment)).run(asked, stdin)
+def is_forkable(environment: Mapping[str, str], stdin: bytes) -> bool:
+    """Whether to fork; else an interpreter is started.
+
+    What was set only now and then for interpreters is not worth a server.
+    """
+    set_for_it = _read_at_start(environment)
+    _asked[set_for_it] += 1
+    often = _asked[set_for_it] > _SELDOM or set_for_it == _read_at_start(os.environ)
+    return FRESH not in environment and len(stdin) <= _PIPE and often
 
 
-def _start_of(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(item for item in environment.items() if item[0].startswith(_READ_AT_START)))
+def start(
+    arguments: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    gate: int | None = None,
+) -> Forked:
+    """A process that runs ``agentlock``; with a gate, once the pipe's other end is closed."""
+    asked = json.dumps([list(arguments), os.fspath(cwd), dict(environment)]).encode()
+    return _server(_read_at_start(environment)).fork(asked, stdin, gate)
 
 
-@cache
-def _server(start: tuple[tuple[str, str], ...]) -> _Client:
-    return _Client(dict(start))
+def _read_at_start(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    found = (item for item in environment.items() if item[0].startswith(_READ_AT_START))
+    return tuple(sorted(found))
 
 
-class _Client:
-    """The end in the test process: asks the server for processes."""
+class Forked:
+    """A started process, as ``subprocess.Popen`` is one."""
 
-    def __init__(self, start: Mapping[str, str]) -> None:
+    def __init__(self, reports: socket.socket, out: int, err: int) -> None:
+        self._reports, self._out, self._err = reports, out, err
+        self.pid = self._told()  # it stands at its gate then
+        self.returncode: int | None = None
+
+    def _told(self) -> int:
+        number = self._reports.recv(_NUMBER)
+        assert len(number) == _NUMBER, "the server of processes has ended"
+        return int.from_bytes(number, "big")
+
+    def poll(self) -> int | None:
+        """The exit code; None: it still runs."""
+        ended = self.returncode is not None or select.select((self._reports,), (), (), 0)[0]
+        return self.wait() if ended else None
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(self._told())
+            self._reports.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Both outputs, once it has ended; nothing if they have been read before."""
+        read: dict[int, list[bytes]] = {self._out: [], self._err: []}
+        with selectors.DefaultSelector() as selector:
+            for descriptor in read:
+                if descriptor >= 0:
+                    selector.register(descriptor, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    chunk = os.read(key.fd, _PIPE)
+                    read[key.fd].append(chunk)
+                    if not chunk:
+                        selector.unregister(key.fd)
+                        os.close(key.fd)
+        self.wait()
+        out, err = (b"".join(read.get(descriptor, ())) for descriptor in (self._out, self._err))
+        self._out, self._err = -1, -2
+        return out, err
+
+
+class _Server:
+    """The test process's end of a server, which is started for it."""
+
+    def __init__(self, read_at_start: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 (sys.executable, os.path.abspath(__file__), str(theirs.fileno())),
                 pass_fds=(theirs.fileno(),),
-                env={"PATH": os.environ["PATH"], **start},
+                env={"PATH": os.environ["PATH"], **read_at_start},
                 cwd="/",
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -70,42 +138,31 @@ class _Client:
             )
         atexit.register(self._close)
 
+    def fork(self, asked: bytes, stdin: bytes, gate: int | None) -> Forked:
+        reports, theirs = socket.socketpair()
+        (their_in, our_in), (our_out, their_out), (our_err, their_err) = (
+            os.pipe() for _ in range(3)
+        )
+        passed = [theirs.fileno(), their_in, their_out, their_err]
+        socket.send_fds(self._control, [b"x"], [*passed, *(() if gate is None else (gate,))])
+        theirs.close()
+        for descriptor in passed[1:]:
+            os.close(descriptor)
+        reports.sendall(len(asked).to_bytes(_NUMBER, "big") + asked)
+        forked = Forked(reports, our_out, our_err)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(our_in, stdin)
+        os.close(our_in)
+        return forked
+
     def _close(self) -> None:
         self._control.close()
         self._process.communicate()
 
-    def run(self, asked: bytes, stdin: bytes) -> tuple[int, bytes, bytes]:
-        ours, theirs = socket.socketpair()
-        pipes = [os.pipe() for _ in range(3)]
-        (their_in, our_in), (our_out, their_out), (our_err, their_err) = pipes
-        with ours:
-            descriptors = (theirs.fileno(), their_in, their_out, their_err)
-            socket.send_fds(self._control, [b"x"], descriptors)
-            theirs.close()
-            for descriptor in descriptors[1:]:
-                os.close(descriptor)
-            ours.sendall(len(asked).to_bytes(8, "big") + asked)
-            with contextlib.suppress(BrokenPipeError):
-                os.write(our_in, stdin)
-            os.close(our_in)
-            out, err = _read_both(our_out, our_err)
-            status = ours.makefile("rb").read()
-        return os.waitstatus_to_exitcode(int(status)), out, err
 
-
-def _read_both(*descriptors: int) -> list[bytes]:
-    read: dict[int, list[bytes]] = {descriptor: [] for descriptor in descriptors}
-    with selectors.DefaultSelector() as selector:
-        for descriptor in descriptors:
-            selector.register(descriptor, selectors.EVENT_READ)
-        while selector.get_map():
-            for key, _ in selector.select():
-                chunk = os.read(key.fd, _PIPE)
-                read[key.fd].append(chunk)
-                if not chunk:
-                    selector.unregister(key.fd)
-                    os.close(key.fd)
-    return [b"".join(chunks) for chunks in read.values()]
+@cache
+def _server(read_at_start: tuple[tuple[str, str], ...]) -> _Server:
+    return _Server(dict(read_at_start))
 
 
 def _serve(control: socket.socket) -> None:
@@ -121,7 +178,7 @@ def _serve(control: socket.socket) -> None:
             woken.recv(4096)
             _tell_ended(asking)
         if control in ready:
-            message, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 5)
             if not message:
                 return
             pid = os.fork()
@@ -140,36 +197,46 @@ def _tell_ended(asking: dict[int, socket.socket]) -> None:
         if pid == 0:
             return
         with asking.pop(pid) as request, contextlib.suppress(OSError):
-            request.sendall(str(status).encode())
+            request.sendall(status.to_bytes(_NUMBER, "big"))
 
 
 def _become(descriptors: list[int]) -> NoReturn:
-    """Be the process that was asked for: its streams, directory, environment and program."""
+    """Be the process that was asked for, from its gate to its end."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code = 1
     try:
-        with socket.socket(fileno=descriptors[0]) as request, request.makefile("rb") as stream:
-            arguments, cwd, environment = json.loads(
-                stream.read(int.from_bytes(stream.read(8), "big"))
-            )
-        for number, descriptor in enumerate(descriptors[1:]):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        os.chdir(cwd)
-        os.environ.clear()
-        os.environ.update(environment)
-        time.tzset()
-        program = importlib.import_module("agentlock.__main__")
-        sys.path[0] = os.getcwd()
-        sys.argv = [str(program.__file__), *arguments]
-        code = program.main()
+        with socket.socket(fileno=descriptors[0]) as request:
+            try:
+                _set_up(request, descriptors[1:4])
+            finally:
+                request.sendall(os.getpid().to_bytes(_NUMBER, "big"))
+        for gate in descriptors[4:]:
+            os.read(gate, 1)
+            os.close(gate)
+        code = importlib.import_module("agentlock.__main__").main()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:  # noqa: BLE001 -- as an interpreter ends
         traceback.print_exc()
     finally:
         _end(code)
+
+
+def _set_up(request: socket.socket, streams: list[int]) -> None:
+    """Take over the streams, directory, environment and arguments that are asked for."""
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    with request.makefile("rb") as stream:
+        length = int.from_bytes(stream.read(_NUMBER), "big")
+        arguments, cwd, environment = json.loads(stream.read(length))
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.path[0] = os.getcwd()
+    sys.argv = ["agentlock", *arguments]
 
 
 def _end(code: int) -> NoReturn:

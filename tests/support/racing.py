@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from support.fork_server import Forked, start
 from support.repositories import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-# Each process loads all that it needs, says so, and waits at the gate: without this the first
-# would be done before the last interpreter has started, and nothing would race.
-_RUNNER = """
-import os, sys
-ready, gate = int(sys.argv.pop(1)), int(sys.argv.pop(1))
-from agentlock.__main__ import main
-from agentlock.cli.main import COMMANDS
-__import__(f"agentlock.cli.{COMMANDS[sys.argv[1]][0]}")
-os.write(ready, b".")
-os.close(ready)
-os.read(gate, 1)
-os.close(gate)
-sys.exit(main())
-"""
 
 
 class Call(NamedTuple):
@@ -42,7 +26,7 @@ class Call(NamedTuple):
 class Runner:
     """Processes that stand at the gate, and the end that opens it."""
 
-    def __init__(self, processes: list[subprocess.Popen[bytes]], gate: int) -> None:
+    def __init__(self, processes: list[Forked], gate: int) -> None:
         self.processes = processes
         self._gate = gate
 
@@ -56,7 +40,7 @@ class Runner:
         ended = []
         for process in self.processes:
             out, err = (text.decode("utf-8", "backslashreplace") for text in process.communicate())
-            ended.append(Result(process.returncode, out, err))
+            ended.append(Result(process.wait(), out, err))
         return ended
 
     def abandon(self) -> None:
@@ -73,34 +57,16 @@ class Runner:
 def at_the_gate(
     calls: Sequence[Call], cwd: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Runner]:
-    """Start a process for each call; all of them stand ready when the block begins."""
-    ready, tell_ready = os.pipe()
+    """Start a process for each call; all have loaded the program and wait when the block begins."""
     gate, hold_gate = os.pipe()
     runner = Runner([], hold_gate)
     try:
         for call in calls:
-            runner.processes.append(
-                subprocess.Popen(
-                    (sys.executable, "-c", _RUNNER, str(tell_ready), str(gate), *call.arguments),
-                    cwd=cwd,
-                    env={**os.environ, **(env or {}), "AGENTLOCK_AGENT": call.agent},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    pass_fds=(tell_ready, gate),
-                )
-            )
-        os.close(tell_ready)
-        tell_ready = -1
-        waiting = len(calls)
-        while waiting:
-            said = os.read(ready, waiting)
-            assert said, f"{waiting} of {len(calls)} processes ended before the start"
-            waiting -= len(said)
+            environment = {**os.environ, **(env or {}), "AGENTLOCK_AGENT": call.agent}
+            runner.processes.append(start(call.arguments, cwd, environment, gate=gate))
         yield runner
     finally:
-        for end in (ready, gate, *([tell_ready] if tell_ready >= 0 else [])):
-            os.close(end)
+        os.close(gate)
         runner.abandon()
 
 
@@ -113,7 +79,7 @@ def start_together(
         return runner.results()
 
 
-def signal_once_it_writes(victim: subprocess.Popen[bytes], database: Path, signal: int) -> bool:
+def signal_once_it_writes(victim: Forked, database: Path, signal: int) -> bool:
     """Send a signal as soon as the victim holds the write lock; False where it ended before."""
     with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as probe:
         while victim.poll() is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentlock.install import registry
 from agentlock.install.config_hooks import EVENTS
-from support.fork_server import run_forked
+from support.fork_server import Forked, is_forkable, start
 from support.postgresql import Server
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ def run(
     environment = {**os.environ, **(env or {})}
     if agent is not None:
         environment["AGENTLOCK_AGENT"] = agent
-    forked = None
-    if command[: len(AGENTLOCK)] == AGENTLOCK:
+    if command[: len(AGENTLOCK)] == AGENTLOCK and is_forkable(environment, stdin):
         words = [os.fsdecode(word) for word in command[len(AGENTLOCK) :]]
-        forked = run_forked(words, os.fspath(cwd), environment, stdin)
-    if forked is None:
+        forked = start(words, cwd, environment, stdin)
+        out, err = forked.communicate()
+        code = forked.wait()
+    else:
         done = subprocess.run(
             command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False
         )
-        forked = done.returncode, done.stdout, done.stderr
-    code, out, err = forked
+        code, out, err = done.returncode, done.stdout, done.stderr
     return Result(code, *(text.decode("utf-8", "backslashreplace") for text in (out, err)))
 
 
@@ -92,16 +92,11 @@ class Repo:
         )
 
     def agentlock_in_background(
-        self, *arguments: str, agent: str, env: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
+        self, *arguments: str, agent: str, env: Mapping[str, str] | None = None
+    ) -> Forked:
         """Start agentlock, whose output is read when it has ended."""
-        return subprocess.Popen(
-            (*AGENTLOCK, *arguments),
-            cwd=self.path,
-            env={**os.environ, **env, "AGENTLOCK_AGENT": agent},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        environment = {**os.environ, **(env or {}), "AGENTLOCK_AGENT": agent}
+        return start(arguments, self.path, environment)
 
     def reserve(self, agent: str, *patterns: str | bytes, **options: Any) -> Any:
         """Reserve, which has to succeed; the granted reservations."""
