@@ -22,14 +22,16 @@ class HookKind:
     """A git hook and its role. The rest is empty or False unless said otherwise.
 
     ``word``: what a refusal calls the operation.
-    ``essential``: without it, the worktree or the server does not count as guarded.
+    ``essential``: without it, the worktree or the server does not count as guarded; a worktree
+    does without what only meets a push that somebody else makes to it.
     ``reads_stdin``: git writes lines to its stdin, which every hook of a chain must see.
     ``asks``: what git is asked before Python has loaded the guard, INDEX or REMOTES.
     ``clears``: the hook that the same git process runs later and that need not judge the same
     index again (guard/clearance.py).
     ``stands_in``: git's configuration runs it where git finds no hooks folder of ours (git 2.54).
     ``framework``: the id in .pre-commit-hooks.yaml that does its work in the pre-commit framework.
-    ``misses``: what nobody judges before the push if the framework runs, and this hook does not.
+    ``misses``: what nobody judges before the push if this hook does not run (a push to this
+    repository: nobody at all).
     ``only_where_present``: being there changes what git does, or how fast, so agentlock writes a
     script that passes it on only where there is something to run.
     """
@@ -120,7 +122,15 @@ KINDS = {
         HookKind("post-rewrite", RECORDS, reads_stdin=True, stands_in=True),
         HookKind("post-merge", RECORDS, stands_in=True),
         HookKind("post-applypatch", RECORDS, stands_in=True),
-        HookKind("pre-receive", RECEIVES, "push", essential=True, reads_stdin=True, stands_in=True),
+        HookKind(
+            "pre-receive",
+            RECEIVES,
+            "push",
+            essential=True,
+            reads_stdin=True,
+            stands_in=True,
+            misses="pushes to this repository",
+        ),
         # It does not stand in: one more shell each time refs move costs what the hook itself costs.
         HookKind(
             "reference-transaction", MOVES_REFS, "branch update", essential=True, reads_stdin=True

@@ -8,9 +8,10 @@ from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
-from agentlock.hook_kinds import KINDS, MOVES_REFS
+from agentlock.hook_kinds import KINDS, MOVES_REFS, RECEIVES
 from agentlock.install.hooks import is_guarded
 from agentlock.install.hooks import status as hooks_status
+from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.siblings import troubles
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex
@@ -52,7 +53,8 @@ class Guard(Value):
     @property
     def gaps(self) -> list[str]:
         """What nobody judges before the push, because these hooks are lacking."""
-        return [KINDS[one.hook].misses for one in self.lacking if KINDS[one.hook].misses]
+        kinds = [KINDS[one.hook] for one in self.lacking]
+        return [kind.misses for kind in kinds if kind.misses and kind.role != RECEIVES]
 
 
 class State(Value):
@@ -104,7 +106,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         tuple(untold(store, name)) if name else (),
         tuple(new_to(store, name, now)),
         now,
-        tuple(troubles(repository)),
+        (*troubles(repository), *tools_without_hooks(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
         store.messages.count_unread(name) if name else 0,
     )

@@ -16,6 +16,7 @@ from agentlock.git.repository import discover
 from agentlock.install.hooks import install, scripts, status
 from agentlock.install.husky import line_to_add
 from agentlock.install.initialise import initialise, place
+from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.passing import passing_installation
 from agentlock.text import shell_word
 
@@ -122,6 +123,7 @@ def init(
     repository = discover()
     found = install(repository, strict=strict or None) if hooks else status(repository)
     notes = warnings_of(outcome.unlisted, passing_installation() if hooks else None)
+    notes += [f"warning: {one.message}; {one.fix}" for one in tools_without_hooks(repository)]
     if as_json:
         pushers = {"identity_variables": repository.identity_variables} if server else {}
         made = {} if key is None else {"owner_key": key}

@@ -13,6 +13,7 @@ from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
 from agentlock.git.identity import identify, naming_command
 from agentlock.git.shared_name import ignored_setting, shared_name
+from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.passing import passing_installation
 from agentlock.install.siblings import troubles
 
@@ -34,6 +35,10 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
     found += table
     found += [
         Finding("warning", "project", one.message, fix=one.fix) for one in troubles(repository)
+    ]
+    found += [
+        Finding("warning", "tools", one.message, advice=one.fix)
+        for one in tools_without_hooks(repository)
     ]
     answers = all(finding.level != "problem" or finding.lets_through for finding in table)
     with without_git_variables():

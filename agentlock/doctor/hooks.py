@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from agentlock.doctor.findings import Finding
 from agentlock.environment import PROBE
 from agentlock.git.rehearsal import CONFIGURED_SINCE, NO_FOLDER, Rehearsal, sentence
-from agentlock.hook_kinds import KINDS, RECORDS
+from agentlock.hook_kinds import KINDS, RECEIVES, RECORDS
 from agentlock.install import config_hooks, hooks
 from agentlock.install.shims import INSTALL
 from agentlock.text import shell_word
@@ -121,7 +121,8 @@ class _Examination:
     def _unrun(self, one: HookStatus) -> Finding:
         """What is known of a hook without running it: it is not ours, or is known to be wrong."""
         if one.state == "framework":
-            message = f"the pre-commit framework runs it ({one.detail}); only read, not proven"
+            who = "GitButler's hook" if one.detail.endswith("-user") else "the pre-commit framework"
+            message = f"{who} runs it ({one.detail}); only read, not proven"
             return self._finding("ok", message, hook=one.hook)
         if one.beside:
             message = f"{one.state}: {one.detail}"
@@ -129,7 +130,8 @@ class _Examination:
         kind = KINDS[one.hook]
         if kind.misses and any(other.state == "framework" for other in self._present):
             fix = f"pre-commit install -t {one.hook}" if kind.framework else INSTALL
-            message = f"{kind.misses} are not guarded before the push"
+            until = "" if kind.role == RECEIVES else " before the push"
+            message = f"{kind.misses} are not guarded{until}"
             return self._finding("warning", message, hook=one.hook, fix=fix)
         message = f"{one.state}{f', {one.detail}' if one.detail else ''}{self._elsewhere(one)}"
         lets_through = not self._refuses_anyway(one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.environment import FINDING_THE_REPOSITORY
+from agentlock.environment import AGENT, FINDING_THE_REPOSITORY
 from agentlock.errors import ConfigurationError, GitError, NotARepositoryError
 from agentlock.git.process import Running, git, is_oid, output
 from agentlock.model import Value
@@ -68,8 +68,14 @@ class Repository(Value):
 
     @property
     def identity_variables(self) -> list[str]:
-        """The variables that tell this server who pushes."""
-        return (self._text(b"agentlock.identityvariable") or "").split()
+        """The variables that tell this repository who pushes to it.
+
+        Where somebody works in it, whoever pushes is an agent on this machine, and gives its name
+        as for a commit. A server believes only what it was told to.
+        """
+        recorded = (self._text(b"agentlock.identityvariable") or "").split()
+        works_here = self.settings.get(b"core.bare") == b"false"
+        return recorded or ([AGENT] if works_here else [])
 
     def require_worktree(self) -> None:
         """NotARepositoryError in a bare repository."""
@@ -128,6 +134,15 @@ def at(common_dir: bytes, asked: Running | None = None) -> Repository:
     entries = _entries((asked or ask_settings(common_dir)).result())
     settings = _settings(entries, common_dir, common_dir, common_dir)
     return Repository(common_dir, common_dir, common_dir, settings)
+
+
+def receiving(asked: Running | None = None) -> Repository:
+    """The repository that a push comes to, as a bare one, also if it has worktrees.
+
+    git runs the hooks of a push in git's own folder, with no worktree (githooks(5)).
+    """
+    found = git("rev-parse", "--path-format=absolute", "--git-common-dir")
+    return discover(asked) if found.code != 0 else at(found.stdout[:-1], asked)
 
 
 def discover(asked: Running | None = None) -> Repository:

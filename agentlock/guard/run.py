@@ -16,7 +16,7 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.git.identity import identify, identify_pusher
-from agentlock.git.repository import discover
+from agentlock.git.repository import discover, receiving
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.guard.notes import UNJUDGED, Note, write
 from agentlock.guard.questions import QUESTIONS, how_to_restore, timeout
@@ -97,8 +97,12 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
     if kind.name not in QUESTIONS:
         names = ", ".join(QUESTIONS)
         raise UsageError(f"there is no guard for a hook {kind.name!r}", fix=f"one of: {names}")
-    repository = discover(asked.settings)
-    identity = identify_pusher(repository) if kind.role == RECEIVES else identify(repository)
+    if kind.role == RECEIVES:
+        repository = receiving(asked.settings)
+        identity = identify_pusher(repository)
+    else:
+        repository = discover(asked.settings)
+        identity = identify(repository)
     store = open_table(repository, timeout(), read_only=True)
     try:
         question = QUESTIONS[kind.name](repository, arguments, asked)

@@ -5,10 +5,10 @@ ours. There ``$0`` ends as it did, relative paths lead where they did, and links
 that stayed in ``hooks``. A hook that somebody writes over ours is kept in one more such folder, so
 that both run, unless it is a newer version of one that is kept.
 
-Other managers do the same to us: pre-commit keeps what it finds as ``NAME.legacy`` and runs it
-first, lefthook keeps it as ``NAME.old`` and does not run it. If they have done so with our hook,
-what was before ours goes there instead, as if ours had never been: a hook of ours there would run
-itself without end.
+Other managers do the same to us: pre-commit keeps what it finds as ``NAME.legacy`` and runs it,
+GitButler as ``NAME-user``; lefthook keeps it as ``NAME.old`` and does not run it. If they have done
+so with our hook, what was before ours goes there instead, as if ours had never been: a hook of ours
+there would run itself without end.
 """
 
 from __future__ import annotations
@@ -25,11 +25,18 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".before-agentlock"  # as in hooks/*.sh
 _MOST_KEPT = 9  # folders; sh lists them in this order
-_LEGACY = ".legacy"  # pre-commit
-_ALIASES = (_LEGACY, ".old")
+_RUN_BY = {b"https://pre-commit.com": ".legacy", b"GITBUTLER_MANAGED_HOOK": "-user"}
+_ALIASES = (*_RUN_BY.values(), ".old")
 _MANAGERS = (
     *(b"https://pre-commit.com", b"lefthook", b"git lfs", b"husky", b"yorkie", b"overcommit"),
-    *(b"SIMPLE_GIT_HOOKS", b"hk run", b"captainhook", b"grumphp", b"rusty-hook"),
+    *(
+        b"GITBUTLER_MANAGED_HOOK",
+        b"SIMPLE_GIT_HOOKS",
+        b"hk run",
+        b"captainhook",
+        b"grumphp",
+        b"rusty-hook",
+    ),
 )
 _GENERATED = re.compile(
     rb"^#.*\b(?:created|generated|installed|maintained|managed|written) (?:by|with)\b.*$",
@@ -83,10 +90,11 @@ def runs_itself(path: str) -> bool:
     return any(map(is_ours, _kept(path))) or bool(_alias_of_ours(path))
 
 
-def legacy_of_ours(path: str) -> str:
-    """Our hook as pre-commit keeps and runs it, or "" if it does not."""
-    legacy = path + _LEGACY
-    return legacy if os.access(legacy, os.X_OK) and is_ours(legacy) else ""
+def run_by_theirs(path: str) -> str:
+    """Our hook as the hook of another manager keeps and runs it; "" if it does not."""
+    theirs = head(path)
+    kept = [path + alias for mark, alias in _RUN_BY.items() if mark in theirs]
+    return next((one for one in kept if os.access(one, os.X_OK) and is_ours(one)), "")
 
 
 def head(path: str) -> bytes:
@@ -140,7 +148,11 @@ def _take_out(folder: str, hook: str) -> bool:
 def _keep(path: str) -> None:
     """Move the hook to where it runs under its own name, in place of an older version of it."""
     older = next((one for one in _kept(path) if _supersedes(path, one)), None)
-    _move(path, older or _free_place(path))
+    place = older or _free_place(path)
+    _move(path, place)
+    for alias in _ALIASES:  # which it may run; a link to it would lead to ours once it is moved
+        if os.path.lexists(path + alias) and not is_ours(path + alias):
+            _move(path + alias, place + alias)
 
 
 def _adopt(path: str) -> None:

@@ -15,7 +15,7 @@ from agentlock.model import Value
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
-HOOKS = with_role(JUDGES, RECORDS)  # of a worktree; reference-transaction only with --strict
+HOOKS = with_role(JUDGES, RECORDS, RECEIVES)  # of a worktree; reference-transaction if --strict
 _OURS = with_role(JUDGES, RECORDS, RECEIVES, MOVES_REFS)
 _STRICT = "strict"  # agentlock.strict in the repository's own configuration
 _FRAMEWORK_MARK = b"https://pre-commit.com"
@@ -145,7 +145,7 @@ def uninstall(common_dir: bytes) -> list[str]:
         for place in own_folder.places(common_dir):
             removed += own_folder.remove(common_dir, place)
         for folder in _folders(common_dir):
-            removed += chain.take_out(folder, _OURS)
+            removed += chain.take_out(folder)
         config.forget_one(common_dir, _STRICT)
     return [hook for hook in _OURS if hook in removed]
 
@@ -206,7 +206,13 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
     All of it, where it is strict.
     """
-    return all(one.guards for one in hooks if KINDS[one.hook].essential and not one.beside)
+    roles = {KINDS[one.hook].role for one in hooks}
+    spared = RECEIVES if JUDGES in roles else ""
+    return all(
+        one.guards
+        for one in hooks
+        if (kind := KINDS[one.hook]).essential and kind.role != spared and not one.beside
+    )
 
 
 def expected(repository: Repository) -> tuple[str, ...]:
@@ -273,9 +279,9 @@ def _status_of(repository: Repository, folder: str, hook: str) -> HookStatus:
             fault or _fault_of_pins(hook, head) or _fault_of_place(folder, repository.common_dir)
         )
         return HookStatus(hook, path, "broken" if fault else "installed", fault)
-    legacy = chain.legacy_of_ours(path) if _FRAMEWORK_MARK in head else ""
-    if legacy and not _fault_of_pins(hook, chain.head(legacy)):
-        return HookStatus(hook, path, "framework", os.path.basename(legacy))
+    moved = chain.run_by_theirs(path)
+    if moved and not _fault_of_pins(hook, chain.head(moved)):
+        return HookStatus(hook, path, "framework", os.path.basename(moved))
     if _FRAMEWORK_MARK in head and _in_framework(repository, hook):
         return HookStatus(hook, path, "framework", _FRAMEWORK_FILE)
     return HookStatus(hook, path, "foreign", "it does not run agentlock")

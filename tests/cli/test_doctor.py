@@ -14,7 +14,7 @@ from support import Repo, run
 from support.doctoring import doctor, hook_file, wrong
 
 from agentlock.git.rehearsal import Rehearsal
-from agentlock.hook_kinds import JUDGES, KINDS, with_role
+from agentlock.hook_kinds import JUDGES, KINDS, RECEIVES, with_role
 from agentlock.install import shims
 from agentlock.install.hooks import HOOKS
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("ready")
 CHECKOUT = Path(__file__).resolve().parents[2]
-JUDGING = with_role(JUDGES)
+JUDGING = with_role(JUDGES, RECEIVES)
 SQLITES_OWN = ("-wal", "-shm")
 FRAMEWORK = """\
 repos:

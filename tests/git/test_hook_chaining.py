@@ -340,6 +340,26 @@ def test_a_hook_finds_its_own_name_and_what_lies_next_to_it(plain: Repo) -> None
     assert not kept(folder / "any").parent.exists()
 
 
+def test_gitbutler_over_ours_runs_it_and_is_in_place(plain: Repo) -> None:
+    """Its hook runs the one that it found as NAME-user, and stands in the same way for ours."""
+    managed = '# GITBUTLER_MANAGED_HOOK_V1\n"$(dirname "$0")/pre-commit-user" "$@" || exit\n'
+    hook = put_hook(plain, "pre-commit", "echo mine >&2")
+    install(plain)
+    hook.rename(hook.with_name("pre-commit-user"))
+    put_hook(plain, "pre-commit", managed + "echo workspace >&2")
+    plain.reserve(HOLDER, "src/x.py")
+    for _ in range(2):  # before and after ours is put first again
+        assert plain.agentlock("hooks", "status").code == 0
+        plain.write("src/x.py", "changed\n")
+        refused = plain.commit_all(agent=OTHER)
+        assert refused.err.count("mine") == 1
+        assert "agentlock: commit refused" in refused.err
+        assert plain.agentlock("hooks", "install").code == 0
+    assert plain.agentlock("hooks", "uninstall").code == 0
+    assert "workspace" in hook.read_text()
+    assert "mine" in hook.with_name("pre-commit-user").read_text()
+
+
 def test_what_an_earlier_version_kept_next_to_its_own_hook_is_taken_over(plain: Repo) -> None:
     install(plain)
     put_hook(plain, "pre-commit.before-agentlock", "echo kept long ago >&2")
