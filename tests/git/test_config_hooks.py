@@ -14,14 +14,13 @@ from support import HOLDER, NO_HOOKS, OTHER, Repo, Result, run
 from support.doctoring import doctor, pasted, prepare, wrong
 
 from agentlock.git.rehearsal import CONFIGURED_SINCE
-from agentlock.hook_kinds import RECEIVES, with_role
 from agentlock.install.config_hooks import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OURS = set(EVENTS) - set(with_role(RECEIVES))
+OURS = set(EVENTS)
 NO_FOLDER = ("-c", "core.hooksPath=/dev/null")
 
 
