@@ -80,9 +80,7 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
         )
         for one in present
     ]
-    table(
-        ("agent", "holds", "unread", "last active", "program", "model", "worktree", "branch"), rows
-    )
+    table(("agent", "holds", "last active", "program", "model", "worktree", "branch"), rows)
 
 
 def _json(one: Presence) -> dict[str, Any]:

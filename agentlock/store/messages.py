@@ -26,22 +26,28 @@ m.importance, m.ack_required,
 (SELECT t.id FROM tickets AS t WHERE t.id = m.id AND t.status = 'pending')
 """
 _SELECT = f"""
-SELECT {_COLUMNS} FROM messages AS m LEFT JOIN agents AS s ON s.id = m.sender_id
+SELECT {_COLUMNS} FROM messages AS m {{index}} LEFT JOIN agents AS s ON s.id = m.sender_id
 WHERE m.project_id = ?
 """  # noqa: S608 -- of constants
+_ALL = f"{_SELECT.format(index='NOT INDEXED')} ORDER BY m.id"
+# Left alone, SQLite's planner may read all messages of the project.
+_NUMBERED = f"{_SELECT.format(index='NOT INDEXED')} AND m.id IN ({{places}}) ORDER BY m.id"
+_IN_THREAD = f"{_SELECT.format(index='')} AND m.thread_id = ? ORDER BY m.id"
 _ME = "(SELECT id FROM agents WHERE project_id = ?1 AND name = ?2)"
 _MINE = f"""
-SELECT {_COLUMNS} FROM message_recipients AS r JOIN messages AS m ON m.id = r.message_id
+SELECT {_COLUMNS} FROM message_recipients AS r INDEXED BY message_recipients_{{index}}
+    JOIN messages AS m NOT INDEXED ON m.id = r.message_id
     LEFT JOIN agents AS s ON s.id = m.sender_id
 WHERE r.agent_id = {_ME}
 """  # noqa: S608 -- of constants
+_MINE_UNREAD = f"{_MINE.format(index='by_reading')} AND r.read_ts IS NULL"
 _NEWEST = "ORDER BY r.message_id DESC LIMIT"
-_INBOX = f"{_MINE} AND m.created_ts >= ?3 {_NEWEST} ?4"
-_UNREAD = f"{_MINE} AND r.read_ts IS NULL AND m.created_ts >= ?3 {_NEWEST} ?4"
-_UNREAD_ABOUT = f"{_MINE} AND r.read_ts IS NULL AND m.reservation_id IS NOT NULL ORDER BY m.id"
+_INBOX = f"{_MINE.format(index='by_agent')} AND m.created_ts >= ?3 {_NEWEST} ?4"
+_UNREAD = f"{_MINE_UNREAD} AND m.created_ts >= ?3 {_NEWEST} ?4"
+_UNREAD_ABOUT = f"{_MINE_UNREAD} AND m.reservation_id IS NOT NULL ORDER BY r.message_id"
 # A question that was cancelled, or whose time is over, is not told any more.
 _UNTOLD = f"""
-{_MINE} AND r.read_ts IS NULL AND NOT EXISTS (
+{_MINE_UNREAD} AND NOT EXISTS (
     SELECT 1 FROM tickets AS t WHERE t.id = m.id
         AND (t.status <> 'pending' OR t.expires_ts <= ?3))
 {_NEWEST} ?4
@@ -140,16 +146,16 @@ class Messages(Noun):
         found: list[tuple[Any, ...]] = []
         for chunk in chunks(sorted(set(numbers))):
             places = ", ".join("?" * len(chunk))
-            found += self._rows(f"{_SELECT} AND m.id IN ({places}) ORDER BY m.id", *chunk)
+            found += self._rows(_NUMBERED.format(places=places), *chunk)
         return self._messages(found, viewer)
 
     def all(self) -> list[Message]:
         """Oldest first."""
-        return self._messages(self._rows(f"{_SELECT} ORDER BY m.id"), "")
+        return self._messages(self._rows(_ALL), "")
 
     def in_thread(self, thread: str, viewer: str = "") -> list[Message]:
         """The messages of a thread, oldest first; without a name of its own, it is a number."""
-        found = self._rows(f"{_SELECT} AND m.thread_id = ? ORDER BY m.id", thread)
+        found = self._rows(_IN_THREAD, thread)
         is_number = thread.isascii() and thread.isdecimal()
         first = self.numbered([int(thread)], viewer) if is_number else []
         return [one for one in first if one.thread == thread] + self._messages(found, viewer)

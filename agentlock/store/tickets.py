@@ -21,7 +21,7 @@ SELECT ?2, ?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?3),
 _SELECT = """
 SELECT t.id, f.name, r.name, q.body_md, a.body_md, t.status, t.created_ts, t.expires_ts,
     t.answered_ts, o.read_ts, coalesce(q.thread_id, '')
-FROM tickets AS t JOIN agents AS f ON f.id = t.from_agent_id
+FROM tickets AS t {index} JOIN agents AS f ON f.id = t.from_agent_id
     JOIN agents AS r ON r.id = t.to_agent_id JOIN messages AS q ON q.id = t.id
     LEFT JOIN messages AS a ON a.id = t.answer_id
     LEFT JOIN message_recipients AS o ON o.message_id = t.id AND o.agent_id = t.to_agent_id
@@ -76,16 +76,21 @@ class Tickets(Noun):
         """Newest first, with the status that they have at the time ``now``."""
         project = self._store.project_id
         conditions: list[tuple[str, tuple[int | str, ...]]] = []
+        index = ""
         if number is not None:
             conditions.append(("t.id = ?", (number,)))
         if asker is not None:
+            index = "INDEXED BY tickets_by_sender"
             conditions.append((f"t.from_agent_id = {_AGENT}", (project, asker)))
         if receiver is not None:
+            index = "INDEXED BY tickets_by_receiver"
             conditions.append((f"t.to_agent_id = {_AGENT}", (project, receiver)))
         if status is not None:
             condition = _CONDITIONS[status]
             conditions.append((condition, (now,) * condition.count("?")))
-        statement = "".join([_SELECT, *(f" AND {condition}" for condition, _ in conditions)])
+        statement = "".join(
+            [_SELECT.format(index=index), *(f" AND {condition}" for condition, _ in conditions)]
+        )
         parameters = [one for _, bound in conditions for one in bound]
         rows = self._rows(f"{statement} ORDER BY t.id DESC", *parameters)
         return [_ticket(row, now) for row in rows]

@@ -27,8 +27,8 @@ MISTAKES = (
     Mistake(
         "takes what runs out within the hour for over",
         "store/base.py",
-        "self.reservations.live_on(prefixes, names, now)",
-        "self.reservations.live_on(prefixes, names, now + 3600 * 10**6)",
+        "self.reservations.live_on(prefixes, names, now, added)",
+        "self.reservations.live_on(prefixes, names, now + 3600 * 10**6, added)",
     ),
 )
 

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agentlock.mail import tickets
+from agentlock.mail.inbox import acknowledge
+from agentlock.mail.sending import Letter, send
+from agentlock.mail.threads import in_thread
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern, path_keys
 from agentlock.patterns.syntax import Reading
@@ -23,6 +27,7 @@ from agentlock.reservations.naming import Selection
 from agentlock.store import migrate
 from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
+from agentlock.store.tickets import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +49,9 @@ def filled(
             patterns = [b"/src/%s%d.py" % (agent.encode(), at) for at in range(300)]
             patterns += [b"/%s%d/**" % (agent.encode(), at) for at in range(100)]
             ask(store, *patterns, agent=agent)
+        for at in range(300):
+            send(store, Letter("A", ("B", "C"), "subject", thread=f"thread {at // 3}"))
+            tickets.ask(store, "B", "C", "question", HOUR, None)
         store.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE file_reservations SET expires_ts = 1 WHERE id % 7 = 0")
@@ -140,6 +148,29 @@ def test_pruning_and_the_history_of_one_read_only_what_they_need(filled: SQLiteS
         filled.events.find(since=filled.now())
         filled.events.interventions(filled.now())
     assert len(plans) >= 6
+    assert not [plan for plan in plans if reads_too_much(plan)]
+
+
+def test_mail_and_tickets_read_only_what_they_need(filled: SQLiteStore) -> None:
+    now = filled.now()
+    first = send(filled, Letter("A", ("B",), "subject"))
+    with explained(filled) as plans:
+        send(filled, Letter("A", ("B",), None, reply_to=first.id))
+        acknowledge(filled, "B", [first.id])
+        in_thread(filled, str(first.id), "B")
+        asked = tickets.ask(filled, "A", "B", "?", HOUR, None)
+        for unread in (True, False):
+            filled.messages.inbox("B", unread=unread, limit=50)
+        for status in STATUSES:
+            filled.tickets.find(now, receiver="B", status=status)
+        filled.tickets.find(now, asker="A")
+        filled.messages.count_unread("B")
+        take(filled, "B")
+        tickets.answer(filled, "B", asked.id, "!")
+        filled.messages.numbered(range(50))
+        with filled.writing():
+            filled.messages.prune(2, 10)
+    assert len(plans) > 40
     assert not [plan for plan in plans if reads_too_much(plan)]
 
 
