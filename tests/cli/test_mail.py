@@ -93,7 +93,7 @@ def test_a_question_is_answered_while_somebody_waits(table: Repo) -> None:
     assert [tuple(one) for one in pending] == [TICKET]
     assert pending[0]["status"] == "pending"
     answered = table.agentlock("answer", str(question["id"]), "Yes.", "--json", agent=OTHER)
-    out, err = waiting.communicate(timeout=60)
+    out, err = waiting.communicate()
     assert (waiting.returncode, err) == (0, b"")
     assert json.loads(out) == answered.json
     assert (answered.json["status"], answered.json["answer"]) == ("answered", "Yes.")
