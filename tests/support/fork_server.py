@@ -101,7 +101,7 @@ class Forked:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
 
-    def communicate(self) -> tuple[bytes, bytes]:
+    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
         """Both outputs, once it has ended; nothing if they have been read before."""
         read: dict[int, list[bytes]] = {self._out: [], self._err: []}
         with selectors.DefaultSelector() as selector:
@@ -109,7 +109,9 @@ class Forked:
                 if descriptor >= 0:
                     selector.register(descriptor, selectors.EVENT_READ)
             while selector.get_map():
-                for key, _ in selector.select():
+                ready = selector.select(timeout)
+                assert ready, f"{self.pid} said nothing for {timeout} s"
+                for key, _ in ready:
                     chunk = os.read(key.fd, _PIPE)
                     read[key.fd].append(chunk)
                     if not chunk:
