@@ -18,7 +18,8 @@ refuse() {
 }
 again='install agentlock again, then run: agentlock hooks install'
 if [ -z "$python" ]; then
-    refuse "the program that guards this repository is missing ($gone)" "$again"
+    refuse "the program that guards this repository is missing, or you may not run it ($gone)" \
+        'install agentlock where every user can run it, then run: agentlock hooks install'
 fi
 
 # Only exit codes that nothing else gives count as an answer: an empty interpreter or program ends

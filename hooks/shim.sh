@@ -33,7 +33,7 @@ fi
 # Only git's configuration runs a script in this folder, and only if core.hooksPath leads elsewhere
 # (stand-in.sh). It is put back once for each git command; that a command sets it changes nothing.
 case $0 in
-*/agentlock/configured/*)
+*/agentlock-guard/configured/*)
     put_back=''
     { read -r put_back <"${0%/*}/put-back"; } 2>/dev/null
     if [ "$put_back" != "$PPID" ]; then

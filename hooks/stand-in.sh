@@ -7,8 +7,8 @@
 # what it has read. So the script notes its process id, and here the folder is not believed then.
 folder=$(git rev-parse --git-path hooks)
 put_back=''
-{ read -r put_back <"$common/agentlock/configured/put-back"; } 2>/dev/null
+{ read -r put_back <"$common/agentlock-guard/configured/put-back"; } 2>/dev/null
 if [ "$put_back" != "$PPID" ] && [ -x "$folder/$hook" ] && { read -r line && read -r line; } <"$folder/$hook"; then
     case $line in "# agentlock hook: $hook. "*) exit 0 ;; esac
 fi
-exec "$common/agentlock/configured/$hook" "$@"
+exec "$common/agentlock-guard/configured/$hook" "$@"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.doctor.findings import Finding, problem
 from agentlock.doctor.hooks import examine_hooks
+from agentlock.doctor.others import examine_others
 from agentlock.doctor.table import examine_table
 from agentlock.doctor.worktrees import inside, without_git_variables, worktrees
 from agentlock.environment import AGENT, AGENT_NAME
@@ -45,6 +46,8 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
         for tree in worktrees(repository, git):
             if not tree.is_bare or repository.is_bare:
                 found += _worktree(tree, git, prove=answers)
+        if answers:
+            found += examine_others(repository, git, timeout)
     return found
 
 

@@ -78,11 +78,14 @@ def write(repository: Repository, note: Note) -> None:
 
 def _made(repository: Repository, path: bytes) -> int:
     """A new file, which everybody may write who may write the table."""
-    mode = 0o644
+    mode, table = 0o644, None
     if not is_url(repository.database or ""):
-        mode = stat.S_IMODE(os.stat(os.fsencode(repository.database or "")).st_mode) & 0o666
+        table = os.stat(os.fsencode(repository.database or ""))
+        mode = stat.S_IMODE(table.st_mode) & 0o666
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
     os.fchmod(file, mode)
+    if table is not None and os.geteuid() == 0:
+        os.fchown(file, table.st_uid, table.st_gid)
     return file
 
 

@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 from agentlock.errors import ConfigurationError, UndecidedError
+from agentlock.install.everybody import make_folder
 from agentlock.install.shims import MARK
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _GENERATED = re.compile(
 
 def put(folder: str, scripts: Mapping[str, bytes]) -> None:
     """Make these the hooks in the folder, and keep and chain what was there. Safe to repeat."""
-    os.makedirs(folder, exist_ok=True)
+    make_folder(folder)
     for hook, script in scripts.items():
         _put(folder, hook, script)
     _link(folder, _neighbours(folder))
@@ -163,7 +164,7 @@ def _adopt(path: str) -> None:
 
 
 def _move(path: str, place: str) -> None:
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+    make_folder(os.path.dirname(place))
     os.replace(path, place)
 
 

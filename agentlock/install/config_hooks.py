@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.git import config
 from agentlock.hook_kinds import KINDS
-from agentlock.install import chain, shims
+from agentlock.install import chain, everybody, shims
 from agentlock.install.shims import INSTALL
 from agentlock.model import Value
 from agentlock.text import shell_word
@@ -30,9 +30,9 @@ _COMMAND = (
     "hook={}; common=${{GIT_DIR:-.git}}; "
     'if [ -f "$common/commondir" ]; then read -r up <"$common/commondir"; '
     "case $up in /*) common=$up ;; *) common=$common/$up ;; esac; fi; "
-    '[ -f "$common/agentlock/configured/stand-in" ] || '
+    '[ -f "$common/agentlock-guard/configured/stand-in" ] || '
     "{{ echo 'agentlock: refused: its hook scripts are missing; fix: agentlock hooks install' >&2; "
-    'exit 3; }}; . "$common/agentlock/configured/stand-in"'
+    'exit 3; }}; . "$common/agentlock-guard/configured/stand-in"'
 )
 
 
@@ -45,7 +45,7 @@ class Fault(Value):
 
 
 def folder_of(common_dir: bytes) -> str:
-    return os.path.join(os.fsdecode(common_dir), "agentlock", "configured")
+    return everybody.folder_of(common_dir, everybody.CONFIGURED)
 
 
 def put(root: bytes, common_dir: bytes, hooks: tuple[str, ...], pins: list[shims.Pin]) -> None:

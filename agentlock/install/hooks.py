@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agentlock.git import config
 from agentlock.hook_kinds import JUDGES, KINDS, MOVES_REFS, RECEIVES, RECORDS, with_role
-from agentlock.install import chain, config_hooks, own_folder, shims
+from agentlock.install import chain, config_hooks, everybody, own_folder, shims
 from agentlock.install.lock import exclusively
 from agentlock.install.shims import INSTALL
 from agentlock.model import Value
@@ -63,6 +63,7 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
     """
     root, common_dir = repository.root, repository.common_dir
     with exclusively(common_dir):
+        everybody.copy_former(common_dir)
         if strict is False:
             _loosen(common_dir)
         elif strict:
@@ -74,6 +75,8 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
         if setting is not None and setting.scope == "worktree":
             _put(repository, own_folder.alone(repository.git_dir), setting, wanted, pins)
         config_hooks.put(root, common_dir, wanted, pins)
+        everybody.remove_former(common_dir)
+        everybody.give_to_owner(common_dir)
     return status(repository)
 
 
@@ -141,11 +144,13 @@ def _has_ours(folder: str) -> bool:
 def uninstall(common_dir: bytes) -> list[str]:
     """Remove our hooks, restore what was there, and return the names of the removed hooks."""
     with exclusively(common_dir):
+        everybody.copy_former(common_dir)
         removed = config_hooks.remove(common_dir, common_dir)
         for place in own_folder.places(common_dir):
             removed += own_folder.remove(common_dir, place)
         for folder in _folders(common_dir):
             removed += chain.take_out(folder)
+        everybody.remove_former(common_dir)
         config.forget_one(common_dir, _STRICT)
     return [hook for hook in _OURS if hook in removed]
 

@@ -20,6 +20,7 @@ from agentlock.git.config import record
 from agentlock.git.process import output
 from agentlock.git.repository import discover
 from agentlock.install import registry
+from agentlock.install.everybody import give_to_owner
 from agentlock.install.lock import exclusively
 from agentlock.install.project import default_project, normalised_url
 from agentlock.install.siblings import siblings
@@ -96,6 +97,7 @@ def initialise(
         if identity_variables:
             names = " ".join(dict.fromkeys(identity_variables))
             record(repository.root, "identityVariable", names)
+        give_to_owner(repository.common_dir)
         return outcome
 
 

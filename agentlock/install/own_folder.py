@@ -13,7 +13,7 @@ import os
 from agentlock.errors import ConfigurationError
 from agentlock.git import config
 from agentlock.hook_kinds import KINDS
-from agentlock.install import chain, shims
+from agentlock.install import chain, everybody, shims
 from agentlock.model import Value
 from agentlock.text import shell_word, single_quoted
 
@@ -36,8 +36,7 @@ class Place(Value):
 
 def shared(common_dir: bytes) -> Place:
     """The place for all worktrees that have no setting of their own."""
-    folder = os.path.join(os.fsdecode(common_dir), "agentlock", "hooks")
-    return Place(folder, config.LOCAL)
+    return Place(everybody.folder_of(common_dir, everybody.HOOKS), config.LOCAL)
 
 
 def alone(git_dir: bytes) -> Place:

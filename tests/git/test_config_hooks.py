@@ -83,7 +83,7 @@ def test_the_configuration_comes_back_to_the_byte(new_repo: Callable[..., Repo],
     assert plain.agentlock("hooks", "uninstall").code == 0
     plain.must("config", "--local", "--remove-section", "agentlock")
     assert settings.read_bytes() == before
-    assert not (plain.path / ".git" / "agentlock" / "configured").exists()
+    assert not (plain.path / ".git" / "agentlock-guard" / "configured").exists()
 
 
 def test_comments_that_were_written_beside_ours_stay(repo: Repo) -> None:
@@ -132,7 +132,7 @@ def test_what_keeps_git_from_running_ours_is_named_and_mended(
 def test_hooks_of_an_older_version_are_named_until_they_are_installed_again(repo: Repo) -> None:
     for event in OURS:
         repo.must("config", "--remove-section", f"hook.agentlock-{event}")
-    shutil.rmtree(repo.path / ".git" / "agentlock" / "configured")
+    shutil.rmtree(repo.path / ".git" / "agentlock-guard" / "configured")
     assert {hook for hook, _ in states(repo)} == OURS
     assert repo.agentlock("hooks", "status").code == 0
     assert repo.agentlock("hooks", "install").code == 0
@@ -217,7 +217,7 @@ def test_a_repository_that_was_moved_away_from_its_hooks_path_is_guarded(held: R
 @pytest.mark.usefixtures("runs_them")
 @pytest.mark.parametrize("gone", ["stand-in", "prepare-commit-msg", "pre-push"])
 def test_without_its_scripts_git_refuses(held: Repo, gone: str) -> None:
-    (held.path / ".git" / "agentlock" / "configured" / gone).unlink()
+    (held.path / ".git" / "agentlock-guard" / "configured" / gone).unlink()
     if gone != "pre-push":
         refused = held.git(*NO_FOLDER, "commit", "-q", "-m", "change", agent=HOLDER)
         assert refused.code == 1
@@ -240,7 +240,7 @@ def test_the_folder_and_the_configuration_are_both_proven(
     result = doctor(repo)
     assert result.code == 0
     assert "pre-push: ours stands in where git finds no hooks (proven)" in result.out
-    script = repo.path / ".git" / "agentlock" / "configured" / "pre-push"
+    script = repo.path / ".git" / "agentlock-guard" / "configured" / "pre-push"
     script.write_text(script.read_text().replace("\n", "\nexit 0\n", 1))
     named = doctor(repo)
     assert any("does not refuse what it must" in line for line in wrong(named)), named
@@ -302,7 +302,7 @@ def test_a_configuration_hook_puts_the_guard_back_and_still_decides_for_this_git
     assert first.code == 1
     assert "core.hooksPath led git to" in first.err
     assert "commit refused" in first.err
-    assert held.must("config", "core.hooksPath") == f"{held.path}/.git/agentlock/hooks"
+    assert held.must("config", "core.hooksPath") == f"{held.path}/.git/agentlock-guard/hooks"
     # git has read the setting before; it still runs no hook of the folder that is named now
     again = as_git_runs_it(held, "prepare-commit-msg", ".git/COMMIT_EDITMSG")
     assert again.code == 1
@@ -328,4 +328,4 @@ def test_what_a_single_command_sets_is_no_reason_to_change_the_configuration(hel
     assert "core.hooksPath" not in told.err
     assert (held.path / ".git" / "config").read_bytes() == before
     assert held.agentlock("hooks", "uninstall").code == 0
-    assert not (held.path / ".git" / "agentlock" / "configured").exists()
+    assert not (held.path / ".git" / "agentlock-guard" / "configured").exists()

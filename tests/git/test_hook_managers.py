@@ -41,7 +41,7 @@ def make(new_repo: Callable[..., Repo]) -> Callable[[str], Repo]:
 def hooks_of(repo: Repo) -> dict[str, bytes]:
     """Every file that decides which hooks run, to the byte."""
     git = repo.path / ".git"
-    ours = [git / "agentlock" / "hooks", *git.glob("hooks.before-agentlock*")]
+    ours = [git / "agentlock-guard" / "hooks", *git.glob("hooks.before-agentlock*")]
     files = [
         path
         for folder in (git / "hooks", repo.path / ".husky", *ours)

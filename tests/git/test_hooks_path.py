@@ -51,10 +51,10 @@ def test_theirs_run_ours_refuse_and_uninstalling_restores(
     before = everything(folder), [path.read_bytes() for path in settings]
     install(plain)
     assert states(plain) == dict.fromkeys(GUARDED, "installed")
-    once = everything(plain.path / ".git" / "agentlock" / "hooks"), settings[0].read_bytes()
+    once = everything(plain.path / ".git" / "agentlock-guard" / "hooks"), settings[0].read_bytes()
     install(plain)
     assert plain.agentlock("hooks", "install").code == 0
-    again = everything(plain.path / ".git" / "agentlock" / "hooks"), settings[0].read_bytes()
+    again = everything(plain.path / ".git" / "agentlock-guard" / "hooks"), settings[0].read_bytes()
     assert once == again
     assert everything(folder) == before[0], "nothing of ours is written into theirs"
     plain.reserve(HOLDER, "src/x.py")
@@ -72,7 +72,7 @@ def test_theirs_run_ours_refuse_and_uninstalling_restores(
     assert plain.git("checkout", "-q", "-b", "other").err == "theirs: post-checkout 3\n"
     assert plain.agentlock("hooks", "uninstall").out.startswith("removed: pre-commit")
     assert everything(folder) == before[0]
-    assert not (plain.path / ".git" / "agentlock" / "hooks").exists()
+    assert not (plain.path / ".git" / "agentlock-guard" / "hooks").exists()
     plain.must("config", "--local", "--remove-section", "agentlock")
     assert [path.read_bytes() for path in settings] == before[1]
     plain.write("src/x.py", "changed again\n")
@@ -129,7 +129,7 @@ def test_a_hook_of_theirs_that_refuses_still_refuses(plain: Repo) -> None:
     install(plain)
     plain.write("src/x.py", "changed\n")
     assert plain.commit_all(agent=OTHER).code == 1
-    script = plain.path / ".git" / "agentlock" / "hooks" / "commit-msg"
+    script = plain.path / ".git" / "agentlock-guard" / "hooks" / "commit-msg"
     assert run(str(script), "file", cwd=plain.path).code == 7
 
 
@@ -138,7 +138,7 @@ def test_a_passed_on_hook_gets_arguments_stdin_and_environment(plain: Repo) -> N
     theirs = plain.path.parent / "for all"
     put(theirs, "post-rewrite", 'cat > got; printf "%s|" "$@" > args; env > environment')
     install(plain)
-    script = str(plain.path / ".git" / "agentlock" / "hooks" / "post-rewrite")
+    script = str(plain.path / ".git" / "agentlock-guard" / "hooks" / "post-rewrite")
     run(script, "a b", "", "*", cwd=plain.path, stdin=b"two\n\n\n", env={"GIT_DIR": "x y"})
     assert (plain.path / "got").read_bytes() == b"two\n\n\n"
     assert (plain.path / "args").read_text() == "a b||*|"
@@ -150,7 +150,7 @@ def test_hooks_whose_presence_changes_git_are_there_only_if_they_were(plain: Rep
     folder = plain.path.parent / "for all"
     put(folder, "post-index-change")
     install(plain)
-    ours = plain.path / ".git" / "agentlock" / "hooks"
+    ours = plain.path / ".git" / "agentlock-guard" / "hooks"
     there = {path.name for path in ours.iterdir()}
     assert there == {*GUARDED, *PASSED_ON, "post-index-change"}
     put(folder, "reference-transaction")
@@ -171,7 +171,7 @@ def test_what_takes_ours_away_is_noticed_and_the_next_command_puts_the_guard_bac
     SET_UPS["relative"].arrange(plain)
     install(plain)
     if how == "our folder removed":
-        shutil.rmtree(plain.path / ".git" / "agentlock" / "hooks")
+        shutil.rmtree(plain.path / ".git" / "agentlock-guard" / "hooks")
     else:
         put(plain.path / ".other", "pre-commit", "echo of the other one >&2")
         plain.must("config", "core.hooksPath", ".husky/_" if how == "set back" else ".other")
@@ -204,7 +204,7 @@ def test_a_global_setting_that_changes_or_goes_is_followed(plain: Repo) -> None:
     assert plain.agentlock("hooks", "install").code == 0
     assert plain.git("config", "core.hooksPath").code == 1
     assert states(plain) == dict.fromkeys(GUARDED, "installed")
-    assert not (plain.path / ".git" / "agentlock" / "hooks").exists()
+    assert not (plain.path / ".git" / "agentlock-guard" / "hooks").exists()
 
 
 def test_a_hooks_path_that_comes_after_a_plain_installation_is_chained_to(plain: Repo) -> None:
@@ -477,7 +477,7 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     SET_UPS["global"].arrange(plain)
     put(plain.path.parent / "for all", "post-checkout", "cat > first")
     install(plain)
-    ours = plain.path / ".git" / "agentlock" / "hooks"
+    ours = plain.path / ".git" / "agentlock-guard" / "hooks"
     for hook in ("pre-commit", "post-checkout"):
         put(ours, hook, 'echo "from beside" >&2; cat > second')
     assert plain.agentlock("hooks", "status").code == 1

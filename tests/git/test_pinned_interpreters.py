@@ -84,7 +84,9 @@ def test_where_none_is_there_the_hook_refuses_and_names_the_newest(
     shutil.rmtree(elsewhere)
     result = run(str(repo.path / ".git" / "hooks" / "pre-commit"), cwd=repo.path)
     assert result.code == 3
-    assert f"is missing ({elsewhere}/bin/python, {elsewhere}/agentlock/__main__.py)" in result.err
+    assert (
+        f"may not run it ({elsewhere}/bin/python, {elsewhere}/agentlock/__main__.py)" in result.err
+    )
     assert "agentlock hooks install" in result.err
     status = repo.agentlock("hooks", "status", "--json")
     assert status.code == 1
@@ -140,7 +142,7 @@ def test_every_shell_runs_the_scripts(repo: Repo, shell: list[str]) -> None:
     repo.reserve(HOLDER, "src/x.py")
     repo.write("src/x.py")
     repo.must("add", "src/x.py")
-    folder = repo.path / ".git" / "agentlock" / "hooks"
+    folder = repo.path / ".git" / "agentlock-guard" / "hooks"
     result = run(*shell, str(folder / "pre-commit"), cwd=repo.path, agent=OTHER)
     assert result.code == 1
     assert result.err.startswith("theirs\nagentlock: commit refused")

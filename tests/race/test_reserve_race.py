@@ -181,7 +181,7 @@ def test_several_first_inits_at_once_make_one_database(
     assert recorded == [row[0] for row in repo.sql("SELECT id FROM database_identity")]
     assert repo.sql("SELECT count(*) FROM projects") == [(1,)]
     left = {path.name.removeprefix(repo.database.name) for path in repo.database.parent.iterdir()}
-    assert left <= {"", "-wal", "-shm", ".lock", ".turn", "configured"}
+    assert left <= {"", "-wal", "-shm", ".lock", ".turn"}
     repo.write("guarded.txt")
     repo.reserve("Holder", "guarded.txt")
     refused = repo.commit_all(agent="Other")

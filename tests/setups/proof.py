@@ -98,7 +98,7 @@ def _must(result: Result) -> None:
 def _state(place: Place) -> dict[Path, tuple[int, bytes]]:
     """All that decides which hooks run, to the byte."""
     common = Path(place.repo.must("rev-parse", "--path-format=absolute", "--git-common-dir"))
-    ours = (common / "agentlock" / "hooks", common / "agentlock" / "configured")
+    ours = (common / "agentlock-guard" / "hooks", common / "agentlock-guard" / "configured")
     found = everything(common / "hooks", place.folder, *ours)
     for path in (common / "config", Path(os.environ["HOME"], ".gitconfig")):
         found[path] = (path.stat().st_mode, path.read_bytes())

@@ -343,7 +343,8 @@ def require_database_file(path: str) -> tuple[int, int]:
         raise DatabaseError(f"{path} is missing", fix=WHERE_IT_BELONGS) from None
     except PermissionError as error:
         raise DatabaseError(
-            f"{path} cannot be reached: permission denied", fix=CHECK_PERMISSIONS
+            f"{path} cannot be reached: permission denied",
+            fix="have its owner run `agentlock doctor`, which names the command that opens it",
         ) from error
     except OSError as error:
         raise DatabaseError(
