@@ -5,19 +5,20 @@
 # asked, git is refused.
 hook=@HOOK@ reads_stdin='@READS_STDIN@' clears='@CLEARS@' cleared_by='@CLEARED_BY@'
 @ASK@
+@PROCESS@
 kept=${0%/*}
 kept=${kept%/}.before-agentlock
 refs='' ran='' status=0
 
 # Whether an earlier hook of the same git command has already judged the same index. agentlock keeps
-# that index under git's process id, and a word that says which hook may pass next
+# that index under the name of git's process, and a word that says which hook may pass next
 # (agentlock/guard/clearance.py). This hook then writes the name of the hook after it.
 recognised() {
-    [ -n "$cleared_by" ] || return 1
+    [ -n "$cleared_by" ] && [ -n "$process" ] || return 1
     git_dir=${GIT_DIR:-.git}
-    read -r word <"$git_dir/agentlock-cleared" && [ "$word" = "$PPID $hook" ] &&
-        echo "$PPID $clears" >"$git_dir/agentlock-cleared" &&
-        [ "${GIT_INDEX_FILE:-$git_dir/index}" -ef "$git_dir/agentlock-cleared-$PPID" ]
+    read -r word <"$git_dir/agentlock-cleared" && [ "$word" = "$process $hook" ] &&
+        echo "$process $clears" >"$git_dir/agentlock-cleared" &&
+        [ "${GIT_INDEX_FILE:-$git_dir/index}" -ef "$git_dir/agentlock-cleared-$process" ]
 } 2>/dev/null
 
 # `agentlock doctor` sets AGENTLOCK_PROBE to prove that git runs this hook and that it refuses.
@@ -79,11 +80,12 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@" || exit
     exit $status
 fi
+[ -z "$clears" ] || find_process
 recognised && exit $status
-# The guard needs git's process id: to clear the index for the next hook, and to tell how to take
-# back what git changed before it asked, which depends on git's command.
+# The guard needs git's process: to clear the index for the next hook, and to tell how to take back
+# what git changed before it asked, which depends on git's command.
 if [ -n "$clears" ]; then
-    set -- "$PPID"
+    set -- "${process:-$PPID}"
     [ "$clears" = reference-transaction ] && [ -x "${0%/*}/$clears" ] && set -- "$@" --strict
 fi
 ask "$@"

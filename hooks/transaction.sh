@@ -55,6 +55,7 @@ unset GIT_SHALLOW_FILE
 found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1) &&
     [ -z "$found$probing" ] && exit $status
 
+@PROCESS@
 # Whether this is one new commit on top of the old one, made by the git process whose index has just
 # been cleared (agentlock/guard/clearance.py), and whether its tree is that index: git wrote the tree
 # before prepare-commit-msg, which judges the index as it is then. Each clearance serves once. The
@@ -66,14 +67,16 @@ recognised() {
     "$new $old "*) ;;
     *) return 1 ;;
     esac
+    find_process
+    [ -n "$process" ] || return 1
     git_dir=${GIT_DIR:-.git}
     index=${GIT_INDEX_FILE:-$git_dir/index}
     read -r word <"$git_dir/agentlock-cleared" &&
-        [ "$word" = "$PPID $hook" ] && : >"$git_dir/agentlock-cleared" || return 1
+        [ "$word" = "$process $hook" ] && : >"$git_dir/agentlock-cleared" || return 1
     # The index that git commits: its own, that of -a, or that of -o PATHS (builtin/commit.c,
     # prepare_index).
     for index in "$index" "$index.lock" "$git_dir/next-index-$PPID.lock"; do
-        if [ "$index" -ef "$git_dir/agentlock-cleared-$PPID" ]; then
+        if [ "$index" -ef "$git_dir/agentlock-cleared-$process" ]; then
             # shellcheck disable=SC2086  # $new begins with a space
             GIT_INDEX_FILE=$index git diff-index --cached --quiet --ignore-submodules=none \
                 --ita-invisible-in-index $new --

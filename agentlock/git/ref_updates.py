@@ -13,6 +13,7 @@ from agentlock.errors import GitError
 from agentlock.git.commits import listed
 from agentlock.git.process import git, is_oid
 from agentlock.model import Value
+from agentlock.processes import ancestors, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 _BRANCHES = b"refs/heads/"
+_MOST_ANCESTORS = 8  # of a hook, up to the git command that it serves
 # These bring what others made, and make nothing: their own gates, or the push, decide.
 _BRINGING = ("fetch", "receive-pack")
 # These may look at any commit, as long as no branch comes to it.
@@ -102,16 +104,29 @@ def made_here(repository: Repository, moved: Sequence[Move], process: str) -> li
 def command_of(process: str) -> list[str]:
     """The git command that a process runs, without git's own options; [] if it is unknown.
 
-    An alias is seen as what it stands for: git starts that as a process of its own.
+    An alias is seen as what it stands for: git starts that as a process of its own. A shell or a
+    proxy that stands between git and the hook is looked past: the nearest git above it counts.
     """
-    try:
-        with open(f"/proc/{process}/cmdline", "rb") as file:
-            words = os.fsdecode(file.read()).split("\0")[:-1]
-    except OSError:
-        words = _listed_by_ps(process)
+    for number in (process, *_above(process)):
+        try:
+            words = list(map(os.fsdecode, words_of(number)))
+        except OSError:
+            words = _listed_by_ps(number)
+        if found := _git_command(words):
+            return found
+    return []
+
+
+def _above(process: str) -> list[str]:
+    """The processes that started this one, the nearest first; [] if that cannot be told."""
+    chain = [str(number) for number, _ in ancestors(_MOST_ANCESTORS)]
+    return chain[chain.index(process) + 1 :] if process in chain else []
+
+
+def _git_command(words: Sequence[str]) -> list[str]:
     if not words:
         return []
-    name, rest = os.path.basename(words[0]), words[1:]
+    name, rest = os.path.basename(words[0]), list(words[1:])
     if name.startswith("git-"):
         return [name[len("git-") :], *rest]
     while rest and rest[0].startswith("-"):

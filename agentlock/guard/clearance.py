@@ -1,11 +1,14 @@
 """The index that a hook has judged, so that the next hook of the same commit need not judge it.
 
 git writes an index beside the old one and renames it into place (lockfile.h): the same file is the
-same index. So a hard link keeps it, under a name that holds the process id of the git command, and
-the shells of hooks/ compare the two files (``-ef``) without starting anything. The link is made
-before git is asked what is staged, and gets its name once that was judged: what is staged in
-between is another file. A word beside it says which hook of that process may pass, once: each
-writes the next one, or nothing, over it, so that no process with the same number finds it later.
+same index. So a hard link keeps it, under the name of the git command's process, and the shells of
+hooks/ compare the two files (``-ef``) without starting anything. The link is made before git is
+asked what is staged, and gets its name once that was judged: what is staged in between is another
+file. A word beside it says which hook of that process may pass, once: each writes the next one, or
+nothing, over it.
+
+The name of a process holds more than its number, because another container, or a later process, has
+the same one (hooks/process.sh). What a commit that was stopped leaves behind serves nobody.
 """
 
 from __future__ import annotations

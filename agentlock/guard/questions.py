@@ -166,7 +166,8 @@ def how_to_restore(hook: str, arguments: Sequence[str]) -> str:
         return ""
     from agentlock.git.ref_updates import restoring
 
-    return restoring(*arguments[at])
+    process, *rest = arguments[at]
+    return restoring(process.partition(".")[0], *rest)
 
 
 def _commit_of(repository: Repository, staged: Staged) -> Question:

@@ -18,6 +18,7 @@ _TEMPLATES = {
     MOVES_REFS: "transaction.sh",
     RECORDS: "record.sh",
 }
+_PARTS = {b"@ASK@\n": "ask.sh", b"@PROCESS@\n": "process.sh"}
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"
 _PINS_END = b"\n# end of pins\n"
@@ -83,7 +84,9 @@ def is_usable(pin: Pin) -> bool:
 
 
 def _filled(template: str, **values: str) -> bytes:
-    text = _read(template).replace(b"@ASK@\n", _read("ask.sh"))
+    text = _read(template)
+    for mark, part in _PARTS.items():
+        text = text.replace(mark, _read(part))
     for name, value in values.items():
         text = text.replace(f"@{name}@".encode(), os.fsencode(value))
     return text

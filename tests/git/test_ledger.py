@@ -100,6 +100,10 @@ def test_an_index_that_changed_after_pre_commit_is_judged_again(scene: Repo) -> 
     assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
 
 
+# What hooks/process.sh calls a process; but for the stack, exec would keep it.
+NAME = "read -r stat <'/proc/self/stat'; set -- ${stat##*) }; name=$$.${20}.${26}"
+
+
 def clear_index(repo: Repo) -> Path:
     """Leave what a commit leaves that was stopped after its index had been cleared."""
     repo.write("docs/y.md", "harmless\n")
@@ -119,15 +123,15 @@ def test_a_cleared_index_is_for_the_process_that_was_told_so(scene: Repo) -> Non
     index = scene.path / ".git" / "index"
     assert link.samefile(index)
     commit = "exec git commit -q -n -m x"
-    # exec keeps the shell's process for git, whose number the shell knows.
-    word = 'echo "$$ prepare-commit-msg" > .git/agentlock-cleared; '
-    rename = f'mv "{link}" ".git/agentlock-cleared-$$"; {word}'
+    # exec keeps the shell's process for git, with its number and its start.
+    word = f'{NAME}; echo "$name prepare-commit-msg" > .git/agentlock-cleared; '
+    rename = f'{word} mv "{link}" ".git/agentlock-cleared-$name"; '
     scene.write("src/x.py", "evil\n")
     scene.must("add", "-A")
     assert not link.samefile(index)
     refused = run("sh", "-c", rename + commit, cwd=scene.path, agent=OTHER)
     assert_refused(refused, "src/x.py")
-    forged = f'ln .git/index ".git/agentlock-cleared-1"; {word}'
+    forged = f'{word} ln .git/index ".git/agentlock-cleared-$name"; '
     assert_refused(run("sh", "-c", forged + commit, cwd=scene.path, agent=OTHER), "src/x.py")
 
 
@@ -136,8 +140,8 @@ def test_a_clearance_is_used_up_by_the_commit_that_was_stopped(scene: Repo) -> N
     link = clear_index(scene)
     assert link.samefile(scene.path / ".git" / "index")
     scene.reserve(HOLDER, "docs/")
-    again = f'mv "{link}" ".git/agentlock-cleared-$$"; '
-    again += 'sed -i "s/[0-9]*/$$/" .git/agentlock-cleared; exec git commit -q -n -m x'
+    again = f'{NAME}; mv "{link}" ".git/agentlock-cleared-$name"; '
+    again += 'sed -i "s/^[^ ]*/$name/" .git/agentlock-cleared; exec git commit -q -n -m x'
     assert_refused(run("sh", "-c", again, cwd=scene.path, agent=OTHER), "docs/y.md")
 
 
