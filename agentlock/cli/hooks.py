@@ -20,7 +20,15 @@ from agentlock.guard.early import Asked
 from agentlock.install import hooks as installation
 from agentlock.install import registry
 from agentlock.install.passing import passing_installation
-from agentlock.install.removal import found_in, headline, kept_tables, plan, take_out
+from agentlock.install.removal import (
+    found_in,
+    guides,
+    guides_stay,
+    headline,
+    kept_tables,
+    plan,
+    take_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +134,8 @@ def _put_removed(
     put(f"{how}: {', '.join(removed)}" if removed else "there is no agentlock hook here")
     if repository.database is not None:
         say(f"agentlock: the table is kept, with its settings: {repository.database}")
+    if found := guides(repository.common_dir, MARKER):
+        say(f"agentlock: {guides_stay(found)}")
 
 
 @hooks.command()

@@ -244,7 +244,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console = Console()
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        grid.add_column(header, overflow="fold", no_wrap=header in _PATHS)
+        whole = len("exclusive") if header == "mode" and console.width >= 80 else None
+        grid.add_column(header, overflow="fold", no_wrap=header in _PATHS, min_width=whole)
     for row in rows:
         cells = [shown(cell) for cell in row]
         for column, header in enumerate(headers[: len(cells)]):

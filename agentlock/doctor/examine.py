@@ -8,7 +8,7 @@ from agentlock.doctor.findings import Finding, problem
 from agentlock.doctor.hooks import examine_hooks
 from agentlock.doctor.others import examine_others
 from agentlock.doctor.table import examine_table
-from agentlock.doctor.worktrees import inside, without_git_variables, worktrees
+from agentlock.doctor.worktrees import inside, is_cut_off, without_git_variables, worktrees
 from agentlock.environment import AGENT, AGENT_NAME
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
@@ -121,4 +121,8 @@ def _worktree(tree: Worktree, git: tuple[int, ...], *, prove: bool) -> list[Find
         with inside(tree.path) as repository:
             return examine_hooks(repository, git, prove=prove)
     except (AgentlockError, OSError) as error:
+        if is_cut_off(tree.path):
+            message = "git does not find its repository, because one of the two was moved"
+            repair = "git worktree repair"
+            return [Finding("problem", "worktree", message, fix=repair, worktree=tree.path)]
         return [problem("worktree", error, tree.path)]

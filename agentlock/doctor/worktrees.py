@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agentlock.git.process import git as git_command
 from agentlock.git.process import output
 from agentlock.git.rehearsal import local_variables
 from agentlock.git.repository import discover
@@ -50,6 +51,11 @@ def _main_root(repository: Repository, listed: bytes) -> bytes:
         return repository.root
     configured = repository.settings.get(b"core.worktree")
     return os.path.join(repository.common_dir, configured) if configured else listed
+
+
+def is_cut_off(path: bytes) -> bool:
+    """Whether git finds no repository from there."""
+    return git_command("rev-parse", "--git-dir", cwd=path).code != 0
 
 
 @contextmanager

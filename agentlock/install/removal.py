@@ -55,7 +55,7 @@ def found_in(common_dir: bytes, marker: str) -> Removal:
         is_there=True,
         hooks=tuple(hooks.present(common_dir)),
         table=table,
-        guides=tuple(_guides(common_dir, marker)),
+        guides=tuple(guides(common_dir, marker)),
     )
 
 
@@ -95,9 +95,11 @@ def kept_tables(found: Sequence[Removal]) -> list[str]:
 
 
 def _left(found: Removal) -> list[str]:
-    if not found.guides:
-        return []
-    return [f"the guide for agents stays in {', '.join(found.guides)}: remove it there yourself"]
+    return [guides_stay(found.guides)] if found.guides else []
+
+
+def guides_stay(guides: Sequence[str]) -> str:
+    return f"the guide for agents stays in {', '.join(guides)}: remove it there yourself"
 
 
 def _which(found: Removal) -> str:
@@ -123,7 +125,7 @@ def _remove_tables(common_dir: bytes) -> bool:
     return bool(files)
 
 
-def _guides(common_dir: bytes, marker: str) -> list[str]:
+def guides(common_dir: bytes, marker: str) -> list[str]:
     """The files with the guide in any worktree, each relative path once."""
     listed = git("worktree", "list", "--porcelain", cwd=common_dir).stdout.split(b"\n")
     roots = [line[9:] for line in listed if line.startswith(b"worktree ")]

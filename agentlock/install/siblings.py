@@ -48,7 +48,12 @@ def troubles(repository: Repository) -> list[Trouble]:
                 f"agentlock init --project {shell_word(absolute_key(repository))}",
             )
         )
-    for other in _others(repository):
+    elsewhere: set[str] = set()
+    # Of several that use one table, the one that has it in its folder is named.
+    others = sorted(_others(repository), key=lambda one: not _has_inside(one))
+    for other in others:
+        if _place(other) in elsewhere:
+            continue
         name = os.fsdecode(other.common_dir)
         joining = f"agentlock db use {shell_word(other.database or '')}"
         joining += f" --project {shell_word(other.project or '')}" if other.project != key else ""
@@ -56,9 +61,11 @@ def troubles(repository: Repository) -> list[Trouble]:
             if other.database_id == repository.database_id:
                 what = f"this repository is a copy of {name}, and its table is a copy too"
                 found.append(Trouble(f"{what}: what is reserved there is not seen here", joining))
+                elsewhere.add(_place(other))
             elif _same_project(repository, other):
                 what = f"{name} is the same project with another table"
                 found.append(Trouble(f"{what}: what is reserved there is not seen here", joining))
+                elsewhere.add(_place(other))
         elif other.project != key and _same_project(repository, other):
             what = f"{name} is the same project, but is called {other.project} in this table"
             found.append(Trouble(f"{what}: what is reserved there is not seen here", joining))
@@ -91,6 +98,11 @@ def _has_table(repository: Repository) -> bool:
 def _place(repository: Repository) -> str:
     path = repository.database or ""
     return path if is_url(path) else os.path.realpath(path)
+
+
+def _has_inside(repository: Repository) -> bool:
+    folder = os.path.realpath(os.fsdecode(repository.common_dir))
+    return _place(repository).startswith(f"{folder}/")
 
 
 def _same_project(one: Repository, other: Repository) -> bool:

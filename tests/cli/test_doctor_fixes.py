@@ -104,6 +104,11 @@ def _folder_gone(repo: Repo) -> None:
     shutil.rmtree(repo.path.parent / "linked")
 
 
+def _worktree_cut_off(repo: Repo) -> None:
+    """As if the repository had been moved."""
+    (repo.path.parent / "linked" / ".git").write_text("gitdir: /nowhere/.git/worktrees/linked\n")
+
+
 def _older_schema(repo: Repo) -> None:
     """The table as the first version made it, with the same id and project."""
     (identity,) = repo.sql("SELECT id, created_ts FROM database_identity")
@@ -176,6 +181,12 @@ BROKEN = (
         1,
     ),
     Broken("a worktree whose folder is gone", _folder_gone, "its folder is missing", 0),
+    Broken(
+        "a worktree of a repository that was moved",
+        _worktree_cut_off,
+        "git does not find its repository, because one of the two was moved",
+        3,
+    ),
 )
 
 

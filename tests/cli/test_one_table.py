@@ -215,8 +215,10 @@ def test_a_copied_repository_is_warned_of_and_the_command_joins_the_original(
 ) -> None:
     repo = make_guarded(tmp_path / "repo", "README.md")
     assert troubles(repo) == []
+    joined = clone(repo.path, tmp_path / "joined")
+    initialised(joined, "--database", str(repo.database))
     copied = copy_repository(repo.path, tmp_path / "copied")
-    (told,) = troubles(copied)
+    (told,) = troubles(copied)  # of the one that has the table, not of each that uses it
     assert f"this repository is a copy of {repo.path}/.git, and its table is a copy too" in told
     fix = shlex.split(told.partition("fix: agentlock ")[2])
     assert copied.agentlock(*fix).code == 0

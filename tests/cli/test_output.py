@@ -197,6 +197,13 @@ def test_a_pattern_is_broken_only_after_a_slash(repo: Repo, width: int) -> None:
         assert f"{name}/" in without_colours(shown)
 
 
+def test_in_a_terminal_of_80_columns_no_mode_is_broken(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/auth/token.py", "--reason", "bd-42: rotate the keys of all clients")
+    _, shown = in_a_terminal(repo, "list", width=80)
+    words = without_colours(shown).split()
+    assert {"exclusive", "src/auth/token.py"} <= set(words), shown
+
+
 def test_status_shows_the_agent_the_guard_the_reservations_and_what_blocks(repo: Repo) -> None:
     repo.reserve(HOLDER, "src/")
     repo.reserve(OTHER, "docs/")

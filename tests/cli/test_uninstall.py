@@ -93,6 +93,7 @@ def test_files_with_the_guide_are_named_wherever_they_are(first: Repo, tmp_path:
     first.must("worktree", "add", "-q", str(tmp_path / "linked"))
     assert Repo(tmp_path / "linked").agentlock("guide", "--write", "CLAUDE.md").code == 0
     said = "the guide for agents stays in AGENTS.md, CLAUDE.md, notes/guide for all.md"
+    assert said in first.agentlock("hooks", "uninstall", "--dry-run").err
     assert said in first.agentlock(*EVERYWHERE, "--dry-run").out
     assert said in first.agentlock(*EVERYWHERE).out
 
