@@ -46,6 +46,7 @@ _CONTRACT = "tests/store/test_contract.py -k sqlite"
 _FILES = "tests/store/test_sqlite_files.py tests/store/test_statements_use_indexes.py"
 _CONFIRMING = "tests/store/test_confirming_conflicts.py"
 _LEASES = "tests/cli/test_leases.py"
+_MAIL = "tests/store/test_mail.py -k sqlite"
 _POLICY = "tests/cli/test_policy.py"
 _LEDGER = "tests/git/test_ledger.py"
 _VERDICT = "tests/unit/test_verdict.py"
@@ -71,6 +72,13 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "reservations/naming.py": (_MODEL, _LEASES),
         "reservations/retention.py": (_PRUNE, _POLICY),
     },
+    "mail": {
+        "mail/inbox.py": (_MAIL,),
+        "mail/names.py": (_MAIL,),
+        "mail/sending.py": (_MAIL,),
+        "mail/threads.py": (_MAIL,),
+        "mail/tickets.py": (_MAIL,),
+    },
     "patterns": {
         "patterns/exempt.py": (_VERDICT, _POLICY),
         "patterns/keys.py": (_MATCHING, _KEYS, _CONTRACT, _AGAINST_GIT),
@@ -86,10 +94,11 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "store/copy.py": ("tests/store/test_copy.py",),
         "store/events.py": (_CONTRACT, _FILES),
         "store/ledger.py": (_CONTRACT,),
-        "store/messages.py": (_CONTRACT,),
+        "store/messages.py": (_CONTRACT, _MAIL),
         "store/owner.py": (_CONTRACT,),
         "store/policy.py": (_CONTRACT,),
         "store/reservations.py": (_CONTRACT, _FILES, _CONFIRMING, _KEYS),
+        "store/tickets.py": (_MAIL,),
         "store/sqlite/__init__.py": (_CONTRACT, _FILES, "tests/race/test_turns.py"),
     },
 }

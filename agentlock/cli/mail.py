@@ -32,7 +32,6 @@ from agentlock.text import storable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.store.base import Store
     from agentlock.store.messages import Message
 
 _NEWEST = 50
@@ -174,10 +173,15 @@ def read(ids: Sequence[int], agent: str | None, as_json: bool, timeout: str | No
       agentlock read 42
     """
     workspace = Workspace(agent, timeout)
+    name = workspace.correspondent
     is_own = workspace.identity.overruled is None
-    with workspace.store(read_only=not is_own) as store:
-        name = workspace.correspondent if is_own else ""
-        _put(mailbox.read(store, name, ids), as_json=as_json)
+    try:
+        with workspace.store(read_only=not is_own) as store:
+            found = mailbox.read(store, name, ids, mark=is_own)
+    except DatabaseError:  # it cannot be marked, but it may be readable
+        with workspace.store(read_only=True) as store:
+            found = mailbox.read(store, name, ids, mark=False)
+    _put(found, as_json=as_json)
 
 
 @click.command()
@@ -219,7 +223,7 @@ def thread(thread: str, agent: str | None, as_json: bool, timeout: str | None) -
     """
     workspace = Workspace(agent, timeout)
     with workspace.store(read_only=True) as store:
-        _put(in_thread(store, thread, workspace.identity.name or ""), as_json=as_json)
+        _put(in_thread(store, thread, _viewer(workspace)), as_json=as_json)
 
 
 @click.command()
@@ -241,20 +245,22 @@ def search(
     """
     workspace = Workspace(agent, timeout)
 
-    def search_it(store: Store) -> list[Message]:
-        name = workspace.identity.name or ""
-        return mailbox.search(store, storable(" ".join(text)), name, limit)
-
+    words, name = storable(" ".join(text)), _viewer(workspace)
     try:
         with workspace.store() as store:  # the search keeps an index
-            found = search_it(store)
+            found = mailbox.search(store, words, name, limit)
     except DatabaseError:
         with workspace.store(read_only=True) as store:
-            found = search_it(store)
+            found = mailbox.search(store, words, name, limit)
     if as_json:
         print_json([message_json(one) for one in found])
         return
     table(MESSAGE_HEADERS, [message_row(one) for one in found])
+
+
+def _viewer(workspace: Workspace) -> str:
+    """Whose marks are shown, if anybody's."""
+    return workspace.identity.name or person() or ""
 
 
 def _put(messages: Sequence[Message], *, as_json: bool) -> None:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from agentlock.store.messages import Message
 
 
-def read(store: Store, agent: str, numbers: Sequence[int]) -> list[Message]:
-    """The messages, as they stood; those that the agent has got are marked as read."""
+def read(store: Store, agent: str, numbers: Sequence[int], *, mark: bool = True) -> list[Message]:
+    """The messages; unless they are only looked at, those that the agent got are marked as read."""
     messages = found(store, numbers, agent)
+    if not mark:
+        return messages
     unread = [one for one in messages if agent in one.recipients and one.read_ts is None]
     if unread:
         with store.writing(durable=False):

@@ -272,7 +272,8 @@ def test_a_search_finds_words_by_their_beginning_in_this_project_newest_first(
         return [one.id for one in search(store, text, A, limit)]
 
     assert found("login") == [second.id, first.id]
-    assert found("login", 1) == [second.id]
+    write(opened("other"), C, subject="login")
+    assert found("login", 1) == [second.id], "the limit counts this project's"
     assert found("log pag") == [first.id]
     assert found("ogin") == []
     assert found("auth/token") == found("bd-42") == found("store.py") == [first.id]
