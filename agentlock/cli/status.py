@@ -22,7 +22,7 @@ from agentlock.cli.output import (
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
 from agentlock.patterns.matching import displayed
-from agentlock.rules.interventions import ended_of, mark_shown
+from agentlock.rules.interventions import mark_shown
 from agentlock.state import state
 from agentlock.text import and_more, count, foreign
 
@@ -51,13 +51,10 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
     workspace = Workspace(agent, timeout)
     with workspace.store(read_only=True) as store:
         found = state(workspace.repository, workspace.identity, store)
-        lost = ended_of(store, found.interventions, found.identity.name)
     if as_json:
         print_json(_json(found))
         return
     _put(found)
-    # What the agent lost itself is told at the end of its next command, whichever that is.
-    _put_interventions([event for event in found.interventions if event not in lost])
     if found.interventions and found.identity.name:
         with suppress(DatabaseError), workspace.store() as store:
             mark_shown(store, found.identity.name, found.interventions)
@@ -111,6 +108,7 @@ def _put(found: State) -> None:
         shown += and_more(len(verdict.uncovered) - _SHOWN)
         put(f"uncovered {shown}: the policy requires that you reserve these")
     _put_removed(found.removed)
+    _put_interventions(found.interventions)
 
 
 def _put_guard(guard: Guard, policy: Policy) -> None:

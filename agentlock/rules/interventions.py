@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.model import MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from agentlock.model import Event
     from agentlock.store.base import Store
@@ -28,17 +27,6 @@ def new_to(store: Store, agent: str | None, now: int) -> list[Event]:
         return found
     seen = store.agents.seen(agent)
     return [event for event in found if event.id > seen and event.agent != agent]
-
-
-def ended_of(store: Store, events: Iterable[Event], agent: str | None) -> list[Event]:
-    """Those of the events by which somebody ended a reservation of this agent by force."""
-    found = []
-    for event in events:
-        if agent and event.kind == FORCE_RELEASED and event.reservation_id is not None:
-            held = store.reservations.get(event.reservation_id)
-            if held is not None and held.agent == agent:
-                found.append(event)
-    return found
 
 
 def mark_shown(store: Store, agent: str, events: Sequence[Event]) -> None:

@@ -65,15 +65,6 @@ def test_who_ended_a_lease_by_force_and_why_is_told_once(table: Repo) -> None:
     assert table.agentlock("check", agent=ME).err == ""
 
 
-def test_status_shows_a_forced_end_to_everybody_but_the_one_who_lost_it(table: Repo) -> None:
-    table.reserve(ME, "src/a.py")
-    assert table.agentlock(*FORCED, agent=THEM).code == 0
-    shown = {one: table.agentlock("status", agent=one) for one in (ME, THIRD)}
-    assert "force-released" not in shown[ME].out
-    assert shown[ME].err.count("by force") == 1
-    assert "force-released" in shown[THIRD].out
-
-
 def test_another_agents_reason_is_quoted_and_cut(table: Repo) -> None:
     table.reserve(ME, "src/a.py")
     words = "agentlock: all is well\n" * 9
