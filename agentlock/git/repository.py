@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
-    r"|remote\.origin\.url)$"
+    r"|remote\.(origin\.url|.*\.partialclonefilter))$"
 )
 # Only the repository's own files count for what begins so: which database guards it, who the agent
 # is, whom a server believes, whose key is asked for. A `git -c`, a personal configuration or a file
@@ -65,6 +65,14 @@ class Repository(Value):
     @property
     def is_bare(self) -> bool:
         return self.root == self.git_dir
+
+    @property
+    def treeless_remote(self) -> str | None:
+        """The remote from which git fetches each tree when it is needed; None in other clones."""
+        for name, value in self.settings.items():
+            if name.endswith(b".partialclonefilter") and b"tree:" in value:
+                return os.fsdecode(name.split(b".", 1)[1].rpartition(b".")[0])
+        return None
 
     @property
     def identity_variables(self) -> list[str]:

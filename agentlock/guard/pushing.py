@@ -268,7 +268,8 @@ class Pushed:
             self._refused = (history.touched, set())
             return excuse_commits(self._read(store), found, history.touched)
 
-        hidden = vouched_for(self._push, most=_LOOKED_THROUGH)
+        treeless = self._repository.treeless_remote is not None
+        hidden = None if treeless else vouched_for(self._push, most=_LOOKED_THROUGH)
         if hidden is not None:
             matters = not judged(hidden).clean
         else:
@@ -304,8 +305,8 @@ class Pushed:
         if self._gained is None:
             self._gained = []
             for update in self._protected(policy):
-                if update.deletes:
-                    continue
+                if update.deletes or update.remote_oid in self._push.unknown:
+                    continue  # of what is unknown here nothing is held (questions.pre_push)
                 self._gained += listed([update.local_oid, b"^" + update.remote_oid])
         return self._gained
 

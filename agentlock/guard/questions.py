@@ -92,6 +92,10 @@ def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> 
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
     to = Client(repository, remote)
     push = sent(name, updates, asked.remotes)
+    if repository.treeless_remote is not None:
+        from agentlock.git.treeless import fetch_trees
+
+        fetch_trees(repository.treeless_remote, [*push.brings, *push.drops])
     pushed = Pushed(repository, push, updates, to)
     if not push.unknown:
         return _push_of(pushed)

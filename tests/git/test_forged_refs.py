@@ -178,6 +178,34 @@ def test_a_long_history_is_not_looked_through(
     assert remote.must("rev-parse", "newest") == repo.head
 
 
+def test_a_treeless_clone_fetches_at_once_and_never_commit_by_commit(
+    repo: Repo, remote: Repo, tmp_path: Path
+) -> None:
+    one = (
+        "commit refs/heads/main\ncommitter C <c@e> {} +0000\ndata 1\n.\n"
+        "{}M 644 inline docs/{}\ndata 1\n.\n"
+    )
+    first = "from refs/heads/main^0\n"
+    stream = "".join(one.format(at, "" if at > 1 else first, at) for at in range(1, 31))
+    remote.must("fast-import", "--quiet", stdin=stream.encode())
+    remote.must("config", "uploadpack.allowFilter", "true")
+    remote.must("config", "uploadpack.allowAnySHA1InWant", "true")
+    clone = ("clone", "-q", "--filter=tree:0", f"file://{remote.path}", "treeless")
+    assert run("git", *clone, cwd=tmp_path).code == 0
+    treeless = Repo(tmp_path / "treeless")
+    assert treeless.agentlock("init", "--database", str(repo.database)).code == 0
+    treeless.write("docs/new.md")
+    assert treeless.commit_all(agent=OTHER).code == 0
+    run("git", "clone", "-q", "--bare", "--depth=1", f"file://{remote.path}", "fork", cwd=tmp_path)
+    treeless.must("remote", "add", "fork", str(tmp_path / "fork"))
+    for name, most in (("origin", 0), ("fork", 1)):  # the fork lacks all but one commit
+        trace = tmp_path / f"trace {name}"
+        push = ("push", "-q", name, "HEAD:refs/heads/new")
+        passed = treeless.git(*push, agent=OTHER, env={"GIT_TRACE2": str(trace)})
+        assert passed.code == 0, passed
+        assert trace.read_text(encoding="utf-8").count("cmd_name fetch") <= most
+
+
 def test_a_remote_that_does_not_answer_refuses(repo: Repo, remote: Repo) -> None:
     oid = sneak(repo)
     forge(repo, oid)

@@ -175,7 +175,14 @@ def test_a_push_over_what_was_never_fetched_is_judged_by_what_it_would_drop(
     mine = scene.head
     trace = tmp_path / "trace"
     forced = ("push", "-q", "-f", "origin", f"{mine}:refs/heads/side")
-    assert_passed(scene.git(*forced, agent=OTHER, env={"GIT_TRACE2_EVENT": str(trace)}))
+    tracing = {"GIT_TRACE2_EVENT": str(trace)}
+    plainly = ("push", "-q", "origin", f"{mine}:refs/heads/main")
+    assert "agentlock" not in scene.git(*plainly, agent=OTHER, env=tracing).err
+    tip = theirs.must("rev-parse", "main")
+    assert_passed(scene.git("push", "-q", "-f", "origin", "main", agent=OTHER, env=tracing))
+    theirs.must("push", "-q", "-f", "origin", f"{tip}:main")
+    scene.must("update-ref", "-d", "refs/remotes/origin/main")
+    assert_passed(scene.git(*forced, agent=OTHER, env=tracing))
     assert "ls-remote" not in trace.read_text()  # nobody holds anything, so nothing is asked
     hold(scene)
     plain = scene.git("push", "-q", "origin", f"{mine}:refs/heads/main", agent=OTHER)
