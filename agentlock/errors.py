@@ -105,6 +105,10 @@ class UnsafeFilesystemError(DatabaseError):
     """The table lies where SQLite cannot keep its processes apart."""
 
 
+class CannotWakeError(DatabaseError):
+    """This process cannot be woken when the table changes."""
+
+
 class LostTableError(DatabaseError):
     """The table is missing or damaged: what was reserved is lost, unless there is a backup."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
@@ -22,13 +21,14 @@ from agentlock.cli.workspace import (
 from agentlock.environment import NO_COLOR, TERM
 from agentlock.event_kinds import KINDS, REFUSED, RELEASED
 from agentlock.reservations.history import Page, events
+from agentlock.store.wake import LOG, following
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.model import Event
+    from agentlock.patterns.pattern import Pattern
 
-_PAUSE = 0.5
 _NEWEST = 20
 _WIDTHS = (19, 11, 10, 4, 16)  # of a column at least; the last one needs no width
 _WIDEST = 40
@@ -81,22 +81,40 @@ def log(
     agent = named_agent(agent)
     if limit is None and since is None and not as_json and not follow:
         limit = _NEWEST
+    if follow:
+        _follow(workspace, since, limit, agent, at, as_json=as_json)
+        return
     with workspace.store(read_only=True) as store:
         start = None if since is None else moment_of(since, store.now())
-        if follow and since is None and limit is None:
-            page = Page((), store.last_event())
-        else:
-            page = events(store, workspace.folding, since=start, limit=limit, agent=agent, path=at)
-    if as_json and not follow:
+        page = events(store, workspace.folding, since=start, limit=limit, agent=agent, path=at)
+    if as_json:
         print_json([event_json(event) for event in page.events])
-        return
-    _put(page.events, as_json=as_json)
-    while follow:
-        sys.stdout.flush()
-        time.sleep(_PAUSE)
-        with workspace.store(read_only=True) as store:
-            page = events(store, workspace.folding, after=page.last, agent=agent, path=at)
+    else:
+        _put(page.events, as_json=False)
+
+
+def _follow(
+    workspace: Workspace,
+    since: str | None,
+    limit: int | None,
+    agent: str | None,
+    at: Pattern | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what is there, and then each event as it comes, until interrupted."""
+    last: int | None = None
+    for store in following(lambda: workspace.store(read_only=True), LOG):
+        if last is None and since is None and limit is None:
+            page = Page((), store.last_event())
+        elif last is None:
+            start = None if since is None else moment_of(since, store.now())
+            page = events(store, workspace.folding, since=start, limit=limit, agent=agent, path=at)
+        else:
+            page = events(store, workspace.folding, after=last, agent=agent, path=at)
+        last = page.last
         _put(page.events, as_json=as_json)
+        sys.stdout.flush()
 
 
 def _put(found: Sequence[Event], *, as_json: bool) -> None:

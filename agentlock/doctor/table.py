@@ -12,6 +12,7 @@ from agentlock.doctor.findings import Finding, problem
 from agentlock.duration import format_remaining
 from agentlock.errors import (
     AgentlockError,
+    CannotWakeError,
     DatabaseError,
     DatabaseUnreachableError,
     OlderSchemaError,
@@ -27,6 +28,7 @@ from agentlock.store import NOT_INITIALISED, is_url, open_table
 from agentlock.store.sqlite.driver import driver, has_reset_bug
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
+from agentlock.store.wake import LOG, listening
 from agentlock.text import count, plural, shell_word
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
         found.append(Finding("problem", "policy", message, fix=fix, lets_through=True))
     found += [*_owner(repository, store), *_skips(store), *_removed(store)]
+    found += _waking(store) if is_url(path) else []
     if repository.is_bare and not store.agents.all():
         key = shell_word(repository.project or "")
         message = f"no agent has reserved anything in the project {repository.project} yet"
@@ -119,6 +122,20 @@ def _owner(repository: Repository, store: Store) -> list[Finding]:
         return [Finding("warning", "owner's key", message, advice=advice)]
     message = "the table has another one than is recorded here"
     return [Finding("warning", "owner's key", message, fix=_init(repository))]
+
+
+def _waking(store: Store) -> list[Finding]:
+    """Whether a process that waits is woken when the table on a server changes."""
+    try:
+        with listening(store, LOG) as bell:
+            if bell.is_heard:
+                return []
+        why = "what one connection NOTIFYs does not reach another, so a pooler may be in between"
+    except CannotWakeError as error:
+        why = error.message
+    message = f"processes that wait look at the table once a second here: {why}"
+    advice = "connect to the server directly, or through a pooler in session mode"
+    return [Finding("warning", "waking", message, advice=advice)]
 
 
 def _removed(store: Store) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,10 @@ def _remove_tables(common_dir: bytes) -> bool:
     """Remove these files, and the folder if that empties it; whether there were any."""
     files = _tables_in(common_dir)
     for file in files:
-        os.unlink(file)
+        if os.path.isdir(file):  # the bells of processes that wait
+            shutil.rmtree(file, ignore_errors=True)
+        else:
+            os.unlink(file)
     folder = os.path.join(common_dir, _FOLDER)
     if os.path.isdir(folder) and not os.listdir(folder):
         os.rmdir(folder)

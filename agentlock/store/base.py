@@ -73,6 +73,10 @@ class Store:
         """From here on wait at most this many microseconds for the table."""
         raise NotImplementedError
 
+    def rested(self) -> None:
+        """Allow the whole time-out again: the command has waited for something else meanwhile."""
+        raise NotImplementedError
+
     def now(self) -> int:
         raise NotImplementedError
 

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from support.postgresql import Server
 
 # What SQLite keeps outside its tables: the schema's version is a pragma, a row's place is its own.
-ONLY_POSTGRESQL = {("database_identity", "schema_version"), ("commits", "rowid")}
+# Which processes wait, and when they last gave a sign of life, the kernel knows on SQLite.
+ONLY_POSTGRESQL = {
+    ("database_identity", "schema_version"),
+    ("commits", "rowid"),
+    *(("bells", column) for column in ("project_id", "name", "seen_ts")),
+}
 # SQLite has no index for the last event of one project: its writers exclude each other anyway.
 # Its index of words is a table that the search makes.
 INDEXES_ONLY_POSTGRESQL = {"events_by_project", "messages_by_words"}

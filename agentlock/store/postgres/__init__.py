@@ -56,6 +56,12 @@ SELECT {CLOCK}, CASE current_setting('transaction_read_only')
     WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END,
     CASE current_setting('transaction_read_only') WHEN 'off' THEN {_TIMELINE} ELSE '' END
 """
+# Those who follow the log are woken by the commit itself; see store.wake.
+_COMMIT = """
+SELECT pg_notify('agentlock_' || split_part(name, '/', 2), '') FROM bells
+    WHERE project_id = {project} AND name LIKE 'log/%';
+COMMIT
+"""
 # Parameter: the transaction's id. Another database, or a server that took over, counts its own.
 _WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
 _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
@@ -163,10 +169,11 @@ class PostgresStore(Server, Store):
         if not connection.is_intact:
             self.roll_back()
             raise DatabaseError(f"{self.location}: the transaction failed", fix="try again")
+        end = _COMMIT.format(project=self.project_id)
         spare = self._left / 4  # to ask again
         self._left -= spare
         try:
-            self._within(lambda seconds: connection.script("COMMIT", seconds))
+            self._within(lambda seconds: connection.script(end, seconds))
         except PostgresError as error:
             if not error.lost:
                 raise self.translated(error) from error

@@ -106,6 +106,23 @@ class Connection:
             1,
         )
 
+    def notified(self, seconds: float) -> bool:
+        """Whether a notification came, or comes within that time; those that came are taken."""
+        pq, came = self._library, False
+        deadline = time.monotonic() + seconds
+        while True:
+            if not self._pointer or not pq.PQconsumeInput(self._pointer):
+                raise PostgresError("the connection is lost", lost=True)
+            while notification := pq.PQnotifies(self._pointer):
+                pq.PQfreemem(notification)
+                came = True
+            if came:
+                return True
+            try:
+                _wait(pq.PQsocket(self._pointer), deadline, reading=True)
+            except TimeoutExpiredError:
+                return False
+
     def _run(self, seconds: float, send: Any, *arguments: Any) -> list[tuple[Any, ...]]:
         if not self._pointer:
             raise PostgresError("the connection is closed", lost=True)
@@ -354,6 +371,8 @@ def _declared(pq: ctypes.CDLL) -> ctypes.CDLL:
         "PQgetlength": (number, pointer, number, number),
         "PQgetvalue": (pointer, pointer, number, number),
         "PQclear": (None, pointer),
+        "PQnotifies": (pointer, pointer),
+        "PQfreemem": (None, pointer),
     }
     for name, (returned, *arguments) in functions.items():
         function = getattr(pq, name)

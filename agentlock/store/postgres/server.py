@@ -138,6 +138,21 @@ class Server:
     def close(self) -> None:
         self._connection.close()
 
+    def another(self) -> Connection:
+        """A second connection, which the caller closes."""
+        return self._connect()
+
+    def connect_again(self) -> None:
+        self._connection.close()
+        self._connection = self._connect()
+
+    def rested(self) -> None:
+        self._left = self._timeout
+
+    def notified(self, seconds: float) -> bool:
+        """Whether a notification came, or comes within that time. PostgresError if none can."""
+        return self._connection.notified(seconds)
+
     def _ask(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         connection = self._connection
         try:

@@ -109,6 +109,9 @@ class SQLiteStore(Store):
     def limit_wait(self, most: int) -> None:
         self._patience = min(self._patience, most / 1_000_000)
 
+    def rested(self) -> None:
+        self._patience = self.timeout / 1_000_000
+
     def begin(self, statement: str) -> None:
         """Begin a transaction, within what is left of the time-out; to write, wait for a turn."""
         try:
@@ -170,6 +173,10 @@ class SQLiteStore(Store):
                 f"{self.location} was replaced while this command ran: what it did is lost",
                 fix="try again",
             )
+        if self._turn is not None and os.path.isdir(f"{self.location}.bells/log"):
+            from agentlock.store.wake.pipes import ring_log
+
+            ring_log(self.location)
 
     def _checkpoint(self) -> None:
         """Copy SQLite's log back into the database file, as far as no reader needs the old pages.

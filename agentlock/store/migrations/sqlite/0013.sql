@@ -1,0 +1,1 @@
+-- On PostgreSQL this makes the table of processes that wait. Here the kernel knows them.
