@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.model import Reservation, Verdict
     from agentlock.patterns.matching import Folding, Pattern
-    from agentlock.patterns.syntax import Tree
+    from agentlock.patterns.places import Tree
     from agentlock.store.base import Store
 
 

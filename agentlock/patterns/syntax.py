@@ -6,37 +6,30 @@ pattern.py describes its forms. A text that could match nothing is a PatternErro
 
 from __future__ import annotations
 
-import os.path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agentlock.model import Value
+from agentlock.patterns.directory_notes import with_directory_notes
 from agentlock.patterns.keys import EXACT
-from agentlock.patterns.matching import PatternIndex
-from agentlock.patterns.nested import repository_at, worktree_of
-from agentlock.patterns.pattern import (
-    compile_pattern,
-    compiled_segments,
-    covers_below,
-    displayed,
-    tool,
-)
+from agentlock.patterns.pattern import compile_pattern, compiled_segments, covers_below, tool
+from agentlock.patterns.places import Places
 from agentlock.patterns.wildmatch import (
     GLOBSTAR,
-    SPECIAL,
     escape,
+    has_special,
     literal_of,
     parse,
     refuse,
     render,
     shown,
 )
-from agentlock.text import and_more, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Literal
 
     from agentlock.patterns.pattern import Kind
+    from agentlock.patterns.places import Tree
     from agentlock.patterns.wildmatch import WrittenSegment
 
     Force = Literal["literal", "glob"] | None
@@ -56,22 +49,6 @@ worst possible pair takes a few seconds.
 
 MAX_EXPANSION = 100
 """Patterns that the braces of one text may expand to."""
-
-
-class Tree(Protocol):
-    """What exists in a worktree, on disk or in the index. Paths are relative to ``root``."""
-
-    root: bytes
-    """The absolute real path of the worktree."""
-
-    cwd: bytes
-    """The absolute real path of the current directory, which is ``root`` or below it."""
-
-    def lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
-        """What exists at a path; a symbolic link counts as a file."""
-
-    def directories(self) -> Iterable[bytes]:
-        """The directories with tracked files, for the notes."""
 
 
 class Reading(Value):
@@ -100,7 +77,7 @@ def read_patterns(
         for text in [expanded for one in read_as for expanded in reader.expand(one)]:
             reading = reader.read(text, typed)
             readings.setdefault(reading.pattern, reading.replace(notes=(*notes, *reading.notes)))
-    return _with_directory_notes(list(readings.values()), tree)
+    return with_directory_notes(list(readings.values()), tree)
 
 
 def read_pattern(
@@ -108,17 +85,16 @@ def read_pattern(
 ) -> Reading:
     """Read one text without expanding its braces."""
     reading = _Reader(tree, force, whole_repository=whole_repository).read(text, text)
-    return _with_directory_notes([reading], tree)[0]
+    return with_directory_notes([reading], tree)[0]
 
 
 class _Reader:
-    """Reads texts in one worktree, and asks it about each path once."""
+    """Reads texts in one worktree."""
 
     def __init__(self, tree: Tree, force: Force, *, whole_repository: bool) -> None:
-        self._tree = tree
+        self._places = Places(tree)
         self._force = force
         self._whole_repository = whole_repository
-        self._known: dict[bytes, Literal["file", "directory", "submodule"] | None] = {}
 
     def with_literal_folders(self, typed: bytes) -> tuple[list[bytes], list[str]]:
         """The text with the names of folders escaped that exist as they are typed, and a note.
@@ -127,22 +103,26 @@ class _Reader:
         no other wildcard in its name, may be meant either way: then both readings count.
         """
         _check_length(typed)
-        if self._force is not None or not _has_wildcard(typed, b"?*[{") or self._existing(typed):
+        if (
+            self._force is not None
+            or not has_special(typed, b"?*[{")
+            or self._places.existing(typed)
+        ):
             return [typed], []
         names = typed.split(b"/")
         for end in range(len(names) - 1, 0, -1):
             folder, rest = b"/".join(names[:end]), b"/".join(names[end:])
-            if not _has_wildcard(folder, b"?*[{"):
+            if not has_special(folder, b"?*[{"):
                 break
-            if self._existing(folder) not in ("directory", "submodule"):
+            if self._places.existing(folder) not in ("directory", "submodule"):
                 continue
             note = (
                 f"{shown(folder)} is read as the existing directory; --glob reads it as a pattern"
             )
             text = escape(folder) + b"/" + rest
-            if not _has_wildcard(rest, b"["):
+            if not has_special(rest, b"["):
                 return [text], [note]
-            if _has_wildcard(rest, b"?*{\\"):
+            if has_special(rest, b"?*{\\"):
                 return [text], [note]
             both = f"{shown(rest)} is read both as a name and as a pattern"
             return [escape(folder) + b"/" + escape(rest), text], [note, both]
@@ -153,7 +133,7 @@ class _Reader:
         _check_length(typed)
         if b"{" not in typed or self._force == "literal":
             return [typed]
-        if self._force is None and self._existing(typed):
+        if self._force is None and self._places.existing(typed):
             return [typed]
         return _expanded(typed)
 
@@ -167,7 +147,7 @@ class _Reader:
             return self._literal(text, typed, [])
         if self._force is None and (named := tool(text)):
             return Reading(named, typed, "literal")
-        existing = self._existing(text)
+        existing = self._places.existing(text)
         if self._force is None and existing:
             return self._literal(text, typed, _note_of_two_readings(text, existing))
         self._refuse_backslashes(text, typed)
@@ -175,14 +155,14 @@ class _Reader:
             refuse(
                 typed, "begins with `!`: negation is not supported", "write `\\!` for the character"
             )
-        if self._force is None and not _has_wildcard(text):
+        if self._force is None and not has_special(text):
             return self._literal(text, typed, [])
         notes = []
-        if existing and _has_wildcard(text):
+        if existing and has_special(text):
             notes = [
                 f"{shown(text)} is read as a pattern; --literal reads it as the existing {existing}"
             ]
-        elif self._force is None and text == typed and not _has_wildcard(text, b"?*{\\"):
+        elif self._force is None and text == typed and not has_special(text, b"?*{\\"):
             name = f"{shown(text)} is read as a pattern, which does not match that name itself"
             notes = [f"{name}; --literal reads it as the name"]
         return self._glob(text, typed, notes)
@@ -202,7 +182,7 @@ class _Reader:
                 or after[:1] in (b"_", b".", b"$", b"@", b"(")
                 or after[:1] > b"\x7f"
                 or after.startswith(b"**")
-                or (text[:1] != b"/" and after and self._existing(before) == "directory")
+                or (text[:1] != b"/" and after and self._places.existing(before) == "directory")
             ):
                 slashes = text.replace(b"\\\\", b"\\").replace(b"\\", b"/")
                 refuse(
@@ -212,120 +192,11 @@ class _Reader:
                 )
             at = text.find(b"\\", at + 2)
 
-    def _lookup(self, path: bytes) -> Literal["file", "directory", "submodule"] | None:
-        if not path:
-            return "directory"
-        if path not in self._known:
-            self._known[path] = self._tree.lookup(path)
-        return self._known[path]
-
-    def _existing(self, text: bytes) -> Literal["file", "directory", "submodule"] | None:
-        if not text or b"\0" in text or b"//" in text or self._leaves_a_wildcard(text):
-            return None
-        path = self._located(text)
-        return None if path is None else self._lookup(path)
-
-    def _leaves_a_wildcard(self, text: bytes) -> bool:
-        """Whether ``..`` leaves a directory that only a wildcard matches: `*/../a` is not `a`."""
-        names = text.split(b"/")
-        parents = (b"/".join(names[:at]) for at, name in enumerate(names) if name == b"..")
-        return any(
-            _has_wildcard(parent) and not os.path.isdir(os.path.join(self._tree.cwd, parent))
-            for parent in parents
-        )
-
-    def _located(self, text: bytes) -> bytes | None:
-        """The path that a text names, relative to the root; None if it is outside.
-
-        Symbolic links among its parents are resolved; the last name is resolved only if a slash
-        follows. A leading slash means the root of the file system, or else the repository's root,
-        because canonical texts have one.
-        """
-        found = self._inside(os.path.join(self._tree.cwd, text))
-        if found is None and text.startswith(b"/"):
-            first = text[1:].partition(b"/")[0]
-            if first[:1] in SPECIAL or self._lookup(first) is not None:
-                found = self._inside(self._tree.root + text)
-        return found
-
-    def _inside(self, absolute: bytes) -> bytes | None:
-        parent, name = os.path.split(absolute)
-        if name in (b"", b".", b".."):
-            absolute = os.path.realpath(absolute)
-        else:
-            absolute = os.path.join(os.path.realpath(parent), name)
-        root = self._tree.root
-        if absolute == root:
-            return b""
-        root = root.rstrip(b"/") + b"/"
-        return absolute[len(root) :] if absolute.startswith(root) else None
-
-    def _place(self, text: bytes, typed: bytes, tail: bytes = b"") -> bytes:
-        """As ``_located``, but PatternError for a path that cannot be reserved.
-
-        ``tail`` is what follows the path in a glob.
-        """
-        path = self._located(text)
-        if path is None:
-            self._refuse_sibling(os.path.join(self._tree.cwd, text), typed, tail)
-            from_root = "a leading `/` is the root of the file system: leave it out"
-            fix = from_root if text.startswith(b"/") else ""
-            refuse(typed, f"is outside the repository {shown(self._tree.root)}", fix)
-        names = path.split(b"/")
-        if any(name.lower() == b".git" for name in names):
-            refuse(typed, "is inside .git, which git does not track")
-        for depth in range(1, len(names)):
-            self._refuse_submodule(b"/".join(names[:depth]), typed)
-        self._refuse_nested(path, typed, tail)
-        return path
-
-    def _refuse_nested(self, path: bytes, typed: bytes, tail: bytes) -> None:
-        """Refuse what lies in a repository or worktree inside this worktree: git tracks none."""
-        root = self._tree.root
-        nested = worktree_of(os.path.join(root, path)) if path else None
-        if nested is None or nested == root or self._inside(nested) is None:
-            return
-        inside = self._inside(nested) or b""
-        if self._lookup(inside) == "submodule":
-            return
-        self._refuse_sibling(os.path.join(root, path), typed, tail)
-        tracked = (one + b"/" for one in self._tree.directories())
-        if path != inside and not any(one.startswith(inside + b"/") for one in tracked):
-            refuse(
-                typed,
-                f"is inside {shown(inside)}, a repository of its own",
-                f"reserve it there: cd {inside.decode('utf-8', 'replace')}",
-            )
-
-    def _refuse_sibling(self, absolute: bytes, typed: bytes, tail: bytes) -> None:
-        """Refuse a path in another worktree of this repository, and name the path to reserve."""
-        parent, name = os.path.split(absolute)
-        absolute = os.path.join(os.path.realpath(parent), name).rstrip(b"/")
-        other = worktree_of(absolute)
-        if other is None or repository_at(other) != repository_at(self._tree.root):
-            return
-        inner = absolute[len(other) :].lstrip(b"/")
-        same = b"/".join(one for one in (inner, tail) if one)
-        refuse(
-            typed,
-            f"is in another worktree of this repository, {shown(other)}; a reservation covers a "
-            "path in all of them",
-            f"reserve {shown(same)}" if same else "name a path in it",
-        )
-
-    def _refuse_submodule(self, path: bytes, typed: bytes) -> None:
-        if self._lookup(path) == "submodule":
-            refuse(
-                typed,
-                f"is inside the submodule {shown(path)}, a repository of its own",
-                f"reserve it there, or the whole submodule: {path.decode('utf-8', 'replace')}/",
-            )
-
     def _literal(self, text: bytes, typed: bytes, notes: list[str]) -> Reading:
         if b"//" in text:
             refuse(typed, "has an empty name between two slashes", "write one slash")
-        path = self._place(text, typed)
-        there = self._lookup(path)
+        path = self._places.place(text, typed)
+        there = self._places.lookup(path)
         directory = there in ("directory", "submodule")
         if there is None:
             directory = text.rpartition(b"/")[2] in (b"", b".", b"..")
@@ -350,14 +221,14 @@ class _Reader:
             head, tail = [], [*map(tuple, head), *tail]
             tail = tail if tail[0] is GLOBSTAR else [GLOBSTAR, *tail]
         rest = render(tail, below=below).lstrip(b"/") if tail else b""
-        place = self._place(_joined(slash, head, below=True), typed, rest)
+        place = self._places.place(_joined(slash, head, below=True), typed, rest)
         _check_size(tail, typed)
         names: list[WrittenSegment] = [tuple(name) for name in place.split(b"/") if name]
         written = [*names, *tail]
         segments = compiled_segments(written, below=below, folding=EXACT, typed=typed)
-        if self._lookup(place) == "submodule":
+        if self._places.lookup(place) == "submodule":
             if not covers_below(segments) or len(segments) > len(names) + 2:
-                self._refuse_submodule(place, typed)
+                self._places.refuse_submodule(place, typed)
             return self._reading(b"/" + escape(place) + b"/", typed, notes)
         return self._reading(render(written, below=below), typed, notes)
 
@@ -386,10 +257,6 @@ def _check_size(segments: Sequence[WrittenSegment], typed: bytes) -> None:
             typed,
             f"has {tokens} characters in names with wildcards; {MAX_GLOB_TOKENS} are allowed",
         )
-
-
-def _has_wildcard(text: bytes, characters: bytes = SPECIAL) -> bool:
-    return any(byte in characters for byte in text)
 
 
 def _expanded(typed: bytes) -> list[bytes]:
@@ -437,46 +304,6 @@ def _joined(slash: bytes, names: list[bytes], *, below: bool) -> bytes:
 
 def _note_of_two_readings(text: bytes, existing: str) -> list[str]:
     may_expand = b"{" in text and (b"," in text or b".." in text)
-    if not _has_wildcard(text) and not may_expand:
+    if not has_special(text) and not may_expand:
         return []
     return [f"{shown(text)} is read as the existing {existing}; --glob reads it as a pattern"]
-
-
-def _with_directory_notes(readings: list[Reading], tree: Tree) -> list[Reading]:
-    """Add a note to each glob that matches directories: it does not cover what is below them."""
-    globs: dict[bytes, list[bytes]] = {
-        reading.pattern: []
-        for reading in readings
-        if reading.kind == "glob" and compile_pattern(reading.pattern).segments[-1] is not GLOBSTAR
-    }
-    if not globs:
-        return readings
-    patterns = list(globs)
-    index = PatternIndex(patterns)
-    for directory in tree.directories():
-        for position in index.matching(directory):
-            globs[patterns[position]].append(directory)
-    at_root = tree.cwd == tree.root
-    return [
-        reading.replace(
-            notes=(*reading.notes, _directory_note(reading.pattern, sorted(named), at_root=at_root))
-        )
-        if (named := globs.get(reading.pattern))
-        else reading
-        for reading in readings
-    ]
-
-
-def _directory_note(pattern: bytes, directories: list[bytes], *, at_root: bool) -> str:
-    def spelled(text: bytes) -> str:
-        """As one would type it in the current directory."""
-        return shown(displayed(text).encode("utf-8", "surrogateescape") if at_root else text)
-
-    names = ", ".join(map(shown, directories[:3])) + and_more(len(directories) - 3)
-    covering = spelled(pattern + b"/")
-    if pattern.endswith(b"/*"):
-        covering += f" or {spelled(pattern + b'*')}"
-    noun = plural(len(directories), "directory", "directories")
-    return (
-        f"{spelled(pattern)} matches the {noun} {names} but nothing below; {covering} covers that"
-    )

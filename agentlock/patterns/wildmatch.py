@@ -242,6 +242,11 @@ def has_wildcard(text: bytes) -> bool:
     return False
 
 
+def has_special(text: bytes, characters: bytes = SPECIAL) -> bool:
+    """Whether one of these characters occurs, escaped or not."""
+    return any(byte in characters for byte in text)
+
+
 def render(segments: Sequence[WrittenSegment], *, below: bool) -> bytes:
     """The canonical text: a glob for every folder starts with ``**``, all others with a slash."""
     text = b"/".join(b"**" if segment is GLOBSTAR else _rendered(segment) for segment in segments)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.patterns.matching import Folding, Pattern
-    from agentlock.patterns.syntax import Tree
+    from agentlock.patterns.places import Tree
     from agentlock.store.base import Store
 
 
