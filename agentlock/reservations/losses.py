@@ -81,7 +81,7 @@ def taken(
     It is part of a write transaction of the caller, whose answer says what they say.
     """
     note_expired(store, now, agent)
-    found = store.messages.unread_about_reservations(agent)
+    found = store.messages.unread_losses(agent)
     unread = [one for one in found if counts(one.reservation_id)]
     store.messages.mark_read(unread, agent, now)
     return unread

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 ALL = 2**63 - 1
 _WRITE = """
 INSERT INTO messages (project_id, sender_id, subject, body_md, created_ts, thread_id, importance,
-    ack_required, reservation_id)
-SELECT ?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    ack_required, reservation_id, while_live)
+SELECT ?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+    ?10
 """
 _ADDRESS = """
 INSERT INTO message_recipients (project_id, message_id, kind, agent_id)
@@ -44,12 +45,18 @@ _MINE_UNREAD = f"{_MINE.format(index='by_reading')} AND r.read_ts IS NULL"
 _NEWEST = "ORDER BY r.message_id DESC LIMIT"
 _INBOX = f"{_MINE.format(index='by_agent')} AND m.created_ts >= ?3 {_NEWEST} ?4"
 _UNREAD = f"{_MINE_UNREAD} AND m.created_ts >= ?3 {_NEWEST} ?4"
-_UNREAD_ABOUT = f"{_MINE_UNREAD} AND m.reservation_id IS NOT NULL ORDER BY r.message_id"
-# A question that was cancelled, or whose time is over, is not told any more.
+_UNREAD_LOSSES = f"""
+{_MINE_UNREAD} AND m.reservation_id IS NOT NULL AND m.while_live = 0 ORDER BY r.message_id
+"""
+# A question that was cancelled, or whose time is over, is not told any more, nor what was true only
+# while a reservation was live.
 _UNTOLD = f"""
 {_MINE_UNREAD} AND NOT EXISTS (
     SELECT 1 FROM tickets AS t WHERE t.id = m.id
         AND (t.status <> 'pending' OR t.expires_ts <= ?3))
+    AND (m.while_live = 0 OR EXISTS (
+        SELECT 1 FROM file_reservations AS f WHERE f.id = m.reservation_id
+            AND f.released_ts IS NULL AND f.expires_ts > ?3))
 {_NEWEST} ?4
 """  # noqa: S608 -- of constants
 _COUNT = f"SELECT count(*) FROM message_recipients WHERE agent_id = {_ME}"  # noqa: S608
@@ -118,9 +125,9 @@ class Messages(Noun):
         found = self._rows(_UNREAD if unread else _INBOX, agent, since, limit)
         return self._messages(found, agent)
 
-    def unread_about_reservations(self, agent: str) -> list[Message]:
-        """What an agent has not read of what is about a reservation, oldest first."""
-        return self._messages(self._rows(_UNREAD_ABOUT, agent), agent)
+    def unread_losses(self, agent: str) -> list[Message]:
+        """What an agent has not read of what happened to its reservations, oldest first."""
+        return self._messages(self._rows(_UNREAD_LOSSES, agent), agent)
 
     def untold(self, agent: str, now: int, most: int) -> list[Message]:
         """What an agent has not read and is to be told, newest first."""
@@ -179,9 +186,14 @@ class Messages(Noun):
         now: int,
         *,
         reservation: int | None = None,
+        while_live: bool = False,
     ) -> int:
-        """Leave a message; a ``sender`` that is not an agent, such as "", is agentlock itself."""
-        return self.post(sender, (recipient,), subject, body, now, reservation=reservation)
+        """Leave a message; a ``sender`` that is not an agent, such as "", is agentlock itself.
+
+        ``while_live``: it is told only while the reservation that it is about is live.
+        """
+        about = (reservation, while_live)
+        return self.post(sender, (recipient,), subject, body, now, about=about)
 
     def post(
         self,
@@ -195,12 +207,13 @@ class Messages(Noun):
         thread: str | None = None,
         importance: str = "normal",
         ack_required: bool = False,
-        reservation: int | None = None,
+        about: tuple[int | None, bool] = (None, False),
     ) -> int:
         """Leave a message to agents that are known; its number. Without a thread it begins one."""
         project = self._store.project_id
-        columns = (subject, body, now, thread, importance, int(ack_required), reservation)
-        number = self._store.inserted(_WRITE, (project, sender, *columns))
+        reservation, while_live = about
+        how = (thread, importance, int(ack_required), reservation, int(while_live))
+        number = self._store.inserted(_WRITE, (project, sender, subject, body, now, *how))
         for kind, names in (("to", to), ("cc", cc)):
             for name in names:
                 self._rows(_ADDRESS, number, kind, name)

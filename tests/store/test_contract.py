@@ -590,7 +590,7 @@ def test_a_message_is_unread_for_its_recipient_only_until_it_is_marked(
         store.messages.mark_read([first, second], "C", 8)
         store.messages.mark_read([first], "C", 9)
     assert unread(store, "C") == []
-    assert unread(store, "B") == store.messages.unread_about_reservations("B") == [second]
+    assert unread(store, "B") == store.messages.unread_losses("B") == [second]
     assert store.messages.inbox("C") == [first.replace(read_ts=8)]
     other.close()
 

@@ -12,6 +12,7 @@ from agentlock.mail.arrival import first_that
 from agentlock.mail.inbox import acknowledge, read, search
 from agentlock.mail.sending import LONGEST_BODY, MOST_RECIPIENTS, Letter, send
 from agentlock.mail.threads import in_thread
+from agentlock.patterns.pattern import compile_pattern
 from agentlock.reservations.losses import MOST_A_MINUTE, take, untold
 from agentlock.store import migrate, open_store
 from agentlock.store.sqlite.filesystem import Modes
@@ -414,6 +415,34 @@ def test_what_agentlock_tells_is_mail_without_a_sender(store: Store) -> None:
     assert not store.messages.is_waiting(B, "news")
     with pytest.raises(UsageError, match="from agentlock itself"):
         write(store, sender=B, subject=None, reply_to=number)
+
+
+def test_what_is_true_only_while_a_reservation_is_live_is_not_told_after_it(store: Store) -> None:
+    with store.writing():
+        now = store.now()
+        one, two = (
+            store.reservations.grant(
+                B,
+                pattern,
+                typed=pattern,
+                keys=compile_pattern(pattern).keys,
+                exclusive=True,
+                reason="",
+                now=now,
+                expires=now + HOUR,
+            )
+            for pattern in (b"/one.py", b"/two.py")
+        )
+        for held in (one, two):
+            subject = f"somebody waits for {held.id}"
+            store.messages.send("", B, subject, "", now, reservation=held.id, while_live=True)
+        store.reservations.change(one, released=now)
+    assert store.messages.unread_losses(B) == [], "nothing is lost"
+    assert subjects(take(store, B)) == [f"somebody waits for {two.id}"]
+    with store.writing():
+        store.rows("UPDATE file_reservations SET expires_ts = 1 WHERE id = ?", (two.id,))
+        store.messages.send("", B, "again", "", now, reservation=two.id, while_live=True)
+    assert subjects(take(store, B)) == [f"your reservation {two.id} (two.py) expired"]
 
 
 def test_pruning_removes_old_mail_with_its_tickets_and_keeps_open_questions(store: Store) -> None:

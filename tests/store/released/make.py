@@ -61,6 +61,7 @@ MORE_ROWS = {
         INSERT INTO notes (project_id, line) VALUES (1, 'a note');""",  # noqa: S608
     10: "UPDATE agents SET seen_event = 3;",
     11: "UPDATE commits SET void_paths = '612f62' WHERE how = 'allowed';",
+    14: "UPDATE messages SET while_live = 1;",
 }
 
 
