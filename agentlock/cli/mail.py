@@ -31,7 +31,9 @@ from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from agentlock.store.base import Store
     from agentlock.store.messages import Message
 
 _NEWEST = 50
@@ -143,16 +145,20 @@ def inbox(
     workspace.tells_news = False  # it is listed here
     name = workspace.correspondent
     waiting = None if wait is None else parse_duration(wait)
-    with workspace.store(read_only=True) as store:
+
+    def listed(store: Store) -> list[Message]:
         start = 0 if since is None else moment_of(since, store.now())
+        only_unread = unread or waiting is not None
+        return store.messages.inbox(name, unread=only_unread, since=start, limit=limit)
 
-        def unread_mail() -> list[Message]:
-            return store.messages.inbox(name, unread=True, since=start, limit=limit)
+    def opened() -> AbstractContextManager[Store]:
+        return workspace.store(read_only=True)
 
-        if waiting is not None:
-            found = first_that(store, f"mail of {name}", unread_mail, waiting) or []
-        else:
-            found = store.messages.inbox(name, unread=unread, since=start, limit=limit)
+    if waiting is None:
+        with opened() as store:
+            found = listed(store)
+    else:
+        found = first_that(opened, name, listed, waiting) or []
     if as_json:
         print_json([message_json(one) for one in found])
     else:

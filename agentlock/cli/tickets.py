@@ -25,6 +25,9 @@ from agentlock.mail.arrival import first_that
 from agentlock.store.tickets import STATUSES
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from agentlock.store.base import Store
     from agentlock.store.tickets import Ticket
 
 ID = click.argument("identifier", metavar="ID", type=IDENTIFIER)
@@ -61,17 +64,10 @@ def ask(
     waiting = None if wait is None else parse_duration(wait)
     with workspace.store() as store:
         asked = tickets.ask(store, name, recipient, question, lasting, person())
-        if waiting is not None:
-            number = asked.id
-
-            def settled() -> Ticket | None:
-                now = tickets.ticket(store, number)
-                return None if now.is_open else now
-
-            if not as_json:
-                say(f"agentlock: ticket {number} waits for an answer of {recipient}")
-            done = first_that(store, f"mail of {name}", settled, min(waiting, lasting))
-            asked = done or tickets.ticket(store, number)
+    if waiting is not None:
+        if not as_json:
+            say(f"agentlock: ticket {asked.id} waits for an answer of {recipient}")
+        asked = _settled(workspace, asked, name, waiting)
     if as_json:
         print_json(ticket_json(asked))
     elif waiting is not None:
@@ -80,6 +76,24 @@ def ask(
         until = local_time(asked.expires_ts)
         put(f"ticket {asked.id} to {asked.recipient}, open until {until}")
     return EXIT_OK if waiting is None or asked.answered_ts is not None else EXIT_REFUSED
+
+
+def _settled(workspace: Workspace, asked: Ticket, name: str, waiting: int) -> Ticket:
+    """The ticket once it is no longer open, or as it is after that time."""
+
+    def opened() -> AbstractContextManager[Store]:
+        return workspace.store(read_only=True)
+
+    def settled(store: Store) -> Ticket | None:
+        now = tickets.ticket(store, asked.id)
+        return None if now.is_open else now
+
+    lasting = asked.expires_ts - asked.created_ts
+    done = first_that(opened, name, settled, min(waiting, lasting))
+    if done is None:
+        with opened() as store:
+            done = tickets.ticket(store, asked.id)
+    return done
 
 
 @click.command()

@@ -1,28 +1,38 @@
-"""Waits until something has come: a message, or an answer."""
+"""Waits until something has come for an agent, and wakes those who wait."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, TypeVar
 
+from agentlock.store.wake import following, mail_of, ring
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from agentlock.store.base import Store
 
     Found = TypeVar("Found")
 
-_LOOK_EVERY = 1.0  # seconds
-
 
 def first_that(
-    store: Store, _what: str, look: Callable[[], Found | None], waiting: int
+    opened: Callable[[], AbstractContextManager[Store]],
+    agent: str,
+    look: Callable[[Store], Found | None],
+    waiting: int,
 ) -> Found | None:
-    """What ``look`` finds, once it finds something; None if it has found nothing in that time."""
-    until = store.now() + waiting
-    while not (found := look()):
-        left = (until - store.now()) / 1_000_000
-        if left <= 0:
-            return None
-        time.sleep(min(left, _LOOK_EVERY))
-    return found
+    """What ``look`` finds, once mail of the agent lets it find something; None if not in time.
+
+    ``opened`` opens the table. What is there already ends the wait at once.
+    """
+    with opened() as store:
+        until = store.now() + waiting
+    for store in following(opened, mail_of(agent), until):
+        if found := look(store):
+            return found
+    return None
+
+
+def announce(store: Store, agents: Iterable[str]) -> None:
+    """Wake whoever waits for the mail of these agents; call it after the commit."""
+    ring(store, map(mail_of, agents))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UsageError
+from agentlock.mail.arrival import announce
 from agentlock.mail.names import active_lately, register, require_known
 from agentlock.mail.threads import found, thread_of
 from agentlock.model import Value
@@ -63,7 +64,8 @@ def send(store: Store, letter: Letter) -> Message:
             importance=letter.importance,
             ack_required=letter.ack_required,
         )
-        return store.messages.numbered([number])[0]
+    announce(store, (*to, *cc))
+    return store.messages.numbered([number])[0]
 
 
 def check_text(subject: str, body: str | bytes) -> tuple[str, str]:

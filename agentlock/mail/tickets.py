@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.duration import format_remaining
 from agentlock.errors import RefusedError, UsageError
+from agentlock.mail.arrival import announce
 from agentlock.mail.names import register, require_known
 from agentlock.mail.sending import LONGEST_SUBJECT, check_text, reply_subject
 from agentlock.store.tickets import ANSWERED, CANCELLED, EXPIRED
@@ -32,7 +33,8 @@ def ask(
             register(store, recipient, now)
         number = store.messages.post(sender, (recipient,), subject, body, now)
         store.tickets.open(number, sender, recipient, now, now + lasting)
-        return ticket(store, number)
+    announce(store, [recipient])
+    return ticket(store, number)
 
 
 def answer(store: Store, agent: str, number: int, text: str) -> Ticket:
@@ -54,7 +56,8 @@ def answer(store: Store, agent: str, number: int, text: str) -> Ticket:
         store.tickets.answer(number, reply, now)
         store.messages.mark_read(question, agent, now)
         register(store, agent, now)
-        return ticket(store, number)
+    announce(store, [asked.sender])
+    return ticket(store, number)
 
 
 def cancel(store: Store, agent: str, number: int) -> Ticket:
@@ -68,7 +71,8 @@ def cancel(store: Store, agent: str, number: int) -> Ticket:
             )
         _require_open(asked, store.now())
         store.tickets.cancel(number)
-        return ticket(store, number)
+    announce(store, [agent])  # it may wait for the answer elsewhere
+    return ticket(store, number)
 
 
 def ticket(store: Store, number: int) -> Ticket:

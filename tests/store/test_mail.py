@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from agentlock.reservations.losses import MOST_A_MINUTE, take, untold
 from agentlock.store import migrate, open_store
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.tickets import ANSWERED, CANCELLED, DELIVERED, EXPIRED, PENDING, STATUSES
+from agentlock.store.wake import listening, mail_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -461,11 +463,28 @@ def test_pruning_removes_old_mail_with_its_tickets_and_keeps_open_questions(stor
 
 
 def test_whoever_waits_sees_what_is_there_already_and_gives_up_in_time(store: Store) -> None:
-    def unread() -> list[Message]:
+    def opened() -> contextlib.AbstractContextManager[Store]:
+        return contextlib.nullcontext(store)
+
+    def unread(store: Store) -> list[Message]:
         return store.messages.inbox(B, unread=True)
 
     started = store.now()
-    assert first_that(store, "mail", unread, SECOND // 5) is None
+    assert first_that(opened, B, unread, SECOND // 5) is None
     assert SECOND // 5 <= store.now() - started < 5 * SECOND
     write(store, B)
-    assert subjects(first_that(store, "mail", unread, HOUR) or []) == ["subject"]
+    assert subjects(first_that(opened, B, unread, HOUR) or []) == ["subject"]
+
+
+def test_a_message_wakes_whoever_waits_for_it_and_nobody_else(opened: Callable[..., Store]) -> None:
+    store, waiting = opened(), opened()
+    with listening(waiting, mail_of(B)) as mine, listening(waiting, mail_of(C)) as theirs:
+        write(store, B)
+        asked = ask(store)
+        mine.sleep(waiting.now() + HOUR)
+        started = waiting.now()
+        theirs.sleep(started + SECOND // 5)
+        assert waiting.now() - started >= SECOND // 10, "nobody wrote to this one"
+    with listening(waiting, mail_of(A)) as bell:
+        tickets.answer(store, B, asked.id, "Yes.")
+        bell.sleep(waiting.now() + HOUR)
