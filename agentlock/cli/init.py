@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -21,7 +21,7 @@ from agentlock.install.passing import passing_installation
 from agentlock.text import shell_word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
@@ -124,31 +124,30 @@ def init(
     found = install(repository, strict=strict or None) if hooks else status(repository)
     notes = warnings_of(outcome.unlisted, passing_installation() if hooks else None)
     notes += [f"warning: {one.message}; {one.fix}" for one in tools_without_hooks(repository)]
+    done = _Done(repository, outcome, tuple(found), tuple(notes), key, server=server)
     if as_json:
-        pushers = {"identity_variables": repository.identity_variables} if server else {}
-        made = {} if key is None else {"owner_key": key}
-        print_json(
-            {**_json(outcome, found), **pushers, **made, **({"notes": notes} if notes else {})}
-        )
+        print_json(_json(done))
         return
     for note in notes:
         say(f"agentlock: {note}")
     if there is None:
-        _put(outcome, found, server=server)
+        _put(done)
     else:
-        _put_again(outcome, workspace.repository.project, there, scripts(repository), found)
-    if key is not None:
-        put(f"owner's key: {key}")
-        say("agentlock: it is shown only once; keep it where no agent can read it")
-    if server:
-        _put_server(repository, outcome)
-        return
-    line = line_to_add(repository.root) if hooks else ""
-    if line:
-        say("agentlock: husky takes core.hooksPath back at each `npm install`")
-        say(f'  fix: in package.json, under "scripts": {line}')
-    if there is None or not all(map(has_guide, files_for_agents())):
-        _offer_guide()
+        _put_again(done, workspace.repository.project, there, scripts(repository))
+    _put_key_and_pushers(done)
+    if not server:
+        _say_what_is_left(repository, hooks=hooks, first=there is None)
+
+
+class _Done(NamedTuple):
+    """What `init` has done, for those who tell it."""
+
+    repository: Repository
+    outcome: Outcome
+    hooks: tuple[HookStatus, ...]
+    notes: tuple[str, ...]
+    key: str | None
+    server: bool
 
 
 def warnings_of(unlisted: str, passing: Passing | None) -> list[str]:
@@ -157,30 +156,35 @@ def warnings_of(unlisted: str, passing: Passing | None) -> list[str]:
     return found + ([f"warning: {passing.message}; {passing.advice}"] if passing else [])
 
 
-def _json(outcome: Outcome, hooks: Sequence[HookStatus]) -> dict[str, Any]:
-    return {
-        "database": outcome.database,
-        "project": outcome.project,
-        "created": outcome.created,
-        "hooks": [{"hook": hook.hook, "state": hook.state} for hook in hooks],
+def _json(done: _Done) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "database": done.outcome.database,
+        "project": done.outcome.project,
+        "created": done.outcome.created,
+        "hooks": [{"hook": hook.hook, "state": hook.state} for hook in done.hooks],
     }
+    if done.server:
+        said["identity_variables"] = done.repository.identity_variables
+    if done.key is not None:
+        said["owner_key"] = done.key
+    if done.notes:
+        said["notes"] = done.notes
+    return said
 
 
-def _put(outcome: Outcome, hooks: Sequence[HookStatus], *, server: bool) -> None:
+def _put(done: _Done) -> None:
+    outcome = done.outcome
     put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
-    put(f"project: {outcome.project}{' (new)' if server and outcome.new_project else ''}")
-    for hook in hooks:
+    put(f"project: {outcome.project}{' (new)' if done.server and outcome.new_project else ''}")
+    for hook in done.hooks:
         put(f"hook:    {hook.hook} {hook.state}")
 
 
 def _put_again(
-    outcome: Outcome,
-    project: str | None,
-    before: Mapping[str, bytes],
-    after: Mapping[str, bytes],
-    hooks: Sequence[HookStatus],
+    done: _Done, project: str | None, before: Mapping[str, bytes], after: Mapping[str, bytes]
 ) -> None:
     """What an init of a repository that was set up before has changed, in two lines."""
+    outcome = done.outcome
     former = "" if outcome.project == project else f" (before: {project})"
     table = "new" if outcome.created else "unchanged"
     put(f"table:   {outcome.database} ({table}), project {outcome.project}{former}")
@@ -188,7 +192,7 @@ def _put_again(
     removed = [hook for hook in before if hook not in after]
     what = f"written: {', '.join(written)}" if written else ""
     what += f"{'; ' if what else ''}removed: {', '.join(removed)}" if removed else ""
-    wrong = [f"{one.hook} is {one.state}" for one in hooks if not one.guards]
+    wrong = [f"{one.hook} is {one.state}" for one in done.hooks if not one.guards]
     put(f"hooks:   {what or 'unchanged'}{'; ' if wrong else ''}{', '.join(wrong)}")
 
 
@@ -226,6 +230,14 @@ def _drawn() -> tuple[str, str]:
     return key, owner_key.hashed(key)
 
 
+def _put_key_and_pushers(done: _Done) -> None:
+    if done.key is not None:
+        put(f"owner's key: {done.key}")
+        say("agentlock: it is shown only once; keep it where no agent can read it")
+    if done.server:
+        _put_server(done.repository, done.outcome)
+
+
 def _put_server(repository: Repository, outcome: Outcome) -> None:
     if repository.identity_variables:
         put(f"pushers: named by {', '.join(repository.identity_variables)}")
@@ -242,6 +254,16 @@ def _put_server(repository: Repository, outcome: Outcome) -> None:
             "reservations are guarded here"
         )
         say(f"  in each clone: agentlock init --database {location} --project {key}")
+
+
+def _say_what_is_left(repository: Repository, *, hooks: bool, first: bool) -> None:
+    """What a person may do after `init`: a line for husky, the guide for agents."""
+    line = line_to_add(repository.root) if hooks else ""
+    if line:
+        say("agentlock: husky takes core.hooksPath back at each `npm install`")
+        say(f'  fix: in package.json, under "scripts": {line}')
+    if first or not all(map(has_guide, files_for_agents())):
+        _offer_guide()
 
 
 def _offer_guide() -> None:
