@@ -26,6 +26,7 @@ class AgentlockError(Exception):
         self.message = message
         self.fix = fix
         self.see = see
+        self.details: dict[str, object] = {}  # more keys of the JSON shape
 
     @property
     def hint(self) -> str:
@@ -38,6 +39,12 @@ class RefusedError(AgentlockError):
 
     exit_code = EXIT_REFUSED
     kind = "refused"
+
+
+class DeadlockError(RefusedError):
+    """It would close a circle of agents that wait for each other."""
+
+    kind = "deadlock"
 
 
 class OwnerKeyError(RefusedError):

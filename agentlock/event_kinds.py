@@ -40,6 +40,11 @@ EXPIRED = Kind("expired")
 REFUSED = Kind("refused")
 REPAIRED = Kind("repaired")  # by `db check --repair`
 PRUNED = Kind("pruned")
+WAITING = Kind("waiting")  # a place in the queue was taken
+HANDED_OVER = Kind("handed-over")  # what a place waited for is offered to its agent
+TAKEN = Kind("taken", extends=True)  # the agent took what was offered
+LAPSED = Kind("lapsed")  # nobody took the offer in time
+LEFT = Kind("left")  # a place was given up, or ended without a grant
 
 # In the order of the index that finds them, events_of_interventions: SQLite compares the lists
 # word by word. A new one goes to the end, and a migration makes the index anew.
@@ -51,3 +56,4 @@ MOVED = Kind("moved", intervenes=True)  # to another database
 STARTED_AFRESH = Kind("started-afresh", intervenes=True)  # `init --new-database`
 OWNER_KEY = Kind("owner-key", intervenes=True)  # set or replaced
 REVOKED = Kind("revoked", intervenes=True)  # a person took an entry of the ledger back
+FORCE_LEFT = Kind("force-left", intervenes=True)  # somebody ended another's place in the queue

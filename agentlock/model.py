@@ -96,6 +96,7 @@ class Reservation(Value):
     fence: int
     typed: bytes = b""
     worktree: str = ""  # where it was made; "" if that is not known
+    offer: bool = False  # handed over to its agent, who has not taken it yet
 
     def is_live(self, now: int) -> bool:
         return self.released_ts is None and self.expires_ts > now
@@ -125,18 +126,6 @@ class Keys(Value):
     prefix: bytes
     name: bytes = b"*"
     extension: bytes = b"*"
-
-
-class Conflict(Value):
-    """My pattern, the reservation that it conflicts with, and a path that both match, if known.
-
-    ``exists``: there is a file at that path.
-    """
-
-    pattern: bytes
-    witness: bytes | None
-    reservation: Reservation
-    exists: bool = False
 
 
 class PathConflict(Value):
@@ -277,6 +266,24 @@ class Policy(Value):
         "whether what was allowed when it was made may land on a protected branch while somebody "
         "else holds its paths",
         choices=("made", "now"),
+    )
+    max_hold: int | None = _setting(
+        None,
+        "duration",
+        "how long after its grant a lease may last at most, once somebody waits for it",
+        shortest=60 * MICROSECONDS,
+    )
+    offer: int = _setting(
+        5 * 60 * MICROSECONDS,
+        "duration",
+        "how long a hand-over waits for the next command of its agent",
+        shortest=MICROSECONDS,
+    )
+    idle_limit: int = _setting(
+        15 * 60 * MICROSECONDS,
+        "duration",
+        "renewal that nobody asked for ends after so long without activity, while somebody waits",
+        shortest=60 * MICROSECONDS,
     )
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli.output import (
+    behind_json,
     held_json,
     lease_text,
     print_json,
@@ -144,15 +145,25 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
 
 def _standing_json(one: Standing, holders: Mapping[str, Agent]) -> dict[str, Any]:
     held = None if one.reservation is None else held_json(one.reservation, holders)
-    return {"path": text_of(one.path), "state": one.state, "reservation": held}
+    waiting = [behind_json(each) for each in one.waiting]
+    shape = {"path": text_of(one.path), "state": one.state, "reservation": held}
+    return {**shape, "waiting": waiting}
 
 
 def _put_paths(found: Checked) -> None:
     rows = []
     for one in found.paths[:_MOST_SHOWN]:
         held = one.reservation
-        whose = () if held is None else (held.agent, foreign(displayed(held.pattern)))
-        lease = () if held is None else (lease_text(held, found.now), foreign(held.reason))
+        whose: tuple[str, ...] = (
+            () if held is None else (held.agent, foreign(displayed(held.pattern)))
+        )
+        lease: tuple[str, ...] = (
+            () if held is None else (lease_text(held, found.now), foreign(held.reason))
+        )
+        if held is None and one.waiting:
+            names = list(dict.fromkeys(each.agent for each in one.waiting))
+            whose = (names[0], foreign(displayed(one.waiting[0].pattern)))
+            lease = (f"waits{and_more(len(names) - 1)}",)
         rows.append((one.state, text_of(one.path), *whose, *lease))
     table(("state", "path", "agent", "pattern", "lease", "reason"), rows)
     if len(found.paths) > _MOST_SHOWN:

@@ -6,12 +6,14 @@ import csv
 import json
 import os
 import sys
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentlock.cli.letters import message_json, ticket_json
 from agentlock.cli.output import (
+    ended_wait_json,
     event_json,
     print_json,
     put,
@@ -21,9 +23,15 @@ from agentlock.cli.output import (
 )
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, ConfigurationError, UsageError
+from agentlock.errors import (
+    EXIT_OK,
+    EXIT_REFUSED,
+    AgentlockError,
+    ConfigurationError,
+    UsageError,
+)
 from agentlock.event_kinds import RESTORED
-from agentlock.store import NOT_INITIALISED, migrate, refuse_unsupported
+from agentlock.store import NOT_INITIALISED, connect, migrate, refuse_unsupported
 from agentlock.text import count, storable
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
     from agentlock.store.base import Store
 
-_EXPORTED = ("reservations", "events", "messages", "tickets")
+_EXPORTED = ("reservations", "events", "messages", "tickets", "waits")
 
 
 @click.group()
@@ -97,15 +105,17 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     """
     from agentlock.reservations import audit
     from agentlock.store.sqlite.inspection import faults
+    from agentlock.waiting import audit as queue_audit
 
     workspace = Workspace(timeout=timeout)
     location, _ = _recorded(workspace)
     damage = [] if "://" in location else faults(location, timeout=workspace.timeout)
     repaired: list[str] = []
-    with workspace.store(read_only=not repair) as store:
+    with workspace.store(read_only=not repair, takes=False) as store:
         if repair and not damage:
-            repaired = audit.repair(store, workspace.folding)
+            repaired = audit.repair(store, workspace.folding) + queue_audit.repair(store)
         wrong = damage + [fault.sentence for fault in audit.examine(store, workspace.folding)]
+        wrong += [fault.sentence for fault in queue_audit.examine(store)]
         held = len(store.reservations.all(live_at=store.now()))
     if as_json:
         print_json({"faults": wrong, "repaired": repaired, "live": held})
@@ -156,20 +166,24 @@ def backup(file: str, as_json: bool, timeout: str | None) -> None:
 def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | None) -> None:
     """Replace the database with a backup. The former database is kept next to it.
 
-    Reservations made since the backup are lost; ids and fences are not used again. The owner's key
-    stays what it is.
+    Reservations made since the backup are lost; ids and fences are not used again. Places in the
+    queue and offers end. The owner's key stays what it is.
 
     \b
     Example:
       agentlock db restore ~/backups/agentlock-monday.sqlite3
     """
     from agentlock.store.sqlite import backup as backups
+    from agentlock.waiting.queue import disband
 
     workspace = Workspace(timeout=timeout)
     location = _file(workspace)
     repository = workspace.repository
     source = os.path.abspath(file)
     key = owner.require(repository, "db restore", timeout=workspace.timeout)
+    bells: list[str] = []
+    with suppress(AgentlockError), workspace.store(read_only=True, takes=False) as store:
+        bells = store.waits.bells()
     kept = backups.restore(
         location,
         source,
@@ -179,6 +193,8 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
         timeout=workspace.timeout,
     )
     migrate.add_project(location, repository.project or "", timeout=workspace.timeout)
+    with workspace.store(takes=False) as store:
+        disband(store, bells, everything=True)
     with workspace.store() as store, store.writing():
         now = store.now()
         held = len(store.reservations.all(live_at=now))
@@ -264,7 +280,7 @@ def prune(
 )
 @timeout_option
 def export(what: str, form: str, timeout: str | None) -> None:
-    """Print reservations, events, messages or tickets, one per line.
+    """Print reservations, events, mail, tickets or waits, one per line.
 
     \b
     Example:
@@ -278,6 +294,8 @@ def export(what: str, form: str, timeout: str | None) -> None:
 def _exported(store: Store, what: str) -> list[dict[str, Any]]:
     if what == "events":
         return [event_json(event) for event in store.events.find()]
+    if what == "waits":
+        return [ended_wait_json(wait) for wait in store.waits.all()]
     if what == "messages":
         return [message_json(message) for message in store.messages.all()]
     if what == "tickets":
@@ -303,7 +321,8 @@ def copy_project(
     """Copy a project with its history to another database.
 
     Ids and fences stay the same; every row is read again and compared. Nobody can
-    reserve meanwhile. Then switch every clone: agentlock db use TO.
+    reserve meanwhile. Commands that wait end with exit 3; places that --queue took are copied.
+    Then switch every clone: agentlock db use TO.
 
     \b
     Example:
@@ -313,6 +332,7 @@ def copy_project(
     from agentlock.install.initialise import place
     from agentlock.store.copy import copy
     from agentlock.store.sqlite.filesystem import Modes
+    from agentlock.waiting.queue import disband
 
     workspace = Workspace(timeout=timeout)
     key = project or workspace.repository.project
@@ -324,6 +344,8 @@ def copy_project(
     owner.require(workspace.repository, "db copy", timeout=workspace.timeout)
     migrate.verify(old, None, timeout=workspace.timeout)
     migrate.make(new, Modes(), timeout=workspace.timeout)
+    with closing(connect(old, None, key, timeout=workspace.timeout, read_only=False)) as store:
+        disband(store)
     counts = copy(old, new, key, timeout=workspace.timeout)
     if as_json:
         print_json({"from": old, "to": new, "project": key, "rows": counts})

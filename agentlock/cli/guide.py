@@ -31,11 +31,14 @@ files which another agent has reserved. So:
 2. **Reserve before the first edit**, as narrowly as the work allows, with the task as the reason:
    `agentlock reserve 'src/auth/**' tests/test_auth.py --ttl 1h --reason TASK-42`.
    Exit 0: all of it is yours. Exit 1: another agent holds part of it, and nothing was reserved; the
-   message says who, what and for how long. Choose other work, or wait and ask again. If a note says
-   that another branch changed a file, merge that branch first.
+   message says who, what and for how long. Then wait for your turn, with
+   `agentlock reserve src/auth/login.py --wait 9m`, or take a place with `--queue` and go on with
+   other work: your next agentlock command says when it is your turn. Do not ask again and again:
+   that gives you no place. If a note says that another branch changed a file, merge that first.
 3. **If in doubt, check:** `agentlock check PATH...`, `agentlock status`, `agentlock list`.
 4. **Renew while you work:** `agentlock renew --all`. An expired lease protects nothing. If a
    command says that you lost a reservation, reserve it again and check what changed meanwhile.
+   If it says that somebody waits for you, commit soon and release.
 5. **Release once your commit is made:** `agentlock release --all`. You need not wait for the push:
    a commit that was allowed when it was made may be pushed and merged later.
 6. **Talk to the others:** `agentlock inbox` lists your messages, `agentlock read ID` prints one.

@@ -36,6 +36,8 @@ COMMANDS = {
     "reserve": ("reservations", "reserve"),
     "renew": ("reservations", "renew"),
     "release": ("reservations", "release"),
+    "wait": ("queue", "wait"),
+    "queue": ("queue", "queue"),
     "list": ("listing", "list_reservations"),
     "show": ("listing", "show"),
     "check": ("check", "check"),

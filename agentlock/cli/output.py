@@ -9,7 +9,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from agentlock.duration import format_left
-from agentlock.event_kinds import EXPIRED, INITIALISED, MOVED, PRUNED, REFUSED, REPAIRED
+from agentlock.event_kinds import (
+    EXPIRED,
+    HANDED_OVER,
+    INITIALISED,
+    LEFT,
+    MOVED,
+    PRUNED,
+    REFUSED,
+    REPAIRED,
+    WAITING,
+)
 from agentlock.guard.report import error_text, tell
 from agentlock.model import MICROSECONDS, MOST_CONFLICTS
 from agentlock.patterns.matching import displayed
@@ -21,10 +31,14 @@ if TYPE_CHECKING:
 
     from agentlock.errors import AgentlockError
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Agent, Conflict, Event, PathConflict, Reservation, Verdict
+    from agentlock.model import Agent, Event, PathConflict, Reservation, Verdict
+    from agentlock.reservations.search import Conflict
+    from agentlock.store.waits import Wait
+    from agentlock.waiting.standing import Behind, Standing
 
 _LONGEST_DETAIL = 160
-_OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED)
+_STANDING = ("place", "behind")
+_OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED, WAITING, HANDED_OVER, LEFT)
 SOON = 10 * 60 * MICROSECONDS
 """A lease that ends within this time is marked."""
 
@@ -108,6 +122,15 @@ def place_json(agent: Agent) -> dict[str, Any]:
     }
 
 
+def ended_wait_json(wait: Wait) -> dict[str, Any]:
+    """A place, ended or not, without how it stands."""
+    return {
+        **{key: value for key, value in wait_json(wait, None).items() if key not in _STANDING},
+        "ended_ts": rfc3339(wait.ended_ts),
+        "outcome": wait.outcome,
+    }
+
+
 def event_line(event: Event) -> str:
     """When, what, who, which reservation, and why."""
     return "  ".join(cell for cell in event_cells(event) if cell)
@@ -129,11 +152,38 @@ def detail_of(event: Event) -> str:
     return quoted(event.detail, _LONGEST_DETAIL) if shown[:1] == '"' else shown
 
 
-def conflict_json(conflict: Conflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
-    return {
+def conflict_json(
+    conflict: Conflict, holders: Mapping[str, Agent], places: Mapping[int, Standing]
+) -> dict[str, Any]:
+    shape = {
         "pattern": text_of(conflict.pattern),
         "witness": None if conflict.witness is None else text_of(conflict.witness),
-        "reservation": held_json(conflict.reservation, holders),
+    }
+    if conflict.wait is not None:
+        return {**shape, "wait": wait_json(conflict.wait, places[conflict.wait.id])}
+    assert conflict.reservation is not None  # noqa: S101 -- for the type checker
+    return {**shape, "reservation": held_json(conflict.reservation, holders)}
+
+
+def behind_json(one: Behind) -> dict[str, Any]:
+    shape = {"agent": one.agent, "pattern": text_of(one.pattern)}
+    if one.reservation is None:
+        return {**shape, "wait": one.wait}
+    return {**shape, "reservation": one.reservation}
+
+
+def wait_json(wait: Wait, standing: Standing | None) -> dict[str, Any]:
+    behind = [] if standing is None else [behind_json(one) for one in standing.behind]
+    return {
+        "id": wait.id,
+        "agent": wait.agent,
+        "patterns": [text_of(pattern) for pattern in wait.patterns],
+        "exclusive": wait.exclusive,
+        "reason": wait.reason,
+        "created_ts": rfc3339(wait.created_ts),
+        "expires_ts": rfc3339(wait.expires_ts),
+        "place": 0 if standing is None else standing.place,
+        "behind": behind,
     }
 
 
@@ -181,7 +231,7 @@ def print_error(error: AgentlockError, *, as_json: bool) -> None:
     if as_json:
         shape = {"code": error.exit_code, "kind": error.kind}
         shape |= {"message": error.message, "hint": error.hint}
-        print_json({"error": shape})
+        print_json({"error": {**shape, **error.details}})
         sys.stdout.flush()
 
 
@@ -279,6 +329,8 @@ def lease_text(held: Reservation, now: int, forced: Event | None = None) -> str:
     """How long a lease still lasts, or how it ended; ``forced`` is the event if by force."""
     if forced is not None:
         return f"ended by {forced.agent} {local_time(forced.created_ts)}"
+    if held.offer and held.is_live(now):
+        return f"offered for {format_left(held.expires_ts - now)}"
     if held.had_expired(now):
         return f"expired {local_time(held.expires_ts)}"
     if held.released_ts is not None:

@@ -21,7 +21,9 @@ from agentlock.cli.output import (
     text_of,
 )
 from agentlock.cli.owner import Owner, owner_options, reason_for
+from agentlock.cli.queue import handed_json, put_handed
 from agentlock.cli.stale import say_refused_as_stale, say_stale, stale_json
+from agentlock.cli.waiting import WaitingCommand, ask, place_json, put_place
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -46,11 +48,13 @@ from agentlock.state import guard, uncommitted_of
 from agentlock.store import is_url
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
 from agentlock.text import and_more, plural, shell_word
+from agentlock.waiting.queue import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.model import Reservation
+    from agentlock.patterns.syntax import Reading
     from agentlock.reservations.granting import Answer
 
 _SHOWN = 12  # patterns in a command that is offered
@@ -73,9 +77,20 @@ TTL = click.option(
 )
 
 
-@click.command()
+@click.command(cls=WaitingCommand)
 @PATTERNS
 @TTL
+@click.option(
+    "--wait",
+    metavar="[DURATION]",
+    help="If it is not free, wait for your turn, 1h at most if nothing else is said.",
+)
+@click.option(
+    "--queue",
+    "place",
+    metavar="[DURATION]",
+    help="If it is not free, take a place in the queue and return at once.",
+)
 @click.option("--shared", is_flag=True, help="Others may hold it too, and it blocks no commit.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; agents that are refused see it.")
 @reading_options
@@ -88,6 +103,8 @@ TTL = click.option(
 def reserve(
     patterns: Sequence[str],
     ttl: str,
+    wait: str | None,
+    place: str | None,
     shared: bool,
     reason: str,
     literal: bool,
@@ -106,9 +123,12 @@ def reserve(
       agentlock reserve 'src/auth/**' --ttl 1h --reason bd-42
       agentlock reserve README.md docs/ --shared
       agentlock reserve tool:browser --ttl 10m
+      agentlock reserve src/auth/login.py --wait 9m
     """
     if not patterns:
         raise UsageError("no pattern is given", fix="agentlock reserve 'src/auth/**'")
+    if wait is not None and place is not None:
+        raise UsageError("--wait and --queue exclude each other", fix="give only one of them")
     workspace = Workspace(agent, timeout)
     name = workspace.agent
     lease = parse_duration(ttl)
@@ -122,13 +142,19 @@ def reserve(
     if database is not None and not is_url(database):
         refuse_unsafe_filesystem(database)
     with workspace.store(take_in=True) as store:
-        answer = reserve_patterns(store, request, workspace.folding, workspace.repository)
+        if wait is None and place is None:
+            asked = Asked(reserve_patterns(store, request, workspace.folding, workspace.repository))
+        else:
+            asked = ask(workspace, store, request, wait=wait, place=place)
+        answer, now = asked.answer, store.now()
         elsewhere = held_elsewhere(store, name, worktree) if answer.granted else []
     notes = [f"note: {note}" for one in readings for note in one.notes]
+    notes += [f"note: {limit}" for limit in answer.limits]
     notes += [*_elsewhere(elsewhere), *_unguarded(workspace), *workspace.shared_name()]
     free = answer.free(readings)
     if as_json:
-        print_json(_answer_json(answer, free, notes))
+        waits = {} if wait is None and place is None else {"wait": place_json(asked)}
+        print_json(_answer_json(answer, free, notes, waits))
         return EXIT_OK if answer.granted else EXIT_REFUSED
     for note in notes:
         say(f"agentlock: {note}")
@@ -139,8 +165,19 @@ def reserve(
         "--glob": glob,
         "--whole-repo": whole_repo,
     }
-    _tell_answer(answer, name, _command(free, given, switches))
+    if asked.wait is not None and asked.standing is not None:
+        put_place(asked.wait, asked.standing, now)
+        say(
+            f"agentlock: you are told when it is your turn; to wait: agentlock wait {asked.wait.id}"
+        )
+        return EXIT_REFUSED
+    commands = (_command(free, given, switches), _command(_typed(readings), given, switches))
+    _tell_answer(answer, name, *commands, waited=wait is not None)
     return EXIT_OK if answer.granted else EXIT_REFUSED
+
+
+def _typed(readings: Sequence[Reading]) -> list[bytes]:
+    return list(dict.fromkeys(reading.typed for reading in readings))
 
 
 @click.command()
@@ -182,19 +219,23 @@ def renew(
     reason = _allowed(workspace, owner, "renew --force", reason, force=force)
     detail = f"by {workspace.actor(name)}: {reason}" if force else ""
     with workspace.store() as store:
-        answer = renew_reservations(store, name, selection, lease, ttl_text=ttl, detail=detail)
+        answer = renew_reservations(
+            store, name, selection, lease, workspace.folding, ttl_text=ttl, detail=detail
+        )
         lost = losses(store, answer.lost, workspace.folding)
         now = store.now()
     if as_json:
         shape = {"renewed": [reservation_json(held) for held in answer.renewed]}
         if lost:
             shape["lost"] = [news_json(one.message) for one in lost]
-        print_json(shape)
+        print_json({**shape, **({"limits": list(answer.limits)} if answer.limits else {})})
     else:
         for held in answer.renewed:
             put(f"renewed {_described(held)} for {format_remaining(held.expires_ts - now)}")
+        for limit in answer.limits:
+            say(f"agentlock: {limit}")
         say_losses(lost)
-    return EXIT_REFUSED if lost else EXIT_OK
+    return EXIT_REFUSED if lost or answer.limits else EXIT_OK
 
 
 @click.command()
@@ -233,9 +274,10 @@ def release(
     selection = _selection(workspace, patterns, ids, everything=everything)
     reason = _allowed(workspace, owner, "release --force", reason, force=force)
     with workspace.store(take_in=True) as store:
-        released = release_reservations(
+        ending = release_reservations(
             store, name, selection, force=force, reason=reason, holder=holder
         )
+    released = ending.reservations
     own = [held for held in released if held.agent == name]
     left: list[str] = []
     with suppress(AgentlockError):  # it is released, whatever cannot be read after that
@@ -243,10 +285,12 @@ def release(
         left = [text_of(path) for path in found]
     if as_json:
         shape = {"released": [reservation_json(held) for held in released]}
-        print_json({**shape, **({"uncommitted": left} if left else {})})
+        uncommitted = {"uncommitted": left} if left else {}
+        print_json({**shape, **handed_json(ending.handed), **uncommitted})
         return
     for held in released:
         put(f"released {_described(held)}{_lateness(held)}")
+    put_handed(ending.handed)
     if left:
         names = f"{', '.join(left[:_SHOWN])}{and_more(len(left) - _SHOWN)}"
         say(f"agentlock: note: not committed yet, and anybody can reserve it now: {names}")
@@ -295,11 +339,19 @@ def _selection(
     return Selection(patterns=named, ids=tuple(ids), all=everything)
 
 
-def _tell_answer(answer: Answer, agent: str, alone: str) -> None:
-    """``alone`` is the command that reserves the part that is free."""
+def _tell_answer(answer: Answer, agent: str, alone: str, whole: str, *, waited: bool) -> None:
+    """``alone`` is the command that reserves the part that is free, ``whole`` the one for all."""
     if answer.conflicts:
-        shown = (answer.conflicts, answer.now)
-        tell(conflicts_text(*shown, more=answer.more, holders=answer.holders, free=alone))
+        tell(
+            conflicts_text(
+                *(answer.conflicts, answer.now),
+                more=answer.more,
+                holders=answer.holders,
+                free=alone,
+                wait=f"{whole} --wait" if whole.startswith("agentlock") else "",
+                what="not granted in this time" if waited else "reserve refused",
+            )
+        )
     elif answer.granted:
         say_stale(answer.stale)
     else:
@@ -322,10 +374,15 @@ def _command(
     return f"agentlock reserve{words}{''.join(options)}" if patterns else ""
 
 
-def _answer_json(answer: Answer, free: Sequence[bytes], notes: Sequence[str]) -> dict[str, Any]:
+def _answer_json(
+    answer: Answer, free: Sequence[bytes], notes: Sequence[str], waits: Mapping[str, Any]
+) -> dict[str, Any]:
     return {
         "granted": [reservation_json(held) for held in answer.granted],
-        "conflicts": [conflict_json(one, answer.holders) for one in answer.conflicts],
+        "conflicts": [
+            conflict_json(one, answer.holders, answer.places) for one in answer.conflicts
+        ],
+        **waits,
         **({"more": True} if answer.more else {}),
         **stale_json(answer.stale),
         **({"free": [text_of(text) for text in free]} if free else {}),

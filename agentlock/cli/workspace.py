@@ -33,12 +33,14 @@ from agentlock.install.hooks import put_back
 from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT, open_table
 from agentlock.text import printable
+from agentlock.waiting.turn import is_any_due, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from click.shell_completion import CompletionItem
 
+    from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding, Pattern
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
@@ -107,6 +109,7 @@ class Workspace:
         self.timeout = timeout_of(timeout)
         self.tells_news = True  # at the end of the command
         self._is_news_waiting = self._is_record_due = False
+        self.taken: tuple[Reservation, ...] = ()
         context = click.get_current_context()
         opened: list[Workspace] = context.obj
         opened.append(self)
@@ -182,17 +185,43 @@ class Workspace:
         )
 
     @contextmanager
-    def store(self, *, read_only: bool = False, take_in: bool = False) -> Iterator[Store]:
-        """The open table; ``take_in``: after the commits that were made here were entered."""
+    def store(
+        self, *, read_only: bool = False, take_in: bool = False, takes: bool = True
+    ) -> Iterator[Store]:
+        """The open table; ``take_in``: after the commits that were made here were entered.
+
+        ``takes``: after the agent has taken what was handed over to it.
+        """
         with migrated_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
             if take_in:
                 enter_made(store, self.repository)
+            if takes:
+                self._take_offers(store)
             try:
                 yield store
             except AgentlockError:
                 self._look_ahead(store)
                 raise
             self._look_ahead(store)
+
+    def _take_offers(self, store: Store) -> None:
+        """Hand over what is due, and take what was handed over to the agent that asks.
+
+        Both need a table that can be written; if it cannot, the command goes on without.
+        """
+        name = None if self.identity.overruled is not None else self.identity.name
+        if not is_any_due(store) and not (name and store.offers.of_agent(name, store.now())):
+            return
+        from agentlock.waiting.taking import take  # few commands have something to take
+
+        with (
+            suppress(DatabaseError),
+            migrated_table(self.repository, timeout=min(self.timeout, BRIEF_TIMEOUT)) as writable,
+        ):
+            settle(writable)
+            if name is not None:
+                taken = take(writable, name, self.repository, self.folding)
+                self.taken = taken.granted
 
     def _look_ahead(self, store: Store) -> None:
         """What there is to do when the command has ended."""

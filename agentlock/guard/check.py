@@ -16,9 +16,10 @@ from agentlock.patterns.pattern import TOOL, compile_stored, tool
 from agentlock.patterns.syntax import read_pattern
 from agentlock.reservations.search import meeting
 from agentlock.reservations.witnesses import existing
+from agentlock.waiting.standing import waiting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from agentlock.git.repository import Repository
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agentlock.patterns.matching import Folding, Pattern
     from agentlock.patterns.places import Tree
     from agentlock.store.base import Store
+    from agentlock.waiting.standing import Behind
 
 
 class Named(Value):
@@ -39,12 +41,14 @@ class Standing(Value):
     """Whose a path is, and the reservation that says so; a folder ends with a slash.
 
     ``held``: by another agent, whose reservation blocks a commit. ``mine``: by the agent that asks.
-    ``shared``: only by reservations of others that block nothing. ``free``: by nobody.
+    ``shared``: only by reservations of others that block nothing. ``free``: by nobody. ``waiting``
+    are the places of others in the queue, which refuse no commit.
     """
 
     path: bytes
     state: Literal["held", "mine", "shared", "free"]
     reservation: Reservation | None = None
+    waiting: tuple[Behind, ...] = ()
 
 
 class Checked(Value):
@@ -88,7 +92,8 @@ def check(
     verdict, now = judge(store, asked.changes, agent, folding)
     paths = _standing(store, asked.changes, verdict, agent, now, folding)
     if not asked.folders:
-        return Checked(with_holders(store, verdict), tuple(paths), now)
+        waited = _with_waiting(store, asked, paths, agent, now, folding)
+        return Checked(with_holders(store, verdict), waited, now)
     conflicts = list(verdict.conflicts)
     for text in asked.folders:
         folder = compile_pattern(text, folding)
@@ -114,7 +119,28 @@ def check(
         conflicts=tuple(conflicts),
         uncovered=tuple(sorted(uncovered)),
     )
-    return Checked(with_holders(store, verdict), tuple(paths), now)
+    waited = _with_waiting(store, asked, paths, agent, now, folding)
+    return Checked(with_holders(store, verdict), waited, now)
+
+
+def _with_waiting(
+    store: Store,
+    asked: Named,
+    paths: Sequence[Standing],
+    agent: str | None,
+    now: int,
+    folding: Folding,
+) -> tuple[Standing, ...]:
+    """The same, and who waits for each path or folder."""
+    texts = {_shown(compile_pattern(text, folding)): text for text in asked.folders}
+    waiting = waiting_for(
+        store,
+        agent,
+        {one.path: texts.get(one.path) for one in paths},
+        now,
+        folding,
+    )
+    return tuple(one.replace(waiting=waiting.get(one.path, ())) for one in paths)
 
 
 def _standing(

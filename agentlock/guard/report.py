@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Agent, Conflict, Verdict
+    from agentlock.model import Agent, Verdict
+    from agentlock.reservations.search import Conflict
 
 _ROWS = 8
 _ROWS_OF_PUSH = 4  # the commits follow
 _REST = 12
 _WIDEST = 60
 _NEW_FILE = "e.g. a new file"
+_KEPT = "what a place waits for stays closed to later claims, also the part that is free"
 _ASK_SERVER = "ask whoever runs the server to "
 
 
@@ -89,7 +91,9 @@ def verdict_text(
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
     naming = _ask_server(variables) if on_server else naming_command()
     seen = _holder(verdict.conflicts, verdict.holders, now)
-    lines += ["", *_hints(verdict, naming if agent is None else "", rest, folder, seen)]
+    waits = agent is not None and not on_server and deletes is None and not verdict.allowed
+    hints = _hints(verdict, naming if agent is None else "", rest, folder, seen, waits=waits)
+    lines += ["", *hints]
     return "\n".join(lines) + "\n"
 
 
@@ -121,7 +125,8 @@ def _holder(
     conflicts: Sequence[Conflict | PathConflict], holders: Mapping[str, Agent], now: int
 ) -> str:
     """When and where the first holder was last seen; "" if that is not known."""
-    known = holders.get(conflicts[0].reservation.agent) if conflicts else None
+    held = next((one.reservation for one in conflicts if one.reservation is not None), None)
+    known = None if held is None else holders.get(held.agent)
     return "" if known is None else f"{known.name}, {seen_text(known, now)}"
 
 
@@ -152,35 +157,50 @@ def conflicts_text(
     more: bool,
     holders: Mapping[str, Agent],
     free: str = "",
+    wait: str = "",
+    what: str = "reserve refused",
 ) -> str:
     """Why a `reserve` was refused: both patterns, holder, time left, and a path that both match.
 
     ``more``: the search stopped before it had found all conflicts. ``free`` is the command that
-    reserves the part that nobody else holds.
+    reserves the part that nobody else holds, ``wait`` the one that waits.
     """
     many = count(len(conflicts), "conflict")
     many = f"at least {many}" if more else many
-    lines = [f"agentlock: reserve refused: {many}, nothing was reserved", ""]
+    lines = [f"agentlock: {what}: {many}, nothing was reserved", ""]
     lines += _aligned([_conflict_row(conflict, now) for conflict in conflicts[:_ROWS]])
     if len(conflicts) > _ROWS:
         lines.append(f" {and_more(len(conflicts) - _ROWS)}")
-    number = conflicts[0].reservation.id
     seen = _holder(conflicts, holders, now)
-    hints = [("holder:", seen), ("the rest is free:", free), ("see:", f"agentlock show {number}")]
+    held = next((one.reservation for one in conflicts if one.reservation is not None), None)
+    see = "agentlock queue list" if held is None else f"agentlock show {held.id}"
+    kept = any(one.wait is not None for one in conflicts)
+    hints = [
+        ("holder:", seen),
+        ("queue:", _KEPT if kept else ""),
+        ("the rest is free:", free),
+        ("wait:", wait),
+        ("see:", see),
+    ]
     lines += ["", *_labelled([hint for hint in hints if hint[1]])]
     return "\n".join(lines) + "\n"
 
 
 def _conflict_row(conflict: Conflict, now: int) -> tuple[str, ...]:
-    held = conflict.reservation
     where = ""
     if conflict.witness is not None:
         where = "both match" if conflict.exists else _NEW_FILE
         where += f" {foreign(os.fsdecode(conflict.witness))}"
     if conflict.witness == conflict.pattern:  # a thing that is not a file
         where = ""
-    _, agent, mode, theirs, left, reason = _row(PathConflict(b"", held), now)
     mine = printable(displayed(conflict.pattern))
+    if conflict.reservation is None:
+        place = conflict.other
+        theirs = foreign(displayed(conflict.theirs))
+        agent, mode, reason = place.agent, "waits", quoted(place.reason)
+        left = f"for {format_remaining(now - place.created_ts)}, place {place.id}"
+    else:
+        _, agent, mode, theirs, left, reason = _row(PathConflict(b"", conflict.reservation), now)
     return (f"{mine} meets {theirs}", agent, mode, left, where, reason)
 
 
@@ -206,7 +226,7 @@ def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
         held.agent,
         "exclusive" if held.exclusive else "shared",
         foreign(displayed(held.pattern)),
-        f"for {format_remaining(held.expires_ts - now)} more",
+        f"{'offered ' if held.offer else ''}for {format_remaining(held.expires_ts - now)} more",
         quoted(held.reason),
     )
 
@@ -225,7 +245,13 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _hints(
-    verdict: Verdict, naming: str, rest: tuple[str, str] | None, folder: bytes, seen: str
+    verdict: Verdict,
+    naming: str,
+    rest: tuple[str, str] | None,
+    folder: bytes,
+    seen: str,
+    *,
+    waits: bool,
 ) -> list[str]:
     hints = []
     if seen:
@@ -243,6 +269,10 @@ def _hints(
         hints.append(("why:", f"{pattern} needs a folder where {printable(place.path)} would be"))
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
+    held = list(dict.fromkeys(one.path for one in verdict.conflicts if one.exists))
+    if waits and held:
+        what = _arguments(held, folder) if len(held) <= _REST else "FILE..."
+        hints.append(("wait:", f"agentlock reserve {what} --wait"))
     if verdict.conflicts:
         number = verdict.conflicts[0].reservation.id
         hints.append(("see:", f"agentlock show {number}"))

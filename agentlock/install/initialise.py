@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import (
@@ -31,6 +31,7 @@ from agentlock.store import (
     is_url,
     migrate,
     open_store,
+    open_table,
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
@@ -203,11 +204,20 @@ def use(
     with exclusively(repository.common_dir):
         location = place(database)
         identifier = migrate.join(location, timeout=timeout)
+        _send_waiting_away(repository, timeout)
         with closing(open_store(location, identifier, key, timeout=timeout)) as store:
             happened = (MOVED, f"from {repository.database}")
             kept = _write(store, happened, None if store.owner.key() else owner_key, agent)
         _record(repository, location, identifier, key, kept)
     return location
+
+
+def _send_waiting_away(repository: Repository, timeout: int) -> None:
+    """End the commands that wait in the former table; if it cannot be read, they find out."""
+    from agentlock.waiting.queue import disband  # only a switch needs it
+
+    with suppress(AgentlockError), closing(open_table(repository, timeout)) as store:
+        disband(store)
 
 
 def _project_of_server(repository: Repository, location: str, identifier: str, timeout: int) -> str:

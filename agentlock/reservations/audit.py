@@ -54,7 +54,7 @@ def repair(store: Store, folding: Folding) -> list[str]:
     """
     with store.writing():
         now = store.now()
-        done = []
+        done: list[str] = []
         ended: set[int] = set()
         for fault in _faults(store, folding):
             held = fault.reservation

@@ -7,18 +7,35 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_remaining
 from agentlock.errors import RefusedError
 from agentlock.event_kinds import FORCE_RELEASED, RELEASED
-from agentlock.reservations.losses import note_expired, note_forced, taken
-from agentlock.reservations.naming import Selection, choose, shown
+from agentlock.model import Reservation, Value
+from agentlock.reservations.losses import note_forced, taken
+from agentlock.reservations.naming import Selection, choose
 from agentlock.reservations.retention import tidy
+from agentlock.store.wake import ring
 from agentlock.text import check_reason
+from agentlock.waiting.telling import note_expired, shown
+from agentlock.waiting.turn import (
+    Handed,
+    HandOver,
+    hand_over,
+    reservations_ended,
+    settle,
+    somebody_waits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Reservation
     from agentlock.store.base import Store
 
 _AFTER_EXPIRY = "after it had expired"
+
+
+class Released(Value):
+    """What was released, and to whom that was handed over."""
+
+    reservations: tuple[Reservation, ...]
+    handed: tuple[HandOver, ...] = ()
 
 
 def release(
@@ -29,14 +46,16 @@ def release(
     force: bool = False,
     reason: str = "",
     holder: str | None = None,
-) -> list[Reservation]:
+) -> Released:
     """Release the agent's own reservations; with ``force``, end any, and tell their holders.
 
     With ``holder`` as well, only that agent's are ended. RefusedError if there is nothing to
-    release.
+    release. Whoever waited for them is granted them before this returns.
     """
     reason = check_reason(reason)
-    with store.writing(durable=force):  # if a release is lost, the lease still expires
+    durable = force or somebody_waits(store)  # if another release is lost, the lease still expires
+    handed = Handed()
+    with store.writing(durable=durable):
         now = store.now()
         tidy(store, store.policy.read(), now)
         if not force:  # a person who forces is not an agent
@@ -59,7 +78,12 @@ def release(
         ended_now = {held.id for held in released}
         # The answer to this command says which of them had expired.
         taken(store, agent, now, lambda number: number in ended_now)
-    return released
+        if somebody_waits(store):
+            reservations_ended(store, released)
+            if durable:  # else whoever came to wait just now is granted in the next transaction
+                handed = hand_over(store, now)
+    ring(store, handed.bells)
+    return Released(tuple(released), (*handed.done, *settle(store)))
 
 
 def _require_something(
@@ -72,7 +96,8 @@ def _require_something(
     for held in chosen:
         if held.released_ts is not None:
             ago = format_remaining(now - held.released_ts)
+            how = "expired" if held.had_expired(now) else "was released"
             raise RefusedError(
-                f"reservation {held.id} ({shown(held)}) was released {ago} ago",
+                f"reservation {held.id} ({shown(held)}) {how} {ago} ago",
                 see=f"agentlock show {held.id}",
             )

@@ -10,16 +10,24 @@ from agentlock.agents.registry import require_distinct
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import DatabaseError, RefusedError, UsageError
 from agentlock.event_kinds import EXTENDED, GRANTED, MADE_EXCLUSIVE, MADE_SHARED, REFUSED, RENEWED
-from agentlock.model import SETTINGS, Conflict, Reservation, Value
-from agentlock.patterns.matching import Folding, Pattern, compile_pattern
+from agentlock.model import SETTINGS, Reservation, Value
+from agentlock.patterns.matching import EXACT, Folding, Pattern, compile_pattern
+from agentlock.reservations.holding import hold_limit
 from agentlock.reservations.losses import taken
-from agentlock.reservations.naming import Selection, choose, shown
+from agentlock.reservations.naming import Selection, choose
 from agentlock.reservations.retention import tidy
-from agentlock.reservations.search import Search
+from agentlock.reservations.search import Conflict, Search
 from agentlock.reservations.stale import StaleCopies, stale_copies
 from agentlock.reservations.witnesses import existing
 from agentlock.store import BRIEF_TIMEOUT
+from agentlock.store.wake import ring
 from agentlock.text import check_reason, storable
+from agentlock.waiting.circles import refuse_circle
+from agentlock.waiting.order import Meeting
+from agentlock.waiting.standing import standings
+from agentlock.waiting.telling import end_for_good, shown
+from agentlock.waiting.turn import GRANTED as FULFILLED
+from agentlock.waiting.turn import Handed, hand_over, is_any_due, reservations_ended, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
+    from agentlock.waiting.standing import Standing
 
 SHORTEST_TTL = SETTINGS["max_ttl"].shortest
 MOST_PATTERNS = 5_000
@@ -38,7 +47,8 @@ class Request(Value):
     """What an agent asks for.
 
     ``ttl`` is in microseconds, ``ttl_text`` is how it was typed, for messages. ``only_new``: the
-    request must not change what the agent holds, because somebody else makes it.
+    request must not change what the agent holds, because somebody else makes it. ``waits``: it will
+    take a place in the queue, so a conflict is no refusal yet.
     """
 
     agent: str
@@ -51,6 +61,7 @@ class Request(Value):
     model: str = ""
     worktree: str = ""
     only_new: bool = False
+    waits: bool = False
 
 
 class Answer(Value):
@@ -58,7 +69,8 @@ class Answer(Value):
 
     ``more``: the search stopped at MOST_CONFLICTS, so there may be more. ``holders`` is what is
     known of the agents in the conflicts, by name. ``stale`` are copies that the agent is told of;
-    they refuse only where the policy says so.
+    they refuse only where the policy says so. ``limits`` are sentences about leases that are
+    shorter than was asked for. ``places`` says how the places in the conflicts stand.
     """
 
     granted: tuple[Reservation, ...]
@@ -67,6 +79,8 @@ class Answer(Value):
     more: bool = False
     holders: Mapping[str, Agent] = {}
     stale: StaleCopies = StaleCopies()
+    limits: tuple[str, ...] = ()
+    places: Mapping[int, Standing] = {}
 
     def free(self, readings: Sequence[Reading]) -> list[bytes]:
         """Which of the typed texts nobody else holds any part of; [] unless some others are."""
@@ -78,10 +92,14 @@ class Answer(Value):
 
 
 class Renewal(Value):
-    """What `renew` returns: the longer leases, and what the agent lost and had not been told."""
+    """What `renew` returns: the longer leases, and what the agent lost and had not been told.
+
+    ``limits`` are sentences about leases that could not be made as long as was asked for.
+    """
 
     renewed: tuple[Reservation, ...]
     lost: tuple[Message, ...] = ()
+    limits: tuple[str, ...] = ()
 
 
 def check_lease(ttl: int, policy: Policy, typed: str = "") -> None:
@@ -103,7 +121,8 @@ def reserve(
     """Grant every pattern of the request, or none.
 
     The request conflicts with a live reservation if their patterns overlap and `Reservation.meets`
-    says so. Reserving again what the agent already holds extends the lease, never shortens it, and
+    says so, and in the same way with a place in the queue, unless the agent holds that part of it
+    already. Reserving again what the agent already holds extends the lease, never shortens it, and
     gives it the mode that is asked for now.
 
     Looking for conflicts and granting are two steps, so that other writers wait as little as
@@ -123,8 +142,16 @@ def reserve(
         policy = store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
         require_distinct(store, request.agent)
-        search.everything()
+        due = is_any_due(store)
+        if not due:
+            search.everything()
+    if due:
+        settle(store)
+        with store.reading():
+            search.everything()
     answer = _refused(store, search)
+    if answer is None and search.makes_exclusive() and search.somebody_waits():
+        refuse_circle(store, search.claim(), folding, repository)
     if answer is None:
         stale = StaleCopies()
         if repository is not None:
@@ -133,17 +160,21 @@ def reserve(
         if policy.stale == "refuse" and stale.of_others(request.agent):
             answer = Answer((), (), store.now(), stale=stale)
         else:
-            answer = _granted(store, request, wanted, search, reason).replace(stale=stale)
+            answer = _granted(store, request, wanted, search, folding, reason)
+            answer = answer.replace(stale=stale)
     if not answer.granted:
-        met = [one.reservation for one in answer.conflicts]
-        answer = answer.replace(holders=holders(store, met))
-        _log_refusal(store, request, answer)
+        met = [one.reservation for one in answer.conflicts if one.reservation is not None]
+        waits = [one.wait for one in answer.conflicts if one.wait is not None]
+        places = standings(store, waits, answer.now)
+        answer = answer.replace(holders=holders(store, met), places=places)
+        if not (request.waits and answer.conflicts):
+            _log_refusal(store, request, answer)
     return answer if repository is None else _with_witnesses(answer, repository, folding)
 
 
 def _with_witnesses(answer: Answer, repository: Repository, folding: Folding) -> Answer:
     """The same answer; its conflicts name files that exist, if there are such."""
-    pairs = [(one.pattern, one.reservation.pattern) for one in answer.conflicts]
+    pairs = [(one.pattern, one.theirs) for one in answer.conflicts]
     there = existing(repository, pairs, folding)
     conflicts = [
         one.replace(witness=there[pair], exists=True) if pair in there else one
@@ -154,11 +185,11 @@ def _with_witnesses(answer: Answer, repository: Repository, folding: Folding) ->
 
 def _refused(store: Store, search: Search) -> Answer | None:
     """The refusal, if a conflict that the search found is still there; otherwise None."""
-    if not search.found:
+    if not search.has_met:
         return None
     with store.reading():
         now = store.now()
-        conflicts = search.confirmed(now)
+        conflicts = search.all_confirmed(now)
     return Answer((), conflicts, now, search.is_cut_short) if conflicts else None
 
 
@@ -167,23 +198,47 @@ def _granted(
     request: Request,
     wanted: Sequence[tuple[Reading, Pattern]],
     search: Search,
+    folding: Folding,
     reason: str,
 ) -> Answer:
     """Everything, granted in one transaction, or a refusal if another agent came in between."""
+    handed = Handed()
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
-        conflicts = search.confirmed(now)
+        conflicts = search.all_confirmed(now)
         if conflicts:
             return Answer((), conflicts, now, search.is_cut_short)
         tidy(store, policy, now)
         require_distinct(store, request.agent)
-        _register(store, request, now)
-        granted = [_grant(store, request, *one, reason, now) for one in wanted]
-    return Answer(tuple(granted), (), now)
+        register(store, request, now)
+        end_for_good(store, search.over(now))
+        if search.makes_exclusive() and search.somebody_waits():
+            refuse_circle(store, search.claim(), folding, None)
+        grants = _Grants(store, request, policy, search, reason, now)
+        granted = [grants.grant(*one) for one in wanted]
+        if search.somebody_waits():
+            reservations_ended(store, grants.weakened)
+            _fulfil(store, request, granted, now)
+            handed = hand_over(store, now)
+    ring(store, handed.bells)
+    if handed.done:
+        settle(store)
+    return Answer(tuple(granted), (), now, limits=tuple(grants.limits))
 
 
-def _register(store: Store, request: Request, now: int) -> None:
+def _fulfil(store: Store, request: Request, granted: Sequence[Reservation], now: int) -> None:
+    """End the agent's places in the queue that asked for what it has now."""
+    texts = {held.pattern for held in granted}
+    for wait in store.waits.of_agent(request.agent):
+        if {*wait.patterns} == texts and (request.exclusive or not wait.exclusive):
+            store.waits.end(wait, now, FULFILLED)
+            for held in granted:
+                store.offers.came_from(held, wait.id)
+
+
+def register(store: Store, request: Request, now: int) -> None:
+    """Note that the agent of a request is active, in a write transaction."""
     program, model = storable(request.program), storable(request.model)
     store.agents.register(request.agent, now, program=program, model=model)
 
@@ -194,7 +249,7 @@ def _log_refusal(store: Store, request: Request, answer: Answer) -> None:
     store.limit_wait(BRIEF_TIMEOUT)
     with suppress(DatabaseError), store.writing(durable=False):
         now = store.now()
-        _register(store, request, now)
+        register(store, request, now)
         store.events.log(REFUSED, now, agent=request.agent, pattern=pattern, detail=detail)
 
 
@@ -205,8 +260,8 @@ def _why_refused(answer: Answer, agent: str) -> tuple[bytes, str]:
         return copy.path, f"stale: {copy.branch} has changed it in {copy.commit[:12]}"
     first, *others = answer.conflicts
     more = f" and {'at least ' if answer.more else ''}{len(others)} more" if others else ""
-    held = first.reservation
-    return first.pattern, f"meets reservation {held.id} of {held.agent}{more}"
+    kind = "place" if first.reservation is None else "reservation"
+    return first.pattern, f"meets {kind} {first.other.id} of {first.other.agent}{more}"
 
 
 def renew(
@@ -214,6 +269,7 @@ def renew(
     agent: str,
     selection: Selection,
     ttl: int,
+    folding: Folding = EXACT,
     *,
     ttl_text: str = "",
     detail: str = "",
@@ -243,58 +299,112 @@ def renew(
                     fix="reserve it again, and check what changed meanwhile",
                 )
         store.agents.register(agent, now)
-        renewed = [
-            store.reservations.extend(
-                held, RENEWED, now, expires=max(held.expires_ts, now + ttl), detail=detail
+        meeting, limits, renewed = Meeting(folding), [], []
+        for held in chosen:
+            until = (held.created_ts, now + ttl, now, meeting)
+            limit = hold_limit(store, policy, held, held.pattern, *until)
+            expires = max(held.expires_ts, limit.capped(now + ttl))
+            if limit.until is not None:
+                limits.append(limit)
+                if expires == held.expires_ts:
+                    continue
+            renewed.append(
+                store.reservations.extend(held, RENEWED, now, expires=expires, detail=detail)
             )
-            for held in chosen
-        ]
-    return Renewal(tuple(renewed), tuple(lost))
+        if limits and not renewed:
+            raise limits[0].refusal()
+    settle(store)
+    return Renewal(tuple(renewed), tuple(lost), tuple(limit.why for limit in limits))
 
 
 def _end(held: Reservation, now: int) -> str:
-    if held.released_ts is not None:
+    if held.released_ts is not None and not held.had_expired(now):
         return f"was released {format_remaining(now - held.released_ts)} ago"
     return f"expired {format_remaining(now - held.expires_ts)} ago"
 
 
-def _grant(
-    store: Store,
-    request: Request,
-    reading: Reading,
-    pattern: Pattern,
-    reason: str,
-    now: int,
-) -> Reservation:
-    expires = now + request.ttl
-    held = store.reservations.own(request.agent, reading.pattern, pattern.keys, now)
-    if held is None:
+class _Grants:
+    """What one transaction grants, and what comes of it for others."""
+
+    def __init__(
+        self,
+        store: Store,
+        request: Request,
+        policy: Policy,
+        search: Search,
+        reason: str,
+        now: int,
+    ) -> None:
+        self._store = store
+        self._request = request
+        self._policy = policy
+        self._reason = reason
+        self._now = now
+        self._mine = search.mine
+        self._meeting = search.meeting
+        self.limits: list[str] = []
+        self.weakened: list[Reservation] = []  # from exclusive to shared
+
+    def grant(self, reading: Reading, pattern: Pattern) -> Reservation:
+        store, request, now = self._store, self._request, self._now
+        held = store.reservations.own(request.agent, reading.pattern, pattern.keys, now)
+        if held is not None:
+            return self._extended(held)
+        mine = self._mine.get(reading.pattern, ())
+        created = min([one.created_ts for one in mine], default=now)
         granted = store.reservations.grant(
             request.agent,
             reading.pattern,
             typed=reading.typed,
             keys=pattern.keys,
             exclusive=request.exclusive,
-            reason=reason,
+            reason=self._reason,
             now=now,
-            expires=expires,
+            expires=self._until(reading.pattern, created, now),
             worktree=request.worktree,
+            created=created,
         )
-        store.events.log(GRANTED, now, agent=request.agent, reservation=granted, detail=reason)
+        store.events.log(
+            GRANTED, now, agent=request.agent, reservation=granted, detail=self._reason
+        )
         return granted
-    if request.only_new:
-        raise RefusedError(
-            f"{request.agent} holds {shown(held)} already (reservation {held.id}), and another "
-            "agent cannot change that",
-            see=f"agentlock show {held.id}",
+
+    def _extended(self, held: Reservation) -> Reservation:
+        request = self._request
+        if request.only_new:
+            raise RefusedError(
+                f"{request.agent} holds {shown(held)} already (reservation {held.id}), and another "
+                "agent cannot change that",
+                see=f"agentlock show {held.id}",
+            )
+        if held.exclusive and not request.exclusive:
+            self.weakened.append(held)
+        changed = MADE_EXCLUSIVE if request.exclusive else MADE_SHARED
+        if held.offer:
+            held = self._store.offers.take(held)
+        return self._store.reservations.extend(
+            held,
+            EXTENDED if request.exclusive == held.exclusive else changed,
+            self._now,
+            expires=max(
+                held.expires_ts, self._until(held.pattern, held.created_ts, held.expires_ts)
+            ),
+            exclusive=request.exclusive,
+            reason=self._reason or held.reason,
+            detail=self._reason,
         )
-    changed = MADE_EXCLUSIVE if request.exclusive else MADE_SHARED
-    return store.reservations.extend(
-        held,
-        EXTENDED if request.exclusive == held.exclusive else changed,
-        now,
-        expires=max(held.expires_ts, expires),
-        exclusive=request.exclusive,
-        reason=reason or held.reason,
-        detail=reason,
-    )
+
+    def _until(self, pattern: bytes, created: int, at_least: int) -> int:
+        """When the lease of a pattern ends; RefusedError if that is no later than ``at_least``."""
+        expires = self._now + self._request.ttl
+        if expires <= at_least:
+            return expires
+        limit = hold_limit(
+            *(self._store, self._policy, self._request, pattern),
+            *(created, expires, self._now, self._meeting),
+        )
+        if limit.until is not None:
+            if limit.until <= at_least:
+                raise limit.refusal()
+            self.limits.append(limit.why)
+        return limit.capped(expires)

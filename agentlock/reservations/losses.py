@@ -9,9 +9,9 @@ from agentlock.duration import format_remaining
 from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import MICROSECONDS, Value
 from agentlock.patterns.matching import compile_pattern
-from agentlock.reservations.naming import shown
 from agentlock.reservations.search import meeting
 from agentlock.store.messages import Message
+from agentlock.waiting.telling import expiry, note_expired, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,15 +33,6 @@ class Loss(Value):
     now: int
 
 
-def note_expired(store: Store, now: int, agent: str | None = None) -> None:
-    """Log the leases that ran out and leave their holders a message, in a write transaction.
-
-    A few of anybody's at a time, or all of one agent's.
-    """
-    for held in store.reservations.log_expired(now, agent):
-        _send(store, held.agent, _expiry(held))
-
-
 def note_forced(store: Store, held: Reservation, by: str, reason: str, now: int) -> None:
     """Leave the holder a message about who ended its reservation, in a write transaction."""
     subject = f"{by} ended your reservation {held.id} ({shown(held)}) by force"
@@ -53,7 +44,7 @@ def untold(store: Store, agent: str) -> list[Message]:
     with store.reading():
         now = store.now()
         most = _room(store, agent, now)
-        expired = map(_expiry, store.reservations.expired_unseen(now, agent))
+        expired = map(expiry, store.reservations.expired_unseen(now, agent))
         found = [*store.messages.untold(agent, now, most), *expired, *_ending(store, agent, now)]
         return _newest(found)[:most]
 
@@ -103,11 +94,6 @@ def _holders(store: Store, message: Message, now: int, folding: Folding) -> list
         pattern = compile_pattern(lost.pattern, folding)
         return [held for held, _ in meeting(store, pattern, now, folding, lost.meets)]
     return []
-
-
-def _expiry(held: Reservation) -> Message:
-    subject = f"your reservation {held.id} ({shown(held)}) expired"
-    return Message(0, "", subject, "", held.expires_ts, held.id)
 
 
 def _ending(store: Store, agent: str, now: int) -> list[Message]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import Reservation, Value
-from agentlock.patterns.matching import compile_pattern, displayed
+from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.pattern import tool
 from agentlock.patterns.syntax import read_pattern, read_patterns
-from agentlock.text import foreign, storable
+from agentlock.text import storable
+from agentlock.waiting.telling import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,8 +118,3 @@ def _refuse_foreign(found: Sequence[Reservation], agent: str, typed: bytes) -> N
             f"{storable(typed)!r} is held by {held.agent} (reservation {held.id}), not by {agent}",
             see=f"agentlock show {held.id}",
         )
-
-
-def shown(held: Reservation) -> str:
-    """The pattern of a reservation as messages and the log show it."""
-    return storable(foreign(displayed(held.pattern)))

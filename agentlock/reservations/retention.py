@@ -8,7 +8,7 @@ from agentlock.duration import format_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
 from agentlock.model import SETTINGS
-from agentlock.reservations.losses import note_expired
+from agentlock.waiting.telling import note_expired
 
 if TYPE_CHECKING:
     from agentlock.model import Policy

@@ -1,4 +1,4 @@
-"""Finds the reservations that conflict with a request, meet a pattern, or cover a path."""
+"""Finds what conflicts with a request, meets a pattern, or covers a path."""
 
 from __future__ import annotations
 
@@ -6,19 +6,61 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError
-from agentlock.model import MOST_CONFLICTS, Conflict, Reservation
+from agentlock.model import MOST_CONFLICTS, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import compile_stored
 from agentlock.reservations.deadline import Deadline
+from agentlock.store.waits import NEWEST
+from agentlock.waiting.order import Meeting, covers, earlier, held_already, without_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from agentlock.reservations.granting import Request
     from agentlock.store.base import Store
+    from agentlock.store.waits import Wait
+    from agentlock.waiting.order import Met
 
 _LOOKED_UP = 100
+_MOST_PLACES = 100
+
+
+class Conflict(Value):
+    """My pattern, what it conflicts with, and a path that both match, if known.
+
+    That is a ``reservation``, or else an earlier ``wait``, whose pattern is ``waiting``.
+    ``exists``: there is a file at that path.
+    """
+
+    pattern: bytes
+    witness: bytes | None
+    reservation: Reservation | None
+    exists: bool = False
+    wait: Wait | None = None
+    waiting: bytes = b""
+
+    @property
+    def other(self) -> Reservation | Wait:
+        """What it conflicts with."""
+        found = self.reservation or self.wait
+        assert found is not None  # noqa: S101 -- one of the two is given
+        return found
+
+    @property
+    def theirs(self) -> bytes:
+        """The other pattern."""
+        return self.waiting if self.reservation is None else self.reservation.pattern
+
+
+class Claimed(Value):
+    """A claim that comes after all places in the queue."""
+
+    agent: str
+    patterns: tuple[bytes, ...]
+    exclusive: bool
+    created_ts: int
+    fence: int = NEWEST
 
 
 class Search:
@@ -32,7 +74,12 @@ class Search:
         self._patterns = patterns
         self._folding = folding
         self._compiled: dict[bytes, Pattern] = {}
-        self.found: list[Conflict] = []
+        self._held: list[tuple[Conflict, Reservation]] = []
+        self._places: list[Met] = []
+        self._over: list[Reservation] = []
+        self.mine: dict[bytes, list[Reservation]] = {}
+        """What the agent holds already of what it asks for; see ``order.held_already``."""
+        self.meeting = Meeting(folding)
         self._deadline = Deadline(store)
         self._fence = 0
         self._event = 0
@@ -40,26 +87,117 @@ class Search:
 
     @property
     def is_cut_short(self) -> bool:
-        return len(self.found) >= MOST_CONFLICTS
+        return len(self._held) >= MOST_CONFLICTS
+
+    @property
+    def has_met(self) -> bool:
+        """Whether anything was found that may conflict."""
+        return bool(self._held or self._places)
+
+    def all_confirmed(self, now: int) -> tuple[Conflict, ...]:
+        """The conflicts at ``now`` with reservations, then those with places in the queue."""
+        return (*self.confirmed(now), *self.places(now))
+
+    def somebody_waits(self) -> bool:
+        return self._store.waits.next_due() is not None
+
+    @property
+    def found(self) -> list[Conflict]:
+        """The conflicts with reservations."""
+        return [conflict for conflict, _ in self._held]
 
     def everything(self) -> None:
         """Search the whole table, in the caller's snapshot, until MOST_CONFLICTS are found."""
         self._at = self._store.now()
         self._fence = self._store.last_fence()
         self._event = self._store.last_event()
+        expired: list[tuple[Pattern, Reservation]] = []
         conflicts = (
             conflict
             for pattern in self._patterns
-            for theirs in self._near(pattern)
+            for theirs in self._near(pattern, expired)
             for conflict in self._tested(pattern, theirs)
         )
-        self.found = list(islice(conflicts, MOST_CONFLICTS))
+        self._held = list(islice(conflicts, MOST_CONFLICTS))
+        if not self._held:
+            found = (one for pair in expired for _, one in self._tested(*pair))
+            self._over = list({held.id: held for held in found}.values())
+        self._places = self._places_met()
 
-    def _near(self, pattern: Pattern) -> list[Reservation]:
-        """The live reservations that may overlap the pattern."""
+    def _near(
+        self, pattern: Pattern, expired: list[tuple[Pattern, Reservation]]
+    ) -> list[Reservation]:
+        """The live reservations that may overlap the pattern; ``expired`` gets the others.
+
+        Nobody has released those, and if the clock is set back they are live again.
+        """
         self._deadline.check()
-        near = _near(self._store, pattern, self._at)
-        return _worth_testing(near, pattern, self._folding)
+        near = _worth_testing(_near(self._store, pattern, 0), pattern, self._folding)
+        own = [held for held in near if held.agent == self._request.agent]
+        mine = [held for held in own if held.is_live(self._at) and covers(held, pattern)]
+        if mine:
+            self.mine[pattern.text] = mine
+        expired += [(pattern, held) for held in near if not held.is_live(self._at)]
+        return [held for held in near if held.is_live(self._at)]
+
+    # Places in the queue
+
+    def makes_exclusive(self) -> bool:
+        """Whether the request makes something exclusive that its agent holds shared."""
+        own = self.mine.values() if self._request.exclusive else ()
+        return any(not any(held.exclusive for held in each) for each in own)
+
+    def claim(self) -> Claimed:
+        """What the request asks for, as a place after all others."""
+        texts = tuple(pattern.text for pattern in self._patterns)
+        return Claimed(self._request.agent, texts, self._request.exclusive, self._at)
+
+    def _places_met(self, after: int = 0) -> list[Met]:
+        """The places of others, after a number, that the request meets if it is all new."""
+        if self._store.waits.newest() <= after:
+            return []
+        texts = [pattern.text for pattern in self._patterns]
+        return earlier(
+            self._store,
+            self._request,
+            texts,
+            self.meeting,
+            after=after,
+            check_time=self._deadline.check,
+        )
+
+    def places(self, now: int) -> tuple[Conflict, ...]:
+        """The conflicts with places that are live at ``now``, in a transaction of the caller.
+
+        Also with those that were taken since the search: they are earlier than what is granted
+        after them.
+        """
+        met = [*self._places, *self._places_met(self._fence)]
+        if not met:
+            return ()
+        texts = [pattern.text for pattern in self._patterns]
+        mine = held_already(self._store, self._request.agent, texts, now, self.meeting)
+        met = [one for one in met if one.pattern not in mine]
+        current = self._store.waits.with_ids(one.wait.id for one in met)
+        gone = without_process(self._store, current.values())
+        live = [one for one in met if one.wait.id not in gone and one.wait.id in current]
+        return tuple(
+            Conflict(one.pattern, one.witness, None, wait=current[one.wait.id], waiting=one.theirs)
+            for one in live
+            if current[one.wait.id].is_live(now)
+        )[:_MOST_PLACES]
+
+    def over(self, now: int) -> list[Reservation]:
+        """Leases of others that ran out before a grant at ``now`` that overlaps them."""
+        seen = [*self._over, *(held for _, held in self._held)]
+        current = map(self._store.reservations.get, dict.fromkeys(held.id for held in seen))
+        return [
+            held
+            for held in current
+            if held is not None and held.released_ts is None and not held.is_live(now)
+        ]
+
+    # Reservations
 
     def confirmed(self, now: int) -> tuple[Conflict, ...]:
         """The conflicts at ``now``, found quickly, in a transaction of the caller.
@@ -85,35 +223,36 @@ class Search:
                 for theirs in new
                 for conflict in self._tested(pattern, theirs)
             ]
-            again = list({(one.pattern, one.reservation.id): one for one in again}.values())
-            changed = {one.reservation.id for one in again}
+            again = list({(one.pattern, held.id): (one, held) for one, held in again}.values())
+            changed = {held.id for _, held in again}
             cut_short = self.is_cut_short
-            self.found = [
-                *(one for one in self._standing(now) if one.reservation.id not in changed),
-                *again,
-            ]
+            standing = [pair for pair in self._standing(now) if pair[1].id not in changed]
+            self._over += [held for _, held in self._held]
+            self._held = [*standing, *again]
             self._at = now
-            if cut_short and not self.found:  # all have ended, and there were more than these
+            if cut_short and not self._held:  # all have ended, and there were more than these
                 self.everything()
         return tuple(self.found)
 
-    def _standing(self, now: int) -> list[Conflict]:
+    def _standing(self, now: int) -> list[tuple[Conflict, Reservation]]:
         """The conflicts whose reservations are still live.
 
         If one of the first _LOOKED_UP is, the others are taken as they are: other writers wait
         meanwhile, and one conflict is enough for a refusal.
         """
-        first, rest = self.found[:_LOOKED_UP], self.found[_LOOKED_UP:]
-        standing = [one for one in first if self._stands(one.reservation, now)]
+        first, rest = self._held[:_LOOKED_UP], self._held[_LOOKED_UP:]
+        standing = [pair for pair in first if self._stands(pair[1], now)]
         if standing:
             return standing + rest
-        return [one for one in rest if self._stands(one.reservation, now)]
+        return [pair for pair in rest if self._stands(pair[1], now)]
 
     def _stands(self, theirs: Reservation, now: int) -> bool:
         current = self._store.reservations.get(theirs.id)
         return current is not None and current.is_live(now)
 
-    def _tested(self, pattern: Pattern, theirs: Reservation) -> Iterable[Conflict]:
+    def _tested(
+        self, pattern: Pattern, theirs: Reservation
+    ) -> Iterable[tuple[Conflict, Reservation]]:
         self._deadline.check()
         if not theirs.meets(self._request):
             return
@@ -122,11 +261,14 @@ class Search:
             compiled = self._compiled[theirs.pattern] = compile_stored(theirs, self._folding)
         witness = overlap(pattern, compiled)
         if witness is not None:
-            yield Conflict(pattern.text, witness, theirs)
+            yield Conflict(pattern.text, witness, theirs), theirs
 
 
 def _near(store: Store, pattern: Pattern, now: int) -> list[Reservation]:
-    """The live reservations that may overlap the pattern, by the keys of both."""
+    """The live reservations that may overlap the pattern, by the keys of both.
+
+    At the time 0 these are all that nobody has released.
+    """
     if not _has_own_keys(pattern):
         return store.reservations.all(live_at=now)
     return store.reservations.live_near(pattern.keys, now)

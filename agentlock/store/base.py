@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from agentlock.store.events import Events
     from agentlock.store.ledger import Ledger
     from agentlock.store.messages import Messages
+    from agentlock.store.offers import Offers
     from agentlock.store.owner import Owner
     from agentlock.store.policy import PolicyRow
     from agentlock.store.reservations import Reservations
     from agentlock.store.tickets import Tickets
+    from agentlock.store.waits import Waits
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -151,6 +153,18 @@ class Store:
         from agentlock.store.tickets import Tickets
 
         return Tickets(self)
+
+    @property
+    def offers(self) -> Offers:
+        from agentlock.store.offers import Offers
+
+        return Offers(self)
+
+    @property
+    def waits(self) -> Waits:
+        from agentlock.store.waits import Waits
+
+        return Waits(self)
 
     @property
     def owner(self) -> Owner:

@@ -22,6 +22,8 @@ TABLES = {
     "projects": "id",
     "agents": "id",
     "file_reservations": "id",
+    "waits": "id",
+    "wait_patterns": "id",
     "messages": "id",
     "message_recipients": "id",
     "tickets": "id",

@@ -105,4 +105,5 @@ class Events(Noun):
         events = self._forget("events", oldest, least)
         if events:
             self._store.messages.prune(before, most)
+            self._store.waits.prune(before, most)
         return events, self._store.reservations.prune(before, most, least)

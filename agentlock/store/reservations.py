@@ -30,24 +30,24 @@ _ELSEWHERE = {
     "typed": "CAST(r.typed_pattern AS BLOB)",
 }
 COLUMNS = ", ".join([_ELSEWHERE.get(field, f"r.{field}") for field in Reservation._fields])
-_EXCLUSIVE = Reservation._fields.index("exclusive")
+_FLAGS = tuple(map(Reservation._fields.index, ("exclusive", "offer")))
 
-_SELECT = f"""
+SELECT = f"""
 SELECT {COLUMNS} FROM file_reservations AS r {{index}} JOIN agents AS a ON a.id = r.agent_id
 WHERE r.project_id = ?
 """  # noqa: S608 -- of constants
 _LIVE_WHERE = " AND r.released_ts IS NULL AND r.expires_ts > ?"
-_ALL = _SELECT.format(index="")
+_ALL = SELECT.format(index="")
 # Left alone, SQLite's planner may start from the agents table and read every row of each.
-_LIVE = _SELECT.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
+_LIVE = SELECT.format(index="INDEXED BY file_reservations_by_prefix") + _LIVE_WHERE
 WITHIN = "r.prefix_key >= CAST(? AS TEXT) AND r.prefix_key < CAST(? AS TEXT)"
 _LIVE_WITHIN = f"{_LIVE} AND {WITHIN}"
-_LIVE_BY_NAME = _SELECT.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
-_LIVE_BY_FENCE = _SELECT.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
-_GRANTED_AFTER = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_grant")}
+_LIVE_BY_NAME = SELECT.format(index="INDEXED BY file_reservations_by_name") + _LIVE_WHERE
+_LIVE_BY_FENCE = SELECT.format(index="INDEXED BY file_reservations_by_fence") + _LIVE_WHERE
+_GRANTED_AFTER = f"""{SELECT.format(index="INDEXED BY file_reservations_by_grant")}
     AND r.fence > ? AND r.exclusive = 1 ORDER BY r.id"""
-_LIVE_BY_ID = _SELECT.format(index="NOT INDEXED") + _LIVE_WHERE
-_OF_AGENT = f"""{_SELECT.format(index="INDEXED BY file_reservations_by_agent")}
+_LIVE_BY_ID = SELECT.format(index="NOT INDEXED") + _LIVE_WHERE
+_OF_AGENT = f"""{SELECT.format(index="INDEXED BY file_reservations_by_agent")}
     AND r.released_ts IS NULL AND a.project_id = r.project_id AND a.name = ?"""
 _LIVE_OF_PATTERN = f"""{_LIVE}
     AND r.prefix_key = CAST(? AS TEXT) AND r.name_key = CAST(? AS TEXT)
@@ -64,10 +64,11 @@ FROM file_reservations AS r WHERE r.project_id = ? AND r.released_ts IS NULL AND
 """
 WRITE = """
 INSERT INTO file_reservations (project_id, agent_id, path_pattern, typed_pattern,
-    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence, worktree)
+    prefix_key, name_key, extension_key, exclusive, reason, created_ts, expires_ts, fence, worktree,
+    offer, wait_id)
 VALUES (?, (SELECT id FROM agents WHERE project_id = ? AND name = ?),
     CAST(? AS TEXT), CAST(? AS TEXT),
-    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?)
+    CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _CHANGE = """
 UPDATE file_reservations
@@ -78,7 +79,7 @@ _CHANGE_KEYS = """
 UPDATE file_reservations SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS TEXT),
     extension_key = CAST(? AS TEXT) WHERE id = ?
 """
-_EXPIRY_UNSEEN = f"""{_SELECT.format(index="INDEXED BY file_reservations_expiry_unseen")}
+_EXPIRY_UNSEEN = f"""{SELECT.format(index="INDEXED BY file_reservations_expiry_unseen")}
     AND r.released_ts IS NULL AND r.expiry_logged = 0 AND r.expires_ts <= ?"""
 # Nothing has happened to it, and its holder was told nothing of it, for as long as it still lasts.
 _ENDING_UNTOLD = f"""{_OF_AGENT} AND r.expires_ts > ? AND r.expires_ts <= ?
@@ -119,10 +120,10 @@ class Reservations(Noun):
         found: list[Reservation] = []
         for chunk in chunks(wanted):
             condition = rows_with(len(chunk), len(few), 0)
-            found += self._found(f"{_LIVE} AND {condition}", now, *chunk, *few)
+            found += self.found(f"{_LIVE} AND {condition}", now, *chunk, *few)
         wanted = sorted(self._above_live(set(added), now) if len(added) > _MANY_KEYS else added)
         for key in wanted:
-            found += self._found(_LIVE_WITHIN, now, *limits_of(self._store, key))
+            found += self.found(_LIVE_WITHIN, now, *limits_of(self._store, key))
         return _each_once(found)
 
     def _among_live(self, prefixes: set[bytes], now: int) -> set[bytes]:
@@ -150,11 +151,11 @@ class Reservations(Noun):
 
         conditions = nearby(self._store, keys)
         if not conditions:
-            return sorted(self._found(_LIVE, now), key=_id)
+            return sorted(self.found(_LIVE, now), key=_id)
         statement = _LIVE if keys.prefix else _LIVE_BY_NAME
         found = []  # each statement of its own: OR would keep SQLite from searching the index
         for condition, parameters in conditions:
-            found += self._found(f"{statement} AND {condition}", now, *parameters)
+            found += self.found(f"{statement} AND {condition}", now, *parameters)
         return _each_once(found)
 
     def any_blocks(self, policy: Policy, agent: str, now: int) -> bool:
@@ -190,17 +191,17 @@ class Reservations(Noun):
         conditions, parameters = near_one_of(self._store, near)
         if conditions:
             statement += f" AND ({' OR '.join([f'({one})' for one in conditions])})"
-        return self._found(f"{statement} ORDER BY r.id", now, mark, *parameters)
+        return self.found(f"{statement} ORDER BY r.id", now, mark, *parameters)
 
     def granted_after(self, fence: int) -> list[Reservation]:
         """The exclusive reservations that were granted after this fence, live or not."""
-        return self._found(_GRANTED_AFTER, fence)
+        return self.found(_GRANTED_AFTER, fence)
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
         """The live reservation of exactly this pattern that the agent holds."""
         kept = self._store.kept(keys)
         known = (kept.prefix, kept.name, kept.extension)
-        found = self._found(_LIVE_OF_PATTERN, now, *known, agent, pattern)
+        found = self.found(_LIVE_OF_PATTERN, now, *known, agent, pattern)
         return found[0] if found else None
 
     # What is there at all
@@ -209,40 +210,41 @@ class Reservations(Noun):
         """By id; if given, only those of ``agent`` and only those live at ``live_at``."""
         if live_at is None:
             if agent is None:
-                return self._found(f"{_ALL} ORDER BY r.id")
-            return self._found(f"{_ALL} AND a.name = ? ORDER BY r.id", agent)
+                return self.found(f"{_ALL} ORDER BY r.id")
+            return self.found(f"{_ALL} AND a.name = ? ORDER BY r.id", agent)
         if agent is None:
-            return self._found(f"{_LIVE} ORDER BY r.id", live_at)
-        return self._found(f"{_OF_AGENT} AND r.expires_ts > ? ORDER BY r.id", agent, live_at)
+            return self.found(f"{_LIVE} ORDER BY r.id", live_at)
+        return self.found(f"{_OF_AGENT} AND r.expires_ts > ? ORDER BY r.id", agent, live_at)
 
     def get(self, identifier: int) -> Reservation | None:
-        found = self._found(f"{_ALL} AND r.id = ?", identifier)
+        found = self.found(f"{_ALL} AND r.id = ?", identifier)
         return found[0] if found else None
 
     def unreleased(self, agent: str | None) -> list[Reservation]:
         """Live and expired ones that nobody released: what a pattern can still name."""
         if agent is None:
-            return self._found(f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id")
-        return self._found(f"{_OF_AGENT} ORDER BY r.id", agent)
+            return self.found(f"{_ALL} AND r.released_ts IS NULL ORDER BY r.id")
+        return self.found(f"{_OF_AGENT} ORDER BY r.id", agent)
 
     def expired_unseen(self, now: int, agent: str | None = None) -> list[Reservation]:
         """The leases that ran out and are not logged yet: a few, or all of one agent's."""
         if agent is not None:
-            return self._found(f"{_EXPIRY_UNSEEN} AND a.name = ? ORDER BY r.expires_ts", now, agent)
-        return self._found(f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts LIMIT {_MOST_EXPIRIES}", now)
+            return self.found(f"{_EXPIRY_UNSEEN} AND a.name = ? ORDER BY r.expires_ts", now, agent)
+        return self.found(f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts LIMIT {_MOST_EXPIRIES}", now)
 
     def ending_untold(self, agent: str, now: int, soon: int) -> list[Reservation]:
         """An agent's leases that end within ``soon``, and that nobody has extended in that time.
 
         Those that the agent was told of in that time are left out.
         """
-        return self._found(_ENDING_UNTOLD, agent, now, now + soon, now - soon, soon)
+        return self.found(_ENDING_UNTOLD, agent, now, now + soon, now - soon, soon)
 
     def keys_of_live(self, now: int) -> dict[int, Keys]:
         """The keys that each live reservation is found by, as they stand in the table."""
         return {row[0]: Keys(*row[1:]) for row in self._rows(_KEYS, now)}
 
-    def _found(self, statement: str, *parameters: Any) -> list[Reservation]:
+    def found(self, statement: str, *parameters: Any) -> list[Reservation]:
+        """The reservations of a statement that begins with SELECT."""
         found = [reservation_of(row) for row in self._rows(statement, *parameters)]
         for held in found:  # SQLite keeps text in an integer column if it is given some
             if type(held.created_ts) is not int or type(held.expires_ts) is not int:
@@ -266,17 +268,23 @@ class Reservations(Noun):
         now: int,
         expires: int,
         worktree: str = "",
+        created: int | None = None,
+        place: int | None = None,
     ) -> Reservation:
-        """A new reservation of an agent who is registered."""
+        """A new reservation of an agent who is registered.
+
+        ``created`` if it is older than now, because the agent had it already. From a ``place`` in
+        the queue it is an offer.
+        """
         store = self._store
         fence = store.next_fence()
         kept = store.kept(keys)
         texts = (pattern, typed, kept.prefix, kept.name, kept.extension)
-        values = (*texts, exclusive, reason, now, expires, fence, worktree)
+        made, offer = now if created is None else created, place is not None
+        values = (*texts, exclusive, reason, made, expires, fence, worktree, offer, place)
         number = store.inserted(WRITE, (store.project_id, store.project_id, agent, *values))
-        return Reservation(
-            number, agent, pattern, exclusive, reason, now, expires, None, fence, typed, worktree
-        )
+        first = (number, agent, pattern, exclusive, reason, made, expires, None, fence)
+        return Reservation(*first, typed, worktree, offer)
 
     def extend(
         self,
@@ -320,18 +328,8 @@ class Reservations(Noun):
         kept = self._store.kept(keys)
         self._store.rows(_CHANGE_KEYS, (kept.prefix, kept.name, kept.extension, reservation))
 
-    def log_expired(self, now: int, agent: str | None = None) -> list[Reservation]:
-        """Log, once each, the leases that ran out since anybody looked; those that were logged.
-
-        A few of anybody's at a time, or all of one agent's.
-        """
-        from agentlock.event_kinds import EXPIRED
-
-        expired = self.expired_unseen(now, agent)
-        for held in expired:
-            self._store.events.write(EXPIRED, held.expires_ts, held.agent, held.id, held.pattern)
-            self._store.rows(_MARK_EXPIRY_SEEN, (held.id,))
-        return expired
+    def mark_expiry_seen(self, held: Reservation) -> None:
+        self._store.rows(_MARK_EXPIRY_SEEN, (held.id,))
 
     def prune(self, before: int, most: int, least: int = 1) -> int:
         """Remove ended ones that no event tells of any more; see ``Events.prune``."""
@@ -342,7 +340,8 @@ class Reservations(Noun):
 def reservation_of(row: Sequence[Any]) -> Reservation:
     """The reservation of a row that has COLUMNS."""
     cells = list(row)
-    cells[_EXCLUSIVE] = bool(cells[_EXCLUSIVE])
+    for flag in _FLAGS:
+        cells[flag] = bool(cells[flag])
     return Reservation(*cells)
 
 

@@ -27,6 +27,7 @@ RESERVATION = [
     "released_ts",
     "fence",
     "worktree",
+    "offer",
 ]
 
 

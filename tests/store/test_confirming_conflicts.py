@@ -51,7 +51,7 @@ def test_a_request_is_refused_while_one_of_many_conflicts_stands(store: Store, e
     if ended:
         release(store, "A", Selection(ids=ids[:ended]))
     with store.writing():
-        found = {conflict.reservation.id for conflict in search.confirmed(store.now())}
+        found = {conflict.other.id for conflict in search.confirmed(store.now())}
     assert found == set(ids[ended:])
 
 
@@ -64,12 +64,12 @@ def test_what_was_not_looked_for_refuses_when_all_that_was_found_has_ended(store
     assert search.is_cut_short
     ids = tuple(held.id for held in theirs.granted)
     with store.writing():
-        found = {one.reservation.id for one in search.confirmed(store.now())}
+        found = {one.other.id for one in search.confirmed(store.now())}
         assert found < set(ids)
         assert len(found) == MOST_CONFLICTS
     release(store, "A", Selection(ids=tuple(found)))
     with store.writing():
-        left = {one.reservation.id for one in search.confirmed(store.now())}
+        left = {one.other.id for one in search.confirmed(store.now())}
     assert left == set(ids) - found
     assert not search.is_cut_short
 
@@ -98,7 +98,7 @@ def test_a_lease_that_was_extended_at_its_last_moment_while_another_asked_stands
         reserve(store, wanted("A", b"/src/"), Folding())
     now = start + HOUR + 2
     with store.writing():
-        assert [one.reservation.id for one in search.confirmed(now)] == [held.id]
+        assert [one.other.id for one in search.confirmed(now)] == [held.id]
 
 
 def test_a_lease_that_had_run_out_stands_again_when_the_clock_is_set_back_before_the_grant(
@@ -115,4 +115,4 @@ def test_a_lease_that_had_run_out_stands_again_when_the_clock_is_set_back_before
         assert search.confirmed(now) == ()
     now = start + HOUR - 1
     with store.writing():
-        assert [one.reservation.id for one in search.confirmed(now)] == [held.id]
+        assert [one.other.id for one in search.confirmed(now)] == [held.id]

@@ -28,6 +28,7 @@ from agentlock.store import migrate, open_store
 from agentlock.store.messages import Message
 from agentlock.store.reservations import _MANY_KEYS
 from agentlock.store.sqlite.filesystem import Modes
+from agentlock.waiting.telling import note_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -455,7 +456,7 @@ def test_an_intervention_is_found_by_its_time_and_its_kind(
     other.close()
     kinds = ["policy", "force-released", "skipped", "restored", "moved", "started-afresh"]
     found = store.events.interventions(2)
-    assert [event.kind for event in found] == [*kinds, "owner-key", "revoked"]
+    assert [event.kind for event in found] == [*kinds, "owner-key", "revoked", "force-left"]
     assert [event for event in store.events.find(since=2) if event in found] == found
 
 
@@ -465,7 +466,7 @@ def test_an_expiry_is_logged_once_at_the_time_it_happened(
     over = grant(ttl=-SECOND)
     for _ in range(2):
         with store.writing():
-            store.reservations.log_expired(store.now())
+            note_expired(store, store.now())
     events = [event for event in store.events.find() if event.kind == "expired"]
     assert [(event.reservation_id, event.created_ts) for event in events] == [
         (over.id, over.expires_ts)
@@ -477,9 +478,9 @@ def test_a_lease_that_was_extended_after_it_ran_out_runs_out_again(
 ) -> None:
     over = grant(ttl=-2 * SECOND)
     with store.writing():
-        store.reservations.log_expired(store.now())
+        note_expired(store, store.now())
         again = store.reservations.extend(over, RENEWED, 1, expires=over.expires_ts + SECOND)
-        store.reservations.log_expired(store.now())
+        note_expired(store, store.now())
     events = [event for event in store.events.find() if event.kind == "expired"]
     assert [event.created_ts for event in events] == [over.expires_ts, again.expires_ts]
 

@@ -38,6 +38,11 @@ BYTES_KEPT_AS_TEXT = {
     ("file_reservations", "name_key"),
     ("file_reservations", "extension_key"),
     ("events", "path_pattern"),
+    ("wait_patterns", "path_pattern"),
+    ("wait_patterns", "typed_pattern"),
+    ("wait_patterns", "prefix_key"),
+    ("wait_patterns", "name_key"),
+    ("wait_patterns", "extension_key"),
 }
 KINDS = {"bigint": "INTEGER", "integer": "INTEGER", "text": "TEXT", "bytea": "BYTES"}
 POSTGRES_COLUMNS = """

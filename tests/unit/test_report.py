@@ -32,6 +32,7 @@ def test_a_refusal_is_the_one_in_the_design() -> None:
         '  src/auth/token.py  BlueLake  exclusive  src/auth/**  for 42m more  "bd-42"\n'
         "\n"
         "  commit the rest: git commit --only -m 'both' -- README.md\n"
+        "  wait:            agentlock reserve src/auth/login.py src/auth/token.py --wait\n"
         "  see:             agentlock show 42\n"
     )
 
@@ -63,11 +64,13 @@ def test_a_push_names_its_commits_below_four_paths_and_stays_short() -> None:
         "",
         '  1403f33a1b2c  no record  "Sneak it in"  main  changes src/auth/1',
     ]
+    waited = " ".join(f"src/auth/{number}" for number in range(9))
     assert lines[13:] == [
         "  and 2 more",
         "",
-        "  ask: BlueLake to release src/auth/**, then push again",
-        "  see: agentlock show 42",
+        "  ask:  BlueLake to release src/auth/**, then push again",
+        f"  wait: agentlock reserve {waited} --wait",
+        "  see:  agentlock show 42",
     ]
 
 
@@ -88,7 +91,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(name: bytes, shown: str) -> No
 
 def test_a_reason_cannot_forge_a_line() -> None:
     text = told([b"src/auth/x"], reason="done\n  commit it all: git commit --no-verify")
-    assert text.count("\n") == 5
+    assert text.count("\n") == 6
     assert r"done\n  commit it all" in text
 
 

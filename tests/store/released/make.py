@@ -62,6 +62,13 @@ MORE_ROWS = {
     10: "UPDATE agents SET seen_event = 3;",
     11: "UPDATE commits SET void_paths = '612f62' WHERE how = 'allowed';",
     14: "UPDATE messages SET while_live = 1;",
+    15: f"""UPDATE projects SET offer = 60000000, max_hold = 3600000000, idle_limit = 60000000;
+        INSERT INTO waits (project_id, agent_id, exclusive, created_ts, expires_ts, fence, ttl,
+            queued, behind_reservation, due_ts)
+        VALUES (1, 2, 1, {MIDNIGHT}, {YEAR_2100}, 2, 3600000000, 1, 1, {YEAR_2100});
+        INSERT INTO wait_patterns (project_id, wait_id, path_pattern, typed_pattern, prefix_key,
+            name_key, extension_key, fence)
+        VALUES (1, 1, '/src/x.py', 'src/x.py', 'src/x.py', 'x.py', '.py', 2);""",  # noqa: S608
 }
 
 

@@ -1,0 +1,94 @@
+"""Refuses what would close a circle of agents that wait for each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.errors import DeadlockError
+from agentlock.git.changes import uncommitted
+from agentlock.patterns.matching import PatternIndex
+from agentlock.store.waits import Wait as Place
+from agentlock.text import and_more
+from agentlock.waiting.deadlock import circle
+from agentlock.waiting.order import without_process
+from agentlock.waiting.telling import shown_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentlock.git.repository import Repository
+    from agentlock.model import Reservation
+    from agentlock.patterns.matching import Folding
+    from agentlock.store.base import Store
+    from agentlock.waiting.deadlock import Circle, Wait
+
+_SHOWN = 10
+
+
+def refuse_circle(
+    store: Store,
+    new: Wait,
+    folding: Folding,
+    repository: Repository | None,
+    *,
+    check_time: Callable[[], object] = lambda: None,
+) -> None:
+    """DeadlockError if a claim, a wait or a reservation that becomes exclusive, closes a circle."""
+    now = store.now()
+    queue = [one for one in store.waits.live() if one.is_live(now)]
+    gone = without_process(store, queue)
+    found = circle(
+        [one for one in queue if one.id not in gone],
+        store.reservations.all(live_at=now),
+        new,
+        folding,
+        is_changed=_changed_here(repository, folding),
+        check_time=check_time,
+    )
+    if found is not None:
+        raise _refusal(found)
+
+
+def _changed_here(repository: Repository | None, folding: Folding) -> Callable[[Reservation], bool]:
+    """Whether a file of a reservation has uncommitted changes in this worktree."""
+
+    def is_changed(held: Reservation) -> bool:
+        if repository is None or repository.is_bare:
+            return False
+        changes = uncommitted(repository)
+        index = PatternIndex([held.pattern], folding)
+        return any(index.matching(path, path in changes.submodules) for path in changes.paths)
+
+    return is_changed
+
+
+def _refusal(found: Circle) -> DeadlockError:
+    steps = [
+        f"{one.agent} {'is in the queue for' if one.queued else 'holds'} {shown_text(one.holds)} "
+        f"and {'would wait' if number == 0 else 'waits'} for {shown_text(one.waits_for)}"
+        for number, one in enumerate(found.steps[:_SHOWN])
+    ]
+    leave = [wait.id for wait in found.leave if isinstance(wait, Place)]
+    fix = ""
+    if found.release:
+        fix = f"agentlock release --id {found.release[0].id}"
+    elif leave:
+        fix = f"agentlock queue leave {leave[0]}"
+    more = and_more(len(found.steps) - _SHOWN)
+    error = DeadlockError(
+        f"this would be a deadlock, in which each waits for the next: {'; '.join(steps)}{more}",
+        fix=fix,
+    )
+    error.details = {
+        "circle": [
+            {"agent": one.agent, "holds": _text(one.holds), "waits_for": _text(one.waits_for)}
+            for one in found.steps
+        ],
+        "release": [held.id for held in found.release],
+        "leave": leave,
+    }
+    return error
+
+
+def _text(pattern: bytes) -> str:
+    return pattern.decode("utf-8", "surrogateescape")

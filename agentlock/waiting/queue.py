@@ -1,0 +1,434 @@
+"""Takes places in the queue, waits for them, and gives them up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.agents.registry import require_distinct
+from agentlock.errors import RefusedError, UndecidedError, UsageError
+from agentlock.event_kinds import FORCE_LEFT, LEFT, WAITING
+from agentlock.model import MICROSECONDS, Value
+from agentlock.patterns.matching import compile_pattern
+from agentlock.reservations.granting import Answer, Request, check_lease, register, reserve
+from agentlock.reservations.retention import tidy
+from agentlock.store.waits import NEWEST, Wait
+from agentlock.store.wake import ring
+from agentlock.text import check_reason
+from agentlock.waiting.circles import refuse_circle
+from agentlock.waiting.order import bits, without_process
+from agentlock.waiting.standing import Standing, standings
+from agentlock.waiting.taking import Taken, give_back, take
+from agentlock.waiting.telling import place_ended, shown_texts, tell_holders
+from agentlock.waiting.turn import (
+    GIVEN_UP,
+    GRANTED,
+    MOVED,
+    HandOver,
+    hand_over,
+    settle,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from agentlock.git.repository import Repository
+    from agentlock.model import Reservation
+    from agentlock.patterns.matching import Folding
+    from agentlock.patterns.syntax import Reading
+    from agentlock.reservations.stale import StaleCopies
+    from agentlock.store.base import Store
+    from agentlock.store.wake import Bell
+
+MOST_PATTERNS = 100  # in one place
+MOST_OF_AGENT, MOST_PLACES, MOST_WAITING = 1_000, 10_000, 20_000
+_LOOK_AGAIN = 10 * MICROSECONDS  # whether the process of the place before is still there
+_TAKEN_OVER = MICROSECONDS  # where another process of the agent waits for the same place
+_MOST_TOLD = 20  # holders
+
+
+class Asked(Value):
+    """What came of a request that may wait: the answer of `reserve`, and the place, if it has one.
+
+    ``standing`` is how the place stands.
+    """
+
+    answer: Answer
+    wait: Wait | None = None
+    standing: Standing | None = None
+
+
+class Waited(Value):
+    """What was granted while somebody waited, the places that are left, and how they stand.
+
+    ``stale``: why something was given back again.
+    """
+
+    granted: tuple[Reservation, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    standings: Mapping[int, Standing] = {}
+    now: int = 0
+    stale: StaleCopies | None = None
+
+
+class Left(Value):
+    """The places that were given up, and to whom that handed something over."""
+
+    waits: tuple[Wait, ...]
+    handed: tuple[HandOver, ...] = ()
+
+
+def ask(
+    store: Store,
+    request: Request,
+    folding: Folding,
+    repository: Repository | None,
+    *,
+    last: int,
+    queued: bool,
+    bell: str = "",
+) -> Asked:
+    """Reserve, or take a place in the queue that lasts ``last`` microseconds.
+
+    ``queued``: the place outlives this process; otherwise ``bell`` is the process that waits.
+    """
+    answer = reserve(store, request, folding, repository)
+    if answer.granted or not answer.conflicts:
+        return Asked(answer)
+    wait = _take_place(store, request, folding, repository, last=last, queued=queued, bell=bell)
+    taken = take(store, request.agent, repository, folding, {wait.id})
+    if taken.granted or taken.stale is not None:
+        return Asked(_as_answer(answer, taken))
+    current = store.waits.get(wait.id)
+    if current is None or current.ended_ts is not None:
+        return Asked(answer)
+    standing = standings(store, [current], store.now())[current.id]
+    return Asked(answer, current, standing)
+
+
+def _as_answer(answer: Answer, taken: Taken) -> Answer:
+    """What was taken at once, because what was in the way had just ended."""
+    stale = taken.stale or answer.stale
+    return answer.replace(
+        granted=taken.granted, conflicts=(), now=taken.now, more=False, stale=stale, places={}
+    )
+
+
+def _take_place(
+    store: Store,
+    request: Request,
+    folding: Folding,
+    repository: Repository | None,
+    *,
+    last: int,
+    queued: bool,
+    bell: str,
+) -> Wait:
+    wanted = {one.pattern: one for one in request.readings}
+    if len(wanted) > MOST_PATTERNS:
+        raise UsageError(
+            f"{len(wanted):,} patterns are too many for one place in the queue",
+            fix=f"wait for at most {MOST_PATTERNS} at once; a folder or a glob counts as one",
+        )
+    keys = [compile_pattern(text, folding).keys for text in wanted]
+    readings = list(wanted.values())
+    new = _new(request, readings, folding, store.now(), last=last, queued=queued, bell=bell)
+    fence = 0
+    if _the_same(store, request, wanted, store.now()) is None:
+        fence = store.last_fence()
+        refuse_circle(store, new, folding, repository)
+    with store.writing():
+        now, policy = store.now(), store.policy.read()
+        check_lease(request.ttl, policy, request.ttl_text)
+        tidy(store, policy, now)
+        require_distinct(store, request.agent)
+        register(store, request, now)
+        wait = _the_same(store, request, wanted, now)
+        until = now + last
+        if wait is None:
+            _require_room(store, request.agent, len(wanted))
+            if store.last_fence() != fence:  # somebody was granted something, or waits, since then
+                refuse_circle(store, new, folding, None)
+            new = new.replace(created_ts=now, expires_ts=until)
+            wait = store.waits.add(new, keys)
+            detail = f"place {wait.id}: {shown_texts(wait.patterns)}"
+            store.events.log(
+                WAITING, now, agent=wait.agent, pattern=wait.patterns[0], detail=detail
+            )
+        else:
+            wait = store.waits.extend(
+                wait,
+                expires=max(wait.expires_ts, until),
+                ttl=request.ttl,
+                queued=wait.queued or queued,
+                bell=bell or wait.bell,
+            )
+        handed = hand_over(store, now)
+        _tell_holders(store, wait, now)
+    ring(store, handed.bells - {bell})
+    settle(store)
+    return wait
+
+
+def _new(
+    request: Request,
+    readings: Sequence[Reading],
+    folding: Folding,
+    now: int,
+    *,
+    last: int,
+    queued: bool,
+    bell: str,
+) -> Wait:
+    """The place that a request asks for, which has no number yet."""
+    return Wait(
+        id=0,
+        agent=request.agent,
+        patterns=tuple(one.pattern for one in readings),
+        typed=tuple(one.typed for one in readings),
+        exclusive=request.exclusive,
+        reason=check_reason(request.reason),
+        created_ts=now,
+        expires_ts=now + last,
+        fence=NEWEST,
+        ttl=request.ttl,
+        worktree=request.worktree,
+        folding=bits(folding),
+        queued=queued,
+        bell=bell,
+    )
+
+
+def _the_same(store: Store, request: Request, patterns: Collection[bytes], now: int) -> Wait | None:
+    """The agent's live place for the same patterns in the same mode."""
+    for wait in store.waits.of_agent(request.agent):
+        same = {*wait.patterns} == {*patterns} and wait.exclusive == request.exclusive
+        if same and wait.is_live(now) and not without_process(store, [wait]):
+            return wait
+    return None
+
+
+def _require_room(store: Store, agent: str, patterns: int) -> None:
+    places, own, waiting = store.waits.counts(agent)
+    for count, most, whose in (
+        (own, MOST_OF_AGENT, f"{agent} has"),
+        (places, MOST_PLACES, "this project has"),
+    ):
+        if count >= most:
+            raise RefusedError(
+                f"{whose} {count:,} places in the queue, and more are not possible",
+                fix="agentlock queue leave ID",
+                see="agentlock queue list",
+            )
+    if waiting + patterns > MOST_WAITING:
+        raise RefusedError(
+            f"{waiting:,} patterns wait in this project, and at most {MOST_WAITING:,} can",
+            see="agentlock queue list",
+        )
+
+
+def _tell_holders(store: Store, wait: Wait, now: int) -> None:
+    current = store.waits.get(wait.id)
+    if current is None or current.ended_ts is not None:
+        return
+    behind = standings(store, [current], now)[current.id].behind
+    numbers = [one.reservation for one in behind if one.reservation is not None]
+    held = [store.reservations.get(number) for number in numbers[:_MOST_TOLD]]
+    tell_holders(store, current, [one for one in held if one is not None], now)
+
+
+# Waiting in the foreground
+
+
+def wait_for(
+    store: Store,
+    bell: Bell,
+    agent: str,
+    places: Sequence[int],
+    *,
+    every: bool,
+    until: int,
+    repository: Repository | None,
+    folding: Folding,
+) -> Waited:
+    """Wait until one of these places is granted, or ``every`` one, or until a time.
+
+    What is granted is taken. UndecidedError if the table was moved or restored meanwhile.
+    """
+    granted: dict[int, Reservation] = {}
+    stale: StaleCopies | None = None
+    watched: list[str] = []
+    while True:
+        store.rested()
+        settle(store, watched)
+        found = store.waits.with_ids(places)
+        if len(found) < len(set(places)) or any(one.outcome == MOVED for one in found.values()):
+            raise _moved()
+        taken = take(store, agent, repository, folding, set(places))
+        stale = taken.stale or stale
+        for one in found.values():
+            if one.outcome == GRANTED:
+                granted |= {held.id: held for held in _held_from(store, one)}
+        live = [one for one in store.waits.with_ids(places).values() if one.ended_ts is None]
+        now = store.now()
+        is_over = not live or (bool(granted) and not every) or now >= until
+        if is_over:
+            live = [one for one in live if one.is_live(now)]
+            shown = standings(store, live, now)
+            return Waited(tuple(granted.values()), tuple(live), shown, now, stale)
+        watched = _in_the_way(store, live)
+        bell.sleep(_next_look(live, bell, until, now, is_watching=bool(watched)))
+
+
+def _held_from(store: Store, wait: Wait) -> list[Reservation]:
+    """What a granted place became, as far as its agent still holds it."""
+    now = store.now()
+    return [held for held in store.offers.of_place(wait.id) if held.is_live(now) and not held.offer]
+
+
+def _in_the_way(store: Store, live: Sequence[Wait]) -> list[str]:
+    """The processes of places right before these: if one goes, somebody must notice."""
+    before = store.waits.with_ids(
+        one.behind_wait for one in live if one.behind_wait is not None
+    ).values()
+    return [one.bell for one in before if one.bell and not one.queued]
+
+
+def _next_look(live: Sequence[Wait], bell: Bell, until: int, now: int, *, is_watching: bool) -> int:
+    if any(not one.bell for one in live):  # nobody would ring: the table was copied elsewhere
+        raise _moved()
+    moments = [until, *(one.due_ts for one in live)]
+    if is_watching:
+        moments.append(now + _LOOK_AGAIN)
+    if any(one.bell != bell.name for one in live):
+        moments.append(now + _TAKEN_OVER)
+    return min(moments)
+
+
+def _moved() -> UndecidedError:
+    return UndecidedError(
+        "the table was copied, replaced or restored while this command waited, and the place may "
+        "be gone",
+        see="agentlock queue list --mine",
+    )
+
+
+def listen(store: Store, places: Sequence[int], agent: str, bell: str) -> None:
+    """Let a process be woken for the agent's places; it must listen already."""
+    with store.writing():
+        for wait in store.waits.with_ids(places).values():
+            if wait.ended_ts is None and wait.agent == agent:
+                store.waits.ring_for(wait, bell)
+
+
+def stop_listening(store: Store, places: Sequence[int], bell: str) -> None:
+    """The process no longer waits: its places that are not queued end, the others stay.
+
+    What was granted at the last moment and not taken is given back.
+    """
+    store.rested()
+    with store.writing():
+        now = store.now()
+        for wait in store.waits.with_ids(places).values():
+            if wait.ended_ts is None and wait.bell == bell:
+                if wait.queued:
+                    store.waits.ring_for(wait, "")
+                else:
+                    _leave(store, wait, now)
+            elif wait.outcome == GRANTED and not wait.queued:
+                give_back(store, store.offers.of_place(wait.id), now, "nobody waits any more")
+        handed = hand_over(store, now)
+    ring(store, handed.bells)
+    settle(store)
+
+
+def mine(store: Store, agent: str, identifiers: Sequence[int]) -> list[Wait]:
+    """The agent's places: those with these numbers, ended or not, or all that are live."""
+    if not identifiers:
+        return [one for one in store.waits.of_agent(agent) if one.is_live(store.now())]
+    return [_of(store, agent, number) for number in dict.fromkeys(identifiers)]
+
+
+def _of(store: Store, agent: str | None, number: int) -> Wait:
+    wait = store.waits.get(number)
+    if wait is None:
+        raise UsageError(f"there is no place {number} in the queue", see="agentlock queue list")
+    if agent is not None and wait.agent != agent:
+        raise RefusedError(
+            f"place {number} ({shown_texts(wait.patterns)}) is {wait.agent}'s, not {agent}'s",
+            see="agentlock queue list",
+        )
+    return wait
+
+
+# Listing and leaving
+
+
+def listed(store: Store, agent: str | None = None) -> tuple[list[Wait], dict[int, Standing]]:
+    """The live places, of one agent or all, in their order, and how they stand."""
+    now = store.now()
+    waits = store.waits.live() if agent is None else store.waits.of_agent(agent)
+    gone = without_process(store, waits)
+    live = [one for one in waits if one.is_live(now) and one.id not in gone]
+    return live, standings(store, live, now)
+
+
+def leave(
+    store: Store,
+    agent: str,
+    identifiers: Sequence[int],
+    *,
+    force: bool = False,
+    reason: str = "",
+) -> Left:
+    """Give up places of the agent, all if none is named; with ``force`` end those of any agent."""
+    reason = check_reason(reason)
+    left, bells = [], set()
+    with store.writing():
+        now = store.now()
+        if identifiers:
+            waits = [_of(store, None if force else agent, number) for number in identifiers]
+        else:
+            waits = store.waits.of_agent(agent)
+        if not waits:
+            raise RefusedError(f"{agent} has no place in the queue", see="agentlock queue list")
+        for wait in {one.id: one for one in waits}.values():
+            if wait.ended_ts is not None:
+                how = "was granted" if wait.outcome == GRANTED else "has ended"
+                raise RefusedError(
+                    f"place {wait.id} ({shown_texts(wait.patterns)}) {how}", see="agentlock list"
+                )
+            bells |= {wait.bell} - {""}
+            _leave(store, wait, now, by="" if wait.agent == agent else agent, reason=reason)
+            left.append(wait)
+        handed = hand_over(store, now)
+    ring(store, bells | handed.bells)
+    return Left(tuple(left), (*handed.done, *settle(store)))
+
+
+def _leave(store: Store, wait: Wait, now: int, *, by: str = "", reason: str = "") -> None:
+    store.waits.end(wait, now, GIVEN_UP)
+    what = f"place {wait.id}: {shown_texts(wait.patterns)}"
+    kind, who = (FORCE_LEFT, by) if by else (LEFT, wait.agent)
+    detail = reason or what if by else what
+    pattern = wait.patterns[0] if wait.patterns else None
+    store.events.log(kind, now, agent=who, pattern=pattern, detail=detail)
+    if by:
+        place_ended(store, wait, f"{by} ended it by force", now, reason)
+
+
+def disband(store: Store, others: Iterable[str] = (), *, everything: bool = False) -> None:
+    """Send every waiting process away, and ``others``: the table goes elsewhere or was restored.
+
+    Queued places stay, unless ``everything`` ends: then offers end as well.
+    """
+    with store.writing():
+        now = store.now()
+        bells = {*store.waits.bells(), *others}
+        for wait in store.waits.live():
+            if everything or not wait.queued:
+                store.waits.end(wait, now, MOVED)
+            elif wait.bell:
+                store.waits.ring_for(wait, "")
+        if everything:
+            give_back(store, store.offers.open(now), now, "the table was restored")
+    ring(store, bells)
