@@ -23,6 +23,7 @@ GIT_DIR = "GIT_DIR"
 GIT_INDEX_FILE = "GIT_INDEX_FILE"
 GIT_PREFIX = "GIT_PREFIX"
 GIT_NAMESPACE = "GIT_NAMESPACE"
+GIT_CONFIG_COUNT = "GIT_CONFIG_COUNT"
 GIT_HEAD_PREFIX = "GITHEAD_"
 FINDING_THE_REPOSITORY = (
     *(GIT_DIR, "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
@@ -86,6 +87,8 @@ OTHERS = {
     "commands in a refusal.",
     f"{GIT_HEAD_PREFIX}*": "Set by `git merge`: the commits that are being merged.",
     ", ".join(CI_SYSTEMS): "Set by CI systems: if one is set, AGENT_NAME is ignored.",
+    GIT_CONFIG_COUNT: "If it sets core.hooksPath, every command says that git runs no hook of "
+    "agentlock.",
     GIT_NAMESPACE: "A push to a repository that is served with it is refused.",
     ", ".join(FINDING_THE_REPOSITORY[1:]): "If one is set, git is asked where the repository is; "
     "otherwise agentlock looks for itself.",

@@ -5,7 +5,7 @@
 # looks into another folder (core.hooksPath) or finds none, the script next to this file decides.
 # The script also puts core.hooksPath back, for the next git command: the one that runs goes on with
 # what it has read. So the script notes its process id, and here the folder is not believed then.
-folder=$(git rev-parse --git-path hooks)
+folder=$(git rev-parse --git-path hooks 2>/dev/null) # fails if core.hooksPath is empty
 put_back=''
 { read -r put_back <"$common/agentlock-guard/configured/put-back"; } 2>/dev/null
 if [ "$put_back" != "$PPID" ] && [ -x "$folder/$hook" ] && { read -r line && read -r line; } <"$folder/$hook"; then

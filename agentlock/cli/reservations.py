@@ -410,5 +410,5 @@ def _unguarded(workspace: Workspace) -> list[str]:
         return []
     lacking = [hook.hook for hook in found.lacking]
     hooks = f"{', '.join(lacking)} {plural(len(lacking), 'does', 'do')}"
-    unguarded = "so some changes are not guarded; fix: agentlock hooks install"
+    unguarded = f"so some changes are not guarded; fix: {found.lacking[0].mend}"
     return [f"warning: {hooks} not run agentlock here, {unguarded}"]

@@ -21,6 +21,7 @@ from agentlock.cli.output import (
 )
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
+from agentlock.install.shims import INSTALL
 from agentlock.patterns.matching import displayed
 from agentlock.rules.interventions import mark_shown
 from agentlock.state import state
@@ -113,7 +114,7 @@ def _put(found: State) -> None:
 
 def _put_guard(guard: Guard, policy: Policy) -> None:
     what = ", ".join(f"{hook.hook} is {hook.state}" for hook in guard.lacking)
-    fix = "fix: agentlock hooks install"
+    fix = f"fix: {guard.lacking[0].mend if guard.lacking else INSTALL}"
     if guard.is_in_place:
         strict = ", strict" if guard.is_strict else ""
         gap = f" for commits and pushes, not for {_listed(guard.gaps)}" if guard.gaps else ""

@@ -29,7 +29,7 @@ from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
 from agentlock.guard.report import tell
 from agentlock.guard.take_in import enter_made
-from agentlock.install.hooks import put_back
+from agentlock.install.hooks import NOT_OVERRIDDEN, overridden, put_back
 from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT, open_table
 from agentlock.text import printable
@@ -116,6 +116,8 @@ class Workspace:
         silent = bool(context.params.get("as_json"))
         if not only_looks and put_guard_back(self.repository, silent=silent):
             self.repository = discover()
+        if not silent and (why := overridden(self.repository)):
+            tell(f"agentlock: warning: {printable(why)}; fix: {NOT_OVERRIDDEN}\n")
 
     @property
     def agent(self) -> str:

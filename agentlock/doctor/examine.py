@@ -14,6 +14,7 @@ from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git import version
 from agentlock.git.identity import identify, naming_command
 from agentlock.git.shared_name import ignored_setting, shared_name
+from agentlock.install.hooks import NOT_OVERRIDDEN, overridden
 from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.passing import passing_installation
 from agentlock.install.siblings import troubles
@@ -41,6 +42,10 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
         Finding("warning", "tools", one.message, advice=one.fix)
         for one in tools_without_hooks(repository)
     ]
+    if why := overridden(repository):
+        where = repository.root
+        overriding = Finding("problem", "hooks", why, worktree=where, fix=NOT_OVERRIDDEN)
+        found.append(overriding.replace(lets_through=True))
     answers = all(finding.level != "problem" or finding.lets_through for finding in table)
     with without_git_variables():
         for tree in worktrees(repository, git):

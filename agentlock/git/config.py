@@ -56,7 +56,13 @@ def _must_write(cwd: bytes, *arguments: str, where: Sequence[str] = LOCAL) -> No
 
 def hooks_folder(cwd: bytes) -> bytes:
     """The folder that git runs hooks from in ``cwd`` (githooks(5): core.hooksPath and all)."""
-    return output("rev-parse", "--path-format=absolute", "--git-path", "hooks", cwd=cwd)[:-1]
+    found = git("rev-parse", "--path-format=absolute", "--git-path", "hooks", cwd=cwd)
+    if found.code == 0:
+        return found.stdout[:-1]
+    # An empty core.hooksPath is no path to rev-parse, but git looks for /pre-commit then.
+    if git("config", "core.hooksPath", cwd=cwd).stdout == b"\n":
+        return b"/"
+    raise found.error()
 
 
 def record(cwd: bytes, name: str, value: str, where: Sequence[str] = LOCAL) -> None:

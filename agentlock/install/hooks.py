@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from agentlock.git import config
+from agentlock.environment import GIT_CONFIG_COUNT
+from agentlock.git import config, version
+from agentlock.git.rehearsal import CONFIGURED_SINCE
 from agentlock.hook_kinds import JUDGES, KINDS, MOVES_REFS, RECEIVES, RECORDS, with_role
 from agentlock.install import chain, config_hooks, everybody, own_folder, shims
 from agentlock.install.lock import exclusively
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
 
 HOOKS = with_role(JUDGES, RECORDS, RECEIVES)  # of a worktree; reference-transaction if --strict
 _OURS = with_role(JUDGES, RECORDS, RECEIVES, MOVES_REFS)
+_SCOPE = b"agentlock hooks scope"  # in the settings: where core.hooksPath stands
 _STRICT = "strict"  # agentlock.strict in the repository's own configuration
 _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
+
+NOT_OVERRIDDEN = "unset GIT_CONFIG_COUNT"  # in the same shell as the git command
 
 State = Literal[
     "installed",
@@ -123,18 +128,41 @@ def put_back(repository: Repository) -> str:
 def is_led_away(repository: Repository) -> bool:
     """Whether git looks into a folder without any hook of ours, though they are installed."""
     value = repository.settings.get(b"core.hookspath")
-    if repository.settings.get(b"agentlock hooks scope") == b"command":
+    if repository.settings.get(_SCOPE) == b"command":
         return False
-    common_dir = repository.common_dir
-    ours = [own_folder.shared(common_dir).folder, own_folder.default(common_dir)]
     if value is None:
-        folder = own_folder.default(common_dir)
+        folder = own_folder.default(repository.common_dir)
     else:
         folder = os.fsdecode(value)
         if folder.startswith(("~", "%(prefix)/")):
             folder = config.expanded_path(repository.root, folder)
         folder = os.path.join(os.fsdecode(repository.root), folder)
-    return not _has_ours(folder) and any(map(_has_ours, ours))
+    return not _has_ours(folder) and _is_installed(repository.common_dir)
+
+
+def overridden(repository: Repository) -> str:
+    """Why git runs no hook of ours for the commands of this shell, as a sentence, or "".
+
+    Some agents' programs (Gemini CLI) do it to every command of their shell tool.
+    """
+    value = repository.settings.get(b"core.hookspath")
+    is_set = GIT_CONFIG_COUNT in os.environ  # not so under `git -c`, which is for one command
+    if value is None or not is_set or repository.settings.get(_SCOPE) != b"command":
+        return ""
+    folder = os.path.join(os.fsdecode(repository.root), os.fsdecode(value) or "/")
+    if _has_ours(folder) or not _is_installed(repository.common_dir):
+        return ""
+    if version.installed() >= CONFIGURED_SINCE:  # its configuration names our hooks
+        return ""
+    return (
+        f"the environment sets core.hooksPath to {os.fsdecode(value)!r} (GIT_CONFIG_COUNT), so git "
+        "runs no hook of agentlock for the commands of this shell"
+    )
+
+
+def _is_installed(common_dir: bytes) -> bool:
+    ours = own_folder.shared(common_dir).folder, own_folder.default(common_dir)
+    return any(map(_has_ours, ours))
 
 
 def _has_ours(folder: str) -> bool:
@@ -165,6 +193,8 @@ def status(repository: Repository) -> list[HookStatus]:
     root, common_dir = repository.root, repository.common_dir
     folder = os.fsdecode(config.hooks_folder(root))
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
+    if overridden(repository):
+        found = [one if one.guards else one.replace(mend=NOT_OVERRIDDEN) for one in found]
     own = own_folder.shared(common_dir).folder, own_folder.alone(repository.git_dir).folder
     if os.path.realpath(folder) in map(os.path.realpath, own):
         setting = own_folder.configured(root, common_dir, repository.git_dir)

@@ -10,6 +10,8 @@ import pytest
 from setups.paths import SET_UPS, everything, put
 from support import HOLDER, OTHER, Repo, run
 
+from agentlock.git import version
+from agentlock.git.rehearsal import CONFIGURED_SINCE
 from agentlock.hook_kinds import KINDS
 from agentlock.install.hooks import HOOKS as GUARDED
 
@@ -495,3 +497,24 @@ def test_what_another_manager_writes_into_our_folder_is_chained_and_given_back(
     assert removed.code == 0
     assert sorted(path.name for path in ours.iterdir()) == ["post-checkout", "pre-commit"]
     assert f"{ours / 'pre-commit'} is kept: agentlock did not write it" in removed.err
+
+
+@pytest.mark.parametrize("value", ["", "/nowhere"], ids=["empty", "elsewhere"])
+def test_a_hooks_path_of_the_environment_is_told_with_the_fix_that_helps(
+    plain: Repo, value: str
+) -> None:
+    install(plain)
+    plain.write("src/x.py", "changed\n")
+    counted = {"COUNT": "1", "KEY_0": "core.hooksPath", "VALUE_0": value}
+    env = {f"GIT_CONFIG_{name}": one for name, one in counted.items()}
+    stands_in = version.installed() >= CONFIGURED_SINCE
+    said = f"the environment sets core.hooksPath to {value!r} (GIT_CONFIG_COUNT)"
+    for command in (("check", "src/x.py"), ("list",), ("reserve", "src/x.py"), ("hooks", "status")):
+        told = plain.agentlock(*command, agent=HOLDER, env=env)
+        assert (said in told.err) is not stands_in
+        assert "agentlock hooks install" not in told.out + told.err or stands_in
+    assert "fix: unset GIT_CONFIG_COUNT" in plain.agentlock("status", env=env).out or stands_in
+    doctor = plain.agentlock("doctor", agent=HOLDER, env=env)
+    assert doctor.code == (0 if stands_in else 1)
+    assert (said in doctor.out) is not stands_in
+    assert said not in plain.agentlock("doctor", agent=HOLDER).out

@@ -462,6 +462,13 @@ ROUND = Group(
             STAGED,
             stand_in="prepare-commit-msg",
         ),
+        Operation(
+            "commit where GIT_CONFIG_COUNT sets core.hooksPath, as in Gemini CLI's shell tool",
+            "GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0= "
+            "git commit -q -m x",
+            STAGED,
+            stand_in="prepare-commit-msg",
+        ),
         Operation("commit with every hook switched off", "git $off commit -q -m x", STAGED),
         Operation(
             "writing files below .git/refs",
