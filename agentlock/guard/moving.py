@@ -1,14 +1,13 @@
-"""The verdict on refs that move: on what comes to a branch, or to HEAD, that no branch had."""
+"""The verdict on refs that move: on what comes to a branch, or to HEAD, that no branch had.
+
+Strict hooks ask this for each commit of a rebase: what only a refusal or a merge needs is loaded
+then.
+"""
 
 from __future__ import annotations
 
 from agentlock.git import ref_updates
 from agentlock.git.commits import changed_by, oid_of
-from agentlock.git.remotes import defaults_here
-from agentlock.guard.foreign import Roots
-from agentlock.guard.judge import folding_of, judge
-from agentlock.guard.ledger import excuse_commits
-from agentlock.guard.take_in import Reader
 from agentlock.model import ALLOWED
 
 TYPE_CHECKING = False
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.ref_updates import Move
     from agentlock.git.repository import Repository
+    from agentlock.guard.foreign import Roots
     from agentlock.model import Verdict
     from agentlock.store.base import Store
 
@@ -31,12 +31,14 @@ class Moving:
         self._process = process
         self._brought = ref_updates.brought(moved)
         self._noted = [oid_of(line) for line in self._brought]
-        self._defaults: dict[bytes, bytes] | None = None
-        self._roots = Roots(repository, lambda: self._default_branches().values())
+        self._found_roots: Roots | None = None
         self.changes = changed_by(self._brought).changes
 
     def excuse(self, store: Store, verdict: Verdict) -> tuple[Verdict, str]:
         """The verdict on what was made here, belongs to the project and is not entered."""
+        from agentlock.guard.ledger import excuse_commits
+        from agentlock.guard.take_in import Reader
+
         made = self._made_here()
         foreign = self._foreign(made)
         elsewhere = foreign.union(self._roots.joined(made))  # these are judged by ``doubt``
@@ -54,6 +56,10 @@ class Moving:
         """The verdict on merges that join another history to the project, if there are any."""
         if not any(line.count(b" ") > 1 for line in self._brought):
             return verdict
+        from agentlock.guard.judge import folding_of, judge
+        from agentlock.guard.ledger import excuse_commits
+        from agentlock.guard.take_in import Reader
+
         history = changed_by(diffs=self._roots.joined(self._made_here()))
         if not history.changes.paths:
             return verdict
@@ -71,13 +77,18 @@ class Moving:
 
     def _foreign(self, commits: Sequence[bytes]) -> set[str]:
         """Those of another history, unless it would take the place of a default branch's."""
-        names = self._default_branches()
+        from agentlock.git.remotes import defaults_here
+
+        names = defaults_here()
         for move in self._moved:
             if move.ref in names and self._roots.is_foreign(move.new.decode()):
                 return set()
         return self._roots.foreign(commits)
 
-    def _default_branches(self) -> dict[bytes, bytes]:
-        if self._defaults is None:
-            self._defaults = defaults_here()
-        return self._defaults
+    @property
+    def _roots(self) -> Roots:
+        if self._found_roots is None:
+            from agentlock.guard.foreign import roots_here
+
+            self._found_roots = roots_here(self._repository)
+        return self._found_roots
