@@ -42,6 +42,14 @@ CLAUDE_CONFIG_DIR = "CLAUDE_CONFIG_DIR"
 CODEX_HOME = "CODEX_HOME"
 COPILOT_HOME = "COPILOT_HOME"
 COPILOT_CLI = "COPILOT_CLI"
+SESSION = "AGENTLOCK_SESSION"
+# The ids of sessions that programs give their shells, and whose they are.
+SESSION_IDS = {
+    "CLAUDE_CODE_SESSION_ID": "claude",
+    "CODEX_THREAD_ID": "codex",
+    "CODEX_SESSION_ID": "codex",
+    "COPILOT_AGENT_SESSION_ID": "copilot",
+}
 TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 NO_COLOR = "NO_COLOR"
 TERM = "TERM"
@@ -76,6 +84,8 @@ OURS = {
     OWNER_KEY_FILE: "A file that holds the owner's key, for commands and hooks that need the key.",
     SKIP: "A reason for letting one git command pass although it is refused. It is for people, is "
     "recorded, and needs the owner's key if the project has one.",
+    SESSION: "The program and the id of the session, like `opencode:ID`: set for the commands of "
+    "programs that give them no id of their own.",
     PROBE: "Set by `agentlock doctor` while it tests a hook. A hook that sees it never lets "
     "anything pass.",
 }
@@ -101,6 +111,8 @@ OTHERS = {
     "colour.",
     f"{CLAUDE_CONFIG_DIR}, {CODEX_HOME}, {COPILOT_HOME}, {XDG_CONFIG_HOME}": "Where agents' "
     "programs keep their settings, for `edit-hooks`.",
+    ", ".join(SESSION_IDS): "Set by agents' programs for their shells: the session that a command "
+    "belongs to, and so the agent's name.",
     COPILOT_CLI: "Set by Copilot CLI for its hooks, which runs the entries of Claude Code too.",
     f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",

@@ -286,6 +286,14 @@ class Policy(Value):
         shortest=60 * MICROSECONDS,
     )
 
+    keep_turns: Literal["off", "counts", "text"] = _setting(
+        "counts",
+        "choice",
+        "what is kept of the turns of agents' sessions: nothing, how many and how long, or their "
+        "text for 7 days",
+        choices=("off", "counts", "text"),
+    )
+
     @property
     def blocking_modes(self) -> tuple[bool, ...]:
         """In which modes (exclusive or not) other agents' reservations block a change."""

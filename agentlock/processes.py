@@ -9,17 +9,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def ancestors(most: int) -> Iterator[tuple[int, str]]:
-    """The number and the name of this process's parent, of its parent, and so on."""
-    number = os.getppid()
+def ancestors(most: int, first: int = 0) -> Iterator[tuple[int, str, int]]:
+    """Number, name and start (ticks since boot) of this process's parent, of its parent, and so on.
+
+    ``first`` begins with another process. A number and a start together are one process only.
+    """
+    number = first or os.getppid()
     for _ in range(most):
         try:
             with open(f"/proc/{number}/stat", "rb") as file:
                 before, _, after = file.read().rpartition(b")")  # the name may hold anything
         except OSError:
             return
-        yield number, os.fsdecode(before.partition(b"(")[2])
-        number = int(after.split()[1])
+        fields = after.split()  # proc(5): state is the third field of the line, the start its 22nd
+        yield number, os.fsdecode(before.partition(b"(")[2]), int(fields[19])
+        number = int(fields[1])
+
+
+def boot_and_namespace() -> str:
+    """Where process numbers mean what they mean here; "" if nobody can tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
 
 
 def words_of(number: int | str) -> list[bytes]:

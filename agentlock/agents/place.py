@@ -85,7 +85,7 @@ def _program() -> tuple[int, str]:
 
     Without /proc (macOS) it is the parent, without a name.
     """
-    for number, name in ancestors(_MOST_ANCESTORS):
+    for number, name, _ in ancestors(_MOST_ANCESTORS):
         if name.partition(":")[0] in _NOBODY:
             break
         if name.removeprefix("-") not in _BETWEEN:

@@ -85,7 +85,7 @@ class Dialect(Value):
         return Call(
             host,
             kind,
-            _text(session) or _text(payload.get("conversation_id")),
+            _text(payload.get("parentAgentId")) or _text(session),  # a sub-agent's own is its own
             _text(cwd) or os.getcwd(),
             _text(tool),
             use,

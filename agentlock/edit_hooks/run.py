@@ -27,7 +27,7 @@ DEADLINE = 5  # seconds; the entries give the programs 30
 ALLOWED = 100  # nothing else ends with it: an empty interpreter ends with 0
 DENIED = 101  # not 2, with which Python ends if its program is missing
 NO_ANSWER = 3  # the entry's own shell line decides
-_TIMEOUT = 4 * 1_000_000  # for the table, in microseconds
+TIMEOUT = 4 * 1_000_000  # for the table, in microseconds
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,10 +39,15 @@ def main(arguments: Sequence[str]) -> int:
         return NO_ANSWER
     dialect = dialect_of(arguments[0])
     event = arguments[1] if len(arguments) > 1 else ""
-    if dialect.events.get(event) != BEFORE:
-        return ALLOWED
-    _limit(dialect, event)
-    return before_tool(dialect, event)
+    kind = dialect.events.get(event)
+    _limit(dialect, event, kind)
+    if kind == BEFORE:
+        return before_tool(dialect, event)
+    if kind is not None:
+        from agentlock.edit_hooks.lifetime import happened
+
+        happened(dialect, event, dialect.read(event, _received()))
+    return ALLOWED
 
 
 def before_tool(dialect: Dialect, event: str) -> int:
@@ -91,6 +96,7 @@ def _received() -> Any:
 
 def _refusal(call: Call) -> str:
     """Why the tool must not run; "" if nothing keeps it from running."""
+    from agentlock.edit_hooks.whose import entered
     from agentlock.guard.edits import by_worktree, enter, guarded, judged, relative
 
     cwd = os.fsencode(call.cwd)
@@ -105,7 +111,11 @@ def _refusal(call: Call) -> str:
         switch = guarded(repository, named)
         if switch is not None:
             return _not_for_agents(switch)
-        answer = judged(repository, named, _TIMEOUT)
+        store, identity = entered(call, repository, TIMEOUT)
+        try:
+            answer = judged(store, repository, identity, named)
+        finally:
+            store.close()
         if PROBE in os.environ:
             return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
         if not answer.verdict.allowed:
@@ -154,8 +164,11 @@ def _text(answer: Judged, cwd: bytes) -> str:
     )
 
 
-def _limit(dialect: Dialect, event: str) -> None:
-    """Deny when the deadline strikes, because no program denies when its own does."""
+def _limit(dialect: Dialect, event: str, kind: str | None) -> None:
+    """Deny when the deadline strikes, because no program denies when its own does.
+
+    At any other event the process just ends, and the entry's shell line ends well.
+    """
     import _signal  # type: ignore[import-not-found] # ``signal`` costs an enum
 
     def strike(*_: object) -> None:
@@ -163,7 +176,8 @@ def _limit(dialect: Dialect, event: str) -> None:
         deny(dialect, event, _sentence(UndecidedError(slow, fix="try again; agentlock doctor")))
         os._exit(DENIED)
 
-    _signal.signal(_signal.SIGALRM, strike)
+    if kind == BEFORE:
+        _signal.signal(_signal.SIGALRM, strike)
     _signal.setitimer(_signal.ITIMER_REAL, DEADLINE)
 
 

@@ -80,7 +80,7 @@ def put_aside_by_framework() -> bool:
 
 def _ancestors() -> Iterator[tuple[str, list[bytes]]]:
     """The process id and the words of this process's parent, of its parent, and so on."""
-    for number, _ in ancestors(_MOST_ANCESTORS):
+    for number, _, _ in ancestors(_MOST_ANCESTORS):
         try:
             words = words_of(number)
         except OSError:

@@ -11,11 +11,15 @@ from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agentlock.git.repository import Repository
 
 _NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _NAME_LENGTH = 32
 CONFIGURED = "git config agentlock.agent"
+IN_SESSION = "this session"
+SESSIONS = b"agentlock/sessions"  # in the common directory; see agentlock/git/sessions.py
 # What programs and manuals write where an agent's own name should stand: several would share it.
 _PLACEHOLDERS = (
     *("yourname", "your-name", "agent", "assistant"),
@@ -64,7 +68,9 @@ class Identity(Value):
 
 
 def identify(repository: Repository, option: str | None = None) -> Identity:
-    """The agent: the first of ``--agent``, AGENTLOCK_AGENT, git config agentlock.agent, AGENT_NAME.
+    """The agent: the first name that is set.
+
+    By ``--agent``, AGENTLOCK_AGENT, an open session, git config agentlock.agent, or AGENT_NAME.
 
     AGENT_NAME is ignored if it is not a valid name, and in a CI system, which gives every step the
     name of its machine; elsewhere an invalid name, or a placeholder, is an IdentityError.
@@ -79,16 +85,29 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
     return Identity(option, "--agent", None if here == option else here)
 
 
-def _set_here(repository: Repository) -> Identity:
-    for source, name in (
-        (AGENT, os.environ.get(AGENT)),
-        (CONFIGURED, os.fsdecode(repository.settings.get(b"agentlock.agent", b""))),
-        (AGENT_NAME, _agent_name()),
-    ):
+def name_without_session(repository: Repository) -> str | None:
+    """The name that is set for a session which begins here; None if it must be drawn."""
+    return _set_here(repository, in_session=False).name
+
+
+def _set_here(repository: Repository, *, in_session: bool = True) -> Identity:
+    for source, name in _names(repository, in_session=in_session):
         if name:
             _require_name(name, source)
             return Identity(name, source)
     return Identity(None, "")
+
+
+def _names(repository: Repository, *, in_session: bool) -> Iterator[tuple[str, str | None]]:
+    """Where a name can come from, and the name; whoever finds one asks no further."""
+    yield AGENT, os.environ.get(AGENT)
+    if in_session and os.path.isdir(os.path.join(repository.common_dir, SESSIONS)):
+        from agentlock.git.sessions import open_here
+
+        session = open_here(repository)
+        yield IN_SESSION, None if session is None else session.agent
+    yield CONFIGURED, os.fsdecode(repository.settings.get(b"agentlock.agent", b""))
+    yield AGENT_NAME, _agent_name()
 
 
 def _agent_name() -> str | None:

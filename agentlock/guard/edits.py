@@ -11,11 +11,9 @@ import os
 from agentlock.environment import FINDING_THE_REPOSITORY
 from agentlock.errors import NotARepositoryError
 from agentlock.git.changes import Changes
-from agentlock.git.identity import identify
 from agentlock.git.repository import discover
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.model import Value
-from agentlock.store import open_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.git.identity import Identity
     from agentlock.git.repository import Repository
     from agentlock.model import Verdict
+    from agentlock.store.base import Store
 
 # What an agent could switch the guard off with, in git's own folder.
 _GUARDED = (b"hooks", b"config", b"config.worktree", b"agentlock", b"commondir", b"gitdir")
@@ -40,18 +39,14 @@ class Judged(Value):
     now: int
 
 
-def judged(repository: Repository, paths: Sequence[bytes], timeout: int) -> Judged:
-    """The verdict on an edit of these paths, relative to the root; ``timeout`` in microseconds."""
-    identity = identify(repository)
-    store = open_table(repository, timeout, read_only=True)
-    try:
-        verdict, now = judge(
-            store, Changes(tuple(paths), frozenset()), identity.name, folding_of(repository)
-        )
-        verdict = with_holders(store, verdict)
-    finally:
-        store.close()
-    return Judged(repository, identity, tuple(paths), verdict, now)
+def judged(
+    store: Store, repository: Repository, identity: Identity, paths: Sequence[bytes]
+) -> Judged:
+    """The verdict on an edit of these paths, relative to the root."""
+    added = frozenset(path for path in paths if not os.path.lexists(path))  # from the root
+    changes = Changes(tuple(paths), frozenset(), added)
+    verdict, now = judge(store, changes, identity.name, folding_of(repository))
+    return Judged(repository, identity, tuple(paths), with_holders(store, verdict), now)
 
 
 def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from agentlock.store.policy import PolicyRow
     from agentlock.store.reservations import Reservations
     from agentlock.store.tickets import Tickets
+<<<<<<< HEAD
     from agentlock.store.waits import Waits
+=======
+    from agentlock.store.sessions import Sessions
+>>>>>>> 3faa0d1 (Name a session once, and know its shell's commands and commits by it)
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -155,6 +159,7 @@ class Store:
         return Tickets(self)
 
     @property
+<<<<<<< HEAD
     def offers(self) -> Offers:
         from agentlock.store.offers import Offers
 
@@ -165,6 +170,12 @@ class Store:
         from agentlock.store.waits import Waits
 
         return Waits(self)
+=======
+    def sessions(self) -> Sessions:
+        from agentlock.store.sessions import Sessions
+
+        return Sessions(self)
+>>>>>>> 3faa0d1 (Name a session once, and know its shell's commands and commits by it)
 
     @property
     def owner(self) -> Owner:

@@ -30,6 +30,10 @@ TABLES = {
     "events": "id",
     "commits": "rowid",
     "notes": "id",
+    "conversations": "id",
+    "turns": "id",
+    "bootstrap_history": "id",
+    "compaction_metrics": "id",
 }
 BATCH = 500
 

@@ -1,0 +1,101 @@
+"""Begin, find and end the sessions of agents' programs, and give each a name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from agentlock.git import sessions as files
+from agentlock.git.identity import name_without_session
+from agentlock.git.sessions import Session
+from agentlock.processes import ancestors, boot_and_namespace
+from agentlock.store.sessions import Conversation
+from agentlock.text import storable
+
+if TYPE_CHECKING:
+    from agentlock.git.repository import Repository
+    from agentlock.store.base import Store
+
+_MOST_ANCESTORS = 50
+_MOST_NAMES = 20
+_BETWEEN = frozenset(("sh", "bash", "dash", "zsh", "fish", "ksh", "ash", "agentlock"))
+
+
+def begin(
+    store: Store,
+    repository: Repository,
+    program: str,
+    session: str,
+    *,
+    transcript: str = "",
+) -> Session:
+    """The session of this program with this id, which is opened if this is its first event.
+
+    Its name is fixed then: the one that is set for its process, or a drawn one. Call it outside a
+    transaction. OSError if git's folder cannot be written.
+    """
+    known = files.known(repository, program, session)
+    if known is not None and not files.has_ended(known):
+        return known
+    process, started = _program()
+    with store.writing(durable=False):
+        now = store.now()
+        row = store.sessions.find(program, session)
+        name = row.agent if row is not None else _name(store, repository)
+        store.agents.register(name, now, program=storable(program))
+        store.sessions.open(
+            Conversation(
+                *(0, name, program, session, process or None, os.uname().nodename),
+                *(storable(os.fsdecode(repository.root)), storable(transcript), now, now, None),
+            )
+        )
+        _end_gone(store, repository, now)
+    found = Session(name, program, session, process, started, boot_and_namespace())
+    files.save(repository, found)
+    return found
+
+
+def end(store: Store, repository: Repository, session: Session) -> None:
+    """The program has ended its session."""
+    files.forget(repository, session)
+    with store.writing(durable=False):
+        row = store.sessions.find(session.program, session.id)
+        if row is not None:
+            store.sessions.end([row.id], store.now())
+
+
+def _end_gone(store: Store, repository: Repository, now: int) -> None:
+    """End the sessions of this host whose process has ended without a word."""
+    for one in files.all_open(repository):
+        if files.has_ended(one):
+            files.forget(repository, one)
+            row = store.sessions.find(one.program, one.id)
+            if row is not None:
+                store.sessions.end([row.id], now)
+
+
+def _name(store: Store, repository: Repository) -> str:
+    """The name that is set for the session's process; else a drawn one that nobody has."""
+    name = name_without_session(repository)
+    if name is not None:
+        return name
+    if sys.flags.no_site:  # as hooks start Python; the words need an installed package
+        import site
+
+        site.main()
+    from coolname import generate_slug
+
+    for _ in range(_MOST_NAMES):
+        name = str(generate_slug(2))
+        if len(name) <= 32 and not store.agents.named([name]) and not store.agents.alike(name):
+            return name
+    return f"agent-{os.urandom(4).hex()}"
+
+
+def _program() -> tuple[int, int]:
+    """The process of the program that called this hook, and its start; 0 where nobody can tell."""
+    for number, name, started in ancestors(_MOST_ANCESTORS):
+        if name.removeprefix("-") not in _BETWEEN:
+            return number, started
+    return 0, 0

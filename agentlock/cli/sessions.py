@@ -1,0 +1,137 @@
+"""`agentlock session list|show|turns`: the runs of agents' programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentlock.cli.output import local_time, print_json, put, rfc3339, table
+from agentlock.cli.workspace import Workspace, json_option, timeout_option
+from agentlock.errors import UsageError
+from agentlock.text import foreign
+
+if TYPE_CHECKING:
+    from agentlock.store.base import Store
+    from agentlock.store.sessions import Conversation
+
+
+@click.group()
+def session() -> None:
+    """The runs of agents' programs, as edit hooks see them.
+
+    \b
+    Example:
+      agentlock session list --active
+    """
+
+
+@session.command("list")
+@click.option("--active", is_flag=True, help="Only those that have not ended.")
+@json_option
+@timeout_option
+def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
+    """List the sessions, the oldest first.
+
+    \b
+    Example:
+      agentlock session list --active
+    """
+    with Workspace(timeout=timeout).store(read_only=True) as store:
+        found = store.sessions.all(active=active)
+    if as_json:
+        print_json([_json(one) for one in found])
+        return
+    rows = [
+        (
+            *(str(one.id), one.agent, foreign(one.program), local_time(one.started_ts)),
+            "open" if one.ended_ts is None else f"ended {local_time(one.ended_ts)}",
+            *(str(one.turns), str(one.compactions)),
+        )
+        for one in found
+    ]
+    table(("id", "agent", "program", "started", "state", "turns", "compactions"), rows)
+
+
+@session.command()
+@click.argument("number", metavar="ID", type=int)
+@json_option
+@timeout_option
+def show(number: int, as_json: bool, timeout: str | None) -> None:
+    """Show one session, with its compactions.
+
+    \b
+    Example:
+      agentlock session show 3
+    """
+    with Workspace(timeout=timeout).store(read_only=True) as store:
+        one = _session(store, number)
+        compactions = store.sessions.compactions(number)
+    if as_json:
+        print_json(_json(one))
+        return
+    ended = "open" if one.ended_ts is None else f"ended {local_time(one.ended_ts)}"
+    put(f"session {one.id} of {one.agent}: {foreign(one.program)} {foreign(one.program_session)}")
+    put(f"  started {local_time(one.started_ts)}, {ended}, {one.turns} turns")
+    put(f"  in {foreign(one.worktree)}, process {one.process or 'unknown'}")
+    for each in compactions:
+        by = f" ({foreign(each.started_by)})" if each.started_by else ""
+        put(f"  compacted {local_time(each.created_ts)}{by} after {each.turns} turns")
+
+
+@session.command()
+@click.argument("number", metavar="ID", type=int)
+@json_option
+@timeout_option
+def turns(number: int, as_json: bool, timeout: str | None) -> None:
+    """List the turns of a session: role, size, and what was kept.
+
+    \b
+    Example:
+      agentlock session turns 3
+    """
+    with Workspace(timeout=timeout).store(read_only=True) as store:
+        _session(store, number)
+        found = store.sessions.turns(number)
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": one.id,
+                    "role": one.role,
+                    "size": one.size,
+                    "tokens": one.tokens,
+                    "text": one.content,
+                    "created_ts": rfc3339(one.created_ts),
+                }
+                for one in found
+            ]
+        )
+        return
+    rows = [
+        (local_time(one.created_ts), one.role, f"{one.size} characters", foreign(one.content or ""))
+        for one in found
+    ]
+    table(("when", "role", "size", "text"), rows)
+
+
+def _session(store: Store, number: int) -> Conversation:
+    found = store.sessions.get(number)
+    if found is None:
+        raise UsageError(f"there is no session {number}", see="agentlock session list")
+    return found
+
+
+def _json(one: Conversation) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "agent": one.agent,
+        "program": one.program,
+        "program_session": one.program_session,
+        "pid": one.process,
+        "started_ts": rfc3339(one.started_ts),
+        "ended_ts": rfc3339(one.ended_ts),
+        "turns": one.turns,
+        "tokens": one.tokens,
+        "compactions": one.compactions,
+    }

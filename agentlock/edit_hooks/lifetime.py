@@ -1,0 +1,121 @@
+"""What happens in a session besides edits: it starts, is prompted, ends a turn, compacts, ends.
+
+Nothing here may stand in a program's way: an error is the end of this call, and of nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT, START, STOP
+from agentlock.edit_hooks.run import TIMEOUT, print_json
+from agentlock.edit_hooks.whose import begin
+from agentlock.errors import AgentlockError
+from agentlock.store import open_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agentlock.edit_hooks.dialect import Call, Dialect
+    from agentlock.git.repository import Repository
+    from agentlock.git.sessions import Session
+    from agentlock.store.base import Store
+
+_TEXTS = {PROMPT: ("prompt",), STOP: ("last_assistant_message", "prompt_response")}
+_ROLES = {PROMPT: "user", STOP: "assistant"}
+
+
+def happened(dialect: Dialect, event: str, call: Call) -> None:
+    """Note an event of a session, and print what its agent is told then."""
+    try:
+        repository = _repository(call)
+        if repository is None or not call.session or call.event == AFTER:
+            return
+        text = _noted(repository, call)
+    except (AgentlockError, OSError):
+        return
+    answer = dialect.tell(event, text) if text else None
+    if answer is not None:
+        print_json(answer)
+
+
+def _repository(call: Call) -> Repository | None:
+    from agentlock.guard.edits import by_worktree, enter
+
+    for root in by_worktree([b"any"], os.fsencode(call.cwd)):
+        return enter(root)
+    return None
+
+
+def _noted(repository: Repository, call: Call) -> str:
+    """Write down the event; what the agent is told."""
+    from agentlock.agents.sessions import end
+
+    store = open_table(repository, TIMEOUT)
+    try:
+        session = begin(store, repository, call)
+        if call.event == END:
+            end(store, repository, session)
+            return ""
+        if call.event in _ROLES:
+            _note_turn(store, session, call)
+        elif call.event == COMPACT:
+            _note_compaction(store, session, call)
+        if call.event in (START, COMPACTED):
+            return _welcome(store, repository, session, call)
+        return _news(store, session) if call.event == PROMPT else ""
+    finally:
+        store.close()
+
+
+def _note_turn(store: Store, session: Session, call: Call) -> None:
+    texts = (call.given.get(name) for name in _TEXTS[call.event])
+    text = next((one for one in texts if isinstance(one, str)), "")
+    policy = store.policy.read()
+    row = store.sessions.find(session.program, session.id)
+    if row is None or policy.keep_turns == "off":
+        return
+    with store.writing(durable=False):
+        now = store.now()
+        store.sessions.seen(row.id, now)
+        kept = text if policy.keep_turns == "text" else None
+        store.sessions.add_turn(row.id, _ROLES[call.event], len(text), now, kept)
+        store.agents.register(session.agent, now)
+
+
+def _note_compaction(store: Store, session: Session, call: Call) -> None:
+    row = store.sessions.find(session.program, session.id)
+    if row is None:
+        return
+    trigger = call.given.get("trigger")
+    with store.writing(durable=False):
+        started_by = trigger if isinstance(trigger, str) else ""
+        store.sessions.add_compaction(row.id, started_by, row.turns, row.tokens, store.now())
+
+
+def _welcome(store: Store, repository: Repository, session: Session, call: Call) -> str:
+    """Who the agent is, what it holds, and what it has not been told."""
+    from agentlock.edit_hooks.telling import welcome
+
+    source = call.given.get("source")
+    text = welcome(store, session, _news(store, session))
+    row = store.sessions.find(session.program, session.id)
+    if row is not None:
+        with store.writing(durable=False):
+            files = "\n".join(_given_files(repository))
+            store.sessions.add_start(
+                row.id, source if isinstance(source, str) else "", files, len(text), store.now()
+            )
+    return text
+
+
+def _given_files(repository: Repository) -> list[str]:
+    """The files of the project that agents' programs read at their start."""
+    names = ("AGENTS.md", "CLAUDE.md", "GEMINI.md", ".github/copilot-instructions.md")
+    root = os.fsdecode(repository.root)
+    return [name for name in names if os.path.exists(os.path.join(root, name))]
+
+
+def _news(store: Store, session: Session) -> str:
+    from agentlock.edit_hooks.telling import news
+
+    return news(store, session.agent)

@@ -1,0 +1,140 @@
+"""The open sessions of this host, one small file for each in git's folder.
+
+A session is one run of an agent's program. The files let a git hook and a command know whose they
+are without asking the table: by the session's id in the environment, or by the program's process
+among their ancestors. Without any session that costs one look at a folder.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.environment import SESSION, SESSION_IDS
+from agentlock.git.identity import SESSIONS
+from agentlock.model import Value
+from agentlock.processes import ancestors, boot_and_namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentlock.git.repository import Repository
+
+_MOST_ANCESTORS = 50
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")
+_LONGEST_ID = 120
+
+
+class Session(Value):
+    """An open session: the agent's name, and the program's process as no other process has it.
+
+    ``process`` is 0 where nobody can tell (no /proc); ``started`` is its start in ticks since boot.
+    """
+
+    agent: str
+    program: str
+    id: str
+    process: int
+    started: int
+    place: str  # the boot and the pid namespace in which the process number means this process
+
+
+def folder_of(repository: Repository) -> bytes:
+    return os.path.join(repository.common_dir, SESSIONS)
+
+
+def known(repository: Repository, program: str, session: str) -> Session | None:
+    """The open session of this program with this id."""
+    return _read(os.path.join(folder_of(repository), _name(program, session)))
+
+
+def all_open(repository: Repository) -> list[Session]:
+    """Every open session, also those whose process has ended unseen."""
+    folder = folder_of(repository)
+    read = (_read(os.path.join(folder, name)) for name in _names(folder))
+    return [one for one in read if one is not None]
+
+
+def open_here(repository: Repository) -> Session | None:
+    """The session that this process belongs to.
+
+    By the id that a program gives its shell, if ids of only one program are set; otherwise by the
+    nearest ancestor that is a session's process. A process with several sessions decides nothing.
+    """
+    folder = folder_of(repository)
+    names = _names(folder)
+    if not names:
+        return None
+    named = dict.fromkeys(_named_in_environment())
+    if len({program for program, _ in named}) == 1:
+        for program, session in named:
+            found = known(repository, program, session)
+            if found is not None:
+                return found
+    place = boot_and_namespace()
+    by_process: dict[tuple[int, int], list[Session]] = {}
+    for one in all_open(repository):
+        if one.process and one.place == place:
+            by_process.setdefault((one.process, one.started), []).append(one)
+    if by_process:
+        for number, _, started in ancestors(_MOST_ANCESTORS):
+            found_there = by_process.get((number, started), [])
+            if found_there:
+                return found_there[0] if len(found_there) == 1 else None
+    return None
+
+
+def save(repository: Repository, session: Session) -> None:
+    """Note an open session, in one step for readers. OSError if it cannot be written."""
+    folder = folder_of(repository)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, _name(session.program, session.id))
+    draft = b"%b.%d" % (path, os.getpid())
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write("".join(f"{getattr(session, field)}\n" for field in Session._fields))
+    os.replace(draft, path)
+
+
+def forget(repository: Repository, session: Session) -> None:
+    path = os.path.join(folder_of(repository), _name(session.program, session.id))
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+def has_ended(session: Session) -> bool:
+    """Whether its process is proven to have ended; False where nobody here can tell."""
+    if not session.process or session.place != boot_and_namespace():
+        return False
+    started = next((one for _, _, one in ancestors(1, session.process)), None)
+    return started != session.started
+
+
+def _named_in_environment() -> Iterable[tuple[str, str]]:
+    program, _, session = os.environ.get(SESSION, "").partition(":")
+    if session:
+        return [(program, session)]
+    return [(name, os.environ[one]) for one, name in SESSION_IDS.items() if os.environ.get(one)]
+
+
+def _names(folder: bytes) -> list[bytes]:
+    try:
+        return [name for name in os.listdir(folder) if b"." not in name]
+    except OSError:
+        return []
+
+
+def _name(program: str, session: str) -> bytes:
+    """The name of its file; an id can hold anything, so what is not plain is written in hex."""
+    plain = session[:_LONGEST_ID]
+    if not _PLAIN.issuperset(session) or len(session) > _LONGEST_ID:
+        plain = session.encode("utf-8", "surrogateescape").hex()[:_LONGEST_ID]
+    return f"{program}-{plain}".encode()
+
+
+def _read(path: bytes) -> Session | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            agent, program, session, process, started, place = file.read().split("\n")[:6]
+        return Session(agent, program, session, int(process), int(started), place)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,148 @@
+"""The rows of sessions: one run of an agent's program, its turns, its starts and compactions."""
+
+from __future__ import annotations
+
+from agentlock.model import Value
+from agentlock.store.base import Noun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLUMNS = """
+c.id, a.name, c.program, c.program_session, c.process, c.host, c.worktree, c.transcript,
+c.started_ts, c.last_active_ts, c.ended_ts,
+(SELECT count(*) FROM turns AS t WHERE t.conversation_id = c.id),
+(SELECT sum(t.tokens) FROM turns AS t WHERE t.conversation_id = c.id),
+(SELECT count(*) FROM compaction_metrics AS m WHERE m.conversation_id = c.id)
+"""
+_FROM = f"""
+SELECT {_COLUMNS} FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
+WHERE c.project_id = ?1
+"""  # noqa: S608
+_OPEN = """
+INSERT INTO conversations (project_id, agent_id, program, program_session, process, host, worktree,
+    transcript, started_ts, last_active_ts)
+VALUES (?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+    ?9)
+ON CONFLICT (project_id, program, program_session) DO UPDATE SET
+    ended_ts = NULL, last_active_ts = excluded.last_active_ts, process = excluded.process,
+    host = excluded.host, worktree = excluded.worktree, transcript = excluded.transcript
+"""
+_FIND = f"{_FROM} AND c.program = ?2 AND c.program_session = ?3"
+_GET = f"{_FROM} AND c.id = ?2"
+_ALL = f"{_FROM} ORDER BY c.id"
+_ACTIVE = f"{_FROM} AND c.ended_ts IS NULL ORDER BY c.id"
+_SEEN = "UPDATE conversations SET last_active_ts = ? WHERE id = ?"
+_END = "UPDATE conversations SET ended_ts = ? WHERE id = ? AND ended_ts IS NULL"
+_TURN = """
+INSERT INTO turns (project_id, conversation_id, role, size, tokens, content, created_ts)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_TURNS = """
+SELECT id, role, size, tokens, content, created_ts FROM turns WHERE conversation_id = ? ORDER BY id
+"""
+_START = """
+INSERT INTO bootstrap_history (project_id, conversation_id, source, files, size, created_ts)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_COMPACTION = """
+INSERT INTO compaction_metrics (project_id, conversation_id, started_by, turns, tokens, errors,
+    created_ts)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_COMPACTIONS = """
+SELECT id, started_by, turns, tokens, errors, created_ts FROM compaction_metrics
+WHERE conversation_id = ? ORDER BY id
+"""
+
+
+class Conversation(Value):
+    """One row of ``conversations``: a run of an agent's program.
+
+    ``program_session`` is the program's own id. ``tokens`` is None where no hook was told any.
+    """
+
+    id: int
+    agent: str
+    program: str
+    program_session: str
+    process: int | None
+    host: str
+    worktree: str
+    transcript: str
+    started_ts: int
+    last_active_ts: int
+    ended_ts: int | None
+    turns: int = 0
+    tokens: int | None = None
+    compactions: int = 0
+
+
+class Turn(Value):
+    """One turn; ``size`` in characters, ``content`` only where the policy keeps texts."""
+
+    id: int
+    role: str
+    size: int
+    tokens: int | None
+    content: str | None
+    created_ts: int
+
+
+class Compaction(Value):
+    """What had gathered when a program compacted its context, and what started that."""
+
+    id: int
+    started_by: str
+    turns: int
+    tokens: int | None
+    errors: int
+    created_ts: int
+
+
+class Sessions(Noun):
+    def all(self, *, active: bool = False) -> list[Conversation]:
+        """Oldest first; ``active``: only those that have not ended."""
+        return [Conversation(*row) for row in self._rows(_ACTIVE if active else _ALL)]
+
+    def get(self, number: int) -> Conversation | None:
+        return next((Conversation(*row) for row in self._rows(_GET, number)), None)
+
+    def find(self, program: str, session: str) -> Conversation | None:
+        return next((Conversation(*row) for row in self._rows(_FIND, program, session)), None)
+
+    def turns(self, number: int) -> list[Turn]:
+        return [Turn(*row) for row in self._store.rows(_TURNS, (number,))]
+
+    def compactions(self, number: int) -> list[Compaction]:
+        return [Compaction(*row) for row in self._store.rows(_COMPACTIONS, (number,))]
+
+    # What changes them: inside writing() only
+
+    def open(self, session: Conversation) -> None:
+        """Begin a session of an agent that is registered, or go on with it under its first name."""
+        place = (session.process, session.host, session.worktree, session.transcript)
+        names = (session.agent, session.program, session.program_session)
+        self._rows(_OPEN, *names, *place, session.started_ts)
+
+    def seen(self, number: int, now: int) -> None:
+        self._store.rows(_SEEN, (now, number))
+
+    def end(self, numbers: Sequence[int], now: int) -> None:
+        for number in numbers:
+            self._store.rows(_END, (now, number))
+
+    def add_turn(
+        self, number: int, role: str, size: int, now: int, content: str | None = None
+    ) -> None:
+        self._rows(_TURN, number, role, size, None, content, now)
+
+    def add_start(self, number: int, source: str, files: str, size: int, now: int) -> None:
+        """What a session was given at its start: ``files`` one a line, ``size`` in characters."""
+        self._rows(_START, number, source, files, size, now)
+
+    def add_compaction(
+        self, number: int, started_by: str, turns: int, tokens: int | None, now: int
+    ) -> None:
+        self._rows(_COMPACTION, number, started_by, turns, tokens, 0, now)
