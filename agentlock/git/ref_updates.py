@@ -119,7 +119,7 @@ def command_of(process: str) -> list[str]:
 
 def _above(process: str) -> list[str]:
     """The processes that started this one, the nearest first; [] if that cannot be told."""
-    chain = [str(number) for number, _ in ancestors(_MOST_ANCESTORS)]
+    chain = [str(number) for number, _, _ in ancestors(_MOST_ANCESTORS)]
     return chain[chain.index(process) + 1 :] if process in chain else []
 
 

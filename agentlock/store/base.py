@@ -30,12 +30,9 @@ if TYPE_CHECKING:
     from agentlock.store.owner import Owner
     from agentlock.store.policy import PolicyRow
     from agentlock.store.reservations import Reservations
-    from agentlock.store.tickets import Tickets
-<<<<<<< HEAD
-    from agentlock.store.waits import Waits
-=======
     from agentlock.store.sessions import Sessions
->>>>>>> 3faa0d1 (Name a session once, and know its shell's commands and commits by it)
+    from agentlock.store.tickets import Tickets
+    from agentlock.store.waits import Waits
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -159,7 +156,6 @@ class Store:
         return Tickets(self)
 
     @property
-<<<<<<< HEAD
     def offers(self) -> Offers:
         from agentlock.store.offers import Offers
 
@@ -170,12 +166,12 @@ class Store:
         from agentlock.store.waits import Waits
 
         return Waits(self)
-=======
+
+    @property
     def sessions(self) -> Sessions:
         from agentlock.store.sessions import Sessions
 
         return Sessions(self)
->>>>>>> 3faa0d1 (Name a session once, and know its shell's commands and commits by it)
 
     @property
     def owner(self) -> Owner:
