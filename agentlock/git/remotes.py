@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.environment import FINDING_THE_REPOSITORY
 from agentlock.errors import GitError
 from agentlock.git.process import Running, git, output
 from agentlock.model import Value
@@ -148,10 +149,15 @@ def _shares(repository: Repository, place: str) -> bool:
     path = os.fsencode(place.removeprefix("file://"))
     if not os.path.isdir(path):
         return False
-    common = git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=path)
+    # In a linked worktree git gives its hooks GIT_DIR, which would lead back to this repository.
+    leading = set(map(os.fsencode, FINDING_THE_REPOSITORY))
+    there = {name: value for name, value in os.environb.items() if name not in leading}
+    asking = ("rev-parse", "--path-format=absolute", "--git-common-dir")
+    common = git(*asking, cwd=path, environment=there)
     if os.path.realpath(common.stdout.rstrip(b"\n")) == os.path.realpath(repository.common_dir):
         return True
-    bare = git("rev-parse", "--is-bare-repository", cwd=path)
-    kept = git("config", "--local", "--get", "agentlock.databaseId", cwd=path)
+    bare = git("rev-parse", "--is-bare-repository", cwd=path, environment=there)
+    asking = ("config", "--local", "--get", "agentlock.databaseId")
+    kept = git(*asking, cwd=path, environment=there)
     same = kept.stdout.strip() == os.fsencode(repository.database_id or "")
     return same and bare.stdout.strip() != b"true"
