@@ -35,6 +35,25 @@ def boot_and_namespace() -> str:
         return ""
 
 
+def name_of_git(number: str) -> str:
+    """What hooks/process.sh calls a process that runs git: no other process has ever this name.
+
+    "" if it is another program, or if that cannot be told.
+    """
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):  # it tells of other processes
+            return ""
+        with open(f"/proc/{number}/stat", "rb") as file:
+            before, _, after = file.read().rpartition(b") ")
+    except OSError:
+        return ""
+    program = before.partition(b" (")[2]
+    if program != b"git" and not program.startswith(b"git-"):
+        return ""
+    fields = after.split()
+    return f"{number}.{fields[19].decode()}.{fields[25].decode()}"
+
+
 def words_of(number: int | str) -> list[bytes]:
     """The command line of a process, word by word. OSError if it cannot be read."""
     with open(f"/proc/{number}/cmdline", "rb") as file:

@@ -14,9 +14,10 @@ refs='' ran='' status=0
 # that index under the name of git's process, and a word that says which hook may pass next
 # (agentlock/guard/clearance.py). This hook then writes the name of the hook after it.
 recognised() {
-    [ -n "$cleared_by" ] && [ -n "$process" ] || return 1
+    [ -n "$cleared_by" ] || return 1
     git_dir=${GIT_DIR:-.git}
-    read -r word <"$git_dir/agentlock-cleared" && [ "$word" = "$process $hook" ] &&
+    read -r word <"$git_dir/agentlock-cleared" && [ "${word%%.*}" = "$PPID" ] &&
+        find_process && [ "$word" = "$process $hook" ] &&
         echo "$process $clears" >"$git_dir/agentlock-cleared" &&
         [ "${GIT_INDEX_FILE:-$git_dir/index}" -ef "$git_dir/agentlock-cleared-$process" ]
 } 2>/dev/null
@@ -80,12 +81,11 @@ if [ -n "$refs" ]; then
     printf %s "${refs%x}" | ask "$@" || exit
     exit $status
 fi
-[ -z "$clears" ] || find_process
 recognised && exit $status
-# The guard needs git's process: to clear the index for the next hook, and to tell how to take back
-# what git changed before it asked, which depends on git's command.
+# The guard needs git's process id: to clear the index for the next hook, and to tell how to take
+# back what git changed before it asked, which depends on git's command.
 if [ -n "$clears" ]; then
-    set -- "${process:-$PPID}"
+    set -- "$PPID"
     [ "$clears" = reference-transaction ] && [ -x "${0%/*}/$clears" ] && set -- "$@" --strict
 fi
 ask "$@"

@@ -67,11 +67,10 @@ recognised() {
     "$new $old "*) ;;
     *) return 1 ;;
     esac
-    find_process
-    [ -n "$process" ] || return 1
     git_dir=${GIT_DIR:-.git}
     index=${GIT_INDEX_FILE:-$git_dir/index}
     read -r word <"$git_dir/agentlock-cleared" &&
+        [ "${word%%.*}" = "$PPID" ] && find_process &&
         [ "$word" = "$process $hook" ] && : >"$git_dir/agentlock-cleared" || return 1
     # The index that git commits: its own, that of -a, or that of -o PATHS (builtin/commit.c,
     # prepare_index).

@@ -157,7 +157,7 @@ def _shares(repository: Repository, place: str) -> bool:
     if os.path.realpath(common.stdout.rstrip(b"\n")) == os.path.realpath(repository.common_dir):
         return True
     bare = git("rev-parse", "--is-bare-repository", cwd=path, environment=there)
-    asking = ("config", "--local", "--get", "agentlock.databaseId")
-    kept = git(*asking, cwd=path, environment=there)
+    recorded = ("config", "--local", "--get", "agentlock.databaseId")
+    kept = git(*recorded, cwd=path, environment=there)
     same = kept.stdout.strip() == os.fsencode(repository.database_id or "")
     return same and bare.stdout.strip() != b"true"

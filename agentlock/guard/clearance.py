@@ -17,6 +17,7 @@ import os
 import stat
 
 from agentlock.environment import GIT_DIR, GIT_INDEX_FILE
+from agentlock.processes import name_of_git
 
 _JUDGED = b"agentlock-judged-"
 _CLEARED = b"agentlock-cleared-"
@@ -31,14 +32,18 @@ class Judged:
     def __init__(self, later: str, process: str) -> None:
         """Keep a link to the index, and remove the links of other commits.
 
-        ``later`` is the hook that need not judge it again. If no link can be made, nothing is kept.
+        ``later`` is the hook that need not judge it again, ``process`` the id of git's. If no link
+        can be made, or it is not sure which process that is, nothing is kept.
         """
-        self._process = os.fsencode(process)
+        self._process = os.fsencode(name_of_git(process))
         self._next = os.fsencode(later)
-        self._folder: bytes | None = os.fsencode(os.environ.get(GIT_DIR) or ".git")
-        index = os.fsencode(os.environ.get(GIT_INDEX_FILE) or self._folder + b"/index")
+        git_dir = os.fsencode(os.environ.get(GIT_DIR) or ".git")
+        index = os.fsencode(os.environ.get(GIT_INDEX_FILE) or git_dir + b"/index")
+        self._folder = git_dir if self._process else None
         try:
-            forget(self._folder)
+            forget(git_dir)
+            if self._folder is None:
+                return
             os.link(index, self._path(_JUDGED))
             if not stat.S_ISREG(os.lstat(self._path(_JUDGED)).st_mode):  # whatever it leads to
                 self._folder = None

@@ -50,11 +50,9 @@ class Asked:
 def _is_asked_again(kind: HookKind, arguments: Sequence[str]) -> bool:
     """Whether the same git process runs another of our hooks on this index.
 
-    Then the script of the hook gives the name of that process first, if it is sure of it
-    (hooks/process.sh).
+    Then the script of the hook gives the id of that process first.
     """
-    process = arguments[0].split(".") if arguments else []
-    if not kind.clears or len(process) != 3 or not all(map(str.isdecimal, process)):
+    if not kind.clears or not (arguments and arguments[0].isdecimal()):
         return False
     return KINDS[kind.clears].role != MOVES_REFS or STRICT in arguments
 

@@ -170,8 +170,7 @@ def how_to_restore(hook: str, arguments: Sequence[str]) -> str:
         return ""
     from agentlock.git.ref_updates import restoring
 
-    process, *rest = arguments[at]
-    return restoring(process.partition(".")[0], *rest)
+    return restoring(*arguments[at])
 
 
 def _commit_of(repository: Repository, staged: Staged) -> Question:
