@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from agentlock.store.wake import following, mail_of, ring
+from agentlock.store.wake import following, mail_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from agentlock.store.base import Store
@@ -31,8 +31,3 @@ def first_that(
         if found := look(store):
             return found
     return None
-
-
-def announce(store: Store, agents: Iterable[str]) -> None:
-    """Wake whoever waits for the mail of these agents; call it after the commit."""
-    ring(store, map(mail_of, agents))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UsageError
-from agentlock.mail.arrival import announce
 from agentlock.mail.names import active_lately, register, require_known
 from agentlock.mail.threads import found, thread_of
 from agentlock.model import Value
@@ -64,7 +63,6 @@ def send(store: Store, letter: Letter) -> Message:
             importance=letter.importance,
             ack_required=letter.ack_required,
         )
-    announce(store, (*to, *cc))
     return store.messages.numbered([number])[0]
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from agentlock.duration import format_remaining
 from agentlock.errors import RefusedError, UsageError
-from agentlock.mail.arrival import announce
 from agentlock.mail.names import register, require_known
 from agentlock.mail.sending import LONGEST_SUBJECT, check_text, reply_subject
 from agentlock.store.tickets import ANSWERED, CANCELLED, EXPIRED
+from agentlock.store.wake import mail_of
 
 if TYPE_CHECKING:
     from agentlock.store.base import Store
@@ -33,7 +33,6 @@ def ask(
             register(store, recipient, now)
         number = store.messages.post(sender, (recipient,), subject, body, now)
         store.tickets.open(number, sender, recipient, now, now + lasting)
-    announce(store, [recipient])
     return ticket(store, number)
 
 
@@ -56,7 +55,6 @@ def answer(store: Store, agent: str, number: int, text: str) -> Ticket:
         store.tickets.answer(number, reply, now)
         store.messages.mark_read(question, agent, now)
         register(store, agent, now)
-    announce(store, [asked.sender])
     return ticket(store, number)
 
 
@@ -71,7 +69,7 @@ def cancel(store: Store, agent: str, number: int) -> Ticket:
             )
         _require_open(asked, store.now())
         store.tickets.cancel(number)
-    announce(store, [agent])  # it may wait for the answer elsewhere
+        store.concerned.add(mail_of(agent))  # it may wait for the answer elsewhere
     return ticket(store, number)
 
 

@@ -60,6 +60,9 @@ class Store:
     timeout: int  # microseconds that a command may wait and compute
     project_id = 0
 
+    def __init__(self) -> None:
+        self.concerned: set[str] = set()  # by what is being written: whom COMMIT wakes (store.wake)
+
     # What each engine does in its own way
 
     def close(self) -> None:

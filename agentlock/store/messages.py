@@ -217,6 +217,7 @@ class Messages(Noun):
         for kind, names in (("to", to), ("cc", cc)):
             for name in names:
                 self._rows(_ADDRESS, number, kind, name)
+                self._store.concerned.add(f"mail:{name}")
         return number
 
     def mark_read(self, messages: Iterable[Message], agent: str, now: int) -> None:

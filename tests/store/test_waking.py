@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +118,23 @@ def test_a_ring_for_an_agents_mail_wakes_only_those_who_wait_for_that(table: Tab
         ring(other, [mail_of("ann")])
         assert slept(store, hers.sleep) < 4
         assert slept(other, his.sleep, 0.05) >= 0.05
+
+
+def test_mail_wakes_its_recipient_when_it_is_committed(table: Table) -> None:
+    store, other = table.open(), table.open()
+    with listening(store, mail_of("ann")) as hers, listening(other, mail_of("bob")) as his:
+        with suppress(KeyError), other.writing():
+            send(other, "bob")
+            raise KeyError
+        with other.writing():
+            send(other, "ann")
+        assert slept(store, hers.sleep) < 4
+        assert slept(other, his.sleep, 0.05) >= 0.05
+
+
+def send(store: Store, recipient: str) -> None:
+    store.agents.register(recipient, store.now())
+    store.messages.send("", recipient, "subject", "body", store.now())
 
 
 def test_each_commit_wakes_those_who_follow_the_log(table: Table) -> None:

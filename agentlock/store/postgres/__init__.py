@@ -56,12 +56,16 @@ SELECT {CLOCK}, CASE current_setting('transaction_read_only')
     WHEN 'off' THEN pg_current_xact_id()::text ELSE '' END,
     CASE current_setting('transaction_read_only') WHEN 'off' THEN {_TIMELINE} ELSE '' END
 """
-# Those who follow the log are woken by the commit itself; see store.wake.
+# Parameters: the project; names of bells, or what their processes wait for. See store.wake.
+RING = """
+SELECT pg_notify('agentlock_' || split_part(name, '/', 2), '')::text FROM bells
+WHERE project_id = $1 AND (name = ANY (string_to_array($2, ' '))
+    OR split_part(name, '/', 1) = ANY (string_to_array($2, ' ')))
+"""
 _COMMIT = """
 SELECT pg_notify('agentlock_' || split_part(name, '/', 2), '') FROM bells
     WHERE project_id = {project} AND name LIKE 'log/%';
-COMMIT
-"""
+COMMIT"""
 # Parameter: the transaction's id. Another database, or a server that took over, counts its own.
 _WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
 _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
@@ -105,7 +109,8 @@ class PostgresStore(Server, Store):
         timeout: int,
         read_only: bool,
     ) -> None:
-        super().__init__(location, timeout)
+        Store.__init__(self)
+        Server.__init__(self, location, timeout)
         self.timeout = timeout
         self._read_only = read_only
         self._moment: int | None = None
@@ -170,6 +175,9 @@ class PostgresStore(Server, Store):
             self.roll_back()
             raise DatabaseError(f"{self.location}: the transaction failed", fix="try again")
         end = _COMMIT.format(project=self.project_id)
+        if self.concerned:
+            self._ask(RING, (self.project_id, " ".join(sorted(self.concerned))))
+            self.concerned.clear()
         spare = self._left / 4  # to ask again
         self._left -= spare
         try:
@@ -184,6 +192,7 @@ class PostgresStore(Server, Store):
 
     def roll_back(self) -> None:
         self._moment = None
+        self.concerned.clear()
         try:
             self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
         except PostgresError:

@@ -54,6 +54,7 @@ class SQLiteStore(Store):
         timeout: int,
         read_only: bool,
     ) -> None:
+        super().__init__()
         self.location = path
         self.timeout = timeout
         self._patience = timeout / 1_000_000  # seconds that may still be spent waiting
@@ -173,10 +174,17 @@ class SQLiteStore(Store):
                 f"{self.location} was replaced while this command ran: what it did is lost",
                 fix="try again",
             )
-        if self._turn is not None and os.path.isdir(f"{self.location}.bells/log"):
-            from agentlock.store.wake.pipes import ring_log
+        if self._turn is not None:
+            waiting = [
+                what
+                for what in ("log", *self.concerned)
+                if os.path.isdir(f"{self.location}.bells/{what}")
+            ]
+            self.concerned.clear()
+            if waiting:
+                from agentlock.store.wake.pipes import ring
 
-            ring_log(self.location)
+                ring(self.location, waiting)
 
     def _checkpoint(self) -> None:
         """Copy SQLite's log back into the database file, as far as no reader needs the old pages.
@@ -198,6 +206,7 @@ class SQLiteStore(Store):
                 self._connection.execute("ROLLBACK")
         finally:
             self._give_up_turn()
+            self.concerned.clear()
 
     def translated(self, error: Exception) -> DatabaseError:
         return explained(error, self.location, self.timeout)

@@ -93,9 +93,9 @@ def following(
 
 
 def ring(store: Store, names: Iterable[str]) -> None:
-    """Wake these processes, or all that wait for ``mail_of`` somebody; call it after the commit.
+    """Wake these processes; call it after the commit.
 
-    Those that wait for the log are rung by the commit itself.
+    Those that wait for the log, or for mail that was sent, are rung by the commit itself.
     """
     wanted = sorted(set(names) - {""})
     if not wanted:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from agentlock.errors import CannotWakeError, DatabaseError
-from agentlock.store.postgres import CLOCK
+from agentlock.store.postgres import CLOCK, RING
 from agentlock.store.postgres.libpq import PostgresError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _SIGN_EVERY = 10.0  # seconds
 _SILENCE = 30_000_000  # microseconds after which a process counts as dead
 _LOOK_EVERY = 1.0  # seconds, where a pooler keeps notifications back
 _TEST = 1.0  # seconds that a notification may take
-_CHANNEL = "'agentlock_' || split_part(name, '/', 2)"
 _SIGN = f"""
 INSERT INTO bells (project_id, name, seen_ts) VALUES ($1, $2, {CLOCK})
 ON CONFLICT (project_id, name) DO UPDATE SET seen_ts = excluded.seen_ts
@@ -30,11 +29,6 @@ RETURNING (SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1)
 _REMOVE = "DELETE FROM bells WHERE project_id = $1 AND name = $2"
 _REMOVE_DEAD = f"""
 DELETE FROM bells WHERE project_id = $1 AND seen_ts < {CLOCK} - {2 * _SILENCE}
-"""  # noqa: S608
-_RING = f"""
-SELECT pg_notify({_CHANNEL}, '')::text FROM bells
-WHERE project_id = $1 AND (name = ANY (string_to_array($2, ' '))
-    OR split_part(name, '/', 1) = ANY (string_to_array($2, ' ')))
 """  # noqa: S608
 _ALIVE = f"""
 SELECT name FROM bells WHERE project_id = $1 AND name = ANY (string_to_array($2, ' '))
@@ -113,7 +107,7 @@ def hears(store: PostgresStore, channel: str) -> bool:
 
 def ring(store: Store, names: Sequence[str]) -> None:
     """Notify those bells that are there."""
-    store.rows(_RING, (store.project_id, " ".join(names)))
+    store.rows(RING, (store.project_id, " ".join(names)))
 
 
 def alive(store: Store, names: Sequence[str]) -> set[str]:

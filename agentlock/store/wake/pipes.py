@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 SUFFIX = ".bells"
-LOG = "log"
 _MOST_SWEPT = 100
 _MOST_TRIES = 100
 
@@ -151,13 +150,6 @@ def ring(database: str, names: Iterable[str]) -> None:
                 except OSError:  # it is full, so it has been rung; or its process has just ended
                     pass
                 os.close(descriptor)
-
-
-def ring_log(database: str) -> None:
-    """Ring those that follow the log. Each commit calls this, also a hook's."""
-    names = _listed(database, LOG)
-    if names:
-        ring(database, names)
 
 
 def _listed(database: str, what: str) -> list[str]:
