@@ -85,7 +85,7 @@ _EXPIRY_UNSEEN = f"""{SELECT.format(index="INDEXED BY file_reservations_expiry_u
 _ENDING_UNTOLD = f"""{_OF_AGENT} AND r.expires_ts > ? AND r.expires_ts <= ?
     AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.reservation_id = r.id AND e.created_ts > ?)
     AND NOT EXISTS (SELECT 1 FROM messages AS m
-        WHERE m.reservation_id = r.id AND m.created_ts > r.expires_ts - ?)
+        WHERE m.reservation_id = r.id AND m.while_live = 0 AND m.created_ts > r.expires_ts - ?)
     ORDER BY r.expires_ts"""  # noqa: S608 -- of constants
 _MOST_EXPIRIES = 20
 _MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"

@@ -75,7 +75,9 @@ def tell_holders(store: Store, wait: Wait, held: Sequence[Reservation], now: int
     """Tell each holder, once for each reservation, that somebody waits for it."""
     for one in store.offers.first_told([each.id for each in held]):
         subject = f"{wait.agent} waits for your reservation {one.id} ({shown(one)})"
-        store.messages.send("", one.agent, subject, wait.reason, now)
+        store.messages.send(
+            "", one.agent, subject, wait.reason, now, reservation=one.id, while_live=True
+        )
 
 
 def your_turn(store: Store, wait: Wait, granted: Sequence[Reservation], now: int) -> None:
@@ -83,7 +85,8 @@ def your_turn(store: Store, wait: Wait, granted: Sequence[Reservation], now: int
     what = shown_texts([one.pattern for one in granted])
     numbers = ", ".join(str(one.id) for one in granted[:_SHOWN])
     subject = f"your turn came: {what} is reserved for you (id {numbers}, place {wait.id})"
-    store.messages.send("", wait.agent, subject, "", now)
+    first = granted[0].id
+    store.messages.send("", wait.agent, subject, "", now, reservation=first, while_live=True)
 
 
 def place_ended(store: Store, wait: Wait, why: str, now: int, reason: str = "") -> None:
