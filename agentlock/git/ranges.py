@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.commits import in_range
+from agentlock.git.commits import beyond, in_range, oid_of
 from agentlock.git.hook_input import RefUpdate
 from agentlock.git.process import git, output
 from agentlock.git.pushes import BRANCHES, Push, dropped
+from agentlock.git.ref_updates import logged
 
 _REMOTES = "refs/remotes/"
 
@@ -16,8 +17,9 @@ class Range:
     """The commits of ``A..B``, as if they were pushed to the branch that A names.
 
     ``update`` says what that would move; its ``remote_ref`` is b"" if A names no branch, and
-    ``tracking`` the remote-tracking ref that A names, "" for none. It drops commits if A is what
-    the remote has of B's own branch: a push would have to be forced then.
+    ``tracking`` the remote-tracking ref that A names, "" for none. If A is what the remote has of
+    B's own branch, it drops what this branch once had, by its reflog, and has no more: a push would
+    have to be forced. What the branch never had waits for a pull.
     """
 
     def __init__(self, revisions: str) -> None:
@@ -32,8 +34,11 @@ class Range:
         self.tracking = name if name.startswith(_REMOTES) else ""
         branch = _branch_of(name)
         self.update = RefUpdate(os.fsencode(own) or b"HEAD", tip, branch, base)
-        forced = self.tracking and own and (os.fsencode(own) == branch or _upstream(own) == name)
-        self.push = Push(tuple(commits), dropped([self.update]) if forced else ())
+        is_own = self.tracking and own and (os.fsencode(own) == branch or _upstream(own) == name)
+        lacking = dropped([self.update]) if is_own else ()
+        pulled = beyond(lacking, logged(own)) if lacking else set()
+        drops = [line for line in lacking if oid_of(line) not in pulled]
+        self.push = Push(tuple(commits), tuple(drops))
 
     def others(self) -> list[bytes]:
         """What the other remote-tracking refs are at."""

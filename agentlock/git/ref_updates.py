@@ -90,12 +90,12 @@ def made_here(repository: Repository, moved: Sequence[Move], process: str) -> li
     alone = all(move.ref == b"HEAD" for move in moved)
     if alone and ((command and command[0] in _LOOKING) or _is_new_worktree(repository)):
         return []
-    known = [*_fetched(repository), *_logged("--branches")]
+    known = [*_fetched(repository), *logged("--branches")]
     rebase = _rebase(repository.git_dir)
     if alone and (rebase or command == ["rebase"]):
         known += _words(rebase, b"orig-head")
     elif alone:
-        known += _logged("HEAD")
+        known += logged("HEAD")
     elif rebase and all(move.ref in (b"HEAD", *_words(rebase, b"head-name")) for move in moved):
         known += [oid[1:] for oid in _not_head()]
     return brought(moved, known)
@@ -187,7 +187,7 @@ def _fetched(repository: Repository) -> list[bytes]:
     return found
 
 
-def _logged(refs: str) -> list[bytes]:
+def logged(refs: str) -> list[bytes]:
     """The commits that refs have been at, as far as their reflogs know."""
     result = git("rev-list", "--walk-reflogs", refs, "--")
     return result.stdout.split() if result.code == 0 else []

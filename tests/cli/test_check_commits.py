@@ -260,6 +260,11 @@ def test_the_range_to_what_the_remote_has_of_the_branch_knows_what_a_forced_push
     assert (text.code, text.out) == (1, row)
     forced = scene.git("push", "-q", "--dry-run", "origin", "+topic", agent=OTHER)
     assert_refused(forced, "src/x.py", what="push")
+    # What the branch never had is no drop: it waits for a pull.
+    scene.must("reflog", "expire", "--expire=all", "refs/heads/topic")
+    assert check(scene, "--range", "origin/topic..topic").code == 0
+    scene.must("reset", "-q", "--hard", made)
+    scene.must("reset", "-q", "--hard", "HEAD@{1}")
     # Another branch is not what a push of this one would move; and what a copy has is kept.
     assert check(scene, "--range", f"{made}..topic").code == 0
     assert_passed(scene.git("cherry-pick", made, agent=HOLDER))
