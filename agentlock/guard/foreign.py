@@ -66,6 +66,12 @@ class Roots:
         bases = {oid: self._joined_to(parents) for oid, *parents in merges}
         return {oid: difference(base.encode(), oid.encode()) for oid, base in bases.items() if base}
 
+    def replaces(self, old: str, new: str) -> bool:
+        """Whether a branch that moves between these leaves the project for another history."""
+        if self._of([old], "--first-parent") == self._of([new], "--first-parent"):
+            return False
+        return self.is_foreign(new) and not self.is_foreign(old)
+
     def joined_by_index(self, parents: Sequence[str]) -> Changes | None:
         """What a merge of the index with these parents changes, if it joins another history."""
         base = self._joined_to(parents) if self._differ(parents) else ""

@@ -8,6 +8,7 @@ is left is judged by what is reserved now. A protected branch is judged by all t
 from __future__ import annotations
 
 from agentlock.errors import AgentlockError, GitError
+from agentlock.git.changes import difference
 from agentlock.git.commits import beyond, changed_by, listed, oid_of
 from agentlock.git.pushes import pushed_to_branches, vouched_for
 from agentlock.guard.dropping import deleted, not_to_be_dropped
@@ -146,7 +147,21 @@ class Pushed:
     ) -> Iterator[tuple[History, tuple[Known, ...]]]:
         """What a protected branch gains, then what joins other histories; with what may excuse."""
         yield changed_by(gained), (*self._ways(), self._foreign)
-        yield changed_by(diffs=self._roots.joined(commits)), self._ways()
+        joined = {**self._roots.joined(commits), **self._replaced()}
+        yield changed_by(diffs=joined), self._ways()
+
+    def _replaced(self) -> dict[str, bytes]:
+        """What differs where a forced push puts another history in the project's place."""
+        moved = [
+            (update.remote_oid, update.local_oid)
+            for update in self._updates
+            if self._push.drops and not (update.creates or update.deletes)
+        ]
+        return {
+            new.decode(): difference(old, new)
+            for old, new in moved
+            if self._roots.replaces(old.decode(), new.decode())
+        }
 
     def _ways(self) -> tuple[Known, ...]:
         """What may excuse commits that are not entered, in this order."""

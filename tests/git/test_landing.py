@@ -281,6 +281,20 @@ def test_a_merge_with_another_history_that_changes_nothing_passes(scene: Repo) -
     assert_passed(push(scene, "HEAD:refs/heads/main"))
 
 
+def test_another_history_takes_the_place_of_the_project_only_where_nothing_that_differs_is_held(
+    scene: Repo,
+) -> None:
+    other = orphan(scene, "other.txt")
+    scene.must(*NO_HOOKS, "push", "-q", "origin", "main:keep", f"{other}:refs/heads/pages")
+    scene.must("fetch", "-q", "origin")
+    scene.reserve(HOLDER, "src/")
+    refused = push(scene, f"+{other}:refs/heads/main")  # `keep` has all that this would drop
+    assert_refused(refused, f"{other[:12]}  no record", "src/x.py", what="push")
+    assert_passed(push(scene, f"+{orphan(scene, 'src/x.py')}:refs/heads/pages"))
+    scene.agentlock("release", "--all", agent=HOLDER)
+    assert_passed(push(scene, f"+{other}:refs/heads/main"))
+
+
 def test_a_branch_for_review_belongs_to_the_project(scene: Repo) -> None:
     sneak(scene)
     scene.reserve(HOLDER, "src/")
