@@ -287,16 +287,6 @@ def _git_gone(world: World) -> None:
     world.environment["PATH"] = str(world.folder / "tmp")
 
 
-def _unknown_remote_oid(world: World) -> None:
-    """Somebody else has pushed a commit that was never fetched here."""
-    tree = world.remote.must("rev-parse", "main^{tree}", env=world.variables())
-    theirs = world.remote.must(
-        "commit-tree", "-p", "main", "-m", "theirs", tree, env=world.variables()
-    )
-    world.remote.must("update-ref", "refs/heads/main", theirs, env=world.variables())
-    world.before_git = ("-c", "push.default=current")
-
-
 def _settings_gone(world: World) -> None:
     world.repo.must("config", "--remove-section", "agentlock", env=world.variables())
 
@@ -434,12 +424,6 @@ GIT_FAULTS: tuple[Fault, ...] = (
         hook_alone=True,
     ),
     Fault("git gone", _git_gone, "git cannot be started", hook_alone=True),
-    Fault(
-        "the remote has a commit that is not here",
-        _unknown_remote_oid,
-        "which this repository does not have",
-        ("push",),
-    ),
 )
 SETTING_FAULTS: tuple[Fault, ...] = (
     Fault("settings gone", _settings_gone, _NO_TABLE),
