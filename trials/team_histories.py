@@ -67,6 +67,7 @@ may pass. It has a model of its own, made of git's objects and its own record of
 def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--pushes", type=int, default=500, metavar="N", help="at least so many")
+    parser.add_argument("--minutes", type=float, default=600, metavar="N", help="at most so long")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), metavar="N")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at once")
     parser.add_argument("--asks", action="store_true", help="count how often a remote is asked")
@@ -82,8 +83,9 @@ def main() -> int:
             if story:
                 print(story, flush=True)
             shown = {key: number for key, number in sorted(figures.items()) if number}
-            print(f"{time.monotonic() - began:.0f} s: {shown}", flush=True)
-            if figures["pushes"] >= options.pushes:
+            seconds = time.monotonic() - began
+            print(f"{seconds:.0f} s: {shown}", flush=True)
+            if figures["pushes"] >= options.pushes or seconds > 60 * options.minutes:
                 break
     if options.write:
         PAGE.write_text(page(figures), encoding="utf-8")

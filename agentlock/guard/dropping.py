@@ -5,12 +5,12 @@ Dropped is what no branch has afterwards, by oid or origin (ADR 15).
 
 from __future__ import annotations
 
-from agentlock.git.commits import beyond, changed_by, listed, oid_of
+from agentlock.git.commits import beyond, listed, oid_of
 from agentlock.git.pushes import require_known, taken_away
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agentlock.git.hook_input import RefUpdate
     from agentlock.guard.take_in import Reader
@@ -31,10 +31,11 @@ def not_to_be_dropped(
     reader: Reader,
     conflicts: Iterable[PathConflict],
     lost: Sequence[bytes],
+    touched: Mapping[bytes, set[str]],
     after: Sequence[bytes],
     protected: Sequence[bytes],
 ) -> dict[bytes, set[str]]:
-    """The lost commits that may not be lost, by the paths that they change.
+    """The lost commits that may not be lost, by the paths that they change (of ``touched``).
 
     Those of a protected branch never may (``protected`` is what these were at). Others may not
     where the holder made them or nobody entered them.
@@ -60,6 +61,6 @@ def not_to_be_dropped(
 
     found = {
         path: {oid for oid in touching if matters(path, oid)}
-        for path, touching in changed_by(lost).touched.items()
+        for path, touching in touched.items()
     }
     return {path: touching for path, touching in found.items() if touching}

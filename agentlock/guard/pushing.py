@@ -192,7 +192,10 @@ class Pushed:
             if verdict.clean:
                 break
             new = known(store, brought, gained)
-            self._left_out |= _oids(brought) - new
+            left_out = _oids(brought) - new
+            if known == self._foreign:  # what joins another history is judged all the same
+                left_out -= self._roots.joined(brought).keys()
+            self._left_out |= left_out
             touched = {path: (oids & new) | (oids & {""}) for path, oids in touched.items()}
             verdict = excuse_commits(reader, _touching(verdict, touched), touched, bound)
         self._refused = (touched, bound)
@@ -263,7 +266,12 @@ class Pushed:
         oids = beyond(drops, after) - self._roots.foreign(drops)
         lost = [line for line in drops if oid_of(line) in oids]
         protected = [update.remote_oid for update in self._protected(verdict.policy)]
-        return not_to_be_dropped(self._read(store), verdict.conflicts, lost, after, protected)
+        joined = self._roots.joined(lost)
+        plain = [line for line in lost if oid_of(line) not in joined]
+        touched = changed_by(plain, diffs=joined).touched
+        return not_to_be_dropped(
+            *(self._read(store), verdict.conflicts, lost, touched, after, protected)
+        )
 
     def _vouched(self, store: Store, verdict: Verdict, agent: str | None) -> Verdict:
         """The verdict on what only remote-tracking refs say that the remote has.

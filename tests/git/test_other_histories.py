@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused, make_plain
+from support import (
+    HOLDER,
+    NO_HOOKS,
+    OTHER,
+    Repo,
+    assert_passed,
+    assert_refused,
+    make_plain,
+    publish,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +88,19 @@ def test_a_subtree_touches_the_folder_that_it_is_put_into(
     scene.reserve(HOLDER, "vendor/")
     pulled = scene.git("subtree", "pull", "-q", *subtree, agent=OTHER)
     assert_refused(pulled, "vendor/lib/README.md", what="merge")
+
+
+def test_a_merge_that_takes_a_library_in_is_noted_at_the_push_and_may_be_dropped(
+    scene: Repo, tmp_path: Path
+) -> None:
+    publish(scene, tmp_path)
+    library = make_plain(tmp_path / "library", "README.md", "src/x.py")
+    subtree = ("--prefix=vendor/lib", str(library.path), "main", "-m", "take it in")
+    assert_passed(scene.git("subtree", "add", "-q", *subtree, agent=OTHER))
+    assert_passed(scene.git("push", "-q", "origin", "HEAD:refs/heads/side", agent=OTHER))
+    assert entry_of(scene, "HEAD") == "allowed"
+    scene.reserve(HOLDER, "vendor/")
+    assert_passed(scene.git("push", "-q", "origin", ":side", agent="RedFox"))
 
 
 def test_a_strict_project_judges_a_subtree_that_is_added_and_takes_no_other_history_for_its_own(

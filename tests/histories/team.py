@@ -323,9 +323,10 @@ class Team:
         result = self.git(desk, *what, env=env)
         refused = is_refused(result)
         if env is not None:
-            self.figures[f"asked by a push that was {'refused' if refused else 'not refused'}"] += (
-                _questions(trace)
-            )
+            kind = "deleting" if "" in refs.values() else "forced" if options else "ordinary"
+            kind += " push, refused" if refused else " push"
+            self.figures[f"{kind}: asked"] += _questions(trace)
+            self.figures[f"{kind}: all"] += 1
         if not refused and result.code != 0:
             self.figures["refused by git itself"] += 1
             self.told[-1] += f"   # git: {result.err.strip().splitlines()[0][:100]}"
