@@ -44,8 +44,9 @@ lint: dev ## ruff, its formatter, mypy, the layers, shellcheck and codespell
 	$(VENV)/bin/shellcheck install.sh .ci/run hooks/*.sh
 	$(VENV)/bin/codespell
 
+# Rewritten test modules are kept also where the environment forbids byte code.
 pytest: dev ## the tests alone: make pytest PYTEST_ARGS='-k renew'
-	$(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 test: lint ## what CI runs: lint, then every test
 	@$(MAKE) --no-print-directory pytest

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import OTHER
+from support import OTHER, copy_repository, make_guarded
 
 from agentlock.store.migrations import schema_version, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support import Repo
+    from support.repositories import MadeOnce
 
 RELEASED = Path(__file__).parent / "released"
 FIRST_WITH_READING = 5
@@ -27,11 +26,14 @@ def released(schema: int) -> Path:
     return RELEASED / f"schema-{schema}.sqlite3"
 
 
+def guarded_project(folder: Path) -> None:
+    make_guarded(folder, "README.md", options=("--project", "example.com/project"))
+
+
 @pytest.fixture(params=range(1, schema_version() + 1))
-def old(request: pytest.FixtureRequest, new_repo: Callable[..., Repo]) -> Repo:
+def old(request: pytest.FixtureRequest, tmp_path: Path, made_once: MadeOnce) -> Repo:
     """A repository that an agentlock of that schema has left, with the hooks of today."""
-    repo = new_repo()
-    assert repo.agentlock("init", "--project", "example.com/project").code == 0
+    repo = copy_repository(made_once(guarded_project), tmp_path / "plain")
     for left in repo.database.parent.glob(f"{repo.database.name}-*"):
         left.unlink()
     shutil.copy(released(request.param), repo.database)
