@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agentlock.edit_hooks.dialect import Call, Dialect
+    from agentlock.edit_hooks.shell import Discard
     from agentlock.guard.edits import Judged
 
 DEADLINE = 5  # seconds; the entries give the programs 30
@@ -103,6 +104,14 @@ def _refusal(call: Call) -> str:
     if call.use.unreadable:
         return _undecided(call, cwd)
     paths = [os.fsencode(path) for path in call.use.writes]
+    if call.use.command:
+        from agentlock.edit_hooks.shell import effects_of
+
+        effects = effects_of(call.use.command, call.cwd)
+        paths += [os.fsencode(path) for path in effects.writes]
+        for discard in effects.discards:
+            if reason := _thrown_away(call, discard):
+                return reason
     for root, inside in by_worktree(paths, cwd).items():
         repository = enter(root)
         if repository is None:
@@ -120,6 +129,28 @@ def _refusal(call: Call) -> str:
             return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
         if not answer.verdict.allowed:
             return _text(answer, cwd)
+    return ""
+
+
+def _thrown_away(call: Call, discard: Discard) -> str:
+    """A refusal, if git would throw away what somebody else has changed here under a lease."""
+    from agentlock.edit_hooks.whose import entered
+    from agentlock.guard.edits import by_worktree, enter, judged, uncommitted
+
+    folder = os.fsencode(discard.folder)
+    for root in by_worktree([b"any"], folder):
+        repository = enter(root)
+        if repository is None:
+            continue
+        limits = [os.fsencode(path) for path in discard.paths]
+        changed = uncommitted(folder, limits, tracked=discard.tracked, untracked=discard.untracked)
+        store, identity = entered(call, repository, TIMEOUT)
+        try:
+            answer = judged(store, repository, identity, changed)
+        finally:
+            store.close()
+        if answer.verdict.conflicts and not answer.verdict.allowed:
+            return _text(answer, os.fsencode(call.cwd), discard.command)
     return ""
 
 
@@ -147,7 +178,7 @@ def _not_for_agents(path: bytes) -> str:
     )
 
 
-def _text(answer: Judged, cwd: bytes) -> str:
+def _text(answer: Judged, cwd: bytes, what: str = "edit") -> str:
     """The refusal in the words of a commit's; its commands are typed in ``cwd``."""
     from agentlock.guard.report import verdict_text
 
@@ -157,7 +188,7 @@ def _text(answer: Judged, cwd: bytes) -> str:
     return verdict_text(
         answer.verdict,
         answer.now,
-        what="edit",
+        what=what,
         agent=answer.identity.name,
         source=answer.identity.source,
         folder=inside,

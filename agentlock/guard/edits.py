@@ -11,13 +11,14 @@ import os
 from agentlock.environment import FINDING_THE_REPOSITORY
 from agentlock.errors import NotARepositoryError
 from agentlock.git.changes import Changes
+from agentlock.git.process import output
 from agentlock.git.repository import discover
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agentlock.git.identity import Identity
     from agentlock.git.repository import Repository
@@ -81,9 +82,13 @@ def enter(root: bytes) -> Repository | None:
 
 
 def relative(repository: Repository, paths: Iterable[bytes]) -> list[bytes]:
-    """The absolute paths as they are seen from the root; in git's own folder: ``.git/…``."""
+    """The absolute paths as they are seen from the root; in git's own folder: ``.git/…``.
+
+    A folder that is removed or moved stands for the files in it.
+    """
     root = os.path.realpath(repository.root)
-    return [os.path.relpath(path, root) for path in paths]
+    found = dict.fromkeys(file for path in paths for file in _files(path))
+    return [os.path.relpath(path, root) for path in found]
 
 
 def guarded(repository: Repository, paths: Iterable[bytes]) -> bytes | None:
@@ -101,6 +106,29 @@ def guarded(repository: Repository, paths: Iterable[bytes]) -> bytes | None:
         if not inside or inside[0] in _GUARDED or inside[0].startswith(b"agentlock"):
             return path
     return None
+
+
+def _files(path: bytes) -> Iterator[bytes]:
+    """The path, and if it is a folder, the files below it."""
+    yield path
+    if os.path.isdir(path) and not os.path.islink(path):
+        for folder, _, names in os.walk(path):
+            for name in names:
+                yield os.path.join(folder, name)
+
+
+def uncommitted(
+    folder: bytes, limits: Sequence[bytes], *, tracked: bool, untracked: bool
+) -> list[bytes]:
+    """The paths that are changed in a folder's worktree and not committed, from the root.
+
+    ``limits`` are git's pathspecs, seen from the folder.
+    """
+    others = "--untracked-files=all" if untracked else "--untracked-files=no"
+    asked = ("status", "--porcelain", "-z", "--no-renames", others, "--")
+    listed = output(*asked, *map(os.fsdecode, limits), cwd=folder)
+    entries = [entry for entry in listed.split(b"\0") if entry]
+    return [one[3:] for one in entries if (tracked if one[:2] != b"??" else untracked)]
 
 
 def _root_of(path: bytes) -> bytes | None:

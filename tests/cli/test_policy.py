@@ -71,6 +71,7 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "stale": "note",
         "protected": [],
         "landing": "made",
+        "keep_turns": "counts",
     }
     assert project.agentlock("policy", "show").out.splitlines() == [
         "enforcement\tblock",
@@ -82,6 +83,7 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "stale\tnote",
         "protected\t",
         "landing\tmade",
+        "keep_turns\tcounts",
     ]
 
 

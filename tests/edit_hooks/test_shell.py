@@ -1,0 +1,156 @@
+"""What a command line plainly writes, moves, removes or throws away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from edit_hooks.test_denying import hook, is_silent, why
+from support import HOLDER, OTHER
+
+from agentlock.edit_hooks.shell import effects_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support import Repo, Result
+
+WRITES: dict[str, list[str]] = {
+    "echo x > a.py": ["a.py"],
+    "echo x >> a.py": ["a.py"],
+    "echo x &> a.py": ["a.py"],
+    "echo x >| a.py": ["a.py"],
+    "make 2>&1 | tee -a a.py b.py": ["a.py", "b.py"],
+    "cat > 'a b.py' <<EOF\nrm -rf other\nEOF": ["a b.py"],
+    "cat <<'EOF' > a.py && echo > b.py\ntext > c.py\nEOF": ["a.py", "b.py"],
+    "cd src && echo x > a.py": ["src/a.py"],
+    "(cd src; echo x > a.py); echo y > b.py": ["src/a.py", "b.py"],
+    "cd src; cd ..; echo x > a.py": ["a.py"],
+    "sed -i 's/a/b/' a.py b.py": ["a.py", "b.py"],
+    "sed -i.bak -e 's/a/b/' a.py": ["a.py"],
+    "sed 's/a/b/' a.py": [],
+    "perl -pi -e 's/a/b/' a.py": ["a.py"],
+    "cp x.py a.py": ["a.py"],
+    "cp x.py y.py src": ["src/x.py", "src/y.py"],
+    "cp -t src x.py": ["src/x.py"],
+    "mv x.py a.py": ["x.py", "a.py"],
+    "mv x.py src/": ["x.py", "src/x.py"],
+    "rm -rf a.py src": ["a.py", "src"],
+    "rm src/*.txt": ["src/one.txt", "src/two.txt"],
+    "touch a.py": ["a.py"],
+    "ln -s x.py a.py": ["a.py"],
+    "truncate -s 0 a.py": ["a.py"],
+    "dd if=/dev/zero of=a.py count=1": ["a.py"],
+    "sudo env A=1 rm a.py": ["a.py"],
+    "bash -c 'echo x > a.py'": ["a.py"],
+    "git mv x.py a.py": ["x.py", "a.py"],
+    "git rm a.py": ["a.py"],
+    "git rm --cached a.py": [],
+    "git -C src mv x.py a.py": ["src/x.py", "src/a.py"],
+    "git apply change.patch": ["patched.py"],
+    "patch -p1 -i change.patch": ["patched.py"],
+    "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a.py\n+x\n*** End Patch\nEOF": ["a.py"],
+    'echo x > "a.py"': ["a.py"],
+    "echo x > a\\ b.py": ["a b.py"],
+    "if true; then echo x > a.py; fi": ["a.py"],
+    "for one in 1 2; do echo $one >> a.py; done": ["a.py"],
+    "echo x > a.py &": ["a.py"],
+    # What cannot be read from the line, and what writes nothing
+    "echo x > $FILE": [],
+    'echo x > "$(name)"': [],
+    "python edit.py a.py": [],
+    "grep '>' a.py": [],
+    "ls > /dev/null 2>&1": ["/dev/null"],
+    "f() { rm a.py; }": [],
+    "agentlock reserve 'src/**' > a.py": ["a.py"],
+    "git status": [],
+    "echo tee rm > /dev/null": ["/dev/null"],
+}
+DISCARDS: dict[str, list[tuple[str, tuple[str, ...], bool]]] = {
+    "git stash": [("git stash", (), False)],
+    "git stash push -u": [("git stash", (), True)],
+    "git stash pop": [],
+    "git stash list": [],
+    "git reset --hard HEAD~1": [("git reset --hard", (), False)],
+    "git reset HEAD a.py": [],
+    "git checkout -- a.py": [("git checkout", ("a.py",), False)],
+    "git checkout HEAD -- a.py": [("git checkout", ("a.py",), False)],
+    "git checkout .": [("git checkout", (".",), False)],
+    "git checkout -f main": [("git checkout -f", (), False)],
+    "git checkout -b new": [],
+    "git switch -f main": [("git switch -f", (), False)],
+    "git switch main": [],
+    "git restore a.py": [("git restore", ("a.py",), False)],
+    "git restore --staged a.py": [],
+    "git clean -fd": [("git clean", (), True)],
+    "git clean -n": [],
+    "cd src && git -C .. stash": [("git stash", (), False)],
+    "git commit -m 'git reset --hard'": [],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / "src" / name).touch()
+    (tmp_path / "change.patch").write_text("--- a/patched.py\n+++ b/patched.py\n@@\n", "utf-8")
+    return tmp_path
+
+
+def test_what_a_line_writes(folder: Path) -> None:
+    for line, expected in WRITES.items():
+        found = effects_of(line, str(folder)).writes
+        here = [one.removeprefix(f"{folder}/") for one in found]
+        assert [one for one in here if not one.startswith(("a/", "b/"))] == expected, line
+
+
+def test_what_git_would_throw_away(folder: Path) -> None:
+    for line, expected in DISCARDS.items():
+        found = effects_of(line, str(folder)).discards
+        assert [(one.command, one.paths, one.untracked) for one in found] == expected, line
+
+
+@pytest.mark.parametrize("line", ["echo '", "((((", "> > >", "\0 > a", "rm", "git", "cd", "sed -i"])
+def test_a_line_that_is_no_command_has_no_effects(folder: Path, line: str) -> None:
+    effects_of(line, str(folder))
+
+
+def shell(line: str, *, cwd: Path, agent: str | None = OTHER) -> Result:
+    """Claude Code is about to run a command."""
+    given = {"session_id": "S", "cwd": str(cwd), "hook_event_name": "PreToolUse"}
+    given |= {"permission_mode": "default", "tool_name": "Bash"}
+    payload: dict[str, Any] = {**given, "tool_input": {"command": line}}
+    return hook("claude", "PreToolUse", json.dumps(payload).encode(), cwd=cwd, agent=agent)
+
+
+def test_a_command_that_writes_a_held_file_is_stopped(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/**")
+    repo.write("src/x.py")
+    for line in ("echo hi >> src/x.py", "cd src && sed -i s/a/b/ x.py", "rm -r src"):
+        assert HOLDER in why(shell(line, cwd=repo.path)), line
+    for line in ("cat src/x.py > copy.py", "rm copy.py", "agentlock list > src.txt"):
+        assert is_silent(shell(line, cwd=repo.path)), line
+    assert is_silent(shell("echo hi >> src/x.py", cwd=repo.path, agent=HOLDER))
+
+
+def test_git_throws_nothing_away_that_somebody_else_has_changed_here(repo: Repo) -> None:
+    repo.write("src/x.py")
+    repo.write("free.py")
+    repo.commit_unguarded("files")
+    repo.reserve(HOLDER, "src/**")
+    repo.write("free.py", "mine\n")
+    lines = ("git stash", "git reset --hard", "git checkout .", "git checkout -f", "git restore .")
+    for line in lines:
+        assert is_silent(shell(line, cwd=repo.path)), line
+    repo.write("src/x.py", "theirs\n")
+    repo.write("src/new.py", "theirs\n")
+    for line in (*lines, "git clean -fd", "cd src && git restore ."):
+        reason = why(shell(line, cwd=repo.path))
+        assert HOLDER in reason, line
+        assert "git " in reason.splitlines()[0], line
+    for line in ("git restore free.py", "git stash push -- free.py", "git stash list"):
+        assert is_silent(shell(line, cwd=repo.path)), line
+    for line in lines:
+        assert is_silent(shell(line, cwd=repo.path, agent=HOLDER)), line
