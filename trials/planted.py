@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "what was granted meanwhile is not looked for",
         "reservations/granting.py",
-        "search.confirmed(now)",
+        "search.all_confirmed(now)",
         "tuple(search.found)",
         ("tests/histories/test_histories.py", "tests/race/test_reserve_race.py"),
     ),

@@ -51,7 +51,8 @@ _OF_AGENT = f"""{SELECT.format(index="INDEXED BY file_reservations_by_agent")}
     AND r.released_ts IS NULL AND a.project_id = r.project_id AND a.name = ?"""
 _LIVE_OF_PATTERN = f"""{_LIVE}
     AND r.prefix_key = CAST(? AS TEXT) AND r.name_key = CAST(? AS TEXT)
-    AND r.extension_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)"""
+    AND r.extension_key = CAST(? AS TEXT) AND a.name = ? AND r.path_pattern = CAST(? AS TEXT)
+    ORDER BY r.exclusive DESC, r.id"""
 _LIVE_PREFIXES = """
 SELECT CAST(r.prefix_key AS BLOB) FROM file_reservations AS r
 INDEXED BY file_reservations_by_prefix WHERE r.project_id = ?
@@ -198,7 +199,7 @@ class Reservations(Noun):
         return self.found(_GRANTED_AFTER, fence)
 
     def own(self, agent: str, pattern: bytes, keys: Keys, now: int) -> Reservation | None:
-        """The live reservation of exactly this pattern that the agent holds."""
+        """The live reservation of just this pattern that the agent holds; of two, the stronger."""
         kept = self._store.kept(keys)
         known = (kept.prefix, kept.name, kept.extension)
         found = self.found(_LIVE_OF_PATTERN, now, *known, agent, pattern)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.event_kinds import REPAIRED
 from agentlock.model import Value
-from agentlock.waiting.order import Meeting, folding_of, near_reservations, without_process
+from agentlock.waiting.order import Meeting, folding_of, without_process
 from agentlock.waiting.telling import place_ended
 from agentlock.waiting.turn import blocker, settle
 
@@ -33,8 +33,8 @@ class Fault(Value):
 def examine(store: Store) -> list[Fault]:
     """Every fault of the live places, from one snapshot. Cost: a search or two for each place.
 
-    There is none if every pattern can be read and has its search keys, if no place waits for
-    nothing, and if nothing was granted to somebody who came later.
+    There is none if every pattern can be read and has its search keys, and if no place waits for
+    nothing.
     """
     with store.reading():
         return list(_faults(store, store.now()))
@@ -88,18 +88,3 @@ def _faults(store: Store, now: int) -> Iterator[Fault]:
             continue
         if wait.due_ts > now and blocker(store, wait, now, meeting, []) is None:
             yield Fault(f"place {wait.id} of {wait.agent} waits for nothing", wait)
-        yield from _passed_over(store, wait, meeting, now)
-
-
-def _passed_over(store: Store, wait: Wait, meeting: Meeting, now: int) -> Iterator[Fault]:
-    """Reservations that somebody was granted who came later; nothing can repair that now."""
-    for text in wait.patterns:
-        for held in near_reservations(store, text, now, meeting):
-            if not held.meets(wait) or held.created_ts <= wait.created_ts:
-                continue
-            place = store.offers.place_of(held)
-            came_from = None if place is None else store.waits.get(place)
-            number = held.fence if came_from is None else came_from.fence
-            if number > wait.fence and meeting.witness(text, held.pattern)[0]:
-                sentence = f"reservation {held.id} was granted although place {wait.id} came first"
-                yield Fault(sentence, wait)

@@ -153,7 +153,8 @@ def test_the_refusal_reads_as_the_design_says(scene: Repo) -> None:
     assert re.fullmatch(row, lines[3])
     assert re.match(r"  holder:          BlueLake, last seen \d+s ago in \S+ \(\S+\)", lines[5])
     assert lines[6] == "  commit the rest: git commit --only -m 'all' -- docs/y.md"
-    assert lines[7] == "  see:             agentlock show 1"
+    assert lines[7] == "  wait:            agentlock reserve src/x.py src/y.py --wait"
+    assert lines[8] == "  see:             agentlock show 1"
 
 
 def test_a_hunk_that_is_not_staged_is_not_offered_for_a_commit(scene: Repo) -> None:

@@ -110,6 +110,7 @@ def _reserve(table: Table, call: Call) -> tuple[Table, Answer]:
     }
     if in_the_way:
         return table, Answer(1, tuple(sorted(in_the_way)))
+    table = table.changed(*_over(table, call))
     granted = []
     for name in call.names:
         mine = [row for row in table.live() if (row.agent, row.pattern) == (call.agent, name)]
@@ -120,6 +121,18 @@ def _reserve(table: Table, call: Call) -> tuple[Table, Answer]:
         table = table.changed(new)
         granted.append((new.number, new.exclusive, new.fence))
     return table, Answer(0, tuple(granted))
+
+
+def _over(table: Table, call: Call) -> list[Row]:
+    """What had run out, and is ended for good by what somebody else is granted over it."""
+    return [
+        row._replace(ended="released")
+        for row in table.rows
+        if row.ended == "expired"
+        and row.agent != call.agent
+        and (row.exclusive or not call.shared)
+        and any(PATTERNS[row.pattern] & PATTERNS[name] for name in call.names)
+    ]
 
 
 def _renew(table: Table, call: Call) -> tuple[Table, Answer]:

@@ -15,7 +15,7 @@ MISTAKES = (
     Mistake(
         "does not look again inside the transaction",
         "reservations/granting.py",
-        "conflicts = search.confirmed(now)\n        if conflicts:",
+        "conflicts = search.all_confirmed(now)\n        if conflicts:",
         "conflicts = tuple(search.found)\n        if conflicts:",
     ),
     Mistake(

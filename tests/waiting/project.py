@@ -14,6 +14,7 @@ from agentlock.store import migrate, open_store
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.waiting import queue
 from agentlock.waiting.taking import take
+from agentlock.waiting.turn import settle
 
 if TYPE_CHECKING:
     from agentlock.model import Reservation
@@ -32,14 +33,23 @@ HOUR = 60 * MINUTE
 class Project:
     """One table, opened by whoever acts."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, identifier: str = "") -> None:
         self.location = location
-        self.identifier, _ = migrate.make(location, Modes())
-        migrate.add_project(location, "p")
+        self.identifier = identifier
+        if not identifier:
+            self.identifier, _ = migrate.make(location, Modes())
+            migrate.add_project(location, "p")
         self.store: Store = self.open()
 
     def open(self) -> Store:
         return open_store(self.location, self.identifier, "p")
+
+    def again(self) -> Project:
+        """The same table with a connection of its own."""
+        return Project(self.location, self.identifier)
+
+    def settle(self) -> None:
+        settle(self.store)
 
     def request(
         self, agent: str, *patterns: str, exclusive: bool = True, ttl: int = HOUR, reason: str = ""
