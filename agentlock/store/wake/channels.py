@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.postgres import PostgresStore
 
-_SIGN_EVERY = 10.0  # seconds
 _SILENCE = 30_000_000  # microseconds after which a process counts as dead
 _LOOK_EVERY = 1.0  # seconds, where a pooler keeps notifications back
 _TEST = 1.0  # seconds that a notification may take
@@ -37,7 +36,13 @@ SELECT name FROM bells WHERE project_id = $1 AND name = ANY (string_to_array($2,
 
 
 class ChannelBell:
-    """See ``wake.Bell``. It gives a sign of life from time to time, while its process sleeps."""
+    """See ``wake.Bell``. Each ``look_every`` seconds it gives a sign of life, also while it sleeps.
+
+    It learns then whether there are new events, because whoever logged them may have been killed
+    before it rang.
+    """
+
+    look_every = 10.0
 
     def __init__(self, store: PostgresStore, what: str) -> None:
         token = os.urandom(6).hex()
@@ -45,7 +50,7 @@ class ChannelBell:
         self._store = store
         self._channel = f"agentlock_{token}"
         self._newest = 0
-        self._next_sign = 0.0
+        self._signed = 0.0
         self._listen()
         self.is_heard = hears(store, self._channel)
 
@@ -58,7 +63,7 @@ class ChannelBell:
         ((newest,),) = self._store.rows(_SIGN, (self._store.project_id, self.name))
         is_new = bool(newest != self._newest)
         self._newest = newest
-        self._next_sign = time.monotonic() + _SIGN_EVERY
+        self._signed = time.monotonic()
         return is_new
 
     def sleep(self, until: int) -> None:
@@ -67,11 +72,11 @@ class ChannelBell:
             end = min(end, time.monotonic() + _LOOK_EVERY)
         try:
             while (left := end - time.monotonic()) > 0:
-                due = self._next_sign - time.monotonic()
+                due = self._signed + self.look_every - time.monotonic()
                 if self._store.notified(max(min(left, due), 0)):
                     break
                 self._store.rested()
-                if time.monotonic() >= self._next_sign and self._sign():
+                if time.monotonic() >= self._signed + self.look_every and self._sign():
                     break
         except PostgresError:
             self._store.rested()
