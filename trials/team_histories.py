@@ -19,7 +19,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from histories.team import Settings, Team, build, fresh
+from histories.team import Settings, Team
+from histories.team_place import build, fresh
 from histories.team_work import CROWDED, WEIGHTS, Work
 from support.scripts import arguments, sealed_folder
 
@@ -61,6 +62,18 @@ policy `landing now`.
 
 An [oracle](../../tests/histories/team_oracle.py) decides of each commit and each push whether it
 may pass. It has a model of its own, made of git's objects and its own record of who held what when.
+"""
+FOUND = """\
+## What it has found
+
+- A lease that was granted while an editor had been open for more than a second did not count: git
+  dates a commit when its editor opens. (Let through.)
+- A lease that was granted in the second after a commit counted as granted before it. (Refused.)
+- A push by force over commits that the clone had never fetched was refused while nobody held
+  anything.
+- A branch that was deleted, or moved by force, was refused although another branch had a copy of
+  its commits; a force push to `gh-pages` was judged by path; a clone judged no deletion.
+- A pushed `git subtree add` was judged and not noted, and dropped by the wrong paths. (Refused.)
 """
 
 
@@ -130,7 +143,7 @@ def history(folder: Path, seed: int, *, asks: bool = False) -> tuple[Counter[str
 
 def page(figures: Counter[str]) -> str:
     rows = "".join(f"| {figures[key]:,} | {what} |\n" for key, what in ROWS)
-    return f"# False refusals\n\n{TEXT}\n| | |\n|---:|---|\n{rows}\n{origin()}\n"
+    return f"# False refusals\n\n{TEXT}\n| | |\n|---:|---|\n{rows}\n{origin()}\n\n{FOUND}"
 
 
 if __name__ == "__main__":

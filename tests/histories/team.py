@@ -13,12 +13,20 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from histories.team_objects import Objects
 from histories.team_oracle import Lease, Oracle, Update
+from histories.team_place import (
+    AGENTS,
+    FILES,
+    INTEGRATOR,
+    head_log,
+    questions_in,
+    refs_of,
+    working_in,
+)
 from support import NO_HOOKS, Repo, Result, run
 
 from agentlock.cli.workspace import migrated_table
@@ -33,16 +41,12 @@ from agentlock.reservations.naming import Selection
 from agentlock.store import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from histories.team_oracle import Reason
 
-AGENTS = ("BlueLake", "GreenHill", "RedStone", "Sandbar")
-INTEGRATOR = AGENTS[0]  # has main checked out
-FILES = ("src/a.py", "src/b.py", "lib/c.py", "docs/d.md")
-SUBTREE = "vendor/lib"
 PATTERNS = (*FILES, *FILES, "src/", "docs/", "lib/", "vendor/")
-LINES = 30
 _HOUR = 3600 * 1_000_000
 _REFUSED = re.compile(r"agentlock: (\w+ )?refused: |agentlock: .* refused: ")
 
@@ -65,40 +69,6 @@ class Desk(NamedTuple):
     @property
     def repo(self) -> Repo:
         return Repo(self.path)
-
-
-def build(folder: Path, env: Mapping[str, str]) -> None:
-    """The project before its first history, where ``env`` leads to the program; see ``Team``."""
-    hub = Repo(folder / "hub")
-    hub.path.mkdir(parents=True)
-    hub.must("init", "-q")
-    for name in FILES:
-        hub.write(name, "".join(f"{name} {line}\n" for line in range(LINES)))
-    hub.commit_unguarded("start")
-    table = str(folder / "table" / "agentlock.sqlite3")
-    run("git", "clone", "-q", "--bare", str(hub.path), str(folder / "server.git"), cwd=folder)
-    hub.must("remote", "add", "origin", str(folder / "server.git"))
-    hub.must("fetch", "-q", "origin")
-    hub.must("branch", "-q", "--set-upstream-to=origin/main")
-    for agent in AGENTS[1:-1]:
-        hub.must("worktree", "add", "-q", "-b", agent, str(folder / agent), "origin/main")
-    run("git", "clone", "-q", str(folder / "server.git"), AGENTS[-1], cwd=folder)
-    last = Repo(folder / AGENTS[-1])
-    last.must("checkout", "-q", "-b", AGENTS[-1])
-    library = Repo(folder / "library")
-    library.path.mkdir()
-    library.must("init", "-q")
-    library.write("src/a.py", "of the library\n")
-    library.commit_unguarded("library")
-    server = Repo(folder / "server.git")
-    server.must("config", "uploadpack.allowFilter", "true")
-    for repo, options in (
-        (hub, ("--database", table)),
-        (last, ("--database", table)),
-        (server, ("--server", "--database", table, "--identity-variable", "AGENTLOCK_AGENT")),
-    ):
-        made = repo.agentlock("init", *options, env=env)
-        assert made.code == 0, made
 
 
 class Wrong(NamedTuple):
@@ -146,7 +116,7 @@ class Team:
 
     def reserve(self, desk: Desk, pattern: str) -> Lease | None:
         """Let an agent reserve, as the command does, unless somebody else holds any of it."""
-        with _in(desk.path):
+        with working_in(desk.path):
             repository = discover()
             readings = read_patterns([pattern.encode()], WorkTree(repository))
             request = Request(desk.agent, readings, _HOUR)
@@ -164,7 +134,7 @@ class Team:
         mine = [one for one in self.oracle.live if one.agent == desk.agent]
         if not mine:
             return
-        with _in(desk.path):
+        with working_in(desk.path):
             repository = discover()
             with migrated_table(repository, timeout=DEFAULT_TIMEOUT) as store:
                 enter_made(store, repository)
@@ -239,7 +209,7 @@ class Team:
         ``replaying`` are the commits that it may replay, ``merging`` the one that it merges. What
         ``is_new`` may be judged as a new change although it is the same as an entered one.
         """
-        log = _head_log(desk.path)
+        log = head_log(desk.path)
         seen = len(log.read_bytes().splitlines()) if log.exists() else 0
         result = self.git(desk, *arguments, hooks=hooks, env=env)
         what = self.told[-1]
@@ -304,91 +274,73 @@ class Team:
             self._differs("let through", what, why, "")
         self.oracle.note(desk.agent, bases, tree)
 
-    def push(self, desk: Desk, refs: Mapping[str, str], *options: str, hooks: bool = True) -> bool:
-        """Push commits to refs of the server ("" deletes one); whether it was done.
-
-        What git itself refuses, such as what is no fast-forward, is nobody's mistake.
-        """
-        branches = self.branches()
-        have = refs_of(self.server, "refs/")
+    def push(self, desk: Desk, refs: Mapping[str, str], *options: str, hooks: bool = True) -> None:
+        """Push commits to refs of the server ("" deletes one)."""
+        branches, have = self.branches(), refs_of(self.server, "refs/")
         updates = [
             Update(ref, have.get(ref, ""), new)
             for ref, new in refs.items()
             if have.get(ref, "") != new
         ]
-        specs = [f"{new}:{ref}" for ref, new in refs.items()]
-        what = ("push", "-q", *options, *(() if hooks else ("--no-verify",)), "origin", *specs)
-        trace = self.folder / "trace"
-        env = {"GIT_TRACE2_EVENT": str(trace)} if self.settings.asks else None
-        result = self.git(desk, *what, env=env)
-        refused = is_refused(result)
-        if env is not None:
-            kind = "deleting" if "" in refs.values() else "forced" if options else "ordinary"
-            kind += " push, refused" if refused else " push"
-            self.figures[f"{kind}: asked"] += _questions(trace)
-            self.figures[f"{kind}: all"] += 1
-        if not refused and result.code != 0:
-            self.figures["refused by git itself"] += 1
-            self.told[-1] += f"   # git: {result.err.strip().splitlines()[0][:100]}"
-            return False
         asked = (hooks and self.settings.hooks) or self.settings.gate
-        if not asked or not updates:
-            return result.code == 0
+        unknown = {one.old for one in updates if hooks and asked and not _has(desk, one.old)}
+        specs = [f"{new}:{ref}" for ref, new in refs.items()]
+        quiet = ("-q",) if hooks else ("-q", "--no-verify")
+        result = self._push(desk, refs, ("push", *quiet, *options, "origin", *specs))
+        refused = is_refused(result)
+        if not refused and result.code != 0:
+            # What git itself refuses, such as what is no fast-forward, is nobody's mistake. The
+            # hooks are told of the other refs, and of those that are at what the clone lacks.
+            self.figures["refused by git itself"] += 1
+            self.told[-1] += "   # refused by git itself"
+            now = refs_of(self.server, "refs/")
+            updates = [
+                one for one in updates if now.get(one.ref, "") == one.new or one.old in unknown
+            ]
+        if asked and updates:
+            self._judged(desk, updates, branches, result, refused=refused)
+
+    def _push(self, desk: Desk, refs: Mapping[str, str], command: Sequence[str]) -> Result:
+        if not self.settings.asks:
+            return self.git(desk, *command)
+        trace = self.folder / "trace"
+        result = self.git(desk, *command, env={"GIT_TRACE2_EVENT": str(trace)})
+        kind = "deleting" if "" in refs.values() else "forced" if "--force" in command else "other"
+        kind += " pushes, refused" if is_refused(result) else " pushes"
+        self.figures[f"{kind}: asked"] += questions_in(trace)
+        self.figures[f"{kind}: all"] += 1
+        return result
+
+    def _judged(
+        self,
+        desk: Desk,
+        updates: Sequence[Update],
+        branches: Mapping[str, str],
+        result: Result,
+        *,
+        refused: bool,
+    ) -> None:
+        """Compare what came of a push with what the oracle says."""
         self.figures["pushes"] += 1
         why = self.oracle.push(desk.agent, updates, branches)
         said = self.told[-1]
         self.told[-1] += "   # refused" if refused else ""
         if refused:
             self.figures["pushes refused"] += 1
-            self.figures["by the server alone"] += hooks and "remote: agentlock" in result.err
             if not why:
                 self._differs("refused without a reason", said, [], result.err)
         elif why:
             self._differs("let through", said, why, result.err)
         for one in why[:1]:
             self.figures[f"because: {one.rule}"] += 1
-        return result.code == 0
 
     def _differs(self, kind: str, what: str, why: Iterable[Reason], said: str) -> None:
         self.wrong.append(Wrong(kind, what, tuple(why), said))
 
 
-def _questions(trace: Path) -> int:
-    """How often git asked a remote for its branches, beyond the push itself."""
-    lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
-    trace.unlink()
-    asking = [line for line in lines if '"event":"start"' in line and '"ls-remote"' in line]
-    return sum("--get-url" not in line for line in asking)
-
-
-def refs_of(where: Path, prefix: str) -> dict[str, str]:
-    answer = run("git", "for-each-ref", "--format=%(refname) %(objectname)", prefix, cwd=where)
-    return dict(line.split(" ") for line in answer.out.splitlines())
+def _has(desk: Desk, oid: str) -> bool:
+    return not oid or desk.repo.git("cat-file", "-e", oid).code == 0
 
 
 def is_refused(result: Result) -> bool:
     return result.code != 0 and _REFUSED.search(result.err) is not None
-
-
-def _head_log(path: Path) -> Path:
-    git = path / ".git"
-    if git.is_file():
-        git = Path(git.read_text(encoding="utf-8").partition(": ")[2].strip())
-    return git / "logs" / "HEAD"
-
-
-@contextmanager
-def _in(path: Path) -> Iterator[None]:
-    """Another current folder for a while."""
-    before = Path.cwd()
-    os.chdir(path)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-def fresh(template: Path, folder: Path) -> None:
-    """Put the project back to where ``build`` left it, at the same place."""
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run(("cp", "-a", str(template), str(folder)), check=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from histories.team import AGENTS, FILES, INTEGRATOR, LINES, PATTERNS, SUBTREE, Team
+from histories.team import PATTERNS, Team
+from histories.team_place import AGENTS, FILES, INTEGRATOR, LINES, SUBTREE
 from support import Repo
 from support.glob_oracle import seeded
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from histories.planted import Mistake, planted
-from histories.team import Settings, Team, build
+from histories.team import Settings, Team
+from histories.team_place import build
 from histories.team_work import Work
 
 if TYPE_CHECKING:
