@@ -101,7 +101,6 @@ def status(programs: tuple[str, ...], as_json: bool) -> int:
 
 _NOTES = {
     "codex": "Codex runs the entries only once you have trusted them: start codex, and type /hooks",
-    "gemini": "Gemini's shell tool switches git's hooks off: its commits are judged at the push",
     "cursor": "Cursor was never tried with these entries: see whether an edit is stopped",
 }
 

@@ -45,7 +45,8 @@ class Dialect(Value):
 
     ``events`` are its names for ours. ``deny(event, reason)`` is what stops a tool, on stdout;
     ``tell(event, text)`` what the model is told at an event, None where nothing reaches it.
-    ``keys`` are its names for event, session, cwd, tool and the tool's input.
+    ``keys`` are its names for event, session, cwd, tool and the tool's input. ``repair`` is the
+    answer that lets a shell command run git's hooks, where the program switches them off.
 
     ``user_file`` and ``project_file`` are where it always, or in one project, looks for entries;
     ``home`` is the variable that moves the folder of the first. An entry is for the tools that
@@ -64,6 +65,7 @@ class Dialect(Value):
     matcher: str = ""
     second: int = 1
     shape: Literal["nested", "flat", "own", "plugin"] = "nested"
+    repair: Callable[[str], Mapping[str, Any] | None] | None = None
     keys: tuple[str, str, str, str, str] = (
         *("hook_event_name", "session_id", "cwd"),
         *("tool_name", "tool_input"),

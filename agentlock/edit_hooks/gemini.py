@@ -8,7 +8,18 @@ from __future__ import annotations
 from agentlock.edit_hooks import dialect
 from agentlock.edit_hooks.dialect import Dialect, nested_context
 
+# Its shell tool sets an empty core.hooksPath in GIT_CONFIG_COUNT, so git would run no hook. bash
+# runs its commands.
+_WITH_HOOKS = "unset ${!GIT_CONFIG_@}; "
 _HEARD = ("AfterTool", "SessionStart", "BeforeAgent")
+
+
+def _repair(command: str) -> dict[str, object] | None:
+    if "git" not in command or command.startswith(_WITH_HOOKS):
+        return None
+    changed = {"hookEventName": "BeforeTool", "tool_input": {"command": _WITH_HOOKS + command}}
+    return {"hookSpecificOutput": changed}
+
 
 DIALECT = Dialect(
     name="gemini",
@@ -28,4 +39,5 @@ DIALECT = Dialect(
     project_file=".gemini/settings.json",
     matcher="replace|write_file|run_shell_command",
     second=1000,
+    repair=_repair,
 )

@@ -65,7 +65,12 @@ def before_tool(dialect: Dialect, event: str) -> int:
         from agentlock.bug import report_bug
 
         reason = _sentence(UndecidedError(report_bug(error)))
-    return deny(dialect, event, reason) if reason else ALLOWED
+    if reason:
+        return deny(dialect, event, reason)
+    repaired = dialect.repair(call.use.command) if dialect.repair is not None else None
+    if repaired is not None and _is_guarded(call):
+        print_json(repaired)
+    return ALLOWED
 
 
 def deny(dialect: Dialect, event: str, reason: str) -> int:
@@ -102,7 +107,7 @@ def _refusal(call: Call) -> str:
 
     cwd = os.fsencode(call.cwd)
     if call.use.unreadable:
-        return _undecided(call, cwd)
+        return _undecided(call)
     paths = [os.fsencode(path) for path in call.use.writes]
     if call.use.command:
         from agentlock.edit_hooks.shell import effects_of
@@ -154,19 +159,24 @@ def _thrown_away(call: Call, discard: Discard) -> str:
     return ""
 
 
-def _undecided(call: Call, cwd: bytes) -> str:
-    """A refusal, if the folder where the program works is guarded."""
+def _is_guarded(call: Call) -> bool:
+    """Whether agentlock guards the folder where the program works."""
     from agentlock.guard.edits import by_worktree, enter
 
-    for root in by_worktree([b"any"], cwd):
-        if enter(root) is not None:
-            return _sentence(
-                UndecidedError(
-                    f"{call.use.unreadable}, so nobody can tell whether somebody else holds it",
-                    fix="edit one file at a time with the program's own tools",
-                )
-            )
-    return ""
+    roots = by_worktree([b"any"], os.fsencode(call.cwd))
+    return any(enter(root) is not None for root in roots)
+
+
+def _undecided(call: Call) -> str:
+    """A refusal, if the folder where the program works is guarded."""
+    if not _is_guarded(call):
+        return ""
+    return _sentence(
+        UndecidedError(
+            f"{call.use.unreadable}, so nobody can tell whether somebody else holds it",
+            fix="edit one file at a time with the program's own tools",
+        )
+    )
 
 
 def _not_for_agents(path: bytes) -> str:

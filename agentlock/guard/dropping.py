@@ -60,7 +60,6 @@ def not_to_be_dropped(
         return path in entry.void or entry.agent in holders.get(path, ())
 
     found = {
-        path: {oid for oid in touching if matters(path, oid)}
-        for path, touching in touched.items()
+        path: {oid for oid in touching if matters(path, oid)} for path, touching in touched.items()
     }
     return {path: touching for path, touching in found.items() if touching}

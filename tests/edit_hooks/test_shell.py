@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from edit_hooks.test_denying import hook, is_silent, why
-from support import HOLDER, OTHER
+from support import HOLDER, OTHER, run
 
+from agentlock.edit_hooks.run import ALLOWED
 from agentlock.edit_hooks.shell import effects_of
 
 if TYPE_CHECKING:
@@ -154,3 +155,25 @@ def test_git_throws_nothing_away_that_somebody_else_has_changed_here(repo: Repo)
         assert is_silent(shell(line, cwd=repo.path)), line
     for line in lines:
         assert is_silent(shell(line, cwd=repo.path, agent=HOLDER)), line
+
+
+def test_geminis_shell_runs_the_hooks_that_it_would_switch_off(repo: Repo, new_repo: Any) -> None:
+    payload = {"session_id": "S", "hook_event_name": "BeforeTool", "tool_name": "run_shell_command"}
+
+    def answer(line: str, folder: Path) -> Result:
+        given = {**payload, "cwd": str(folder), "tool_input": {"command": line}}
+        return hook("gemini", "BeforeTool", json.dumps(given).encode(), cwd=folder, agent=OTHER)
+
+    changed = answer("git commit -qm 'x'", repo.path)
+    assert changed.code == ALLOWED, changed
+    command = changed.json["hookSpecificOutput"]["tool_input"]["command"]
+    assert command.endswith("git commit -qm 'x'")
+    switched_off = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath"}
+    switched_off |= {"GIT_CONFIG_VALUE_0": "", "GIT_CONFIG_GLOBAL": "/dev/null"}
+    repo.reserve(HOLDER, "src/**")
+    repo.write("src/x.py")
+    repo.must("add", ".")
+    refused = run("bash", "-c", command, cwd=repo.path, agent=OTHER, env=switched_off)
+    assert HOLDER in refused.err
+    assert is_silent(answer("ls", repo.path))
+    assert is_silent(answer("git commit -qm x", new_repo("other").path))
