@@ -31,7 +31,7 @@ from agentlock.patterns.matching import displayed
 from agentlock.store.wake import PLACE, listening
 from agentlock.text import foreign
 from agentlock.waiting import queue as places
-from agentlock.waiting.queue import Waited
+from agentlock.waiting.foreground import Waited, listen, stop_listening, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,9 +110,9 @@ def _waited(
             f"{name} has no place in the queue", fix="agentlock reserve PATTERN --queue"
         )
     with listening(store, PLACE) as bell:
-        places.listen(store, numbers, name, bell.name)
+        listen(store, numbers, name, bell.name)
         try:
-            found = places.wait_for(
+            found = wait_for(
                 *(store, bell, name, numbers),
                 every=every,
                 until=store.now() + last,
@@ -120,7 +120,7 @@ def _waited(
                 folding=workspace.folding,
             )
         finally:
-            places.stop_listening(store, numbers, bell.name)
+            stop_listening(store, numbers, bell.name)
     taken = {held.id: held for held in (*workspace.taken, *found.granted)}
     return found.replace(granted=tuple(taken.values())) if not identifiers else found
 

@@ -15,6 +15,7 @@ from agentlock.reservations.granting import reserve
 from agentlock.store.wake import PLACE, listening
 from agentlock.text import and_more, foreign
 from agentlock.waiting import queue
+from agentlock.waiting.foreground import stop_listening, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def ask(
         say(f"agentlock: waiting: {place_text(asked.wait, asked.standing)}")
         answer = asked.answer
         try:
-            waited = queue.wait_for(
+            waited = wait_for(
                 *(store, bell, request.agent, [number]),
                 every=False,
                 until=until,
@@ -94,7 +95,7 @@ def ask(
             answer = reserve(store, request, *where)  # what is in the way now
         finally:
             if not answer.granted:
-                queue.stop_listening(store, [number], bell.name)
+                stop_listening(store, [number], bell.name)
         return queue.Asked(answer)
 
 

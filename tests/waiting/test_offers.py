@@ -10,7 +10,7 @@ from agentlock.model import Policy
 from agentlock.patterns.matching import Folding
 from agentlock.reservations.granting import reserve
 from agentlock.store.wake import PLACE, listening
-from agentlock.waiting import queue
+from agentlock.waiting.foreground import wait_for
 
 if TYPE_CHECKING:
     from waiting.project import Project
@@ -61,7 +61,7 @@ def test_a_process_that_waits_is_offered_it_for_thirty_seconds_and_takes_it(
         project.release("A")
         assert 20 < left(project) <= 30
         until = project.store.now() + HOUR
-        waited = queue.wait_for(
+        waited = wait_for(
             *(project.store, bell, "B", [asked.wait.id]),
             every=False,
             until=until,
