@@ -33,6 +33,7 @@ FRAMEWORK_PUSH = (
     *("PRE_COMMIT_REMOTE_NAME", "PRE_COMMIT_REMOTE_URL"),
     *("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_REMOTE_BRANCH"),
 )
+HOME = "HOME"
 PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
 XDG_CACHE_HOME = "XDG_CACHE_HOME"
 XDG_DATA_HOME = "XDG_DATA_HOME"
@@ -114,6 +115,8 @@ OTHERS = {
     ", ".join(SESSION_IDS): "Set by agents' programs for their shells: the session that a command "
     "belongs to, and so the agent's name.",
     COPILOT_CLI: "Set by Copilot CLI for its hooks, which runs the entries of Claude Code too.",
-    f"HOME, {XDG_DATA_HOME}": "Where the list of repositories is kept that agentlock was put into.",
+    f"{HOME}, {XDG_DATA_HOME}": (
+        "Where the list of repositories is kept that agentlock was put into."
+    ),
     "PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT, ...": "PostgreSQL's own variables, read by libpq.",
 }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from agentlock.doctor.findings import Finding
 from agentlock.doctor.hooks import examine_hooks
 from agentlock.doctor.table import examine_table
-from agentlock.environment import TEMPORARY
+from agentlock.environment import HOME, TEMPORARY, XDG_CONFIG_HOME
 from agentlock.install import chain, hooks, shims
 from agentlock.model import Value
 from agentlock.store import is_url
@@ -162,8 +162,8 @@ def _become(person: Person, answer: int, examined: Callable[[], list[Finding]]) 
     try:
         user = person.user or -1
         home, group = _home_and_group(user)
-        os.environ["HOME"] = home
-        for name in ("XDG_CONFIG_HOME", *TEMPORARY):
+        os.environ[HOME] = home
+        for name in (XDG_CONFIG_HOME, *TEMPORARY):
             os.environ.pop(name, None)
         os.setgroups(sorted(person.groups))
         os.setgid(group)

@@ -80,7 +80,9 @@ def test_theirs_runs_first_and_ours_judges_what_it_staged(plain: Repo) -> None:
 def test_the_exit_code_of_theirs_is_kept_if_ours_refuses_nothing(plain: Repo, hook: str) -> None:
     put_hook(plain, hook, "echo theirs >&2; exit 7")
     install(plain)
-    result = run(str(plain.path / ".git" / "hooks" / hook), "origin", "url", cwd=plain.path)
+    program = str(plain.path / ".git" / "hooks" / hook)
+    pushed = f"{'0' * 40} {plain.head} refs/heads/new\n" if hook == "pre-receive" else ""
+    result = run(program, "origin", "url", cwd=plain.path, stdin=pushed.encode())
     assert (result.code, result.err) == (7, "theirs\n")
 
 
