@@ -119,13 +119,17 @@ def test_uninstalling_leaves_the_repository_and_its_old_hook_as_they_were_to_the
     assert story.after[1]["hooks/pre-commit"][1] == OLD_HOOK
 
 
-def test_a_failed_reinstallation_keeps_the_program_and_an_uninstallation_mends_a_broken_one(
+def test_what_fails_changes_nothing_and_what_was_asked_for_stays_with_a_later_installation(
     machine: Machine,
 ) -> None:
+    """One installation with PostgreSQL's library, which breaks twice and is mended twice."""
     machine.add_shim()
     machine.make_repository()
     before = snapshot(machine.home), settings(machine.repository)
-    assert machine.install("--repo", str(machine.repository)).code == 0
+    assert machine.install("--postgres", "--repo", str(machine.repository)).code == 0
+    python = str(machine.data / "venv/bin/python")
+    has_library = (python, "-I", "-c", "import psycopg, psycopg_binary")
+    assert machine.run(*has_library).code == 0
 
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
     failed = machine.install(**nowhere)
@@ -141,26 +145,14 @@ def test_a_failed_reinstallation_keeps_the_program_and_an_uninstallation_mends_a
     assert failed.code == 1
     assert (machine.data / "repositories").exists()
 
-    mended = machine.install("--uninstall")
-    assert mended.code == 0, mended
-    assert (snapshot(machine.home), settings(machine.repository)) == before
-
-
-def test_postgresqls_library_comes_when_asked_for_and_stays_with_a_later_installation(
-    machine: Machine,
-) -> None:
-    machine.add_shim()
-    before = snapshot(machine.home)
-    assert machine.install("--postgres").code == 0
-    python = str(machine.data / "venv/bin/python")
-    has_library = (python, "-I", "-c", "import psycopg, psycopg_binary")
-    assert machine.run(*has_library).code == 0
-    shutil.rmtree(machine.data / "venv/lib")
     again = machine.install()
     assert again.code == 0, again
     assert machine.run(*has_library).code == 0
-    assert machine.install("--uninstall").code == 0
-    assert snapshot(machine.home) == before
+
+    shutil.rmtree(machine.data / "venv/lib")
+    mended = machine.install("--uninstall")
+    assert mended.code == 0, mended
+    assert (snapshot(machine.home), settings(machine.repository)) == before
 
 
 def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
