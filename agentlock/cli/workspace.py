@@ -11,6 +11,7 @@ import click
 from agentlock.agents.place import here
 from agentlock.agents.registry import is_due
 from agentlock.cli.letters import say_news
+from agentlock.cli.output import say
 from agentlock.duration import parse_duration, parse_timeout
 from agentlock.environment import TIMEOUT
 from agentlock.errors import (
@@ -224,6 +225,11 @@ class Workspace:
             if name is not None:
                 taken = take(writable, name, self.repository, self.folding)
                 self.taken = taken.granted
+                if taken.stale is not None:
+                    from agentlock.cli.stale import say_refused_as_stale
+
+                    say("agentlock: your turn came, and went to the next agent")
+                    say_refused_as_stale(taken.stale.of_others(name))
 
     def _look_ahead(self, store: Store) -> None:
         """What there is to do when the command has ended."""

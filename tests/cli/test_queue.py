@@ -221,3 +221,20 @@ def test_db_check_finds_a_place_that_waits_for_nothing_and_repairs_it(repo: Repo
     assert f"place 1 of {OTHER} waits for nothing" in found.err
     assert repo.agentlock("db", "check", "--repair").code == 0
     assert repo.live() == [(OTHER, "/a", True)]
+
+
+def test_what_a_stale_copy_forbids_is_given_back_and_told(repo: Repo) -> None:
+    repo.agentlock("policy", "set", "stale", "refuse", "--reason", "test")
+    repo.reserve(HOLDER, "README.md")
+    repo.agentlock("reserve", "README.md", "--queue", agent=OTHER)
+    repo.agentlock("reserve", "README.md", "--queue", agent="Third")
+    start = repo.must("symbolic-ref", "--short", "HEAD")
+    repo.must("checkout", "-q", "-b", "other")
+    repo.write("README.md", "changed elsewhere\n")
+    assert repo.commit_all(agent=HOLDER).code == 0
+    repo.must("checkout", "-q", start)
+    repo.agentlock("release", "--all", agent=HOLDER)
+    said = repo.agentlock("status", agent=OTHER).err
+    assert "README.md" in said
+    assert "other" in said
+    assert [one["agent"] for one in repo.agentlock("list", "--json").json] == ["Third"]
