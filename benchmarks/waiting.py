@@ -32,7 +32,8 @@ from agentlock.reservations.naming import Selection
 from agentlock.store import migrate, open_store
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.wake import PLACE, listening
-from agentlock.waiting.queue import ask, wait_for
+from agentlock.waiting.foreground import wait_for
+from agentlock.waiting.queue import ask
 from benchmarks.pages import EVIDENCE, Page, Section
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from agentlock.store.wake.channels import ChannelBell
 from agentlock.store.wake.pipes import PipeBell
 from agentlock.waiting import queue
 from agentlock.waiting.audit import examine
+from agentlock.waiting.foreground import wait_for
 from agentlock.waiting.turn import hand_over, reservations_ended, settle
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def test_a_hand_over_that_was_committed_reaches_a_process_for_which_nobody_rang(
         asked = project.queue("B", "/a", queued=False, bell=bell.name)
         assert asked.wait is not None
         killed(project, release_without_ringing)
-        waited = queue.wait_for(
+        waited = wait_for(
             *(project.store, bell, "B", [asked.wait.id]),
             every=True,
             until=project.store.now() + 20 * SECOND,
