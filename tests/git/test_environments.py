@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from setups.environments import ENVIRONMENTS
+from setups.environments import ENVIRONMENTS, MORE
 from setups.proof import ALL_HOLDS, prove, start
 from support import OTHER, run
 
@@ -35,3 +35,9 @@ def test_in_a_folder_that_was_deleted_nothing_is_committed(tmp_path: Path) -> No
         assert done.code == 128
         assert said in done.err
     assert repo.must("rev-list", "--count", "HEAD") == "1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_more_set_ups_hold_too(name: str, tmp_path: Path) -> None:
+    assert prove(MORE[name](tmp_path)) == ALL_HOLDS

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from setups.paths import put
 from setups.proof import Place, start
-from support import Repo
+from support import Repo, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,82 @@ def _linked_folder(folder: Path) -> Place:
     return place._replace(repo=Repo(folder / "link"), cwd=folder / "link")
 
 
+def _partial(*options: str) -> Callable[[Path], Place]:
+    """A clone that lacks a part of the history, or of what is in it."""
+
+    def made(folder: Path) -> Place:
+        source = start(folder)
+        for number in range(3):
+            source.write("src/x.py", f"{number}\n")
+            source.commit_unguarded(f"change {number}")
+        source.must("push", "-q", "origin", "main")
+        server = folder / "remote.git"
+        Repo(server).must("config", "uploadpack.allowFilter", "true")
+        source.must("clone", "-q", *options, server.as_uri(), str(folder / "part"))
+        return _with_theirs(Repo(folder / "part"))
+
+    return made
+
+
+def _fork(folder: Path) -> Place:
+    """A fork that was never fetched, with what upstream alone has below the commit."""
+    place = _plain(folder)
+    repo = place.repo
+    repo.must("remote", "rename", "origin", "upstream")
+    repo.write("src/y.py")
+    repo.must("add", "--force", "src/y.py")
+    repo.commit_unguarded("upstream's")
+    repo.must("push", "-q", "--no-verify", "upstream", "HEAD:refs/heads/main")
+    repo.must("init", "-q", "--bare", str(folder / "fork.git"))
+    repo.must("remote", "add", "origin", str(folder / "fork.git"))
+    return place
+
+
+def _linked_hooks(folder: Path) -> Place:
+    repo = start(folder)
+    for hook in ("pre-commit", "pre-push"):
+        put(repo.path / "githooks", hook)
+    hooks = repo.path / ".git" / "hooks"
+    shutil.rmtree(hooks, ignore_errors=True)
+    hooks.symlink_to("../githooks")
+    return Place(repo, repo.path / "githooks")
+
+
+def _by_their_names(folder: Path) -> Place:
+    """One file for all hooks, which looks at its name and reads a file next to it."""
+    repo = start(folder)
+    hooks = repo.path / ".git" / "hooks"
+    put(hooks, "dispatch", '. "$(dirname "$0")/common.sh"')
+    put(hooks, "common.sh", 'echo "theirs: $(basename "$0")" >&2')
+    for hook in ("pre-commit", "pre-push"):
+        (hooks / hook).unlink(missing_ok=True)
+        (hooks / hook).symlink_to("dispatch")
+    return Place(repo, hooks)
+
+
+def _container(folder: Path) -> Place:
+    """Each git command in a namespace of processes that ends with it, as in `docker run --rm`."""
+    if run(*_IN_CONTAINER, "true", cwd=folder).code != 0:
+        pytest.skip("only root can make a namespace of processes")
+    return _plain(folder)._replace(git=(*_IN_CONTAINER, "git"))
+
+
+def _no_home(folder: Path) -> Place:
+    return _plain(folder)._replace(env={"HOME": "/proc/nowhere"})
+
+
+_IN_CONTAINER = ("unshare", "--pid", "--fork", "--kill-child")
+# Each is also played by a quicker test of its own.
+MORE: dict[str, Callable[[Path], Place]] = {
+    "a shallow clone (`--depth=1`)": _partial("--depth=1"),
+    "a blobless clone (`--filter=blob:none`)": _partial("--filter=blob:none"),
+    "a treeless clone (`--filter=tree:0`)": _partial("--filter=tree:0"),
+    "a fork that was never fetched, behind upstream": _fork,
+    "`.git/hooks` is a link to a tracked folder": _linked_hooks,
+    "hooks that look at their own names and neighbours": _by_their_names,
+    "each git command in a container of its own (`unshare`)": _container,
+    "no home folder for git (a sandbox)": _no_home,
+}
 ENVIRONMENTS: dict[str, Callable[[Path], Place]] = {
     "the repository's own hooks folder": _plain,
     "`core.hooksPath` is an absolute path inside `.git`": _inside_the_folder,
