@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import HOLDER, OTHER, Repo, run
 
-from agentlock.hook_kinds import JUDGES, with_role
+from agentlock.hook_kinds import JUDGES, RECORDS, with_role
 from agentlock.install.hooks import HOOKS
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_theirs_runs_first_and_ours_judges_what_it_staged(plain: Repo) -> None:
     assert plain.commit_all(agent=HOLDER).code == 0
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", with_role(JUDGES, RECORDS))
 def test_the_exit_code_of_theirs_is_kept_if_ours_refuses_nothing(plain: Repo, hook: str) -> None:
     put_hook(plain, hook, "echo theirs >&2; exit 7")
     install(plain)
