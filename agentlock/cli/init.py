@@ -13,6 +13,7 @@ from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.git.repository import discover
+from agentlock.install import edit_hooks
 from agentlock.install.hooks import install, scripts, status
 from agentlock.install.husky import line_to_add
 from agentlock.install.initialise import initialise, place
@@ -271,6 +272,8 @@ def _offer_guide() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         one = f" {shell_word(files[0])}" if len(files) == 1 else ""
         say(f"teach your agents: agentlock guide --write{one}")
+        if any(edit_hooks.status(name).state == "missing" for name in edit_hooks.found_here()):
+            say("stop them before they edit: agentlock edit-hooks install")
         return
     if click.confirm(f"Write the guide for agents into {', '.join(files)}?", default=True):
         for file in files:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.doctor.findings import Finding, problem
 from agentlock.doctor.hooks import examine_hooks
 from agentlock.doctor.others import examine_others
+from agentlock.doctor.programs import examine_programs
 from agentlock.doctor.table import examine_table
 from agentlock.doctor.worktrees import inside, is_cut_off, without_git_variables, worktrees
 from agentlock.environment import AGENT, AGENT_NAME
@@ -42,6 +43,7 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
         Finding("warning", "tools", one.message, advice=one.fix)
         for one in tools_without_hooks(repository)
     ]
+    found += examine_programs()
     if why := overridden(repository):
         where = repository.root
         overriding = Finding("problem", "hooks", why, worktree=where, fix=NOT_OVERRIDDEN)

@@ -188,3 +188,18 @@ def test_opencodes_plugin_is_valid_javascript() -> None:
         checked = file_of("opencode").with_suffix(".mjs")
         checked.write_text(text, encoding="utf-8")
         subprocess.run(["node", "--check", checked], check=True)
+
+
+def test_doctor_names_entries_of_another_installation_and_how_to_renew_them(repo: Repo) -> None:
+    path = put("claude", "{}")
+
+    def said() -> list[tuple[str, str | None]]:
+        found = repo.agentlock("doctor", "--json", agent=OTHER).json["findings"]
+        return [(one["level"], one["mend"]) for one in found if one["check"] == "edit hooks"]
+
+    assert said() == []
+    edit_hooks.install("claude")
+    assert [level for level, _ in said()] == ["ok"]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("/__main__.py", "/old/__main__.py"), encoding="utf-8")
+    assert said() == [("warning", "agentlock edit-hooks install claude")]
