@@ -17,6 +17,7 @@ import signal
 import struct
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,11 +110,15 @@ class Crowd:
         process = os.fork()
         if process:
             while not self._slot(number)[0]:  # one after the other: they would slow each other down
+                if os.waitpid(process, os.WNOHANG)[0]:
+                    raise RuntimeError(f"process {number} of {self.count} could not wait")
                 time.sleep(0.001)
             return process
         try:
             self._how(self._opened(), number, lambda: self._note(number, 0))
             self._note(number, 8)
+        except BaseException:  # noqa: BLE001 -- the parent sees that this one has ended
+            traceback.print_exc()
         finally:
             os._exit(0)
 

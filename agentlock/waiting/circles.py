@@ -35,16 +35,21 @@ def refuse_circle(
 ) -> None:
     """DeadlockError if a claim, a wait or a reservation that becomes exclusive, closes a circle."""
     now = store.now()
+    if not store.reservations.all(agent=new.agent, live_at=now) and not any(
+        one.is_live(now) for one in store.waits.of_agent(new.agent)
+    ):
+        return  # nobody can wait for it
     queue = [one for one in store.waits.live() if one.is_live(now)]
-    gone = without_process(store, queue)
-    found = circle(
-        [one for one in queue if one.id not in gone],
-        store.reservations.all(live_at=now),
-        new,
-        folding,
-        is_changed=_changed_here(repository, folding),
-        check_time=check_time,
-    )
+    held = store.reservations.all(live_at=now)
+
+    def searched() -> Circle | None:
+        is_changed = _changed_here(repository, folding)
+        return circle(queue, held, new, folding, is_changed=is_changed, check_time=check_time)
+
+    found = searched()
+    if found is not None and (gone := without_process(store, queue)):
+        queue = [one for one in queue if one.id not in gone]
+        found = searched()
     if found is not None:
         raise _refusal(found)
 

@@ -74,6 +74,7 @@ class ChannelBell:
             while (left := end - time.monotonic()) > 0:
                 due = self._signed + self.look_every - time.monotonic()
                 if self._store.notified(max(min(left, due), 0)):
+                    self.is_heard = True
                     break
                 self._store.rested()
                 if time.monotonic() >= self._signed + self.look_every and self._sign():
