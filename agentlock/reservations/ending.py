@@ -13,10 +13,12 @@ from agentlock.reservations.naming import Selection, choose
 from agentlock.reservations.retention import tidy
 from agentlock.store.wake import ring
 from agentlock.text import check_reason
+from agentlock.waiting.circles import closed_by_end
 from agentlock.waiting.telling import note_expired, shown
 from agentlock.waiting.turn import (
     Handed,
     HandOver,
+    end_in_deadlock,
     hand_over,
     reservations_ended,
     settle,
@@ -54,7 +56,7 @@ def release(
     """
     reason = check_reason(reason)
     durable = force or somebody_waits(store)  # if another release is lost, the lease still expires
-    handed = Handed()
+    handed, bells = Handed(), set[str]()
     with store.writing(durable=durable):
         now = store.now()
         tidy(store, store.policy.read(), now)
@@ -80,9 +82,12 @@ def release(
         taken(store, agent, now, lambda number: number in ended_now)
         if somebody_waits(store):
             reservations_ended(store, released)
+            for wait, _ in closed_by_end(store, released, now):
+                end_in_deadlock(store, wait, now)
+                bells.add(wait.bell)
             if durable:  # else whoever came to wait just now is granted in the next transaction
                 handed = hand_over(store, now)
-    ring(store, handed.bells)
+    ring(store, handed.bells | bells)
     return Released(tuple(released), (*handed.done, *settle(store)))
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import DeadlockError
 from agentlock.git.changes import uncommitted
-from agentlock.patterns.matching import PatternIndex
+from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.store.waits import Wait as Place
 from agentlock.text import and_more
 from agentlock.waiting.deadlock import circle
-from agentlock.waiting.order import without_process
+from agentlock.waiting.order import covers, folding_of, without_process
 from agentlock.waiting.telling import shown_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agentlock.git.repository import Repository
     from agentlock.model import Reservation
@@ -52,6 +52,29 @@ def refuse_circle(
         found = searched()
     if found is not None:
         raise _refusal(found)
+
+
+def closed_by_end(
+    store: Store, ended: Sequence[Reservation], now: int
+) -> list[tuple[Place, DeadlockError]]:
+    """Places that close a circle now that their agent no longer holds some of what they name.
+
+    While it held that, they waited for nobody there.
+    """
+    found = []
+    for agent in dict.fromkeys(held.agent for held in ended):
+        for wait in store.waits.of_agent(agent):
+            folding = folding_of(wait)
+            patterns = [compile_pattern(text, folding) for text in wait.patterns]
+            if not any(covers(held, pattern) for held in ended for pattern in patterns):
+                continue
+            others = [one for one in store.waits.live() if one.is_live(now) and one.id != wait.id]
+            gone = without_process(store, others)
+            queue = [one for one in others if one.id not in gone]
+            closed = circle(queue, store.reservations.all(live_at=now), wait, folding)
+            if closed is not None:
+                found.append((wait, _refusal(closed)))
+    return found
 
 
 def _changed_here(repository: Repository | None, folding: Folding) -> Callable[[Reservation], bool]:

@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 TAKE_WITHIN = 30 * MICROSECONDS
 """How long an offer waits for a process that waits."""
 GRANTED, EXPIRED, GONE, GIVEN_UP, MOVED = "granted", "expired", "gone", "left", "moved"
+DEADLOCK = "deadlock"
+_WHY = {
+    EXPIRED: "its time was over",
+    GONE: "its process has gone",
+    DEADLOCK: "without what you released, you and those before you would wait for each other",
+}
 _AT_ONCE = 100  # places that one transaction tests
 _MOST_BELLS = 200
 
@@ -145,6 +151,11 @@ def blocker(
     return None
 
 
+def end_in_deadlock(store: Store, wait: Wait, now: int) -> None:
+    """End a place that would wait for ever; see ``circles.closed_by_end``."""
+    _end(store, wait, DEADLOCK, now)
+
+
 class _Turn:
     """What one transaction tests."""
 
@@ -239,7 +250,7 @@ def _end(store: Store, wait: Wait, outcome: str, now: int) -> None:
     """End a place that was not granted; log it, and tell its agent if it did not do so itself."""
     store.waits.end(wait, now, outcome)
     what = f"place {wait.id}: {shown_texts(wait.patterns)}"
-    why = {EXPIRED: "its time was over", GONE: "its process has gone"}.get(outcome, "")
+    why = _WHY.get(outcome, "")
     store.events.log(
         LEFT,
         now,
@@ -247,5 +258,5 @@ def _end(store: Store, wait: Wait, outcome: str, now: int) -> None:
         pattern=wait.patterns[0] if wait.patterns else None,
         detail=f"{what}, {why}" if why else what,
     )
-    if outcome == EXPIRED and wait.queued:
+    if outcome in (EXPIRED, DEADLOCK) and wait.queued:
         place_ended(store, wait, why, now)

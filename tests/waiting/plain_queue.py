@@ -64,7 +64,17 @@ class Queue:
         return "waits"
 
     def release(self, agent: str) -> None:
+        """A place that named what is released may wait for somebody who waits for its agent now."""
+        named = [
+            place
+            for place in self.places
+            if place.agent == agent
+            and any(self._mode(agent, pattern) is not None for pattern in place.patterns)
+        ]
         self.held = [one for one in self.held if one.agent != agent]
+        for place in named:
+            if self._is_in_circle(place):
+                self.places.remove(place)
         self.settle()
 
     def end(self, held: Held) -> None:
@@ -164,6 +174,20 @@ class Queue:
             reached.add(agent)
             following |= edges.get(agent, set()) - reached
         return claim.agent in reached
+
+    def _is_in_circle(self, place: Place) -> bool:
+        edges: dict[str, set[str]] = {}
+        for number, one in enumerate(self.places):
+            names = {other.agent for other in self._blockers(one, self.places[:number])}
+            edges.setdefault(one.agent, set()).update(names)
+        number = self.places.index(place)
+        reached: set[str] = set()
+        following = {one.agent for one in self._blockers(place, self.places[:number])}
+        while following:
+            agent = following.pop()
+            reached.add(agent)
+            following |= edges.get(agent, set()) - reached
+        return place.agent in reached
 
     def _fulfils(self, claim: Place, place: Place) -> bool:
         same = claim.agent == place.agent and {*claim.patterns} == {*place.patterns}

@@ -276,3 +276,20 @@ def test_a_hundred_places_behind_one_row_are_all_granted_before_release_returns(
             project.place(f"B{at}", name)
     released = project.release("A")
     assert len(released.handed) == len(project.offers()) == 105
+
+
+def test_a_place_that_a_release_would_leave_in_a_deadlock_ends_and_is_told(
+    project: Project,
+) -> None:
+    project.reserve("A", "/a")
+    project.reserve("A", "/c")
+    project.reserve("Z", "/b")
+    project.place("B", "/a", "/c")
+    named = project.place("A", "/a", "/b")  # it holds /a, so it is behind nobody there
+    (held,) = project.store.reservations.all(agent="A", live_at=project.store.now())[:1]
+    project.release("A", held.id)
+    assert project.places() == ["B"]
+    ended = project.store.waits.get(named.id)
+    assert ended is not None
+    assert ended.outcome == "deadlock"
+    assert [subject for subject in project.told("A") if "wait for each other" in subject]
