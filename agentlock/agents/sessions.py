@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agentlock.git import sessions as files
 from agentlock.git.identity import name_without_session
 from agentlock.git.sessions import Session
+from agentlock.model import MICROSECONDS
 from agentlock.processes import ancestors, boot_and_namespace
 from agentlock.store.sessions import Conversation
 from agentlock.text import storable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.store.base import Store
 
+TEXTS_KEPT = 7 * 24 * 3600 * MICROSECONDS  # the text of turns, with the policy `keep_turns text`
 _MOST_ANCESTORS = 50
 _MOST_NAMES = 20
 _BETWEEN = frozenset(("sh", "bash", "dash", "zsh", "fish", "ksh", "ash", "agentlock"))
@@ -50,6 +52,7 @@ def begin(
                 *(storable(os.fsdecode(repository.root)), storable(transcript), now, now, None),
             )
         )
+        store.sessions.forget_texts(now - TEXTS_KEPT)
         _end_gone(store, repository, now)
     found = Session(name, program, session, process, started, boot_and_namespace())
     files.save(repository, found)

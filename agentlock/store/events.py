@@ -106,4 +106,5 @@ class Events(Noun):
         if events:
             self._store.messages.prune(before, most)
             self._store.waits.prune(before, most)
+            self._store.sessions.prune(before, most)
         return events, self._store.reservations.prune(before, most, least)

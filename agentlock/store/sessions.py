@@ -51,6 +51,18 @@ INSERT INTO compaction_metrics (project_id, conversation_id, started_by, turns, 
     created_ts)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
+_FORGET_TEXTS = """
+UPDATE turns SET content = NULL WHERE project_id = ? AND created_ts < ? AND content IS NOT NULL
+"""
+_OLD_TURNS = """
+SELECT id FROM turns WHERE project_id = ? AND created_ts < ? ORDER BY created_ts LIMIT ?
+"""
+_ENDED = """
+SELECT id FROM conversations WHERE project_id = ? AND ended_ts < ?
+    AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.conversation_id = conversations.id)
+ORDER BY ended_ts LIMIT ?
+"""
+_OF_CONVERSATION = "DELETE FROM {} WHERE conversation_id = ?"
 _COMPACTIONS = """
 SELECT id, started_by, turns, tokens, errors, created_ts FROM compaction_metrics
 WHERE conversation_id = ? ORDER BY id
@@ -137,6 +149,19 @@ class Sessions(Noun):
         self, number: int, role: str, size: int, now: int, content: str | None = None
     ) -> None:
         self._rows(_TURN, number, role, size, None, content, now)
+
+    def forget_texts(self, before: int) -> None:
+        """Keep no text of a turn from before that time."""
+        self._rows(_FORGET_TEXTS, before)
+
+    def prune(self, before: int, most: int) -> None:
+        """Remove turns of before that time, and sessions that ended then and have none left."""
+        self._forget("turns", [number for (number,) in self._rows(_OLD_TURNS, before, most)], 1)
+        ended = [number for (number,) in self._rows(_ENDED, before, most)]
+        for number in ended:
+            for table in ("bootstrap_history", "compaction_metrics"):
+                self._store.rows(_OF_CONVERSATION.format(table), (number,))
+        self._forget("conversations", ended, 1)
 
     def add_start(self, number: int, source: str, files: str, size: int, now: int) -> None:
         """What a session was given at its start: ``files`` one a line, ``size`` in characters."""

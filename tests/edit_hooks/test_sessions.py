@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from edit_hooks.test_denying import edit, hook, is_silent, why
 from support import HOLDER, OTHER, run
+
+from agentlock.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,3 +161,25 @@ def test_sessions_and_their_turns_are_listed(repo: Repo) -> None:
     assert repo.agentlock("session", "list", "--active", "--json").json == []
     assert name in repo.agentlock("session", "list").out
     assert repo.agentlock("session", "show", "99").code == 2
+
+
+def test_the_text_of_turns_is_kept_for_seven_days_and_sessions_as_long_as_events(
+    repo: Repo,
+) -> None:
+    policy = ("policy", "set", "keep_turns=text", "--reason", "trial")
+    assert repo.agentlock(*policy, agent=HOLDER).code == 0
+    event("SessionStart", cwd=repo.path)
+    event("UserPromptSubmit", cwd=repo.path, prompt="secret")
+    eight_days = 8 * 24 * 3600 * 1_000_000
+    repo.sql("UPDATE turns SET created_ts = created_ts - ?", eight_days)
+    event("SessionStart", cwd=repo.path, session="T")
+    assert repo.sql("SELECT content FROM turns") == [(None,)]
+    event("SessionEnd", cwd=repo.path)
+    repo.sql("UPDATE conversations SET ended_ts = ended_ts - ?", eight_days)
+    names = ("database", "databaseid", "project")
+    recorded = [repo.must("config", f"agentlock.{name}") for name in names]
+    store = open_store(str(repo.database), *recorded[1:])
+    with closing(store), store.writing():
+        store.sessions.prune(store.now() - eight_days // 2, 50)
+    assert repo.sql("SELECT program_session FROM conversations") == [("T",)]
+    assert repo.sql("SELECT count(*) FROM turns") == [(0,)]
