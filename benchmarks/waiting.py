@@ -212,6 +212,7 @@ def section(rings: int, idle: float) -> Section:
         print(*table[-1], sep=" | ", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="agentlock-bench-") as folder:
+        Path(folder).chmod(0o755)  # the server in it runs as another user
 
         def sqlite() -> str:
             return str(Path(tempfile.mkdtemp(dir=folder)) / "agentlock.sqlite3")
