@@ -131,7 +131,7 @@ def test_reserve_reads_only_what_can_matter(
 
 def test_renew_and_release_read_only_what_the_agent_holds(filled: SQLiteStore) -> None:
     mine = b"/held/by/me.py"
-    ask(filled, mine)
+    ask(filled, mine, b"/held/by/me/too.py")
     named = Selection(patterns=((mine, frozenset({mine})),))
     with explained(filled) as plans:
         (held,) = renew(filled, "Mine", named, HOUR).renewed
