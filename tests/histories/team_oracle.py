@@ -270,6 +270,10 @@ class Oracle:
         for one in updates:
             if one.ref == self.main and one.old and one.new:
                 gains |= self.objects.ancestors(one.new) - self.objects.ancestors(one.old)
+        lost = self.objects.reached(one.old for one in updates if one.old)
+        new = (lost | brings | gains) - self.before - self.entries.keys()
+        for oid in sorted(new, key=lambda oid: len(self.objects.ancestors(oid))):
+            self.made(oid)  # somebody may have been allowed the same change meanwhile
         why: list[Reason] = []
         for oid in sorted(brings | gains):
             why += self._refused(agent, oid, bound=self.landing_now and oid in gains)
