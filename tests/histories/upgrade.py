@@ -37,7 +37,11 @@ def age(repo: Repo) -> Table:
         for (table,) in tables.fetchall():
             if table.startswith("sqlite_"):
                 continue
-            known = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+            first, newest = (
+                [row[1] for row in connection.execute(f"PRAGMA {place}.table_info({table})")]
+                for place in ("main", "new")
+            )
+            known = ", ".join(name for name in first if name in newest)
             connection.execute(f"INSERT INTO {table} ({known}) SELECT {known} FROM new.{table}")  # noqa: S608
     old.replace(path)
     return held
