@@ -433,6 +433,33 @@ PUSHES = Group(
             'git push -q origin "$change:refs/heads/main"; git fetch -q origin',
             "pre-push",
         ),
+        _stopped(
+            "push to main of what another branch there has",
+            "git push -q origin side:main",
+            f"{SIDE}git push -q origin side",
+            "pre-push",
+        ),
+        _stopped(
+            "push to a fork of what only a branch here has",
+            "git push -q fork side",
+            SIDE,
+            "pre-push",
+        ),
+        _stopped(
+            "push from a bare clone's worktree",
+            "cd ../aside; git push -q origin HEAD:refs/heads/new",
+            'git clone -q --bare . ../hub; cd ../hub; git worktree add -q ../aside "$change"\n'
+            "unset GIT_CONFIG_COUNT; database=$(cd ../repo/.git/agentlock; pwd)/agentlock.sqlite3\n"
+            'cd ../aside; agentlock init --database "$database" --project same >../told 2>&1\n'
+            "git remote set-url origin ../remote.git",
+            "pre-push",
+        ),
+        _stopped(
+            "push into a repository with a worktree",
+            "cd ../clone; git push -q ../repo HEAD:refs/heads/new",
+            'git branch x "$change"; git clone -q -b x . ../clone; git branch -q -D x',
+            "pre-receive",
+        ),
         Operation(
             "push --dry-run",
             "git push -q --dry-run origin side",
@@ -444,11 +471,19 @@ PUSHES = Group(
         Operation(
             "push, up to date", "git push -q origin main", SIDE, later=PUSH_SIDE, moves=False
         ),
-        Operation(
-            "push --delete",
+        _stopped(
+            "push --delete of what no other branch there has",
             "git push -q origin --delete side",
             f"{SIDE}git push -q origin side",
+            "pre-push",
             later=PUSH_SIDE,
+        ),
+        Operation(
+            "push --delete of what another branch there has",
+            "git push -q origin --delete side",
+            f"{SIDE}git push -q origin side side:refs/heads/too",
+            later="git push -q gated side",
+            gate="pre-receive",
         ),
     ),
 )
@@ -468,6 +503,13 @@ ROUND = Group(
             "git commit -q -m x",
             STAGED,
             stand_in="prepare-commit-msg",
+        ),
+        Operation(
+            "commit in a container of its own",
+            "unshare --pid --fork --kill-child git commit -q -m x",
+            STAGED,
+            "pre-commit",
+            "pre-commit",
         ),
         Operation("commit with every hook switched off", "git $off commit -q -m x", STAGED),
         Operation(
