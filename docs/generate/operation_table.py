@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from operations.operations import GROUPS
@@ -48,7 +50,7 @@ holds the code.
 # Roads that cannot be tried here.
 OTHERS = (
     (
-        "jj (Jujutsu), JGit, gitoxide and whatever else writes commits by itself",
+        "jj (Jujutsu), GitButler, Sapling, JGit and whatever else writes commits by itself",
         "as with libgit2 the push by git; where it pushes by itself too, the server",
     ),
     (
@@ -85,9 +87,10 @@ def main() -> int:
 def _rows(folder: Path) -> Iterator[tuple[str, Cells]]:
     for mode in MODES:
         build(folder / mode, mode)
-    for group in GROUPS:
-        for operation in group.operations:
-            yield operation.name, _cells(folder, operation)
+    operations = [operation for group in GROUPS for operation in group.operations]
+    with ProcessPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        found = pool.map(partial(_cells, folder), operations)
+        yield from zip((operation.name for operation in operations), found, strict=True)
 
 
 def _cells(folder: Path, operation: Operation) -> Cells:
