@@ -69,18 +69,15 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
         return
     rows = [
         (
-            *(
-                one.agent.name,
-                str(one.holds),
-                str(one.unread),
-                local_time(one.agent.last_active_ts),
-            ),
+            *(one.agent.name, str(one.holds), str(one.unread)),
+            local_time(one.agent.last_active_ts),
             *(foreign(one.agent.program), foreign(one.agent.model)),
             *(one.agent.worktree, foreign(one.agent.branch)),
         )
         for one in present
     ]
-    table(("agent", "holds", "last active", "program", "model", "worktree", "branch"), rows)
+    place = ("program", "model", "worktree", "branch")
+    table(("agent", "holds", "unread", "last active", *place), rows)
 
 
 def _json(one: Presence) -> dict[str, Any]:

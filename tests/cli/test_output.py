@@ -271,8 +271,8 @@ def test_the_agent_of_a_worktree_overrides_the_agent_of_the_repository(
 
 def test_agent_list_counts_what_each_agent_holds(table: Repo) -> None:
     blue, green = table.agentlock("agent", "list").out.splitlines()
-    assert blue.split("\t")[:2] == [HOLDER, "2"]
-    assert blue.split("\t")[3:] == ["shell", "m1", str(table.path), "main"]
+    assert blue.split("\t")[:3] == [HOLDER, "2", "0"]
+    assert blue.split("\t")[4:] == ["shell", "m1", str(table.path), "main"]
     assert green.split("\t")[:2] == [OTHER, "0"]
 
 
