@@ -33,6 +33,7 @@ from agentlock.reservations.naming import Selection
 from agentlock.store import migrate, open_store
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.wake import PLACE, listening
+from agentlock.store.wake.pipes import PipeBell
 from agentlock.waiting.foreground import wait_for
 from agentlock.waiting.queue import ask
 from benchmarks.pages import EVIDENCE, Page, Section
@@ -171,7 +172,7 @@ def measured(
     try:
         used = "-"
         if idle:
-            time.sleep(12)  # each looks once more, because others have come after it
+            time.sleep(1.5 * PipeBell.look_every)  # each looks once more: others came after it
             before = crowd.busy()
             time.sleep(idle)
             used = f"{(crowd.busy() - before) / (idle * 10):.2f} %"
@@ -225,7 +226,7 @@ def section(rings: int, idle: float) -> Section:
         with running(Path(folder) / "data", settings=settings) as server:
             for count in (1, CONNECTIONS):
                 row(f"PostgreSQL, {count} wait", server.database, count, wait_in_queue, rings, idle)
-                row(f"PostgreSQL, {count} poll", server.database, count, poll, rings, 0)
+            row("PostgreSQL, 1 poll", server.database, 1, poll, rings, 0)
     text = (
         "Milliseconds from the return of `release` to the end of the process that waited; the part "
         f"of one core that all of them use together while nothing happens ({idle:g} s); memory of "
@@ -239,7 +240,7 @@ def main() -> None:
     """Measure and write docs/evidence/waiting.md."""
     parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true")
-    rings, idle = (40, 10.0) if parser.parse_args().quick else (100, 60.0)
+    rings, idle = (40, 30.0) if parser.parse_args().quick else (100, 60.0)
     Page(EVIDENCE / "waiting.md", "Waiting").replace(section(rings, idle))
 
 
