@@ -81,6 +81,8 @@ class Dialect(Value):
         named, session, cwd, tool, arguments = (payload.get(key) for key in self.keys)
         host = _host(payload) or self.name
         use = use_of(_text(tool), _parsed(arguments))
+        if not all(map(_can_be_a_path, use.writes)):
+            use = Use(unreadable="a path in the input of the tool is one that no file can have")
         kind = self.events.get(event) or self.events.get(_text(named), "")
         if kind == BEFORE and (not payload or not _text(tool)):
             use = Use(unreadable="the hook was not sent what the tool does")
@@ -88,7 +90,7 @@ class Dialect(Value):
             host,
             kind,
             _text(payload.get("parentAgentId")) or _text(session),  # a sub-agent's own is its own
-            _text(cwd) or os.getcwd(),
+            _text(cwd) if _can_be_a_path(_text(cwd)) else os.getcwd(),
             _text(tool),
             use,
             payload,
@@ -133,6 +135,14 @@ def _parsed(given: Any) -> Any:
         except ValueError:
             return given
     return given
+
+
+def _can_be_a_path(text: str) -> bool:
+    """Whether the system could have a file of this name: a lone surrogate is no byte."""
+    try:
+        return bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _text(value: Any) -> str:

@@ -55,7 +55,8 @@ def effects_of(line: str, cwd: str) -> Effects:
         return Effects()
     reader = _Reader(cwd)
     reader.read(line)
-    return Effects(tuple(dict.fromkeys(reader.writes)), tuple(reader.discards))
+    paths = [path for path in dict.fromkeys(reader.writes) if "\0" not in path]
+    return Effects(tuple(paths), tuple(reader.discards))
 
 
 class _Reader:
@@ -256,7 +257,7 @@ def _tree(line: str) -> Node:
     from tree_sitter import Language, Parser
 
     parser = Parser(Language(tree_sitter_bash.language()))
-    return parser.parse(line.encode("utf-8", "surrogateescape")).root_node
+    return parser.parse(line.encode("utf-8", "replace")).root_node
 
 
 def _words(node: Node) -> list[Node]:
@@ -315,4 +316,4 @@ def _unescaped(text: str) -> str:
 
 
 def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "surrogateescape")
+    return (node.text or b"").decode("utf-8", "replace")

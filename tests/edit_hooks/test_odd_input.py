@@ -1,0 +1,72 @@
+"""Whatever a program sends, a hook reads it without a traceback, and edits nothing unseen."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from edit_hooks.payloads import EDITS, sent
+from edit_hooks.test_denying import hook, why
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from support import HOLDER
+
+from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.json_text import dumps, loads
+from agentlock.edit_hooks.programs import NAMES, dialect_of
+from agentlock.edit_hooks.shell import effects_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from support import Repo
+
+TEXTS = some.text(alphabet=some.characters(), max_size=30) | some.sampled_from(
+    ["Edit", "apply_patch", "Bash", "file_path", "path", "command", "P/src/x.py", "\0", "\ud800"]
+)
+VALUES = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | TEXTS,
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=8,
+)
+KEYS = some.sampled_from(
+    [
+        *("session_id", "cwd", "tool_name", "tool_input", "toolName", "toolArgs", "sessionId"),
+        *("hook_event_name", "conversation_id", "transcript_path", "agent_id"),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(some.sampled_from(NAMES), VALUES | some.dictionaries(KEYS, VALUES, max_size=6))
+def test_whatever_is_sent_is_read_as_paths_that_can_be(program: str, payload: Any) -> None:
+    dialect = dialect_of(program)
+    call = dialect.read(dialect.event_of(BEFORE), payload)
+    for path in (*call.use.writes, call.cwd):
+        assert b"\0" not in os.fsencode(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(some.text(alphabet=" '\"$(){}<>|&;\\\n\0abc*?[]=-/~gitrmsed\ud800", max_size=40))
+def test_whatever_a_line_is_the_grammar_reads_it(line: str) -> None:
+    assert all("\0" not in path for path in effects_of(line, "/").writes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(VALUES)
+def test_our_json_is_what_the_library_reads_and_writes(value: Any) -> None:
+    text = json.dumps(value)
+    assert loads(text) == json.loads(text)
+    if isinstance(value, str):
+        assert json.loads(dumps({value: {"a": value}})) == {value: {"a": value}}
+
+
+@pytest.mark.parametrize("path", ["src/\0x", "src/\ud800", "\0"])
+def test_a_path_that_no_file_can_have_is_denied(repo: Repo, path: str) -> None:
+    repo.reserve(HOLDER, "src/**")
+    program, event, payload = EDITS["claude Edit"]
+    denied = hook(program, event, sent(payload, repo.path, path), cwd=repo.path)
+    assert "Traceback" not in denied.err
+    assert "bug" not in why(denied)
