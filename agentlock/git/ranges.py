@@ -27,13 +27,14 @@ class Range:
         commits = in_range(revisions)
         limits = output("rev-parse", "--revs-only", "--end-of-options", revisions, "--").split()
         tip = next(oid for oid in limits if not oid.startswith(b"^"))
-        base = next(oid[1:] for oid in limits if oid.startswith(b"^"))
+        bases = [oid[1:] for oid in limits if oid.startswith(b"^")]
+        self.has_one_base = len(bases) == 1  # the parents of a merge (`HEAD^!`) are several
         first, dots, last = revisions.partition("..")
         name = _full(first or "HEAD") if dots else ""
         own = _full(last or "HEAD") if dots else ""
         self.tracking = name if name.startswith(_REMOTES) else ""
         branch = _branch_of(name)
-        self.update = RefUpdate(os.fsencode(own) or b"HEAD", tip, branch, base)
+        self.update = RefUpdate(os.fsencode(own) or b"HEAD", tip, branch, bases[0])
         is_own = self.tracking and own and (os.fsencode(own) == branch or _upstream(own) == name)
         lacking = dropped([self.update]) if is_own else ()
         pulled = beyond(lacking, logged(own)) if lacking else set()

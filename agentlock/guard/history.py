@@ -61,9 +61,12 @@ class _Imagined(Server):
         self._range = revisions
 
     def protected(self, updates: Sequence[RefUpdate], policy: Policy) -> list[RefUpdate]:
-        """A range that begins at no branch is taken for one to the default branch."""
+        """A range that begins at no branch is taken for one to the default branch.
+
+        Only the commits that it lists count, if it begins at several commits.
+        """
         if not self._range.update.remote_ref:
-            return list(updates)
+            return list(updates) if self._range.has_one_base else []
         if policy.protected:
             return super().protected(updates, policy)
         return [one for one in updates if one.remote_ref in defaults_here()]
