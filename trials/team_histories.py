@@ -74,6 +74,8 @@ FOUND = """\
 - A branch that was deleted, or moved by force, was refused although another branch had a copy of
   its commits; a force push to `gh-pages` was judged by path; a clone judged no deletion.
 - A pushed `git subtree add` was judged and not noted, and dropped by the wrong paths. (Refused.)
+- What only a push had judged was not known again by its change, until somebody asked for that very
+  commit: a pick of it was refused, and so was the deletion of a copy.
 
 ## How often a push asks the remote
 

@@ -17,7 +17,7 @@ from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.landing import tell_holders, told
 from agentlock.guard.ledger import excuse_commits, not_excused
 from agentlock.guard.still_held import still_held
-from agentlock.guard.take_in import Reader
+from agentlock.guard.take_in import Reader, name
 from agentlock.model import ALLOWED
 from agentlock.text import and_more
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agentlock.git.pushes import Push
     from agentlock.git.repository import Repository
     from agentlock.guard.destination import Server
+    from agentlock.guard.notes import Note
     from agentlock.model import Blocked, PathConflict, Policy, Verdict
     from agentlock.store.base import Store
 
@@ -104,8 +105,10 @@ class Pushed:
     def passed(self, store: Store, agent: str | None) -> str:
         """What to tell of a push that passes: over whose live leases, and what to release.
 
-        Those holders get a message.
+        Those holders get a message. What was found of commits is entered, so that the same change
+        is known again in every clone.
         """
+        self._read(store).keep()
         said = ""
         if self._landed:
             tell_holders(self._repository, self._landed, agent)
@@ -113,6 +116,10 @@ class Pushed:
         if self._to.remote is None or agent is None:
             return said
         return said + still_held(store, agent, self.history.changes, folding_of(self._repository))
+
+    def noted(self, note: Note) -> None:
+        """Let the next reader enter what was judged now, and with it the change."""
+        name(self._repository, note.oids)
 
     def blocked(self, store: Store, verdict: Verdict) -> Blocked | None:
         """The commits that it is refused for; None if they cannot be told: it is refused anyway."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agentlock.git.changes import Changes, Staged
     from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
+    from agentlock.guard.notes import Note
     from agentlock.guard.pushing import Pushed
     from agentlock.model import Blocked, Verdict
     from agentlock.store.base import Store
@@ -39,7 +40,8 @@ class Question(Value):
     default branch, if a push to this server deletes it. ``staged`` is the commit to be, or
     ``judged`` gives the commits that were judged now, and not before. ``before`` is done before
     anything is judged, and may give a better question; ``passed`` gives what to tell if all of it
-    passes. ``blocked`` names the commits that it is refused for.
+    passes, and ``noted`` is done after its note is written. ``blocked`` names the commits that it
+    is refused for.
     """
 
     changes: Changes
@@ -48,6 +50,7 @@ class Question(Value):
     judged: Callable[[Store], Sequence[str]] | None = None
     before: Callable[[Store, str | None], Question | None] | None = None
     passed: Callable[[Store, str | None], str] | None = None
+    noted: Callable[[Note], None] | None = None
     doubt: Doubt | None = None
     blocked: Callable[[Store, Verdict], Blocked | None] | None = None
     divisible: bool = False
@@ -205,6 +208,7 @@ def _push_of(pushed: Pushed) -> Question:
         doubt=pushed.doubt,
         before=pushed.take_in,
         passed=pushed.passed,
+        noted=pushed.noted,
         blocked=pushed.blocked,
     )
 

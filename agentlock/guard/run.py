@@ -125,6 +125,8 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         store.close()
     if verdict.clean:
         _write(repository, note)
+        if note is not None and question.noted is not None:
+            question.noted(note)
         if said:
             from agentlock.guard.report import tell
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agentlock.model import Entry, Reservation
     from agentlock.store.base import Store
 
-MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh writes it
+MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh and ``name`` write it
 _TAKEN = b"agentlock-made.taken"  # the part that is being entered
 _MOST = 5_000  # commits that are looked at once: more than that are old ones
 _DEEPEST = 50  # amendments of amendments
@@ -140,14 +140,22 @@ class Reader:
         self._named, self._pairs = _names(self._repository)
         try:
             self._look(self._named)
-            if self._found:
-                found = list(self._found.values())
-                write_aside(self._repository, lambda store: store.ledger.enter(found))
         except AgentlockError:
             return
+        if self.keep():
+            _forget_names(self._repository)
+            guard_notes.turn(self._repository)
+
+    def keep(self) -> bool:
+        """Enter what was found in the table, if anything; whether that could be done."""
+        found = list(self._found.values())
+        try:
+            if found:
+                write_aside(self._repository, lambda store: store.ledger.enter(found))
+        except AgentlockError:
+            return False
         self._found = {}
-        _forget_names(self._repository)
-        guard_notes.turn(self._repository)
+        return True
 
     # How it finds
 
@@ -361,6 +369,19 @@ def _ancestors(oids: Sequence[str], tips: Sequence[bytes]) -> set[str]:
     """Those of the commits that the tips reach; what is not here is none."""
     here = [one.oid for one in read_commits(oids).values()]
     return set(here) - beyond([oid.encode() for oid in here], tips)
+
+
+def name(repository: Repository, oids: Iterable[str]) -> None:
+    """Name commits, as the post hooks do, so that the next reader enters them."""
+    path = os.path.join(repository.common_dir, MADE)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            os.write(file, "".join(f"{oid}\n" for oid in oids).encode())
+        finally:
+            os.close(file)
+    except OSError:  # then who asks for one of them finds its note
+        pass
 
 
 def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:

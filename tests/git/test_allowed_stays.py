@@ -365,6 +365,20 @@ def test_a_lease_that_was_granted_in_the_second_after_a_commit_does_not_count(
     assert_lands(scene)
 
 
+def test_what_a_push_judged_is_known_again_by_its_change(scene: Repo) -> None:
+    sneaked = sneak(scene, 3)
+    assert_passed(scene.git("push", "-q", "origin", "HEAD:refs/heads/side", agent=OTHER))
+    scene.must("checkout", "-q", "-b", "same", "HEAD~")
+    hold(scene)
+    edit(scene, 3, "sneaked")
+    assert_passed(scene.git("commit", "-q", "-a", "-m", "by hand", agent=MAKER))
+    (entry,) = scene.agentlock("ledger", "show", "HEAD", "--json").json
+    assert (entry["agent"], entry["origin"]) == (OTHER, sneaked)
+    # So no commit is lost that another branch has a copy of, although its holder committed it.
+    assert_passed(scene.git("push", "-q", "origin", "HEAD:refs/heads/copy", agent=HOLDER))
+    assert_passed(scene.git("push", "-q", "origin", ":copy", agent=OTHER))
+
+
 def test_what_the_holder_reverted_is_judged_when_it_is_picked_again(scene: Repo) -> None:
     made = commit(scene, 3, agent=HOLDER)
     assert_passed(scene.git("revert", "--no-edit", "HEAD", agent=HOLDER))
