@@ -52,14 +52,16 @@ def test_the_index_of_many_patterns_finds_what_git_finds(repository: IndexedRepo
     patterns: list[bytes] = []
     for glob in random_globs(2, 400):
         try:
-            text = compiled(glob).text
+            pattern = compiled(glob)
         except PatternError:
             continue
         found = repository.matched(glob) | {p for p in repository.paths if named_by(glob, p)}
-        for path in found:
-            if not named_by(glob, path) or compiled(glob).matches(path):
+        below = pattern.prefix + b"/"  # a plain path holds it too: no name is a file and a folder
+        for path in repository.paths:
+            is_below = pattern.kind == "literal" and path.startswith(below)
+            if is_below or (path in found and (not named_by(glob, path) or pattern.matches(path))):
                 expected[path].append(len(patterns))
-        patterns.append(text)
+        patterns.append(pattern.text)
     index = PatternIndex(patterns)
     assert {path: index.matching(path) for path in repository.paths} == expected
 
