@@ -63,7 +63,7 @@ def _git(git: tuple[int, ...]) -> Finding:
         return Finding("ok", "git", f"git {version.shown(git)}")
     message = (
         f"git {version.shown(git)} cannot redo a merge, so a merge counts as a change to every "
-        "path that it brings in"
+        "path that both its sides have changed"
     )
     return Finding("warning", "git", message, advice="git 2.38 and newer can")
 

@@ -96,6 +96,8 @@ def staged(
     if result.code != 0:
         raise result.error()
     changed = own.output() if own else result.stdout
+    if heads and base is None:
+        changed, beside = merged_by_hand(changed, [first, *heads]), b""
     return Staged(parse([changed, beside]), bases, digest(result.stdout))
 
 
@@ -212,6 +214,35 @@ def brought(heads: Sequence[bytes]) -> bytes:
         bases = found.stdout.split() or [output("hash-object", "-t", "tree", "--stdin").strip()]
         chunks += [difference(base, head) for base in bases]
     return b"".join(chunks)
+
+
+def merged_by_hand(changed: bytes, heads: Sequence[bytes]) -> bytes:
+    """What a merge of these commits changed, as raw diffs, if git cannot redo it (below 2.38).
+
+    ``changed`` is the raw diff from the first commit to the result. What the others brought counts
+    too, but not a path that one side has changed, and that the result has as that side has it.
+    """
+    both = changed + brought(heads)
+    bases = git("merge-base", "--octopus", "--all", *map(os.fsdecode, heads)).stdout.split()
+    if len(bases) != 1:
+        return both
+    result = _versions(changed)
+    sides = [_versions(difference(bases[0], head)) for head in heads]
+    settled = set()
+    for path in set().union(*sides):
+        made = {side[path] for side in sides if path in side}
+        if made == {result.get(path, sides[0].get(path))}:
+            settled.add(path)
+    fields = both.split(b"\0")[:-1]
+    entries = zip(fields[::2], fields[1::2], strict=True)
+    return b"".join(b"%b\0%b\0" % entry for entry in entries if entry[1] not in settled)
+
+
+def _versions(diff: bytes) -> dict[bytes, tuple[bytes, bytes]]:
+    """The mode and the oid that each path of a raw diff has after it."""
+    fields = diff.split(b"\0")[:-1]
+    headers = (header.split(b" ") for header in fields[::2])
+    return {path: (one[1], one[3]) for path, one in zip(fields[1::2], headers, strict=True)}
 
 
 def _unsettled(conflicts: bytes) -> bytes:

@@ -12,9 +12,9 @@ from agentlock.git.changes import (
     RAW,
     Changes,
     automatic_merge,
-    brought,
     cut_short,
     difference,
+    merged_by_hand,
 )
 from agentlock.git.process import Running, git, output
 from agentlock.model import MICROSECONDS, Value
@@ -181,7 +181,8 @@ class _Findings:
             else:
                 base, beside = automatic_merge(parents)
                 diff = difference(os.fsencode(base) if base else parents[0], oid)
-                self._add(diff + beside, oid, made=made)
+                both = diff + beside if base else merged_by_hand(diff, parents)
+                self._add(both, oid, made=made)
         if plain:
             asked = b"".join(b"%b\n" % oid for oid in plain)
             diffs = output("diff-tree", "--stdin", "-r", "--root", *RAW, stdin=asked)
@@ -212,10 +213,9 @@ class _Findings:
                 self._add(result.stdout.rstrip(b"\n"), made=made)
                 self._add_unsettled(unsettled.stdout, merges, made=made)
                 return
-        # Below git 2.38: all that the merge brought to its first parent, and all that it dropped.
-        for merge in merges:
-            diff = difference(merge + b"^1", merge) + brought([merge + b"^1", merge + b"^2"])
-            self._add(diff, merge, made=made)
+        for merge in merges:  # below git 2.38
+            parents = [merge + b"^1", merge + b"^2"]
+            self._add(merged_by_hand(difference(parents[0], merge), parents), merge, made=made)
 
     def _add_unsettled(self, answer: bytes, merges: Sequence[bytes], *, made: bool) -> None:
         """What ``merge-tree --stdin`` could not settle; an empty field ends each merge's part."""

@@ -22,6 +22,8 @@ from support import (
     run,
 )
 
+from agentlock.git.changes import difference, merged_by_hand
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -645,3 +647,30 @@ def test_a_branch_with_an_odd_name_is_pushed_and_judged(scene: Repo, remote: Pat
     assert_passed(push(scene, "origin", "it's/ünïcode"))
     sneak(scene, "src/x.py")
     assert_refused(push(scene, "origin", "it's/ünïcode"), "src/x.py", what="push")
+
+
+def test_a_git_that_cannot_redo_merges_counts_no_path_that_is_as_its_only_changer_left_it(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below git 2.38: what is asked of git there is asked here of any git."""
+    monkeypatch.chdir(repo.path)
+    for name in ("both", "ours", "theirs", "dropped", "gone"):
+        repo.write(name, "start\n")
+    repo.commit_unguarded("start")
+    repo.must("checkout", "-q", "-b", "side")
+    for name in ("both", "theirs", "dropped", "added"):
+        repo.write(name, "theirs\n")
+    repo.must("rm", "-q", "gone")
+    repo.commit_unguarded("theirs")
+    repo.must("checkout", "-q", "main")
+    for name in ("both", "ours"):
+        repo.write(name, "ours\n")
+    repo.commit_unguarded("ours")
+    repo.must("merge", "-q", "--no-commit", "-X", "ours", "side")
+    repo.must("checkout", "main", "--", "dropped")
+    repo.write("evil")
+    repo.must("add", "evil")
+    repo.commit_unguarded("merged")
+    parents = [repo.must("rev-parse", f"HEAD^{number}").encode() for number in (1, 2)]
+    diff = merged_by_hand(difference(parents[0], b"HEAD"), parents)
+    assert set(diff.split(b"\0")[1::2]) == {b"both", b"dropped", b"evil"}
