@@ -206,6 +206,8 @@ def _become(descriptors: list[int]) -> NoReturn:
     """Be the process that was asked for, from its gate to its end."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell that started the tests in the background lets them ignore ^C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:
         with socket.socket(fileno=descriptors[0]) as request:
