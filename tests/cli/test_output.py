@@ -315,7 +315,10 @@ def test_a_closed_stdout_ends_it_without_a_message(table: Repo) -> None:
         (("list",), ["id", "agent", "mode", "pattern", "lease", "reason", "holder"]),
         (
             ("agent", "list"),
-            ["agent", "holds", "last active", "program", "model", "worktree", "branch"],
+            [
+                *("agent", "holds", "unread", "last active"),
+                *("program", "model", "worktree", "branch"),
+            ],
         ),
         (("hooks", "status"), ["hook", "state", "path", "detail"]),
     ],
