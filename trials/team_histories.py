@@ -76,6 +76,9 @@ FOUND = """\
 - A pushed `git subtree add` was judged and not noted, and dropped by the wrong paths. (Refused.)
 - What only a push had judged was not known again by its change, until somebody asked for that very
   commit: a pick of it was refused, and so was the deletion of a copy.
+- Not mended: a lease that is granted in the second of a commit counts as earlier where a push
+  with --no-verify leaves the decision to the server. One refused push after the order of commits
+  was turned around is not explained yet (seed 9719).
 
 ## How often a push asks the remote
 
