@@ -49,7 +49,7 @@ def here(repository: Repository, name: str, now: int) -> Agent:
     Its process is the nearest ancestor that is not a shell, its program that process's name; "" if
     a person's terminal is all there is.
     """
-    process, program = _program()
+    process, program, _ = program_process()
     return Agent(
         name,
         storable(os.environ.get(PROGRAM) or program),
@@ -59,7 +59,7 @@ def here(repository: Repository, name: str, now: int) -> Agent:
         worktree_of(repository),
         _branch(repository),
         storable(os.uname().nodename),
-        process,
+        process or os.getppid(),
         now,
     )
 
@@ -80,14 +80,14 @@ def _branch(repository: Repository) -> str:
     return "" if name == head or name.startswith(b".invalid") else storable(name.strip())
 
 
-def _program() -> tuple[int, str]:
-    """The process and the name of the nearest ancestor that is not a shell.
+def program_process() -> tuple[int, str, int]:
+    """The number, name and start of the nearest ancestor that is not a shell.
 
-    Without /proc (macOS) it is the parent, without a name.
+    0, "" and 0 if a person's terminal is all there is, and without /proc (macOS).
     """
-    for number, name, _ in ancestors(_MOST_ANCESTORS):
+    for number, name, started in ancestors(_MOST_ANCESTORS):
         if name.partition(":")[0] in _NOBODY:
             break
         if name.removeprefix("-") not in _BETWEEN:
-            return number, name
-    return os.getppid(), ""
+            return number, name, started
+    return 0, "", 0

@@ -6,11 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from agentlock.agents.place import program_process
 from agentlock.git import sessions as files
 from agentlock.git.identity import name_without_session
 from agentlock.git.sessions import Session
 from agentlock.model import MICROSECONDS
-from agentlock.processes import ancestors, boot_and_namespace
+from agentlock.processes import boot_and_namespace
 from agentlock.store.sessions import Conversation
 from agentlock.text import storable
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 TEXTS_KEPT = 7 * 24 * 3600 * MICROSECONDS  # the text of turns, with the policy `keep_turns text`
-_MOST_ANCESTORS = 50
 _MOST_NAMES = 20
-_BETWEEN = frozenset(("sh", "bash", "dash", "zsh", "fish", "ksh", "ash", "agentlock"))
 
 
 def begin(
@@ -40,7 +39,7 @@ def begin(
     known = files.known(repository, program, session)
     if known is not None and not files.has_ended(known):
         return known
-    process, started = _program()
+    process, _, started = program_process()
     with store.writing(durable=False):
         now = store.now()
         row = store.sessions.find(program, session)
@@ -94,11 +93,3 @@ def _name(store: Store, repository: Repository) -> str:
         if len(name) <= 32 and not store.agents.named([name]) and not store.agents.alike(name):
             return name
     return f"agent-{os.urandom(4).hex()}"
-
-
-def _program() -> tuple[int, int]:
-    """The process of the program that called this hook, and its start; 0 where nobody can tell."""
-    for number, name, started in ancestors(_MOST_ANCESTORS):
-        if name.removeprefix("-") not in _BETWEEN:
-            return number, started
-    return 0, 0

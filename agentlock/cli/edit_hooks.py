@@ -16,21 +16,17 @@ from agentlock.git.repository import discover
 from agentlock.install import edit_hooks as installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from agentlock.install.edit_hooks import Installed
 
 _programs = click.argument("programs", metavar="[PROGRAM]...", nargs=-1)
-
-
-def _place(command: Callable[..., None]) -> Callable[..., None]:
-    project = click.option(
-        "--user/--project",
-        "user",
-        default=True,
-        help="In your own settings, which always count (the default), or in this project's.",
-    )
-    return project(command)
+_place = click.option(
+    "--user/--project",
+    "user",
+    default=True,
+    help="In your own settings, which always count (the default), or in this project's.",
+)
 
 
 @click.group("edit-hooks")

@@ -98,6 +98,26 @@ class Dialect(Value):
         )
 
 
+def claudes(commands: tuple[str, ...], **places: Any) -> Dialect:
+    """The dialect of Claude Code, which Codex speaks too; ``places`` are the fields that differ."""
+    heard = ("PreToolUse", "PostToolUse", "SessionStart", "UserPromptSubmit")
+    return Dialect(
+        commands=commands,
+        events={
+            "PreToolUse": BEFORE,
+            "PostToolUse": AFTER,
+            "SessionStart": START,
+            "UserPromptSubmit": PROMPT,
+            "Stop": STOP,
+            "PreCompact": COMPACT,
+            "SessionEnd": END,
+        },
+        deny=nested_deny,
+        tell=lambda event, text: nested_context(event, text) if event in heard else None,
+        **places,
+    )
+
+
 def nested_deny(event: str, reason: str) -> Mapping[str, Any]:
     """The form of Claude Code and Codex. Codex ignores a denial with any other key in it."""
     return {

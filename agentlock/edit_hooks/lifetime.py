@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT, START, STOP
+from agentlock.edit_hooks.dialect import COMPACT, COMPACTED, END, PROMPT, START, STOP
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError
+from agentlock.guard.edits import repository_at
 from agentlock.store import open_table
 
 TYPE_CHECKING = False
@@ -27,8 +28,8 @@ _ROLES = {PROMPT: "user", STOP: "assistant"}
 def happened(dialect: Dialect, event: str, call: Call) -> None:
     """Note an event of a session, and print what its agent is told then."""
     try:
-        repository = _repository(call)
-        if repository is None or not call.session or call.event == AFTER:
+        repository = repository_at(os.fsencode(call.cwd)) if call.session else None
+        if repository is None:
             return
         text = _noted(repository, call)
     except (AgentlockError, OSError):
@@ -36,14 +37,6 @@ def happened(dialect: Dialect, event: str, call: Call) -> None:
     answer = dialect.tell(event, text) if text else None
     if answer is not None:
         print_json(answer)
-
-
-def _repository(call: Call) -> Repository | None:
-    from agentlock.guard.edits import by_worktree, enter
-
-    for root in by_worktree([b"any"], os.fsencode(call.cwd)):
-        return enter(root)
-    return None
 
 
 def _noted(repository: Repository, call: Call) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.dialect import AFTER, BEFORE
 from agentlock.edit_hooks.json_text import dumps, loads
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.environment import PROBE
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agentlock.edit_hooks.dialect import Call, Dialect
     from agentlock.edit_hooks.shell import Discard
+    from agentlock.git.repository import Repository
     from agentlock.guard.edits import Judged
 
 DEADLINE = 5  # seconds; the entries give the programs 30
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     _limit(dialect, event, kind)
     if kind == BEFORE:
         return before_tool(dialect, event)
-    if kind is not None:
+    if kind is not None and kind != AFTER:
         from agentlock.edit_hooks.lifetime import happened
 
         happened(dialect, event, dialect.read(event, _received()))
@@ -102,8 +103,7 @@ def _received() -> Any:
 
 def _refusal(call: Call) -> str:
     """Why the tool must not run; "" if nothing keeps it from running."""
-    from agentlock.edit_hooks.whose import entered
-    from agentlock.guard.edits import by_worktree, enter, guarded, judged, relative
+    from agentlock.guard.edits import by_worktree, enter, guarded, relative
 
     cwd = os.fsencode(call.cwd)
     if call.use.unreadable:
@@ -125,11 +125,7 @@ def _refusal(call: Call) -> str:
         switch = guarded(repository, named)
         if switch is not None:
             return _not_for_agents(switch)
-        store, identity = entered(call, repository, TIMEOUT)
-        try:
-            answer = judged(store, repository, identity, named)
-        finally:
-            store.close()
+        answer = _judged(call, repository, named)
         if PROBE in os.environ:
             return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
         if not answer.verdict.allowed:
@@ -137,34 +133,39 @@ def _refusal(call: Call) -> str:
     return ""
 
 
+def _judged(call: Call, repository: Repository, paths: Sequence[bytes]) -> Judged:
+    """The verdict on these paths for the agent of the call's session."""
+    from agentlock.edit_hooks.whose import entered
+    from agentlock.guard.edits import judged
+
+    store, identity = entered(call, repository, TIMEOUT)
+    try:
+        return judged(store, repository, identity, paths)
+    finally:
+        store.close()
+
+
 def _thrown_away(call: Call, discard: Discard) -> str:
     """A refusal, if git would throw away what somebody else has changed here under a lease."""
-    from agentlock.edit_hooks.whose import entered
-    from agentlock.guard.edits import by_worktree, enter, judged, uncommitted
+    from agentlock.guard.edits import repository_at, uncommitted
 
     folder = os.fsencode(discard.folder)
-    for root in by_worktree([b"any"], folder):
-        repository = enter(root)
-        if repository is None:
-            continue
-        limits = [os.fsencode(path) for path in discard.paths]
-        changed = uncommitted(folder, limits, tracked=discard.tracked, untracked=discard.untracked)
-        store, identity = entered(call, repository, TIMEOUT)
-        try:
-            answer = judged(store, repository, identity, changed)
-        finally:
-            store.close()
-        if answer.verdict.conflicts and not answer.verdict.allowed:
-            return _text(answer, os.fsencode(call.cwd), discard.command)
+    repository = repository_at(folder)
+    if repository is None:
+        return ""
+    limits = [os.fsencode(path) for path in discard.paths]
+    changed = uncommitted(folder, limits, tracked=discard.tracked, untracked=discard.untracked)
+    answer = _judged(call, repository, changed)
+    if answer.verdict.conflicts and not answer.verdict.allowed:
+        return _text(answer, os.fsencode(call.cwd), discard.command)
     return ""
 
 
 def _is_guarded(call: Call) -> bool:
     """Whether agentlock guards the folder where the program works."""
-    from agentlock.guard.edits import by_worktree, enter
+    from agentlock.guard.edits import repository_at
 
-    roots = by_worktree([b"any"], os.fsencode(call.cwd))
-    return any(enter(root) is not None for root in roots)
+    return repository_at(os.fsencode(call.cwd)) is not None
 
 
 def _undecided(call: Call) -> str:

@@ -81,6 +81,12 @@ def enter(root: bytes) -> Repository | None:
     return repository if repository.database else None
 
 
+def repository_at(folder: bytes) -> Repository | None:
+    """The repository that a folder lies in, entered; None without agentlock."""
+    root = next(iter(by_worktree([b"any"], folder)), None)
+    return None if root is None else enter(root)
+
+
 def relative(repository: Repository, paths: Iterable[bytes]) -> list[bytes]:
     """The absolute paths as they are seen from the root; in git's own folder: ``.git/…``.
 

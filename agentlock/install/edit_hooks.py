@@ -7,11 +7,12 @@ so that taking the entries out restores it if nobody has changed it since.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
 
-from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.dialect import AFTER, BEFORE, END
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.errors import UndecidedError, UsageError
 from agentlock.install import registry
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 SECONDS = 30  # what the entries give the program; the door's own deadline is 5
 _MARK = "agentlock"
 _COMMENTS = ("gemini",)  # whose settings may have comments
-_LISTS = {"nested": "hooks", "flat": "hooks", "own": "hooks"}
 
 
 class Installed(Value):
@@ -117,7 +117,8 @@ def status(name: str, root: str | None = None) -> Installed:
 
 
 def _installed(dialect: Dialect) -> list[str]:
-    return list(dialect.events)
+    """The events that have an entry: those at which the door does something."""
+    return [event for event, kind in dialect.events.items() if kind != AFTER]
 
 
 def _command(dialect: Dialect, event: str, path: str) -> str:
@@ -139,8 +140,9 @@ def _command(dialect: Dialect, event: str, path: str) -> str:
 
 def _entry(dialect: Dialect, event: str, path: str) -> dict[str, Any]:
     command = _command(dialect, event, path)
-    seconds = SECONDS if dialect.events[event] != "a session ends" else 1
-    matcher = {"matcher": dialect.matcher} if _has_matcher(dialect, event) else {}
+    seconds = SECONDS if dialect.events[event] != END else 1
+    is_for_tools = dialect.matcher and dialect.events[event] == BEFORE
+    matcher = {"matcher": dialect.matcher} if is_for_tools else {}
     if dialect.shape == "own":
         return {"type": "command", "bash": command, "timeoutSec": seconds, **matcher}
     if dialect.shape == "flat":
@@ -150,22 +152,14 @@ def _entry(dialect: Dialect, event: str, path: str) -> dict[str, Any]:
     return {**matcher, "hooks": [hook]}
 
 
-def _has_matcher(dialect: Dialect, event: str) -> bool:
-    return bool(dialect.matcher) and dialect.events[event] in (BEFORE, "after a tool")
-
-
 def _whole(dialect: Dialect, path: str) -> bytes:
     """The text of a file that is all ours."""
     if dialect.shape == "plugin":
-        import json
-
         with open(script("opencode.js"), encoding="utf-8") as file:
             text = file.read()
         for word, value in zip(("@PYTHON@", "@PROGRAM@"), current_pin(), strict=True):
             text = text.replace(word, json.dumps(value)[1:-1])
         return text.encode()
-    import json
-
     hooks = {event: [_entry(dialect, event, path)] for event in _installed(dialect)}
     return (json.dumps({"version": 1, "hooks": hooks}, indent=2) + "\n").encode()
 

@@ -10,7 +10,6 @@ import json
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UsageError
-from agentlock.model import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 Key = str | int
-
-
-class Splice(Value):
-    """Replace the bytes from ``start`` to ``end``."""
-
-    start: int
-    end: int
-    text: bytes
 
 
 class Document:
@@ -70,7 +61,7 @@ class Document:
     def replace(self, path: Sequence[Key], value: Any) -> bytes:
         """The text with another value at this path."""
         node = self._must(path)
-        return _spliced(self.data, Splice(node.start_byte, node.end_byte, _dumps(value).encode()))
+        return _spliced(self.data, node.start_byte, node.end_byte, _dumps(value).encode())
 
     def remove(self, path: Sequence[Key]) -> bytes:
         """The text without the entry at this path, and without the comma that it needed."""
@@ -81,11 +72,11 @@ class Document:
         at = next(place for place, one in enumerate(siblings) if one.start_byte == entry.start_byte)
         before, after = siblings[at - 1], siblings[at + 1]
         if before.type == ",":
-            return _spliced(self.data, Splice(before.start_byte, entry.end_byte, b""))
+            return _spliced(self.data, before.start_byte, entry.end_byte, b"")
         if after.type == ",":
             follows = siblings[at + 2].start_byte
-            return _spliced(self.data, Splice(entry.start_byte, follows, b""))
-        return _spliced(self.data, Splice(before.end_byte, after.start_byte, b""))
+            return _spliced(self.data, entry.start_byte, follows, b"")
+        return _spliced(self.data, before.end_byte, after.start_byte, b"")
 
     def _must(self, path: Sequence[Key]) -> Node:
         node = self._find(path)
@@ -104,12 +95,12 @@ class Document:
         indent = self._indent(node) + self._step()
         if entries:
             place = entries[-1].end_byte
-            return _spliced(self.data, Splice(place, place, f",\n{indent}{text}".encode()))
+            return _spliced(self.data, place, place, f",\n{indent}{text}".encode())
         inside = f"\n{indent}{text}\n{self._indent(node)}".encode()
         start, end = node.start_byte + 1, node.end_byte - 1
         if node.named_children:  # only comments
             start = node.named_children[-1].end_byte
-        return _spliced(self.data, Splice(start, end, inside))
+        return _spliced(self.data, start, end, inside)
 
     def _indent(self, node: Node) -> str:
         """The white space that the line of a value begins with."""
@@ -167,5 +158,6 @@ def _is_strict(data: bytes) -> bool:
     return True
 
 
-def _spliced(data: bytes, splice: Splice) -> bytes:
-    return data[: splice.start] + splice.text + data[splice.end :]
+def _spliced(data: bytes, start: int, end: int, text: bytes) -> bytes:
+    """The text, with the bytes from ``start`` to ``end`` replaced."""
+    return data[:start] + text + data[end:]
