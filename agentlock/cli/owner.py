@@ -11,13 +11,14 @@ import click
 
 from agentlock.cli.workspace import migrated_table
 from agentlock.environment import OWNER_KEY_FILE
-from agentlock.errors import UsageError
+from agentlock.errors import RefusedError, UsageError
 from agentlock.rules import owner_key
 from agentlock.text import check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentlock.cli.workspace import Workspace
     from agentlock.git.repository import Repository
 
 
@@ -94,6 +95,33 @@ def reason_for(what: str, reason: str) -> str:
     if not reason.strip():
         raise UsageError(f"{what} needs a reason, which every agent sees", fix="--reason 'why'")
     return check_reason(reason)
+
+
+def allowed(
+    workspace: Workspace,
+    owner: Owner,
+    doing: str,
+    reason: str,
+    *,
+    force: bool,
+    theirs: str = "what {} holds is",
+    see: str = "agentlock list --agent {}",
+) -> str:
+    """The reason, checked with the owner's key if it is by force.
+
+    RefusedError if ``--agent`` names another agent than the one that asks, and force is not used;
+    ``theirs`` and ``see`` say what is not the asker's, of that agent.
+    """
+    identity = workspace.identity
+    if force:
+        reason = reason_for("--force", reason)
+        owner.require(workspace.repository, doing, timeout=workspace.timeout)
+    elif identity.overruled is not None:
+        raise RefusedError(
+            f"you are {identity.overruled} here, and {theirs.format(identity.name)} not yours",
+            see=see.format(identity.name),
+        )
+    return reason
 
 
 def _at_a_terminal() -> bool:

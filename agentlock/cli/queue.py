@@ -15,7 +15,7 @@ from agentlock.cli.output import (
     table,
     wait_json,
 )
-from agentlock.cli.owner import Owner, owner_options, reason_for
+from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.stale import say_refused_as_stale
 from agentlock.cli.waiting import place_text, put_taken
 from agentlock.cli.workspace import (
@@ -200,14 +200,8 @@ def leave(
     if force and everything:
         raise UsageError("--force needs the ID of a place", see="agentlock queue list")
     name = workspace.actor() if force else workspace.agent
-    if force:
-        reason = reason_for("--force", reason)
-        owner.require(workspace.repository, "queue leave --force", timeout=workspace.timeout)
-    elif workspace.identity.overruled is not None:
-        raise RefusedError(
-            f"you are {workspace.identity.overruled} here, and {name}'s places are not yours",
-            see="agentlock queue list",
-        )
+    theirs = {"theirs": "{}'s places are", "see": "agentlock queue list"}
+    reason = allowed(workspace, owner, "queue leave --force", reason, force=force, **theirs)
     with workspace.store(take_in=True) as store:
         left = places.leave(store, name, identifiers, force=force, reason=reason)
     if as_json:

@@ -20,7 +20,7 @@ from agentlock.cli.output import (
     say,
     text_of,
 )
-from agentlock.cli.owner import Owner, owner_options, reason_for
+from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.queue import handed_json, put_handed
 from agentlock.cli.stale import say_refused_as_stale, say_stale, stale_json
 from agentlock.cli.waiting import WaitingCommand, ask, place_json, put_place
@@ -35,7 +35,7 @@ from agentlock.cli.workspace import (
 )
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.environment import MODEL, PROGRAM
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError, RefusedError, UsageError
+from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.ending import release as release_reservations
@@ -216,7 +216,7 @@ def renew(
     name = workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
     lease = parse_duration(ttl)
-    reason = _allowed(workspace, owner, "renew --force", reason, force=force)
+    reason = allowed(workspace, owner, "renew --force", reason, force=force)
     detail = f"by {workspace.actor(name)}: {reason}" if force else ""
     with workspace.store() as store:
         answer = renew_reservations(
@@ -272,7 +272,7 @@ def release(
     holder = identity.name if limited else None
     name = workspace.actor(holder) if force else workspace.agent
     selection = _selection(workspace, patterns, ids, everything=everything)
-    reason = _allowed(workspace, owner, "release --force", reason, force=force)
+    reason = allowed(workspace, owner, "release --force", reason, force=force)
     with workspace.store(take_in=True) as store:
         ending = release_reservations(
             store, name, selection, force=force, reason=reason, holder=holder
@@ -294,23 +294,6 @@ def release(
     if left:
         names = f"{', '.join(left[:_SHOWN])}{and_more(len(left) - _SHOWN)}"
         say(f"agentlock: note: not committed yet, and anybody can reserve it now: {names}")
-
-
-def _allowed(workspace: Workspace, owner: Owner, doing: str, reason: str, *, force: bool) -> str:
-    """The reason, checked with the owner's key if it is by force.
-
-    RefusedError if ``--agent`` names another agent than the one that asks, and force is not used.
-    """
-    identity = workspace.identity
-    if force:
-        reason = reason_for("--force", reason)
-        owner.require(workspace.repository, doing, timeout=workspace.timeout)
-    elif identity.overruled is not None:
-        raise RefusedError(
-            f"you are {identity.overruled} here, and what {identity.name} holds is not yours",
-            see=f"agentlock list --agent {identity.name}",
-        )
-    return reason
 
 
 def _elsewhere(held: Sequence[Reservation]) -> list[str]:
