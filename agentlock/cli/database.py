@@ -1,16 +1,15 @@
-"""`agentlock db path|migrate|check|backup|restore|vacuum|prune|export|copy|use`."""
+"""`agentlock db path|migrate|check|vacuum|prune|export`; the rest of `db` is in moving.py."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentlock.cli import moving
 from agentlock.cli.letters import message_json, ticket_json
 from agentlock.cli.output import (
     ended_wait_json,
@@ -26,13 +25,11 @@ from agentlock.cli.workspace import Workspace, agent_option, json_option, timeou
 from agentlock.errors import (
     EXIT_OK,
     EXIT_REFUSED,
-    AgentlockError,
-    ConfigurationError,
     UsageError,
 )
-from agentlock.event_kinds import RESTORED
-from agentlock.store import NOT_INITIALISED, connect, migrate, refuse_unsupported
-from agentlock.text import count, storable
+from agentlock.install.moving import recorded_database, recorded_file
+from agentlock.store import migrate
+from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +49,10 @@ def db() -> None:
     """
 
 
+for _command in (moving.backup, moving.restore, moving.copy_project, moving.use_database):
+    db.add_command(_command)
+
+
 @db.command()
 @json_option
 def path(as_json: bool) -> None:
@@ -62,7 +63,7 @@ def path(as_json: bool) -> None:
       sqlite3 "$(agentlock db path)" 'SELECT * FROM file_reservations'
       psql "$(agentlock db path)" -c 'SELECT * FROM file_reservations'
     """
-    location, identifier = _recorded(Workspace())
+    location, identifier = recorded_database(Workspace().repository)
     if as_json:
         print_json({"path": location, "id": identifier})
         return
@@ -80,7 +81,7 @@ def run_migrations(as_json: bool, timeout: str | None) -> None:
       agentlock db migrate
     """
     workspace = Workspace(timeout=timeout)
-    location, identifier = _recorded(workspace)
+    location, identifier = recorded_database(workspace.repository)
     before, after = migrate.migrate(location, identifier, timeout=workspace.timeout)
     if as_json:
         print_json({"before": before, "after": after})
@@ -108,7 +109,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     from agentlock.waiting import audit as queue_audit
 
     workspace = Workspace(timeout=timeout)
-    location, _ = _recorded(workspace)
+    location, _ = recorded_database(workspace.repository)
     damage = [] if "://" in location else faults(location, timeout=workspace.timeout)
     repaired: list[str] = []
     with workspace.store(read_only=not repair, takes=False) as store:
@@ -134,81 +135,6 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
 
 
 @db.command()
-@click.argument("file", metavar="FILE")
-@json_option
-@timeout_option
-def backup(file: str, as_json: bool, timeout: str | None) -> None:
-    """Write the database as it is now to a new FILE. Others keep working meanwhile.
-
-    \b
-    Example:
-      agentlock db backup ~/backups/agentlock-monday.sqlite3
-    """
-    from agentlock.store.sqlite.backup import back_up
-
-    workspace = Workspace(timeout=timeout)
-    location = _file(workspace)
-    with workspace.store(read_only=True):  # the recorded one, of this program's schema
-        pass
-    size = back_up(location, os.path.abspath(file), timeout=workspace.timeout)
-    if as_json:
-        print_json({"file": os.path.abspath(file), "bytes": size})
-        return
-    put(f"{file}: {size:,} bytes")
-
-
-@db.command()
-@click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Accept a backup of another database.")
-@owner_options
-@json_option
-@timeout_option
-def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | None) -> None:
-    """Replace the database with a backup. The former database is kept next to it.
-
-    Reservations made since the backup are lost; ids and fences are not used again. Places in the
-    queue and offers end. The owner's key stays what it is.
-
-    \b
-    Example:
-      agentlock db restore ~/backups/agentlock-monday.sqlite3
-    """
-    from agentlock.store.sqlite import backup as backups
-    from agentlock.waiting.queue import disband
-
-    workspace = Workspace(timeout=timeout)
-    location = _file(workspace)
-    repository = workspace.repository
-    source = os.path.abspath(file)
-    key = owner.require(repository, "db restore", timeout=workspace.timeout)
-    bells: list[str] = []
-    with suppress(AgentlockError), workspace.store(read_only=True, takes=False) as store:
-        bells = store.waits.bells()
-    kept = backups.restore(
-        location,
-        source,
-        _recorded(workspace)[1],
-        owner_key=key,
-        force=force,
-        timeout=workspace.timeout,
-    )
-    migrate.add_project(location, repository.project or "", timeout=workspace.timeout)
-    with workspace.store(takes=False) as store:
-        disband(store, bells, everything=True)
-    with workspace.store() as store, store.writing():
-        now = store.now()
-        held = len(store.reservations.all(live_at=now))
-        detail = f"from {source}; the former database is kept as {kept}"
-        store.events.log(
-            RESTORED, now, agent=workspace.identity.name or "", detail=storable(detail)
-        )
-    if as_json:
-        print_json({"database": location, "kept": kept, "live": held})
-        return
-    put(f"{location}: {count(held, 'live reservation')}; the former database is kept as {kept}")
-
-
-@db.command()
 @json_option
 @timeout_option
 def vacuum(as_json: bool, timeout: str | None) -> None:
@@ -221,7 +147,7 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
     from agentlock.store.sqlite.backup import vacuum as compact
 
     workspace = Workspace(timeout=timeout)
-    location = _file(workspace)
+    location, _ = recorded_file(workspace.repository)
     with workspace.store(read_only=True):
         pass
     before, after = compact(location, timeout=workspace.timeout)
@@ -303,91 +229,6 @@ def _exported(store: Store, what: str) -> list[dict[str, Any]]:
     return [reservation_json(held) for held in store.reservations.all()]
 
 
-@db.command("copy")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
-@click.option("--project", metavar="KEY", help="A project other than this repository's.")
-@owner_options
-@json_option
-@timeout_option
-def copy_project(
-    source: str,
-    target: str,
-    project: str | None,
-    owner: Owner,
-    as_json: bool,
-    timeout: str | None,
-) -> None:
-    """Copy a project with its history to another database.
-
-    Ids and fences stay the same; every row is read again and compared. Nobody can
-    reserve meanwhile. Commands that wait end with exit 3; places that --queue took are copied.
-    Then switch every clone: agentlock db use TO.
-
-    \b
-    Example:
-      agentlock db copy .git/agentlock/agentlock.sqlite3 'postgresql://db.example.com/agents'
-      agentlock db use 'postgresql://db.example.com/agents'
-    """
-    from agentlock.install.initialise import place
-    from agentlock.store.copy import copy
-    from agentlock.store.sqlite.filesystem import Modes
-    from agentlock.waiting.queue import disband
-
-    workspace = Workspace(timeout=timeout)
-    key = project or workspace.repository.project
-    if key is None:
-        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init, or give --project KEY")
-    old, new = place(source), place(target)
-    if old == new:
-        raise UsageError(f"{target} is the database itself", fix="agentlock db copy FROM TO")
-    owner.require(workspace.repository, "db copy", timeout=workspace.timeout)
-    migrate.verify(old, None, timeout=workspace.timeout)
-    migrate.make(new, Modes(), timeout=workspace.timeout)
-    with closing(connect(old, None, key, timeout=workspace.timeout, read_only=False)) as store:
-        disband(store)
-    counts = copy(old, new, key, timeout=workspace.timeout)
-    if as_json:
-        print_json({"from": old, "to": new, "project": key, "rows": counts})
-        return
-    for table, rows in counts.items():
-        put(f"{rows:>9,}  {table}")
-    say(f"now switch every clone: agentlock db use {target}")
-
-
-@db.command("use")
-@click.argument("database", metavar="PATH|URL")
-@click.option("--project", metavar="KEY", help="The project's name there (default: as now).")
-@owner_options
-@json_option
-@timeout_option
-def use_database(
-    database: str, project: str | None, owner: Owner, as_json: bool, timeout: str | None
-) -> None:
-    """Switch this repository to another database that has its project.
-
-    \b
-    Example:
-      agentlock db use 'postgresql://db.example.com/agents'
-    """
-    from agentlock.install.initialise import use
-
-    workspace = Workspace(timeout=timeout)
-    key = owner.require(workspace.repository, "db use", timeout=workspace.timeout)
-    location = use(
-        workspace.repository,
-        database,
-        project=project,
-        owner_key=key,
-        agent=workspace.identity.name or "",
-        timeout=workspace.timeout,
-    )
-    if as_json:
-        print_json({"database": location})
-        return
-    put(location)
-
-
 def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
     if form == "jsonl":
         for row in rows:
@@ -402,21 +243,3 @@ def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
         # A list in one cell: names have no spaces.
         cells = {key: " ".join(one) if isinstance(one, list) else one for key, one in row.items()}
         writer.writerow(cells)
-
-
-def _file(workspace: Workspace) -> str:
-    """The recorded database, which has to be a file."""
-    location, _ = _recorded(workspace)
-    if "://" in location:
-        raise UsageError(
-            "this database is on a server", fix="use its own tools: pg_dump, pg_restore, VACUUM"
-        )
-    return location
-
-
-def _recorded(workspace: Workspace) -> tuple[str, str]:
-    location, identifier = workspace.repository.database, workspace.repository.database_id
-    if location is None or identifier is None:
-        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
-    refuse_unsupported(location)
-    return location, identifier

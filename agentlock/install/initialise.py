@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from agentlock.errors import (
     AgentlockError,
-    ConfigurationError,
     LostTableError,
     NotARepositoryError,
     RefusedError,
     UsageError,
 )
-from agentlock.event_kinds import INITIALISED, MOVED, OWNER_KEY, STARTED_AFRESH
+from agentlock.event_kinds import INITIALISED, OWNER_KEY, STARTED_AFRESH
 from agentlock.git.config import record
 from agentlock.git.process import output
 from agentlock.git.repository import discover
@@ -26,12 +25,10 @@ from agentlock.install.project import default_project, normalised_url
 from agentlock.install.siblings import siblings
 from agentlock.model import BEFORE, Entry, Value
 from agentlock.store import (
-    NOT_INITIALISED,
     connect,
     is_url,
     migrate,
     open_store,
-    open_table,
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
@@ -161,10 +158,10 @@ def _initialise(
     new_project = migrate.add_project(location, key, timeout=timeout)
     happened = (STARTED_AFRESH, lost) if lost else (INITIALISED, "") if created else None
     with closing(open_store(location, identifier, key, timeout=timeout)) as store:
-        kept = _write(store, happened, owner_key, agent)
+        kept = log_start(store, happened, owner_key, agent)
         if created and not lost:
             _enter_branches(store, repository)
-    unlisted = _record(repository, location, identifier, key, kept)
+    unlisted = record_table(repository, location, identifier, key, kept)
     return Outcome(location, key, created, new_project, lost, unlisted)
 
 
@@ -181,43 +178,6 @@ def _key_there(known: Sequence[Repository], location: str) -> str | None:
     """What the project is called in this table by the others that use it."""
     same = (one.project for one in known if one.database and place(one.database) == place(location))
     return next(same, None)
-
-
-def use(
-    repository: Repository,
-    database: str,
-    *,
-    project: str | None,
-    owner_key: str | None,
-    agent: str,
-    timeout: int,
-) -> str:
-    """Guard the repository by another database, which knows its project already; its location.
-
-    ``project`` is what it is called there, None if as here. What lies in the former one is left as
-    it is: ``store.copy`` takes it along. A database without an owner's key gets this one, by its
-    hash.
-    """
-    key = project or repository.project
-    if key is None or repository.project is None:
-        raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
-    with exclusively(repository.common_dir):
-        location = place(database)
-        identifier = migrate.join(location, timeout=timeout)
-        _send_waiting_away(repository, timeout)
-        with closing(open_store(location, identifier, key, timeout=timeout)) as store:
-            happened = (MOVED, f"from {repository.database}")
-            kept = _write(store, happened, None if store.owner.key() else owner_key, agent)
-        _record(repository, location, identifier, key, kept)
-    return location
-
-
-def _send_waiting_away(repository: Repository, timeout: int) -> None:
-    """End the commands that wait in the former table; if it cannot be read, they find out."""
-    from agentlock.waiting.queue import disband  # only a switch needs it
-
-    with suppress(AgentlockError), closing(open_table(repository, timeout)) as store:
-        disband(store)
 
 
 def _project_of_server(repository: Repository, location: str, identifier: str, timeout: int) -> str:
@@ -338,7 +298,7 @@ def _shared_repository(repository: Repository) -> str | None:
     return None if value is None else os.fsdecode(value)
 
 
-def _record(
+def record_table(
     repository: Repository, location: str, identifier: str, key: str, owner_key: str | None
 ) -> str:
     common = os.path.realpath(os.fsdecode(repository.common_dir))
@@ -369,7 +329,7 @@ def _enter_branches(store: Store, repository: Repository) -> None:
         )
 
 
-def _write(
+def log_start(
     store: Store, happened: tuple[Kind, str] | None, owner_key: str | None, agent: str
 ) -> str | None:
     """Log what happened (kind and detail), keep the hash of an owner's key; the one there is."""
