@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import local_time, place_json, print_json, put, rfc3339, say, table
+from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import AgentlockError
+from agentlock.moments import local_time
+from agentlock.shapes import presence_json
 from agentlock.text import foreign
-
-if TYPE_CHECKING:
-    from agentlock.state import Presence
 
 
 @click.command()
@@ -65,7 +63,7 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     with workspace.store(read_only=True, take_in=True) as store:
         present = agents(store)
     if as_json:
-        print_json([_json(one) for one in present])
+        print_json([presence_json(one) for one in present])
         return
     rows = [
         (
@@ -78,15 +76,3 @@ def list_agents(as_json: bool, timeout: str | None) -> None:
     ]
     place = ("program", "model", "worktree", "branch")
     table(("agent", "holds", "unread", "last active", *place), rows)
-
-
-def _json(one: Presence) -> dict[str, Any]:
-    return {
-        "name": one.agent.name,
-        "program": one.agent.program,
-        "model": one.agent.model,
-        "registered_ts": rfc3339(one.agent.registered_ts),
-        **place_json(one.agent),
-        "holds": one.holds,
-        "unread": one.unread,
-    }

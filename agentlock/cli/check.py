@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import (
-    behind_json,
-    held_json,
-    lease_text,
-    print_json,
-    put,
-    refused_commit_json,
-    table,
-    text_of,
-    verdict_json,
-)
-from agentlock.cli.stale import say_stale, stale_json
-from agentlock.cli.workspace import (
-    Workspace,
-    agent_option,
-    json_option,
-    moment_of,
-    timeout_option,
-)
+from agentlock.cli.output import lease_text, print_json, put, table
+from agentlock.cli.stale import say_stale
+from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.git import commits as git_commits
@@ -37,21 +21,22 @@ from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import DROPPED, judge_as_made, judge_as_pushed
 from agentlock.guard.report import tell, verdict_text
 from agentlock.model import SKIPPED, WARNED
+from agentlock.moments import moment_of
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.stale import stale_copies
+from agentlock.shapes import MOST_PATHS, checked_json, refused_commit_json, text_of, verdict_json
 from agentlock.text import and_more, count, foreign, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from agentlock.guard.check import Checked, Standing
+    from agentlock.guard.check import Checked
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Agent, Verdict
+    from agentlock.model import Verdict
 
 _SHOWN = 5  # paths of a commit
-_MOST_SHOWN = 10_000  # paths of one answer
 _MOST_BYTES = 64 << 20
-_MOST_PATHS = 1_000_000
+_MOST_GIVEN = 1_000_000
 
 
 @click.command()
@@ -132,10 +117,7 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
             patterns=asked.folders,
         )
     if as_json:
-        holders = found.verdict.holders
-        shown = [_standing_json(one, holders) for one in found.paths[:_MOST_SHOWN]]
-        total = {"paths": shown, "paths_total": len(found.paths)}
-        print_json({**verdict_json(found.verdict), **total, **stale_json(stale)})
+        print_json(checked_json(found, stale))
     else:
         _put_paths(found)
     _tell(workspace, found.verdict, found.now)
@@ -143,16 +125,9 @@ def _check_paths(workspace: Workspace, asked: Named, *, as_json: bool) -> int:
     return _ended(found.verdict, as_json=as_json)
 
 
-def _standing_json(one: Standing, holders: Mapping[str, Agent]) -> dict[str, Any]:
-    held = None if one.reservation is None else held_json(one.reservation, holders)
-    waiting = [behind_json(each) for each in one.waiting]
-    shape = {"path": text_of(one.path), "state": one.state, "reservation": held}
-    return {**shape, "waiting": waiting}
-
-
 def _put_paths(found: Checked) -> None:
     rows = []
-    for one in found.paths[:_MOST_SHOWN]:
+    for one in found.paths[:MOST_PATHS]:
         held = one.reservation
         whose: tuple[str, ...] = (
             () if held is None else (held.agent, foreign(displayed(held.pattern)))
@@ -166,8 +141,8 @@ def _put_paths(found: Checked) -> None:
             lease = (f"waits{and_more(len(names) - 1)}",)
         rows.append((one.state, text_of(one.path), *whose, *lease))
     table(("state", "path", "agent", "pattern", "lease", "reason"), rows)
-    if len(found.paths) > _MOST_SHOWN:
-        put(f"{and_more(len(found.paths) - _MOST_SHOWN)} (--json counts them too)".lstrip())
+    if len(found.paths) > MOST_PATHS:
+        put(f"{and_more(len(found.paths) - MOST_PATHS)} (--json counts them too)".lstrip())
     sys.stdout.flush()  # before the refusal on stderr
 
 
@@ -225,9 +200,9 @@ def _ended(verdict: Verdict, *, as_json: bool) -> int:
 def _from_stdin() -> bytes:
     """The list of paths on stdin; no more is read than the limit and one byte."""
     given = sys.stdin.buffer.read(_MOST_BYTES + 1)
-    if len(given) > _MOST_BYTES or max(map(given.count, (b"\0", b"\n"))) > _MOST_PATHS:
+    if len(given) > _MOST_BYTES or max(map(given.count, (b"\0", b"\n"))) > _MOST_GIVEN:
         raise UsageError(
             "stdin has more paths than one check can take",
-            fix=f"check them in parts of at most {_MOST_PATHS:,} paths and {_MOST_BYTES >> 20} MiB",
+            fix=f"check them in parts of at most {_MOST_GIVEN:,} paths and {_MOST_BYTES >> 20} MiB",
         )
     return given

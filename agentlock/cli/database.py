@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentlock.cli import moving
-from agentlock.cli.letters import message_json, ticket_json
-from agentlock.cli.output import (
-    ended_wait_json,
-    event_json,
-    print_json,
-    put,
-    reservation_json,
-    say,
-    say_how_to_start_afresh,
-)
+from agentlock.cli.output import print_json, put, say, say_how_to_start_afresh
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import (
@@ -28,6 +19,13 @@ from agentlock.errors import (
     UsageError,
 )
 from agentlock.install.moving import recorded_database, recorded_file
+from agentlock.shapes import (
+    ended_wait_json,
+    event_json,
+    message_json,
+    reservation_json,
+    ticket_json,
+)
 from agentlock.store import migrate
 from agentlock.text import count
 

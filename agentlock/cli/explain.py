@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import (
-    held_json,
-    print_json,
-    put,
-    reservation_row,
-    say,
-    text_of,
-)
-from agentlock.cli.stale import say_stale, stale_json
+from agentlock.cli.output import print_json, put, reservation_row, say
+from agentlock.cli.stale import say_stale
 from agentlock.cli.workspace import (
     Workspace,
     agent_option,
@@ -26,6 +19,7 @@ from agentlock.cli.workspace import (
 from agentlock.explain import explain as explain_readings
 from agentlock.guard.report import seen_text
 from agentlock.reservations.naming import path_named
+from agentlock.shapes import explanation_json, text_of
 from agentlock.text import count
 
 if TYPE_CHECKING:
@@ -81,32 +75,10 @@ def explain(
             folding=workspace.folding,
         )
     if as_json:
-        print_json([_json(one) for one in explained])
+        print_json([explanation_json(one) for one in explained])
         return
     for one in explained:
         _put(one)
-
-
-def _json(one: Explanation) -> dict[str, Any]:
-    return {
-        "typed": text_of(one.reading.typed),
-        "pattern": text_of(one.reading.pattern),
-        "kind": one.reading.kind,
-        "notes": list(one.reading.notes),
-        "covers": {
-            "count": len(one.covers),
-            "first": [text_of(path) for path in one.covers[:_SHOWN]],
-        },
-        "paths": [{"path": text_of(path), "matches": matches} for path, matches in one.paths],
-        "meets": [
-            {
-                "witness": text_of(meeting.witness),
-                "reservation": held_json(meeting.reservation, one.holders),
-            }
-            for meeting in one.meets
-        ],
-        **stale_json(one.stale),
-    }
 
 
 def _put(one: Explanation) -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.output import local_time, print_json, put, rfc3339, table
+from agentlock.cli.output import print_json, put, table
 from agentlock.cli.owner import reason_for
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED
 from agentlock.git.commits import named_commits
 from agentlock.guard.revoking import looked_up, revoke
+from agentlock.moments import local_time, rfc3339
 from agentlock.text import and_more, count, foreign, printable
 
 if TYPE_CHECKING:

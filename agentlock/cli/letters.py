@@ -5,10 +5,11 @@ What other agents wrote stands in quotation marks or behind ``>``, without contr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentlock.cli.output import local_time, put, rfc3339, say
+from agentlock.cli.output import put, say
 from agentlock.duration import format_remaining
+from agentlock.moments import local_time
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, count, foreign, quoted
 
@@ -22,42 +23,6 @@ if TYPE_CHECKING:
 _US = "agentlock"
 _LONGEST_SUBJECT = 120
 _URGENT = ("high", "urgent")
-
-
-def message_json(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "thread": message.thread,
-        "from": message.sender,
-        "to": list(message.to),
-        "cc": list(message.cc),
-        "subject": message.subject,
-        "body": message.body,
-        "importance": message.importance,
-        "ack_required": message.ack_required,
-        "created_ts": rfc3339(message.created_ts),
-        "read_ts": rfc3339(message.read_ts),
-        "ack_ts": rfc3339(message.ack_ts),
-    }
-
-
-def news_json(message: Message) -> dict[str, Any]:
-    """A message that an agent has not been told, with the reservation that it is about."""
-    return {**message_json(message), "reservation": message.reservation_id}
-
-
-def ticket_json(ticket: Ticket) -> dict[str, Any]:
-    return {
-        "id": ticket.id,
-        "from": ticket.sender,
-        "to": ticket.recipient,
-        "question": ticket.question,
-        "answer": ticket.answer,
-        "status": ticket.status,
-        "created_ts": rfc3339(ticket.created_ts),
-        "expires_ts": rfc3339(ticket.expires_ts),
-        "answered_ts": rfc3339(ticket.answered_ts),
-    }
 
 
 MESSAGE_HEADERS = ("id", "from", "when", "subject", "state")

@@ -10,15 +10,11 @@ from agentlock.cli.output import (
     RESERVATION_HEADERS,
     detail_of,
     lease_text,
-    local_time,
     print_json,
     put,
-    reservation_json,
     reservation_row,
-    rfc3339,
     say,
     table,
-    text_of,
 )
 from agentlock.cli.workspace import (
     IDENTIFIER,
@@ -32,8 +28,10 @@ from agentlock.duration import parse_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.guard.report import seen_text
+from agentlock.moments import local_time, rfc3339
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
+from agentlock.shapes import listed_json, reservation_json, text_of
 from agentlock.text import count, foreign, quoted
 
 _LONGEST_REASON = 300
@@ -102,14 +100,7 @@ def list_reservations(
         live = [held for held in found if held.is_live(now)]
         removed = {held.id for held in in_removed_worktrees(store, live)}
     if as_json:
-        shapes = [
-            reservation_json(held, forced=forced.get(held.id), holder=known.get(held.agent))
-            for held in found
-        ]
-        for shape in shapes:
-            if shape["id"] in removed:
-                shape["worktree_removed"] = True
-        print_json(shapes)
+        print_json(listed_json(found, known, forced=forced, removed=removed))
         return
     rows = [
         (

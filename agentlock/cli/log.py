@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import event_cells, event_json, print_json, shown
-from agentlock.cli.workspace import (
-    Workspace,
-    completed,
-    json_option,
-    moment_of,
-    named_agent,
-    timeout_option,
-)
+from agentlock.cli.output import event_cells, print_json, shown
+from agentlock.cli.workspace import Workspace, completed, json_option, named_agent, timeout_option
 from agentlock.environment import NO_COLOR, TERM
 from agentlock.event_kinds import KINDS, REFUSED, RELEASED
+from agentlock.moments import moment_of
 from agentlock.reservations.history import Page, events
+from agentlock.shapes import event_json
 from agentlock.store.wake import LOG, following
 
 if TYPE_CHECKING:

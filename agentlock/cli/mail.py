@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.letters import MESSAGE_HEADERS, message_json, message_row, put_message
+from agentlock.cli.letters import MESSAGE_HEADERS, message_row, put_message
 from agentlock.cli.optional_value import WithDurations, optional_duration
 from agentlock.cli.output import print_json, put, table
 from agentlock.cli.workspace import (
@@ -16,7 +16,6 @@ from agentlock.cli.workspace import (
     agent_option,
     completed,
     json_option,
-    moment_of,
     timeout_option,
 )
 from agentlock.duration import parse_duration
@@ -27,6 +26,8 @@ from agentlock.mail.arrival import first_that
 from agentlock.mail.sending import IMPORTANCES, LONGEST_BODY, Letter
 from agentlock.mail.sending import send as send_letter
 from agentlock.mail.threads import in_thread
+from agentlock.moments import moment_of
+from agentlock.shapes import message_json
 from agentlock.text import storable
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Every command loads this, and each of datetime, json and rich only where it is u
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentlock.duration import format_left
 from agentlock.event_kinds import (
@@ -21,114 +21,23 @@ from agentlock.event_kinds import (
     WAITING,
 )
 from agentlock.guard.report import error_text, tell
-from agentlock.model import MICROSECONDS, MOST_CONFLICTS
+from agentlock.model import MICROSECONDS
+from agentlock.moments import local_clock, local_time
 from agentlock.patterns.matching import displayed
+from agentlock.shapes import error_json
 from agentlock.text import foreign, printable, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Agent, Event, PathConflict, Reservation, Verdict
-    from agentlock.reservations.search import Conflict
-    from agentlock.store.waits import Wait
-    from agentlock.waiting.standing import Behind, Standing
+    from agentlock.model import Event, Reservation
 
 _LONGEST_DETAIL = 160
 _STANDING = ("place", "behind")
 _OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED, WAITING, HANDED_OVER, LEFT)
 SOON = 10 * 60 * MICROSECONDS
 """A lease that ends within this time is marked."""
-
-
-def rfc3339(microseconds: int | None) -> str | None:
-    """Microseconds since the epoch as ``2026-01-31T12:00:00.000000Z``."""
-    if microseconds is None:
-        return None
-    moment = _utc(microseconds)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def local_time(microseconds: int) -> str:
-    """The same moment on the reader's own clock, to the second."""
-    return _utc(microseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _local_clock(microseconds: int, now: int) -> str:
-    """The hour and minute on the reader's clock, with the day if it is not today."""
-    moment, today = _utc(microseconds).astimezone(), _utc(now).astimezone()
-    return moment.strftime("%H:%M" if moment.date() == today.date() else "%Y-%m-%d %H:%M")
-
-
-def _utc(microseconds: int) -> datetime:
-    """The moment; the year 9000 for what no calendar has, which only a damaged table holds."""
-    from datetime import datetime, timedelta, timezone
-
-    start = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    try:
-        return start + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return start.replace(year=9000)
-
-
-def text_of(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def reservation_json(
-    held: Reservation, *, forced: Event | None = None, holder: Agent | None = None
-) -> dict[str, Any]:
-    """Every field but ``typed``, by its name.
-
-    Also who ended it by force, if somebody did, and what is known of its holder, if it is given.
-    """
-    shape: dict[str, Any] = {}
-    for name in held._fields:
-        value = getattr(held, name)
-        if name.endswith("_ts"):
-            shape[name] = rfc3339(value)
-        elif name != "typed":
-            shape[name] = text_of(value) if isinstance(value, bytes) else value
-    if forced is not None:
-        shape["forced"] = {"by": forced.agent, "reason": forced.detail}
-    if holder is not None:
-        shape["holder"] = place_json(holder)
-    return shape
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "ts": rfc3339(event.created_ts),
-        "kind": event.kind,
-        "agent": event.agent,
-        "reservation": event.reservation_id,
-        "pattern": None if event.pattern is None else text_of(event.pattern),
-        "detail": event.detail,
-    }
-
-
-def place_json(agent: Agent) -> dict[str, Any]:
-    """When and where an agent was last seen."""
-    return {
-        "last_active_ts": rfc3339(agent.last_active_ts),
-        "worktree": agent.worktree or None,
-        "branch": agent.branch or None,
-        "host": agent.host or None,
-        "process": agent.process,
-        "program": agent.program or None,
-    }
-
-
-def ended_wait_json(wait: Wait) -> dict[str, Any]:
-    """A place, ended or not, without how it stands."""
-    return {
-        **{key: value for key, value in wait_json(wait, None).items() if key not in _STANDING},
-        "ended_ts": rfc3339(wait.ended_ts),
-        "outcome": wait.outcome,
-    }
 
 
 def event_line(event: Event) -> str:
@@ -152,73 +61,6 @@ def detail_of(event: Event) -> str:
     return quoted(event.detail, _LONGEST_DETAIL) if shown[:1] == '"' else shown
 
 
-def conflict_json(
-    conflict: Conflict, holders: Mapping[str, Agent], places: Mapping[int, Standing]
-) -> dict[str, Any]:
-    shape = {
-        "pattern": text_of(conflict.pattern),
-        "witness": None if conflict.witness is None else text_of(conflict.witness),
-    }
-    if conflict.wait is not None:
-        return {**shape, "wait": wait_json(conflict.wait, places[conflict.wait.id])}
-    assert conflict.reservation is not None  # noqa: S101 -- for the type checker
-    return {**shape, "reservation": held_json(conflict.reservation, holders)}
-
-
-def behind_json(one: Behind) -> dict[str, Any]:
-    shape = {"agent": one.agent, "pattern": text_of(one.pattern)}
-    if one.reservation is None:
-        return {**shape, "wait": one.wait}
-    return {**shape, "reservation": one.reservation}
-
-
-def wait_json(wait: Wait, standing: Standing | None) -> dict[str, Any]:
-    behind = [] if standing is None else [behind_json(one) for one in standing.behind]
-    return {
-        "id": wait.id,
-        "agent": wait.agent,
-        "patterns": [text_of(pattern) for pattern in wait.patterns],
-        "exclusive": wait.exclusive,
-        "reason": wait.reason,
-        "created_ts": rfc3339(wait.created_ts),
-        "expires_ts": rfc3339(wait.expires_ts),
-        "place": 0 if standing is None else standing.place,
-        "behind": behind,
-    }
-
-
-def held_json(held: Reservation, holders: Mapping[str, Agent]) -> dict[str, Any]:
-    return reservation_json(held, holder=holders.get(held.agent))
-
-
-def path_conflict_json(conflict: PathConflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
-    reservation = held_json(conflict.reservation, holders)
-    return {"path": text_of(conflict.path), "reservation": reservation}
-
-
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """The first MOST_CONFLICTS of the conflicts and their number."""
-    return {
-        "verdict": "allow" if verdict.allowed else "refuse",
-        "checked": verdict.checked,
-        **_why(verdict, verdict.holders),
-    }
-
-
-def refused_commit_json(commit: RefusedCommit) -> dict[str, Any]:
-    named = {"oid": commit.oid, "subject": commit.subject, "agent": commit.agent}
-    return {**named, **_why(commit, {}), "how": commit.how}
-
-
-def _why(refused: Verdict | RefusedCommit, holders: Mapping[str, Agent]) -> dict[str, Any]:
-    shown = refused.conflicts[:MOST_CONFLICTS]
-    return {
-        "conflicts": [path_conflict_json(conflict, holders) for conflict in shown],
-        "conflicts_total": len(refused.conflicts),
-        "uncovered": [text_of(path) for path in refused.uncovered],
-    }
-
-
 def print_json(data: object) -> None:
     """Print one JSON document on stdout; bytes that are not UTF-8 become surrogate escapes."""
     import json
@@ -229,9 +71,7 @@ def print_json(data: object) -> None:
 def print_error(error: AgentlockError, *, as_json: bool) -> None:
     tell(error_text(error))
     if as_json:
-        shape = {"code": error.exit_code, "kind": error.kind}
-        shape |= {"message": error.message, "hint": error.hint}
-        print_json({"error": {**shape, **error.details}})
+        print_json(error_json(error))
         sys.stdout.flush()
 
 
@@ -337,4 +177,4 @@ def lease_text(held: Reservation, now: int, forced: Event | None = None) -> str:
         return f"released {local_time(held.released_ts)}"
     left = held.expires_ts - now
     soon = _SOON_MARK if left < SOON else ""
-    return f"until {_local_clock(held.expires_ts, now)} ({format_left(left)}{soon})"
+    return f"until {local_clock(held.expires_ts, now)} ({format_left(left)}{soon})"

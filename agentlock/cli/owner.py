@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlock.cli.workspace import migrated_table
 from agentlock.environment import OWNER_KEY_FILE
 from agentlock.errors import RefusedError, UsageError
 from agentlock.rules import owner_key
 from agentlock.text import check_reason
+from agentlock.workspace import migrated_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import (
-    local_time,
-    print_json,
-    put,
-    reservation_json,
-    say,
-    table,
-    wait_json,
-)
+from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.stale import say_refused_as_stale
 from agentlock.cli.waiting import place_text, put_taken
@@ -27,7 +19,9 @@ from agentlock.cli.workspace import (
 )
 from agentlock.duration import format_left, parse_duration
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, RefusedError, UsageError
+from agentlock.moments import local_time
 from agentlock.patterns.matching import displayed
+from agentlock.shapes import left_json, wait_json, waited_json
 from agentlock.store.wake import PLACE, listening
 from agentlock.text import foreign
 from agentlock.waiting import queue as places
@@ -76,10 +70,7 @@ def wait(
         found = _waited(workspace, store, name, identifiers, every=every, last=last)
     is_done = bool(found.granted) and not (every and found.waits)
     if as_json:
-        shape = {"granted": [reservation_json(held) for held in found.granted]}
-        print_json(
-            {**shape, "waits": [wait_json(one, found.standings[one.id]) for one in found.waits]}
-        )
+        print_json(waited_json(found))
         return EXIT_OK if is_done else EXIT_REFUSED
     for held in found.granted:
         put_taken(held, found.now)
@@ -205,19 +196,12 @@ def leave(
     with workspace.store(take_in=True) as store:
         left = places.leave(store, name, identifiers, force=force, reason=reason)
     if as_json:
-        shape = {"left": [one.id for one in left.waits]}
-        print_json({**shape, **handed_json(left.handed)})
+        print_json(left_json(left.waits, left.handed))
         return
     for one in left.waits:
         what = " ".join(foreign(displayed(text)) for text in one.patterns)
         put(f"left the queue for {what} (place {one.id} of {one.agent})")
     put_handed(left.handed)
-
-
-def handed_json(handed: Sequence[HandOver]) -> dict[str, object]:
-    """To whom something was handed over; nothing if to nobody."""
-    offers = [reservation_json(held) for one in handed for held in one.reservations]
-    return {"handed_over": offers} if offers else {}
 
 
 def put_handed(handed: Sequence[HandOver]) -> None:

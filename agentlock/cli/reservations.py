@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.agents.place import worktree_of
 from agentlock.agents.registry import held_elsewhere
-from agentlock.cli.letters import news_json, say_losses
-from agentlock.cli.output import (
-    conflict_json,
-    local_time,
-    print_json,
-    put,
-    reservation_json,
-    say,
-    text_of,
-)
+from agentlock.cli.letters import say_losses
+from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, allowed, owner_options
-from agentlock.cli.queue import handed_json, put_handed
-from agentlock.cli.stale import say_refused_as_stale, say_stale, stale_json
-from agentlock.cli.waiting import WaitingCommand, ask, place_json, put_place
+from agentlock.cli.queue import put_handed
+from agentlock.cli.stale import say_refused_as_stale, say_stale
+from agentlock.cli.waiting import WaitingCommand, ask, put_place
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -39,15 +29,12 @@ from agentlock.errors import EXIT_OK, EXIT_REFUSED, AgentlockError, UsageError
 from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.ending import release as release_reservations
-from agentlock.reservations.granting import Request
 from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns
 from agentlock.reservations.losses import losses
-from agentlock.reservations.naming import Selection, stored_texts
-from agentlock.state import guard, uncommitted_of
-from agentlock.store import is_url
-from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
-from agentlock.text import and_more, plural, shell_word
+from agentlock.shapes import answer_json, asked_place_json, released_json, renewed_json, text_of
+from agentlock.state import uncommitted_of
+from agentlock.text import and_more, shell_word
 from agentlock.waiting.queue import Asked
 
 if TYPE_CHECKING:
@@ -131,30 +118,22 @@ def reserve(
         raise UsageError("--wait and --queue exclude each other", fix="give only one of them")
     workspace = Workspace(agent, timeout)
     name = workspace.agent
-    lease = parse_duration(ttl)
     readings = workspace.readings(patterns, literal=literal, glob=glob, whole_repository=whole_repo)
-    worktree = worktree_of(workspace.repository)
-    borrowed = workspace.identity.overruled is not None
-    request = Request(
-        name, readings, lease, not shared, reason, ttl, program, model, worktree, borrowed
+    request = workspace.request(
+        readings, ttl, shared=shared, reason=reason, program=program, model=model
     )
-    database = workspace.repository.database
-    if database is not None and not is_url(database):
-        refuse_unsafe_filesystem(database)
     with workspace.store(take_in=True) as store:
         if wait is None and place is None:
             asked = Asked(reserve_patterns(store, request, workspace.folding, workspace.repository))
         else:
             asked = ask(workspace, store, request, wait=wait, place=place)
         answer, now = asked.answer, store.now()
-        elsewhere = held_elsewhere(store, name, worktree) if answer.granted else []
-    notes = [f"note: {note}" for one in readings for note in one.notes]
-    notes += [f"note: {limit}" for limit in answer.limits]
-    notes += [*_elsewhere(elsewhere), *_unguarded(workspace), *workspace.shared_name()]
+        elsewhere = held_elsewhere(store, name, request.worktree) if answer.granted else []
+    notes = workspace.notes(readings, answer.limits, elsewhere)
     free = answer.free(readings)
     if as_json:
-        waits = {} if wait is None and place is None else {"wait": place_json(asked)}
-        print_json(_answer_json(answer, free, notes, waits))
+        waits = {} if wait is None and place is None else {"wait": asked_place_json(asked)}
+        print_json(answer_json(answer, free, notes, waits))
         return EXIT_OK if answer.granted else EXIT_REFUSED
     for note in notes:
         say(f"agentlock: {note}")
@@ -214,7 +193,7 @@ def renew(
     """
     workspace = Workspace(agent, timeout)
     name = workspace.agent
-    selection = _selection(workspace, patterns, ids, everything=everything)
+    selection = workspace.selection(patterns, ids, everything=everything)
     lease = parse_duration(ttl)
     reason = allowed(workspace, owner, "renew --force", reason, force=force)
     detail = f"by {workspace.actor(name)}: {reason}" if force else ""
@@ -225,10 +204,7 @@ def renew(
         lost = losses(store, answer.lost, workspace.folding)
         now = store.now()
     if as_json:
-        shape = {"renewed": [reservation_json(held) for held in answer.renewed]}
-        if lost:
-            shape["lost"] = [news_json(one.message) for one in lost]
-        print_json({**shape, **({"limits": list(answer.limits)} if answer.limits else {})})
+        print_json(renewed_json(answer, lost))
     else:
         for held in answer.renewed:
             put(f"renewed {_described(held)} for {format_remaining(held.expires_ts - now)}")
@@ -271,7 +247,7 @@ def release(
     limited = force and (identity.overruled is not None or (everything and agent is not None))
     holder = identity.name if limited else None
     name = workspace.actor(holder) if force else workspace.agent
-    selection = _selection(workspace, patterns, ids, everything=everything)
+    selection = workspace.selection(patterns, ids, everything=everything)
     reason = allowed(workspace, owner, "release --force", reason, force=force)
     with workspace.store(take_in=True) as store:
         ending = release_reservations(
@@ -279,47 +255,18 @@ def release(
         )
     released = ending.reservations
     own = [held for held in released if held.agent == name]
-    left: list[str] = []
+    left: list[bytes] = []
     with suppress(AgentlockError):  # it is released, whatever cannot be read after that
-        found = uncommitted_of(workspace.repository, own, workspace.folding)
-        left = [text_of(path) for path in found]
+        left = uncommitted_of(workspace.repository, own, workspace.folding)
     if as_json:
-        shape = {"released": [reservation_json(held) for held in released]}
-        uncommitted = {"uncommitted": left} if left else {}
-        print_json({**shape, **handed_json(ending.handed), **uncommitted})
+        print_json(released_json(released, ending.handed, left))
         return
     for held in released:
         put(f"released {_described(held)}{_lateness(held)}")
     put_handed(ending.handed)
     if left:
-        names = f"{', '.join(left[:_SHOWN])}{and_more(len(left) - _SHOWN)}"
+        names = ", ".join(map(text_of, left[:_SHOWN])) + and_more(len(left) - _SHOWN)
         say(f"agentlock: note: not committed yet, and anybody can reserve it now: {names}")
-
-
-def _elsewhere(held: Sequence[Reservation]) -> list[str]:
-    """What the agent's name holds from other worktrees: another agent may work under it."""
-    notes = []
-    for one in held[:_MOST_NOTES]:
-        since, worktree = local_time(one.created_ts)[11:16], os.path.basename(one.worktree)
-        what = f"{displayed(one.pattern)} is already yours since {since}, from worktree {worktree}"
-        notes.append(f"note: {what}")
-    if held:
-        notes[-1] += and_more(len(held) - _MOST_NOTES)
-        notes.append("note: if another agent works there, choose a name that nobody else has")
-    return notes
-
-
-def _selection(
-    workspace: Workspace, patterns: Sequence[str], ids: Sequence[int], *, everything: bool
-) -> Selection:
-    ways = [bool(patterns), bool(ids), everything]
-    fix = "give patterns, or --id N, or --all"
-    if not any(ways):
-        raise UsageError("no reservation is named", fix=fix)
-    if sum(ways) > 1:
-        raise UsageError("patterns, --id and --all exclude each other", fix=fix)
-    named = tuple(stored_texts(os.fsencode(pattern), workspace.tree) for pattern in patterns)
-    return Selection(patterns=named, ids=tuple(ids), all=everything)
 
 
 def _tell_answer(answer: Answer, agent: str, alone: str, whole: str, *, waited: bool) -> None:
@@ -357,22 +304,6 @@ def _command(
     return f"agentlock reserve{words}{''.join(options)}" if patterns else ""
 
 
-def _answer_json(
-    answer: Answer, free: Sequence[bytes], notes: Sequence[str], waits: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "granted": [reservation_json(held) for held in answer.granted],
-        "conflicts": [
-            conflict_json(one, answer.holders, answer.places) for one in answer.conflicts
-        ],
-        **waits,
-        **({"more": True} if answer.more else {}),
-        **stale_json(answer.stale),
-        **({"free": [text_of(text) for text in free]} if free else {}),
-        **({"notes": list(notes)} if notes else {}),
-    }
-
-
 def _described(held: Reservation) -> str:
     mode = "exclusive" if held.exclusive else "shared"
     return f"{displayed(held.pattern)} {mode} (id {held.id})"
@@ -384,14 +315,3 @@ def _lateness(held: Reservation) -> str:
     if not held.had_expired(ended):
         return ""
     return f", which had expired {format_remaining(ended - held.expires_ts)} ago"
-
-
-def _unguarded(workspace: Workspace) -> list[str]:
-    """A warning if not all changes here are guarded."""
-    found = guard(workspace.repository)
-    if found.is_in_place:
-        return []
-    lacking = [hook.hook for hook in found.lacking]
-    hooks = f"{', '.join(lacking)} {plural(len(lacking), 'does', 'do')}"
-    unguarded = f"so some changes are not guarded; fix: {found.lacking[0].mend}"
-    return [f"warning: {hooks} not run agentlock here, {unguarded}"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import local_time, print_json, put, rfc3339, table
+from agentlock.cli.output import print_json, put, table
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
+from agentlock.moments import local_time, rfc3339
+from agentlock.shapes import session_json
 from agentlock.text import foreign
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
     with Workspace(timeout=timeout).store(read_only=True) as store:
         found = store.sessions.all(active=active)
     if as_json:
-        print_json([_json(one) for one in found])
+        print_json([session_json(one) for one in found])
         return
     rows = [
         (
@@ -68,7 +70,7 @@ def show(number: int, as_json: bool, timeout: str | None) -> None:
         one = _session(store, number)
         compactions = store.sessions.compactions(number)
     if as_json:
-        print_json(_json(one))
+        print_json(session_json(one))
         return
     ended = "open" if one.ended_ts is None else f"ended {local_time(one.ended_ts)}"
     put(f"session {one.id} of {one.agent}: {foreign(one.program)} {foreign(one.program_session)}")
@@ -120,18 +122,3 @@ def _session(store: Store, number: int) -> Conversation:
     if found is None:
         raise UsageError(f"there is no session {number}", see="agentlock session list")
     return found
-
-
-def _json(one: Conversation) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "agent": one.agent,
-        "program": one.program,
-        "program_session": one.program_session,
-        "pid": one.process,
-        "started_ts": rfc3339(one.started_ts),
-        "ended_ts": rfc3339(one.ended_ts),
-        "turns": one.turns,
-        "tokens": one.tokens,
-        "compactions": one.compactions,
-    }

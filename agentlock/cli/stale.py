@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentlock.cli.output import say, text_of
-from agentlock.model import MOST_CONFLICTS
+from agentlock.cli.output import say
+from agentlock.shapes import text_of
 from agentlock.text import count, shell_word
 
 if TYPE_CHECKING:
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
     from agentlock.reservations.stale import StaleCopies, StaleCopy
 
 _SHOWN = 5
-
-
-def stale_json(stale: StaleCopies) -> dict[str, Any]:
-    """The first MOST_CONFLICTS stale copies; ``stale_more``: not all branches were looked at."""
-    shown = [
-        {
-            "path": text_of(one.path),
-            "commit": one.commit,
-            "agent": one.agent,
-            "branch": one.branch,
-        }
-        for one in stale.copies[:MOST_CONFLICTS]
-    ]
-    return {"stale": shown, **({} if stale.complete else {"stale_more": True})}
 
 
 def say_stale(stale: StaleCopies) -> None:

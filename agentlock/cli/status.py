@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.letters import news_json
-from agentlock.cli.output import (
-    event_json,
-    event_line,
-    lease_text,
-    path_conflict_json,
-    print_json,
-    put,
-    reservation_json,
-    text_of,
-)
+from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
 from agentlock.install.shims import INSTALL
 from agentlock.patterns.matching import displayed
 from agentlock.rules.interventions import mark_shown
+from agentlock.shapes import state_json, text_of
 from agentlock.state import state
 from agentlock.text import and_more, count, foreign
 
@@ -53,38 +44,12 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
     with workspace.store(read_only=True) as store:
         found = state(workspace.repository, workspace.identity, store)
     if as_json:
-        print_json(_json(found))
+        print_json(state_json(found))
         return
     _put(found)
     if found.interventions and found.identity.name:
         with suppress(DatabaseError), workspace.store() as store:
             mark_shown(store, found.identity.name, found.interventions)
-
-
-def _json(found: State) -> dict[str, Any]:
-    repository, verdict = found.repository, found.verdict
-    pushers = {"identity_variables": repository.identity_variables} if repository.is_bare else {}
-    warnings = [{"message": one.message, "fix": one.fix} for one in found.troubles]
-    return {
-        "agent": found.identity.name,
-        "source": found.identity.source or None,
-        "guarded": found.guard.is_in_place,
-        "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found.guard.hooks],
-        "database": repository.database,
-        "project": repository.project,
-        "enforcement": verdict.policy.enforcement,
-        "holds": [reservation_json(held) for held in found.holds],
-        "blocked_by": [
-            path_conflict_json(conflict, verdict.holders) for conflict in verdict.conflicts
-        ],
-        **({"removed": [reservation_json(one) for one in found.removed]} if found.removed else {}),
-        **pushers,
-        "uncovered": [text_of(path) for path in verdict.uncovered],
-        "messages": [news_json(message) for message in found.messages],
-        "unread": found.unread,
-        "interventions": [event_json(event) for event in found.interventions],
-        **({"warnings": warnings} if warnings else {}),
-    }
 
 
 def _put(found: State) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.letters import TICKET_HEADERS, put_ticket, ticket_json, ticket_row
+from agentlock.cli.letters import TICKET_HEADERS, put_ticket, ticket_row
 from agentlock.cli.optional_value import WithDurations, optional_duration
-from agentlock.cli.output import local_time, print_json, put, say, table
+from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -22,6 +22,8 @@ from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git.identity import person
 from agentlock.mail import tickets
 from agentlock.mail.arrival import first_that
+from agentlock.moments import local_time
+from agentlock.shapes import ticket_json
 from agentlock.store.tickets import STATUSES
 
 if TYPE_CHECKING:

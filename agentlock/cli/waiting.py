@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from agentlock.cli.output import put, say, wait_json
+from agentlock.cli.output import put, say
 from agentlock.duration import format_remaining, parse_duration
 from agentlock.errors import UsageError
 from agentlock.patterns.matching import displayed
@@ -110,12 +110,6 @@ def place_text(wait: Wait, standing: Standing) -> str:
 
 def put_place(wait: Wait, standing: Standing, now: int) -> None:
     put(f"{place_text(wait, standing)}, for {format_remaining(wait.expires_ts - now)}")
-
-
-def place_json(asked: Asked) -> dict[str, Any] | None:
-    if asked.wait is None or asked.standing is None:
-        return None
-    return wait_json(asked.wait, asked.standing)
 
 
 def put_taken(held: Reservation, now: int) -> None:

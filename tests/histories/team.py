@@ -29,7 +29,6 @@ from histories.team_place import (
 )
 from support import NO_HOOKS, Repo, Result, run
 
-from agentlock.cli.workspace import migrated_table
 from agentlock.git.repository import discover
 from agentlock.git.worktree import WorkTree
 from agentlock.guard.judge import folding_of
@@ -39,6 +38,7 @@ from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.store import DEFAULT_TIMEOUT
+from agentlock.workspace import migrated_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
