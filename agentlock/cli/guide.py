@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 import click
 
 from agentlock.cli.output import say
 from agentlock.errors import UsageError
+from agentlock.files import replace_file
 from agentlock.text import shell_word
 
 DEFAULT_FILE = "AGENTS.md"
@@ -128,7 +128,8 @@ def write_guide(file: str) -> None:
         say(f"{file} is up to date")
         return
     try:
-        _replace(target, changed)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        replace_file(target, changed.encode())
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     say(f"{file}: the guide for agents is in place")
@@ -179,21 +180,6 @@ def _root_of(folder: str) -> str | None:
 
 def _is_below(path: str, folder: str) -> bool:
     return path.startswith(os.path.join(folder, ""))
-
-
-def _replace(target: str, text: str) -> None:
-    """Write the file whole or not at all; the draft is in no case left in the worktree."""
-    draft = f"{target}.agentlock-new-{os.getpid()}"
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    try:
-        with open(draft, "x", encoding="utf-8", newline="") as out:
-            out.write(text)
-        if os.path.exists(target):
-            os.chmod(draft, os.stat(target).st_mode & 0o7777)
-        os.replace(draft, target)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
 
 
 def _with_block(text: str, block: str, file: str) -> str:

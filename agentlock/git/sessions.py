@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from agentlock.environment import SESSION, SESSION_IDS
+from agentlock.files import replace_file
 from agentlock.git.identity import SESSIONS
 from agentlock.model import Value
 from agentlock.processes import ancestors, boot_and_namespace
@@ -89,10 +90,8 @@ def save(repository: Repository, session: Session) -> None:
     folder = folder_of(repository)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, _name(session.program, session.id))
-    draft = b"%b.%d" % (path, os.getpid())
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write("".join(f"{getattr(session, field)}\n" for field in Session._fields))
-    os.replace(draft, path)
+    text = "".join(f"{getattr(session, field)}\n" for field in Session._fields)
+    replace_file(path, text.encode())
 
 
 def forget(repository: Repository, session: Session) -> None:

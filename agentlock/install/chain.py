@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 from agentlock.errors import ConfigurationError, UndecidedError
+from agentlock.files import replace_file
 from agentlock.install.everybody import make_folder
 from agentlock.install.shims import MARK
 
@@ -120,11 +121,7 @@ def _put(folder: str, hook: str, script: bytes) -> None:
         _keep(path)
     elif _is_exactly(path, script):
         return
-    draft = f"{path}.agentlock-new-{os.getpid()}"
-    with open(draft, "wb") as file:
-        file.write(script)
-    os.chmod(draft, 0o755)  # noqa: S103 -- as git's own sample hooks
-    os.replace(draft, path)
+    replace_file(path, script, 0o755)  # as git's own sample hooks
 
 
 def _take_out(folder: str, hook: str) -> bool:

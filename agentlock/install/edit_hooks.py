@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from agentlock.edit_hooks.dialect import AFTER, BEFORE, END
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.errors import UndecidedError, UsageError
+from agentlock.files import replace_file
 from agentlock.install import registry
 from agentlock.install.json_files import Document
 from agentlock.install.shims import current_pin, script
@@ -272,21 +273,13 @@ def _read(path: str) -> bytes | None:
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write next to the file that it really is, then rename: a reader sees the one or the other."""
+    """Replace the file that it really is, not a link to it."""
     real = os.path.realpath(path)
-    draft = f"{real}.agentlock-{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(real), exist_ok=True)
-        mode = os.stat(real).st_mode & 0o777 if os.path.exists(real) else 0o644
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(data)
-        os.replace(draft, real)
+        replace_file(real, data)
     except OSError as error:
         raise UndecidedError(f"{_shown(path)} cannot be written: {error.strerror}") from error
-    finally:
-        if os.path.lexists(draft):
-            os.unlink(draft)
 
 
 _UNKNOWN = b"\0"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.environment import XDG_DATA_HOME
 from agentlock.errors import UndecidedError
+from agentlock.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,7 @@ def _change(edit: Callable[[list[bytes]], list[bytes]]) -> None:
             after = edit(before)
             if after == before:
                 return
-            draft = f"{target}.new-{os.getpid()}"
-            with open(draft, "w", encoding="utf-8") as file:
-                json.dump([os.fsdecode(entry) for entry in after], file, indent=1)
-            os.replace(draft, target)
+            text = json.dumps([os.fsdecode(entry) for entry in after], indent=1)
+            replace_file(target, text.encode())
     except (OSError, TimeoutError) as error:
         raise UndecidedError(f"{target} cannot be written: {error}") from error
