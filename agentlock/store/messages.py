@@ -33,6 +33,7 @@ WHERE m.project_id = ?
 _ALL = f"{_SELECT.format(index='NOT INDEXED')} ORDER BY m.id"
 # Left alone, SQLite's planner may read all messages of the project.
 _NUMBERED = f"{_SELECT.format(index='NOT INDEXED')} AND m.id IN ({{places}}) ORDER BY m.id"
+_LAST = f"{_SELECT.format(index='NOT INDEXED')} ORDER BY m.id DESC LIMIT ?"
 _IN_THREAD = f"{_SELECT.format(index='')} AND m.thread_id = ? ORDER BY m.id"
 _ME = "(SELECT id FROM agents WHERE project_id = ?1 AND name = ?2)"
 _MINE = f"""
@@ -159,6 +160,10 @@ class Messages(Noun):
     def all(self) -> list[Message]:
         """Oldest first."""
         return self._messages(self._rows(_ALL), "")
+
+    def newest(self, most: int) -> list[Message]:
+        """The newest of the project, newest first."""
+        return self._messages(self._rows(_LAST, most), "")
 
     def in_thread(self, thread: str, viewer: str = "") -> list[Message]:
         """The messages of a thread, oldest first; without a name of its own, it is a number."""

@@ -47,6 +47,10 @@ _LIVE_BY_FENCE = SELECT.format(index="INDEXED BY file_reservations_by_fence") + 
 _GRANTED_AFTER = f"""{SELECT.format(index="INDEXED BY file_reservations_by_grant")}
     AND r.fence > ? AND r.exclusive = 1 ORDER BY r.id"""
 _LIVE_BY_ID = SELECT.format(index="NOT INDEXED") + _LIVE_WHERE
+_BY_ID = SELECT.format(index="NOT INDEXED")
+_ENDED_SINCE = f"""{SELECT.format(index="INDEXED BY file_reservations_by_end")}
+    AND coalesce(r.released_ts, r.expires_ts) > ?
+    ORDER BY coalesce(r.released_ts, r.expires_ts) DESC LIMIT ?"""
 _OF_AGENT = f"""{SELECT.format(index="INDEXED BY file_reservations_by_agent")}
     AND r.released_ts IS NULL AND a.project_id = r.project_id AND a.name = ?"""
 _LIVE_OF_PATTERN = f"""{_LIVE}
@@ -220,6 +224,18 @@ class Reservations(Noun):
     def get(self, identifier: int) -> Reservation | None:
         found = self.found(f"{_ALL} AND r.id = ?", identifier)
         return found[0] if found else None
+
+    def with_ids(self, identifiers: Iterable[int]) -> list[Reservation]:
+        """Those with these numbers, live or not."""
+        found: list[Reservation] = []
+        for chunk in chunks(sorted(set(identifiers))):
+            places = ", ".join("?" * len(chunk))
+            found += self.found(f"{_BY_ID} AND r.id IN ({places})", *chunk)
+        return found
+
+    def ended_since(self, moment: int, most: int) -> list[Reservation]:
+        """Those that ended or end after a moment, at most so many: the last to end."""
+        return self.found(_ENDED_SINCE, moment, most)
 
     def unreleased(self, agent: str | None) -> list[Reservation]:
         """Live and expired ones that nobody released: what a pattern can still name."""

@@ -33,6 +33,7 @@ _FIND = f"{_FROM} AND c.program = ?2 AND c.program_session = ?3"
 _GET = f"{_FROM} AND c.id = ?2"
 _ALL = f"{_FROM} ORDER BY c.id"
 _ACTIVE = f"{_FROM} AND c.ended_ts IS NULL ORDER BY c.id"
+_RECENT = f"{_FROM} AND c.ended_ts IS NOT NULL ORDER BY c.ended_ts DESC LIMIT ?2"
 _SEEN = "UPDATE conversations SET last_active_ts = ? WHERE id = ?"
 _END = "UPDATE conversations SET ended_ts = ? WHERE id = ? AND ended_ts IS NULL"
 _TURN = """
@@ -117,6 +118,11 @@ class Sessions(Noun):
     def all(self, *, active: bool = False) -> list[Conversation]:
         """Oldest first; ``active``: only those that have not ended."""
         return [Conversation(*row) for row in self._rows(_ACTIVE if active else _ALL)]
+
+    def recent(self, most: int) -> list[Conversation]:
+        """Those that have not ended, and the last so many that have."""
+        ended = [Conversation(*row) for row in self._rows(_RECENT, most)]
+        return self.all(active=True) + ended
 
     def get(self, number: int) -> Conversation | None:
         return next((Conversation(*row) for row in self._rows(_GET, number)), None)

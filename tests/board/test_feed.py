@@ -1,0 +1,167 @@
+"""What both doors of the board draw: a picture of the table, and its changes as they happen."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agentlock.board import feed as feeds
+from agentlock.board.changes import Picture
+from agentlock.board.feed import Feed
+from agentlock.board.files import Files
+from agentlock.git.repository import discover
+from agentlock.patterns.matching import EXACT, Folding, PatternIndex
+from agentlock.store import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support import Repo
+
+    from agentlock.board.changes import Patch
+    from agentlock.store.base import Store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def project(
+    request: pytest.FixtureRequest, new_repo: Callable[..., Repo], monkeypatch: pytest.MonkeyPatch
+) -> Repo:
+    repo = new_repo("repo")
+    where = ("--database", request.getfixturevalue("postgresql").database())
+    assert repo.agentlock("init", *(where if request.param == "postgresql" else ())).code == 0
+    monkeypatch.chdir(repo.path)
+    return repo
+
+
+@pytest.fixture
+def here(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    monkeypatch.chdir(repo.path)
+    return repo
+
+
+def until(changes: Iterator[Patch], shown: Picture, is_there: Callable[[Picture], Any]) -> None:
+    """Apply what comes until the picture shows something; a picture that never does hangs here."""
+    while not is_there(shown):
+        shown.apply(next(changes))
+
+
+def test_a_change_is_shown_as_soon_as_it_is_committed(project: Repo) -> None:
+    feed, shown = Feed(discover()), Picture()
+    with closing(feed.changes()) as changes:
+        shown.apply(next(changes))
+        assert not shown.rows("leases")
+        project.reserve("BlueLake", "src/**", "--reason", "bd-42")
+        until(changes, shown, lambda one: one.rows("leases"))
+        (lease,) = shown.rows("leases")
+        assert (lease["agent"], lease["pattern"], lease["reason"]) == (
+            "BlueLake",
+            "src/**",
+            "bd-42",
+        )
+        assert project.agentlock("reserve", "src/a.py", "--queue", agent="GreenHill").code == 1
+        until(changes, shown, lambda one: one.rows("waits"))
+        (wait,) = shown.rows("waits")
+        assert [one["agent"] for one in wait["behind"]] == ["BlueLake"]
+        project.agentlock("send", "BlueLake", "--subject", "hello", agent="GreenHill")
+        until(changes, shown, lambda one: "hello" in [row["subject"] for row in one.rows("mail")])
+        assert project.agentlock("release", "--all", agent="BlueLake").code == 0
+        until(changes, shown, lambda one: any(row["offer"] for row in one.rows("leases")))
+        assert [row["agent"] for row in shown.rows("leases")] == ["GreenHill"]
+        assert not shown.rows("waits")
+        for section in feed.picture.sections:
+            assert shown.rows(section) == feed.picture.rows(section)
+
+
+def test_patches_make_the_same_picture_as_a_new_look(here: Repo) -> None:
+    feed, shown = Feed(discover()), Picture()
+    with closing(feed.changes()) as changes:
+        shown.apply(next(changes))
+        for agent, pattern in (("A", "a/**"), ("B", "b/**"), ("A", "c")):
+            here.reserve(agent, pattern)
+        here.agentlock("renew", "--all", agent="A")
+        here.agentlock("release", "--all", agent="B")
+        here.agentlock("reserve", "a/x", agent="B")  # refused
+        until(changes, shown, lambda one: "refused" in [row["kind"] for row in one.rows("events")])
+    for section in ("leases", "waits", "events", "mail"):
+        assert shown.rows(section) == Feed(discover()).once().rows(section)
+
+
+def test_a_lease_that_runs_out_disappears_without_an_event(here: Repo) -> None:
+    here.reserve("BlueLake", "src/**")
+    feed = Feed(discover())
+    feed.once()
+    assert feed.picture.rows("leases")
+    here.expire()
+    with closing(open_table(discover(), read_only=True)) as store:
+        feed._read_whole = -feeds._WHOLE
+        feed.read(store)
+    assert not feed.picture.rows("leases")
+
+
+def test_nothing_is_asked_while_nothing_happens(
+    here: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_TICK", 100_000)
+    asked: list[str] = []
+
+    @contextmanager
+    def opened() -> Iterator[Store]:
+        with closing(open_table(discover(), read_only=True)) as store:
+            store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]
+            yield store
+
+    feed, turns = Feed(discover(), opened), 0
+
+    def is_stopped() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 4:
+            asked.clear()
+        return turns > 8
+
+    assert list(feed.changes(is_stopped))
+    assert asked == []
+    assert here.path.exists()
+
+
+def test_a_table_that_cannot_be_read_is_said_and_the_last_picture_stays(here: Repo) -> None:
+    here.reserve("BlueLake", "src/**")
+    moved = here.database.with_suffix(".away")
+    feed, shown = Feed(discover()), Picture()
+    with closing(feed.changes()) as changes:
+        shown.apply(next(changes))
+        os.rename(here.database, moved)
+    with closing(feed.changes()) as changes:
+        until(changes, shown, lambda one: one.rows("trouble"))
+        assert "agentlock.sqlite3" in shown.rows("trouble")[0]["text"]
+        assert shown.rows("leases")
+        os.rename(moved, here.database)
+        until(changes, shown, lambda one: not one.rows("trouble"))
+
+
+PATTERNS = (
+    *(b"/src/", b"/src/a.py", b"/src/*.py", b"**/*.py", b"/a", b"/a/", b"/a/**", b"/a*/x"),
+    *(b"/", b"**/x", b"/src/**/x.md", b"/none/", b"/a-b/", b"/SRC/", b"tool://browser"),
+)
+
+
+@pytest.mark.parametrize("folding", [EXACT, Folding(True, True, beyond_ascii=True)])
+def test_the_files_of_a_reservation_are_those_that_the_guard_would_refuse(
+    here: Repo, folding: Folding
+) -> None:
+    names = ("src/a.py", "src/b.md", "src/deep/x.md", "a/x", "a/y", "a-b/x", "a.py", "x", "ab/x")
+    for name in names:
+        here.write(name)
+    here.commit_unguarded()
+    files = Files(discover(), folding)
+    assert files.refresh()
+    assert not files.refresh()
+    for text in PATTERNS:
+        expected = [path for path in files.paths if PatternIndex([text], folding).matching(path)]
+        found = [
+            files.paths[at] for start, end in files.spans(text) or () for at in range(start, end)
+        ]
+        assert found == expected, text
