@@ -2,7 +2,7 @@
 # agentlock hook: @HOOK@. Written by `agentlock hooks install`, which overwrites edits.
 # The hook that was here before is kept next to this folder and runs first. Then this writes down which
 # commit git has made, or which it has replaced by which, for the reader of the ledger
-# (agentlock/guard/take_in.py). It starts no process, and refuses nothing.
+# (agentlock/guard/made.py). It starts no process, and refuses nothing.
 hook=@HOOK@ reads_stdin='@READS_STDIN@'
 kept=${0%/*}
 kept=${kept%/}.before-agentlock

@@ -16,8 +16,9 @@ from agentlock.guard.foreign import Roots
 from agentlock.guard.judge import folding_of, judge
 from agentlock.guard.landing import tell_holders, told
 from agentlock.guard.ledger import excuse_commits, not_excused
+from agentlock.guard.made import name
 from agentlock.guard.still_held import still_held
-from agentlock.guard.take_in import Reader, name
+from agentlock.guard.take_in import Reader
 from agentlock.model import ALLOWED
 from agentlock.text import and_more
 

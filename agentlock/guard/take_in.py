@@ -12,9 +12,9 @@ from agentlock.errors import AgentlockError
 from agentlock.git.changes import digest
 from agentlock.git.commits import beyond
 from agentlock.git.patches import exact_patches, paths_of, raw_diffs, read_commits
-from agentlock.git.process import is_oid
 from agentlock.git.remotes import missing
 from agentlock.git.scratch import INDEX, Scratch
+from agentlock.guard import made as guard_made
 from agentlock.guard import notes as guard_notes
 from agentlock.guard.entered import (
     Facts,
@@ -26,12 +26,13 @@ from agentlock.guard.entered import (
     voided,
 )
 from agentlock.guard.judge import folding_of
+from agentlock.guard.made import MOST_NAMED
 from agentlock.model import MICROSECONDS
 from agentlock.store import write_aside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agentlock.git.patches import Made
     from agentlock.git.repository import Repository
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from agentlock.model import Entry, Reservation
     from agentlock.store.base import Store
 
-MADE = b"agentlock-made"  # in git's common directory; hooks/record.sh and ``name`` write it
-_TAKEN = b"agentlock-made.taken"  # the part that is being entered
-_MOST = 5_000  # commits that are looked at once: more than that are old ones
 _DEEPEST = 50  # amendments of amendments
 _COARSE = 10_000  # microseconds by which the time of a file may lag behind the clock
 
@@ -65,7 +63,7 @@ class Reader:
         self._by_change: dict[tuple[tuple[str, ...], str], list[Note]] = {}
         self._by_oid: dict[str, list[Note]] = {}
         self._granted: list[Reservation] | None = None
-        self._named, self._pairs = _names(repository)
+        self._named, self._pairs = guard_made.names(repository)
 
     # What it answers
 
@@ -136,14 +134,14 @@ class Reader:
 
         Nothing depends on it: what cannot be entered now is found again.
         """
-        _take_names(self._repository)
-        self._named, self._pairs = _names(self._repository)
+        guard_made.take(self._repository)
+        self._named, self._pairs = guard_made.names(self._repository)
         try:
             self._look(self._named)
         except AgentlockError:
             return
         if self.keep():
-            _forget_names(self._repository)
+            guard_made.forget(self._repository)
             guard_notes.turn(self._repository)
 
     def keep(self) -> bool:
@@ -161,12 +159,21 @@ class Reader:
 
     def _look(self, oids: Sequence[str]) -> None:
         unknown = self._unknown(oids)
-        if len(unknown) > _MOST:
+        if len(unknown) > MOST_NAMED:
             self._known.update({oid: self._partly.get(oid) for oid in unknown})
             return
         self._collect(unknown)
         for oid in unknown:
             self._derive(oid, 0)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Derive what was not entered and is a copy of what was found after it."""
+        patches = {entry.patch for entry in self._found.values() if entry.patch}
+        for oid, facts in list(self._facts.items()):
+            if facts.patch in patches and self._known.get(oid, facts) is None:
+                del self._known[oid]
+                self._derive(oid, 0)
 
     def _unknown(self, oids: Iterable[str]) -> list[str]:
         """Those of these commits that the table does not know, or not for all of their paths."""
@@ -360,8 +367,7 @@ class Reader:
 
 def enter_made(store: Store, repository: Repository) -> None:
     """Enter what the post hooks have named since the last time, if anything."""
-    folder = repository.common_dir
-    if any(os.path.exists(os.path.join(folder, name)) for name in (MADE, _TAKEN)):
+    if guard_made.is_any(repository):
         Reader(store, repository).save()
 
 
@@ -369,51 +375,3 @@ def _ancestors(oids: Sequence[str], tips: Sequence[bytes]) -> set[str]:
     """Those of the commits that the tips reach; what is not here is none."""
     here = [one.oid for one in read_commits(oids).values()]
     return set(here) - beyond([oid.encode() for oid in here], tips)
-
-
-def name(repository: Repository, oids: Iterable[str]) -> None:
-    """Name commits, as the post hooks do, so that the next reader enters them."""
-    path = os.path.join(repository.common_dir, MADE)
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            os.write(file, "".join(f"{oid}\n" for oid in oids).encode())
-        finally:
-            os.close(file)
-    except OSError:  # then who asks for one of them finds its note
-        pass
-
-
-def _names(repository: Repository) -> tuple[list[str], list[tuple[str, str]]]:
-    """The commits that the post hooks named, and the pairs of a replaced one and its successor."""
-    lines: list[list[str]] = []
-    for name in (_TAKEN, MADE):
-        try:
-            with open(os.path.join(repository.common_dir, name), "rb") as file:
-                lines += [
-                    line.split() for line in file.read().decode("ascii", "replace").split("\n")
-                ]
-        except OSError:  # noqa: PERF203 -- two files
-            continue
-    words = [words for words in lines if words and all(is_oid(word.encode()) for word in words[:2])]
-    named = dict.fromkeys(one[:2][-1] for one in words)
-    return list(named)[-_MOST:], [(one[0], one[1]) for one in words if len(one) > 1][-_MOST:]
-
-
-def _take_names(repository: Repository) -> None:
-    """Set the names aside, so that none is lost that a hook writes meanwhile."""
-    folder = repository.common_dir
-    taken = os.path.join(folder, _TAKEN)
-    if not os.path.exists(taken):
-        _try(os.replace, os.path.join(folder, MADE), taken)
-
-
-def _forget_names(repository: Repository) -> None:
-    _try(os.unlink, os.path.join(repository.common_dir, _TAKEN))
-
-
-def _try(change: Callable[..., None], *paths: bytes) -> None:
-    try:  # noqa: SIM105 -- contextlib would cost a push an import
-        change(*paths)
-    except OSError:
-        pass

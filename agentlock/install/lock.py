@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
-from agentlock.guard import clearance, notes, take_in
+from agentlock.guard import clearance, made, notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,6 @@ def remove_files(common_dir: bytes) -> None:
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
             clearance.forget(folder)
-        for name in (_NAME, take_in.MADE, notes.FILE):
+        for name in (_NAME, made.MADE, notes.FILE):
             with suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(os.path.join(folder, name))

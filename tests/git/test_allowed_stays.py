@@ -51,6 +51,14 @@ def hold(repo: Repo) -> None:
     repo.reserve(HOLDER, "src/")
 
 
+def clone_of(repo: Repo, tmp_path: Path) -> Repo:
+    """A clone of the remote that shares the table."""
+    clone = Repo(tmp_path / "clone")
+    run("git", "clone", "-q", str(tmp_path / "remote.git"), str(clone.path), cwd=tmp_path)
+    assert_passed(clone.agentlock("init", "--database", str(repo.database)))
+    return clone
+
+
 def void_paths(repo: Repo) -> list[str]:
     (entry,) = repo.agentlock("ledger", "show", "HEAD", "--json").json
     paths: list[str] = entry["void_paths"]
@@ -355,9 +363,7 @@ def test_a_lease_that_was_granted_while_an_editor_was_open_counts(
 def test_a_lease_that_was_granted_in_the_second_after_a_commit_does_not_count(
     scene: Repo, tmp_path: Path
 ) -> None:
-    clone = Repo(tmp_path / "clone")
-    run("git", "clone", "-q", str(tmp_path / "remote.git"), str(clone.path), cwd=tmp_path)
-    assert_passed(clone.agentlock("init", "--database", str(scene.database)))
+    clone = clone_of(scene, tmp_path)
     edit(scene, 3)
     env = {"GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"}  # as if that second were not over yet
     assert_passed(scene.git("commit", "-q", "-a", "-m", "words", agent=MAKER, env=env))
@@ -377,6 +383,19 @@ def test_what_a_push_judged_is_known_again_by_its_change(scene: Repo) -> None:
     # So no commit is lost that another branch has a copy of, although its holder committed it.
     assert_passed(scene.git("push", "-q", "origin", "HEAD:refs/heads/copy", agent=HOLDER))
     assert_passed(scene.git("push", "-q", "origin", ":copy", agent=OTHER))
+
+
+def test_a_commit_that_a_gate_saw_only_when_it_was_replayed_elsewhere_is_entered_too(
+    scene: Repo, tmp_path: Path
+) -> None:
+    """Such as by a rebase that was given up: the copy was judged, the branch keeps the original."""
+    base = commit(scene, 3)
+    original = sneak(scene, 30)
+    scene.must("checkout", "-q", "--detach", f"{base}~")
+    assert_passed(scene.git("cherry-pick", original, agent=MAKER))
+    scene.must("checkout", "-q", "main")
+    hold(clone_of(scene, tmp_path))  # which cannot read what the hooks named in the other one
+    assert_lands(scene)
 
 
 def test_what_the_holder_reverted_is_judged_when_it_is_picked_again(scene: Repo) -> None:
