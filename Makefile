@@ -14,7 +14,7 @@ NEW_PIP := pip>=25.1# the first that knows --group; Python 3.10 to 3.13 bring ol
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-slow test-all soak bench bench-quick docs lock clean
+.PHONY: help dev lint pytest test test-slow test-agents test-all soak bench bench-quick docs lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test: lint ## what CI runs: lint, then every test
 
 test-slow: dev ## the tests that `make test` leaves out because they would take too long
 	$(PY) -m pytest -n auto --dist loadgroup -m slow $(PYTEST_ARGS)
+
+test-agents: dev ## the tests with every agent's program that runs offline, installed from npm
+	AGENTLOCK_TEST_NO_SKIP=1 $(PY) -m pytest -n auto -m 'agents or not agents' tests/agents $(PYTEST_ARGS)
 
 test-all: ## every test on every CPython this machine has, each in its own .venv-3.x
 	@./install.sh --print-pythons | { \
