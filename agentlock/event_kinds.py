@@ -45,6 +45,7 @@ HANDED_OVER = Kind("handed-over")  # what a place waited for is offered to its a
 TAKEN = Kind("taken", extends=True)  # the agent took what was offered
 LAPSED = Kind("lapsed")  # nobody took the offer in time
 LEFT = Kind("left")  # a place was given up, or ended without a grant
+RETIRED = Kind("retired")  # nobody works under this agent's name any more
 
 # In the order of the index that finds them, events_of_interventions: SQLite compares the lists
 # word by word. A new one goes to the end, and a migration makes the index anew.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Agent, Reservation
+    from agentlock.model import Presence, Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
@@ -46,7 +46,7 @@ class Explanation(Value):
     covers: tuple[bytes, ...]
     paths: tuple[tuple[bytes, bool], ...]
     meets: tuple[Meeting, ...]
-    holders: dict[str, Agent]
+    holders: dict[str, Presence]
     now: int
     stale: StaleCopies
 

@@ -335,7 +335,7 @@ class Verdict(Value):
     uncovered: tuple[bytes, ...]
     policy: Policy
     doubt: str = ""
-    holders: Mapping[str, Agent] = {}
+    holders: Mapping[str, Presence] = {}
     fence: int = 0
     blocked: Blocked | None = None
 
@@ -351,7 +351,9 @@ class Verdict(Value):
 class Agent(Value):
     """A name under which reservations are held, and when and where it was last seen.
 
-    ``located_ts`` is when the place was recorded. The process may have ended since.
+    ``located_ts`` is when the place was recorded. ``process_started`` and ``process_place`` tell
+    the process from every other one; None and "" where nobody could tell. ``retired_ts`` counts
+    until it is active again.
     """
 
     name: str
@@ -364,6 +366,24 @@ class Agent(Value):
     host: str = ""
     process: int | None = None
     located_ts: int | None = None
+    process_started: int | None = None
+    process_place: str = ""
+    retired_ts: int | None = None
+
+
+WORKING, AT_PROMPT, WAITING, SILENT, GONE = "working", "at-prompt", "waiting", "silent", "gone"
+
+
+class Presence(Value):
+    """An agent, and whether it is still there: one of the words above, why, and since when.
+
+    ``why`` is the agent that it waits for, or half a sentence. `agents.presence` decides it.
+    """
+
+    agent: Agent
+    status: str
+    why: str
+    since_ts: int
 
 
 class Event(Value):

@@ -35,6 +35,17 @@ def boot_and_namespace() -> str:
         return ""
 
 
+def has_ended(number: int | None, started: int | None, place: str) -> bool:
+    """Whether the process with this number and start is proven to have ended.
+
+    ``place`` is the boot and the pid namespace in which the number means it. False where nobody
+    here can tell.
+    """
+    if not number or not started or not place or place != boot_and_namespace():
+        return False
+    return next((one for _, _, one in ancestors(1, number)), None) != started
+
+
 def name_of_git(number: str) -> str:
     """What hooks/process.sh calls a process that runs git: no other process has ever this name.
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from agentlock.guard.check import Checked
     from agentlock.guard.check import Standing as PathStanding
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Agent, Event, PathConflict, Reservation, Verdict
+    from agentlock.model import Event, PathConflict, Presence, Reservation, Verdict
     from agentlock.reservations.granting import Answer, Renewal
     from agentlock.reservations.losses import Loss
     from agentlock.reservations.search import Conflict
     from agentlock.reservations.stale import StaleCopies
-    from agentlock.state import Presence, State
+    from agentlock.state import Listed, State
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation
     from agentlock.store.tickets import Ticket
@@ -44,7 +44,7 @@ def text_of(name: bytes) -> str:
 
 
 def reservation_json(
-    held: Reservation, *, forced: Event | None = None, holder: Agent | None = None
+    held: Reservation, *, forced: Event | None = None, holder: Presence | None = None
 ) -> dict[str, Any]:
     """Every field but ``typed``, by its name.
 
@@ -76,9 +76,13 @@ def event_json(event: Event) -> dict[str, Any]:
     }
 
 
-def place_json(agent: Agent) -> dict[str, Any]:
-    """When and where an agent was last seen."""
+def place_json(known: Presence) -> dict[str, Any]:
+    """Whether an agent is there, and when and where it was last seen."""
+    agent = known.agent
     return {
+        "status": known.status,
+        "why": known.why,
+        "since_ts": rfc3339(known.since_ts),
         "last_active_ts": rfc3339(agent.last_active_ts),
         "worktree": agent.worktree or None,
         "branch": agent.branch or None,
@@ -98,7 +102,7 @@ def ended_wait_json(wait: Wait) -> dict[str, Any]:
 
 
 def conflict_json(
-    conflict: Conflict, holders: Mapping[str, Agent], places: Mapping[int, Standing]
+    conflict: Conflict, holders: Mapping[str, Presence], places: Mapping[int, Standing]
 ) -> dict[str, Any]:
     shape = {
         "pattern": text_of(conflict.pattern),
@@ -132,11 +136,11 @@ def wait_json(wait: Wait, standing: Standing | None) -> dict[str, Any]:
     }
 
 
-def held_json(held: Reservation, holders: Mapping[str, Agent]) -> dict[str, Any]:
+def held_json(held: Reservation, holders: Mapping[str, Presence]) -> dict[str, Any]:
     return reservation_json(held, holder=holders.get(held.agent))
 
 
-def path_conflict_json(conflict: PathConflict, holders: Mapping[str, Agent]) -> dict[str, Any]:
+def path_conflict_json(conflict: PathConflict, holders: Mapping[str, Presence]) -> dict[str, Any]:
     reservation = held_json(conflict.reservation, holders)
     return {"path": text_of(conflict.path), "reservation": reservation}
 
@@ -155,7 +159,7 @@ def refused_commit_json(commit: RefusedCommit) -> dict[str, Any]:
     return {**named, **_why(commit, {}), "how": commit.how}
 
 
-def _why(refused: Verdict | RefusedCommit, holders: Mapping[str, Agent]) -> dict[str, Any]:
+def _why(refused: Verdict | RefusedCommit, holders: Mapping[str, Presence]) -> dict[str, Any]:
     shown = refused.conflicts[:MOST_CONFLICTS]
     return {
         "conflicts": [path_conflict_json(conflict, holders) for conflict in shown],
@@ -242,7 +246,7 @@ def answer_json(
     }
 
 
-def standing_json(one: PathStanding, holders: Mapping[str, Agent]) -> dict[str, Any]:
+def standing_json(one: PathStanding, holders: Mapping[str, Presence]) -> dict[str, Any]:
     held = None if one.reservation is None else held_json(one.reservation, holders)
     waiting = [behind_json(each) for each in one.waiting]
     shape = {"path": text_of(one.path), "state": one.state, "reservation": held}
@@ -278,6 +282,7 @@ def state_json(found: State) -> dict[str, Any]:
     return {
         "agent": found.identity.name,
         "source": found.identity.source or None,
+        "status": found.presence.status if found.presence else None,
         "guarded": found.guard.is_in_place,
         "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found.guard.hooks],
         "database": repository.database,
@@ -297,14 +302,16 @@ def state_json(found: State) -> dict[str, Any]:
     }
 
 
-def presence_json(one: Presence) -> dict[str, Any]:
+def agent_json(one: Listed) -> dict[str, Any]:
+    agent = one.presence.agent
     return {
-        "name": one.agent.name,
-        "program": one.agent.program,
-        "model": one.agent.model,
-        "registered_ts": rfc3339(one.agent.registered_ts),
-        **place_json(one.agent),
+        "name": agent.name,
+        "program": agent.program,
+        "model": agent.model,
+        "registered_ts": rfc3339(agent.registered_ts),
+        **place_json(one.presence),
         "holds": one.holds,
+        "waits": one.waits,
         "unread": one.unread,
     }
 
@@ -372,7 +379,7 @@ def checked_json(found: Checked, stale: StaleCopies) -> dict[str, Any]:
 
 def listed_json(
     found: Iterable[Reservation],
-    holders: Mapping[str, Agent],
+    holders: Mapping[str, Presence],
     *,
     forced: Mapping[int | None, Event],
     removed: Iterable[int],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from agentlock.agents.activity import holders
+from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.siblings import Trouble
-    from agentlock.model import Agent, Event, Reservation, Verdict
+    from agentlock.model import Event, Presence, Reservation, Verdict
     from agentlock.patterns.keys import Folding
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
@@ -61,8 +63,9 @@ class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
     ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are what
-    the agent is to be told now, of ``unread`` messages, ``interventions`` are those of the last day
-    that are new to it. ``removed`` are anybody's live reservations from worktrees that are gone.
+    the agent is to be told now, of ``unread`` messages, ``presence`` is its state,
+    ``interventions`` are those of the last day that are new to it. ``removed`` are anybody's live
+    reservations from worktrees that are gone.
     """
 
     repository: Repository
@@ -73,17 +76,19 @@ class State(Value):
     messages: tuple[Message, ...]
     interventions: tuple[Event, ...]
     now: int
+    presence: Presence | None = None
     troubles: tuple[Trouble, ...] = ()
     removed: tuple[Reservation, ...] = ()
     unread: int = 0
 
 
-class Presence(Value):
-    """An agent of the project, how many reservations it holds, and its unread messages."""
+class Listed(Value):
+    """An agent of the project, how many reservations and places it has, and its unread messages."""
 
-    agent: Agent
+    presence: Presence
     holds: int
-    unread: int = 0
+    waits: int
+    unread: int
 
 
 def guard(repository: Repository) -> Guard:
@@ -106,10 +111,17 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         tuple(untold(store, name)) if name else (),
         tuple(new_to(store, name, now)),
         now,
+        presence_of(store, name),
         (*troubles(repository), *tools_without_hooks(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
         store.messages.count_unread(name) if name else 0,
     )
+
+
+def presence_of(store: Store, name: str | None) -> Presence | None:
+    """The state of an agent; None if it has never been seen here."""
+    known = store.agents.named([name]) if name else {}
+    return presences(store, known).get(name) if name else None
 
 
 def uncommitted_of(
@@ -123,15 +135,13 @@ def uncommitted_of(
     return [path for path in changes.paths if index.matching(path, path in changes.submodules)]
 
 
-def agents(store: Store) -> list[Presence]:
-    """Every agent of the project, with the number of its live reservations."""
+def agents(store: Store, names: Sequence[str] | None = None) -> list[Listed]:
+    """Every agent of the project, or those with these names, by name."""
     live = store.reservations.all(live_at=store.now())
-    seen, unread = holders(store, live), store.messages.unread_by_agent()
+    names = [one.name for one in store.agents.all()] if names is None else names
+    there, unread = holders(store, live, names), store.messages.unread_by_agent()
+    holds = Counter(held.agent for held in live)
+    waits = Counter(one.agent for one in store.waits.blocked(names, store.now()))
     return [
-        Presence(
-            seen.get(one.name, one),
-            sum(held.agent == one.name for held in live),
-            unread.get(one.name, 0),
-        )
-        for one in store.agents.all()
+        Listed(there[name], holds[name], waits[name], unread.get(name, 0)) for name in sorted(names)
     ]

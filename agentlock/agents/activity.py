@@ -1,10 +1,11 @@
-"""When and where the holders of reservations were last seen: by commands, commits and edits."""
+"""Whether the holders of reservations are there: by commands, commits, edits and sessions."""
 
 from __future__ import annotations
 
 import os
 import time
 
+from agentlock.agents.presence import presences
 from agentlock.errors import PatternError
 from agentlock.patterns.pattern import compile_pattern
 
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from agentlock.model import Agent, Reservation
+    from agentlock.model import Presence, Reservation
     from agentlock.patterns.pattern import Pattern
     from agentlock.store.base import Store
 
@@ -20,13 +21,15 @@ _MOST_FILES = 2_000
 _LONGEST_LOOK = 0.05  # seconds, for all files together
 
 
-def holders(store: Store, held: Sequence[Reservation]) -> dict[str, Agent]:
-    """The agents that hold these reservations, by name.
+def holders(
+    store: Store, held: Sequence[Reservation], others: Iterable[str] = ()
+) -> dict[str, Presence]:
+    """The agents that hold these reservations, and ``others``, by name.
 
     A change of a file that one of them holds exclusively, in its worktree on this host, counts as
     its activity. Commands and commits are in the table.
     """
-    known = store.agents.named(one.agent for one in held)
+    known = store.agents.named([*(one.agent for one in held), *others])
     here, now = os.uname().nodename, store.now()
     until = time.monotonic() + _LONGEST_LOOK
     for one in held:
@@ -36,7 +39,7 @@ def holders(store: Store, held: Sequence[Reservation]) -> dict[str, Agent]:
         edited = max(_edits(one, until), default=0)
         if max(agent.last_active_ts, one.created_ts) < edited <= now:
             known[one.agent] = agent.replace(last_active_ts=edited)
-    return known
+    return presences(store, known)
 
 
 def _edits(held: Reservation, until: float) -> Iterator[int]:

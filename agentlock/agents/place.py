@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.environment import PROGRAM
 from agentlock.model import Agent
-from agentlock.processes import ancestors
+from agentlock.processes import ancestors, boot_and_namespace
 from agentlock.text import storable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def here(repository: Repository, name: str, now: int) -> Agent:
     Its process is the nearest ancestor that is not a shell, its program that process's name; "" if
     a person's terminal is all there is.
     """
-    process, program, _ = program_process()
+    process, program, started = program_process()
     return Agent(
         name,
         storable(os.environ.get(PROGRAM) or program),
@@ -61,6 +61,8 @@ def here(repository: Repository, name: str, now: int) -> Agent:
         storable(os.uname().nodename),
         process or os.getppid(),
         now,
+        started or None,
+        boot_and_namespace() if process else "",
     )
 
 

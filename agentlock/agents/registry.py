@@ -1,20 +1,64 @@
-"""Which names are whose, what a name holds elsewhere, and when to record where an agent works."""
+"""Which names are whose, what a name holds elsewhere, and when to record where an agent works.
+
+Names are registered by their first command, or on their own, and retired when nobody needs them.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from agentlock.errors import IdentityError
+from agentlock.errors import IdentityError, RefusedError, UsageError
+from agentlock.event_kinds import RETIRED
 from agentlock.model import MICROSECONDS
+from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Reservation
+    from agentlock.model import Agent, Reservation
     from agentlock.store.base import Store
 
 _PAUSE = 60 * MICROSECONDS
+
+
+def known(store: Store, name: str) -> Agent:
+    """The agent of this name; UsageError if there is none."""
+    found = store.agents.named([name]).get(name)
+    if found is None:
+        raise UsageError(f"{name} is no agent of this project", see="agentlock agent list")
+    return found
+
+
+def register(store: Store, name: str, *, program: str = "", model: str = "") -> bool:
+    """Enter a name that may hold reservations; False if it was known already."""
+    with store.writing():
+        require_distinct(store, name)
+        is_new = not store.agents.named([name])
+        store.agents.register(name, store.now(), program=program, model=model)
+    return is_new
+
+
+def retire(store: Store, name: str, by: str) -> None:
+    """Note that nobody works under this name any more; its next activity takes that back.
+
+    RefusedError while it holds something or waits for something.
+    """
+    known(store, name)
+    with store.writing():
+        now = store.now()
+        if held := store.reservations.all(agent=name, live_at=now):
+            raise RefusedError(
+                f"{name} still holds {count(len(held), 'reservation')}",
+                see=f"agentlock list --agent {name}",
+            )
+        if waits := [one for one in store.waits.of_agent(name) if one.is_live(now)]:
+            raise RefusedError(
+                f"{name} still has {count(len(waits), 'place')} in the queue",
+                see="agentlock queue list",
+            )
+        store.agents.retire(name, now)
+        store.events.log(RETIRED, now, agent=by, detail=name)
 
 
 def require_distinct(store: Store, name: str) -> None:

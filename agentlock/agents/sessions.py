@@ -40,6 +40,7 @@ def begin(
     if known is not None and not files.has_ended(known):
         return known
     process, _, started = program_process()
+    place = boot_and_namespace()
     with store.writing(durable=False):
         now = store.now()
         row = store.sessions.find(program, session)
@@ -49,11 +50,13 @@ def begin(
             Conversation(
                 *(0, name, program, session, process or None, os.uname().nodename),
                 *(storable(os.fsdecode(repository.root)), storable(transcript), now, now, None),
-            )
+            ),
+            started,
+            place if process else "",
         )
         store.sessions.forget_texts(now - TEXTS_KEPT)
         _end_gone(store, repository, now)
-    found = Session(name, program, session, process, started, boot_and_namespace())
+    found = Session(name, program, session, process, started, place)
     files.save(repository, found)
     return found
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlock.board.people import AT_PROMPT, GONE, SILENT
 from agentlock.duration import format_remaining
-from agentlock.model import MICROSECONDS
+from agentlock.model import AT_PROMPT, GONE, MICROSECONDS, SILENT
 from agentlock.text import and_more, count, foreign
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.board import rows
 from agentlock.board.attention import attention, headline
 from agentlock.board.changes import Picture
 from agentlock.board.files import Files
-from agentlock.board.people import presences
 from agentlock.errors import AgentlockError, CannotWakeError
 from agentlock.event_kinds import KINDS
 from agentlock.git.identity import person

@@ -14,8 +14,7 @@ from agentlock.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.board.people import Presence
-    from agentlock.model import Event, Reservation
+    from agentlock.model import Event, Presence, Reservation
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation
     from agentlock.store.tickets import Ticket
@@ -51,9 +50,9 @@ def agent(found: Presence, holds: int, waits: int, unread: int) -> Row:
     one = found.agent
     return {
         "name": one.name,
-        "state": found.state,
+        "state": found.status,
         "why": found.why,
-        "since": found.since,
+        "since": found.since_ts,
         "seen": one.last_active_ts,
         "program": one.program,
         "model": one.model,

@@ -95,7 +95,7 @@ def _put(one: Explanation) -> None:
         where = f"{'at' if meeting.exists else 'e.g. at a new file'} {text_of(meeting.witness)}"
         put(f"  meets      {theirs}  {agent}  {mode}  {lease}  (id {number}), {where}")
     for holder in one.holders.values():
-        put(f"  holder     {holder.name}, {seen_text(holder, one.now)}")
+        put(f"  holder     {holder.agent.name}, {seen_text(holder, one.now)}")
     if not one.meets:
         put("  meets      no live reservation of other agents")
     for note in one.reading.notes:

@@ -18,6 +18,7 @@ from agentlock.event_kinds import (
     PRUNED,
     REFUSED,
     REPAIRED,
+    RETIRED,
     WAITING,
 )
 from agentlock.guard.report import error_text, tell
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
 _LONGEST_DETAIL = 160
 _STANDING = ("place", "behind")
-_OUR_WORDS = (INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED, WAITING, HANDED_OVER, LEFT)
+_OUR_WORDS = (
+    *(INITIALISED, EXPIRED, REFUSED, REPAIRED, PRUNED, MOVED, WAITING, HANDED_OVER, LEFT),
+    RETIRED,
+)
 SOON = 10 * 60 * MICROSECONDS
 """A lease that ends within this time is marked."""
 

@@ -11,6 +11,7 @@ import click
 from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
+from agentlock.guard.report import seen_text, status_text
 from agentlock.install.shims import INSTALL
 from agentlock.patterns.matching import displayed
 from agentlock.rules.interventions import mark_shown
@@ -21,7 +22,7 @@ from agentlock.text import and_more, count, foreign
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Event, PathConflict, Policy, Reservation
+    from agentlock.model import Event, Policy, Reservation, Verdict
     from agentlock.state import Guard, State
 
 _SHOWN = 10
@@ -54,7 +55,9 @@ def status(agent: str | None, as_json: bool, timeout: str | None) -> None:
 
 def _put(found: State) -> None:
     repository, verdict, name = found.repository, found.verdict, found.identity.name
-    put(f"agent     {name} ({found.identity.source})" if name else "agent     no agent name is set")
+    known = f", {status_text(found.presence, found.now)}" if found.presence else ""
+    who = f"{name} ({found.identity.source}){known}" if name else "no agent name is set"
+    put(f"agent     {who}")
     _put_guard(found.guard, verdict.policy)
     if repository.is_bare:
         pushers = ", ".join(repository.identity_variables)
@@ -68,7 +71,7 @@ def _put(found: State) -> None:
     if found.unread:
         put(f"mail      {count(found.unread, 'unread message')}: agentlock inbox --unread")
     if not repository.is_bare:
-        _put_blocks(verdict.conflicts, verdict.checked)
+        _put_blocks(verdict, found.now)
     if verdict.uncovered:
         shown = ", ".join(text_of(path) for path in verdict.uncovered[:_SHOWN])
         shown += and_more(len(verdict.uncovered) - _SHOWN)
@@ -110,14 +113,18 @@ def _put_holds(holds: Sequence[Reservation], now: int) -> None:
         put(f"         {and_more(len(holds) - _SHOWN)}: agentlock list --mine")
 
 
-def _put_blocks(conflicts: Sequence[PathConflict], checked: int) -> None:
-    put(f"blocked   {len(conflicts)} of {count(checked, 'uncommitted path')}")
+def _put_blocks(verdict: Verdict, now: int) -> None:
+    conflicts = verdict.conflicts
+    put(f"blocked   {len(conflicts)} of {count(verdict.checked, 'uncommitted path')}")
     for conflict in conflicts[:_SHOWN]:
         held = conflict.reservation
         path = os.fsdecode(conflict.path)
         put(f"          {path}  {held.agent}  {foreign(displayed(held.pattern))}  (id {held.id})")
     if len(conflicts) > _SHOWN:
         put(f"         {and_more(len(conflicts) - _SHOWN)}")
+    shown = dict.fromkeys(conflict.reservation.agent for conflict in conflicts[:_SHOWN])
+    for known in (verdict.holders[name] for name in shown if name in verdict.holders):
+        put(f"          {known.agent.name} is {seen_text(known, now)}")
 
 
 def _put_removed(removed: Sequence[Reservation]) -> None:

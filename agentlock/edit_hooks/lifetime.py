@@ -65,13 +65,14 @@ def _note_turn(store: Store, session: Session, call: Call) -> None:
     text = next((one for one in texts if isinstance(one, str)), "")
     policy = store.policy.read()
     row = store.sessions.find(session.program, session.id)
-    if row is None or policy.keep_turns == "off":
+    if row is None:
         return
     with store.writing(durable=False):
         now = store.now()
-        store.sessions.seen(row.id, now)
-        kept = text if policy.keep_turns == "text" else None
-        store.sessions.add_turn(row.id, _ROLES[call.event], len(text), now, kept)
+        store.sessions.seen(row.id, now, at_prompt=call.event == STOP)
+        if policy.keep_turns != "off":
+            kept = text if policy.keep_turns == "text" else None
+            store.sessions.add_turn(row.id, _ROLES[call.event], len(text), now, kept)
         store.agents.register(session.agent, now)
 
 

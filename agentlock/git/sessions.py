@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock import processes
 from agentlock.environment import SESSION, SESSION_IDS
 from agentlock.files import replace_file
 from agentlock.git.identity import SESSIONS
@@ -102,10 +103,7 @@ def forget(repository: Repository, session: Session) -> None:
 
 def has_ended(session: Session) -> bool:
     """Whether its process is proven to have ended; False where nobody here can tell."""
-    if not session.process or session.place != boot_and_namespace():
-        return False
-    started = next((one for _, _, one in ancestors(1, session.process)), None)
-    return started != session.started
+    return processes.has_ended(session.process, session.started, session.place)
 
 
 def _named_in_environment() -> Iterable[tuple[str, str]]:

@@ -11,7 +11,7 @@ import os
 from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_command
-from agentlock.model import PathConflict
+from agentlock.model import AT_PROMPT, GONE, SILENT, WAITING, PathConflict
 from agentlock.patterns.matching import compile_pattern, displayed, fold_key
 from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Agent, Verdict
+    from agentlock.model import Presence, Verdict
     from agentlock.reservations.search import Conflict
 
 _ROWS = 8
@@ -103,9 +103,11 @@ def _ask_server(variables: Sequence[str]) -> str:
     return f"{_ASK_SERVER}run: agentlock init --server --identity-variable NAME"
 
 
-def seen_text(agent: Agent, now: int, *, whole: bool = False) -> str:
-    """When and where an agent was last seen; ``whole`` paths instead of names of folders."""
-    parts = [f"last seen {format_remaining(max(now - agent.last_active_ts, 0))} ago"]
+def seen_text(known: Presence, now: int, *, whole: bool = False) -> str:
+    """Whether an agent is there, and where; ``whole`` paths instead of names of folders."""
+    agent = known.agent
+    seen = f"last seen {format_remaining(max(now - agent.last_active_ts, 0))} ago"
+    parts = [f"{status_text(known, now)}, {seen}"]
     if agent.worktree:
         worktree = agent.worktree if whole else foreign(os.path.basename(agent.worktree))
         parts.append(f"in {worktree}")
@@ -121,13 +123,23 @@ def seen_text(agent: Agent, now: int, *, whole: bool = False) -> str:
     return printable(text)
 
 
+def status_text(known: Presence, now: int) -> str:
+    """The state in words; how long, where last seen does not say it."""
+    since = format_remaining(max(now - known.since_ts, 0))
+    if known.status == WAITING:
+        return f"waiting {since}{f' for {known.why}' if known.why else ''}"
+    if known.status == AT_PROMPT:
+        return f"at its prompt for {since}"
+    return f"{known.status} ({known.why})" if known.status in (SILENT, GONE) else known.status
+
+
 def _holder(
-    conflicts: Sequence[Conflict | PathConflict], holders: Mapping[str, Agent], now: int
+    conflicts: Sequence[Conflict | PathConflict], holders: Mapping[str, Presence], now: int
 ) -> str:
-    """When and where the first holder was last seen; "" if that is not known."""
+    """Whether the first holder is there, and where; "" if that is not known."""
     held = next((one.reservation for one in conflicts if one.reservation is not None), None)
     known = None if held is None else holders.get(held.agent)
-    return "" if known is None else f"{known.name}, {seen_text(known, now)}"
+    return "" if known is None else f"{known.agent.name}, {seen_text(known, now)}"
 
 
 def skipped_text(verdict: Verdict, now: int, *, what: str) -> str:
@@ -155,7 +167,7 @@ def conflicts_text(
     now: int,
     *,
     more: bool,
-    holders: Mapping[str, Agent],
+    holders: Mapping[str, Presence],
     free: str = "",
     wait: str = "",
     what: str = "reserve refused",

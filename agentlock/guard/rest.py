@@ -64,7 +64,7 @@ def _is_shared(repository: Repository, verdict: Verdict) -> bool:
     """Whether a holder of what is refused was last seen in this worktree, or nobody knows where."""
     here = storable(repository.root)
     holders = [verdict.holders.get(one.reservation.agent) for one in verdict.conflicts]
-    return any(holder is None or holder.worktree in ("", here) for holder in holders)
+    return any(holder is None or holder.agent.worktree in ("", here) for holder in holders)
 
 
 def _index(repository: Repository) -> str | None:

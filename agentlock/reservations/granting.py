@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Agent, Policy
+    from agentlock.model import Policy, Presence
     from agentlock.patterns.syntax import Reading
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
@@ -77,7 +77,7 @@ class Answer(Value):
     conflicts: tuple[Conflict, ...]
     now: int
     more: bool = False
-    holders: Mapping[str, Agent] = {}
+    holders: Mapping[str, Presence] = {}
     stale: StaleCopies = StaleCopies()
     limits: tuple[str, ...] = ()
     places: Mapping[int, Standing] = {}

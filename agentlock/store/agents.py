@@ -20,9 +20,11 @@ ON CONFLICT (project_id, name) DO UPDATE SET
 """
 _LOCATE = """
 UPDATE agents SET worktree = ?1, branch = ?2, host = ?3, process = ?4, located_ts = ?6,
+    process_started = ?7, process_place = ?8,
     program = CASE program WHEN '' THEN ?5 ELSE program END
-WHERE project_id = ?7 AND name = ?8
+WHERE project_id = ?9 AND name = ?10
 """
+_RETIRE = "UPDATE agents SET retired_ts = ? WHERE project_id = ? AND name = ?"
 _SEEN = "SELECT seen_event FROM agents WHERE project_id = ? AND name = ?"
 _MARK_SEEN = """
 UPDATE agents SET seen_event = ?3 WHERE project_id = ?1 AND name = ?2 AND seen_event < ?3
@@ -77,5 +79,9 @@ class Agents(Noun):
         """Register an agent that is active now, and note where; a program that it had stays."""
         self.register(agent.name, agent.last_active_ts, model=agent.model)
         place = (agent.worktree, agent.branch, agent.host, agent.process)
-        columns = (*place, agent.program, agent.located_ts)
+        process = (agent.process_started, agent.process_place)
+        columns = (*place, agent.program, agent.located_ts, *process)
         self._store.rows(_LOCATE, (*columns, self._store.project_id, agent.name))
+
+    def retire(self, name: str, now: int) -> None:
+        self._store.rows(_RETIRE, (now, self._store.project_id, name))

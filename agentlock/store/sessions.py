@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from agentlock.model import Value
-from agentlock.store.base import Noun
+from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _COLUMNS = """
 c.id, a.name, c.program, c.program_session, c.process, c.host, c.worktree, c.transcript,
@@ -21,20 +21,31 @@ SELECT {_COLUMNS} FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
 WHERE c.project_id = ?1
 """  # noqa: S608
 _OPEN = """
-INSERT INTO conversations (project_id, agent_id, program, program_session, process, host, worktree,
-    transcript, started_ts, last_active_ts)
+INSERT INTO conversations (project_id, agent_id, program, program_session, process, process_started,
+    process_place, host, worktree, transcript, started_ts, last_active_ts)
 VALUES (?1, (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-    ?9)
+    ?10, ?11, ?11)
 ON CONFLICT (project_id, program, program_session) DO UPDATE SET
     ended_ts = NULL, last_active_ts = excluded.last_active_ts, process = excluded.process,
+    process_started = excluded.process_started, process_place = excluded.process_place,
+    at_prompt_ts = NULL,
     host = excluded.host, worktree = excluded.worktree, transcript = excluded.transcript
+"""
+# Of each agent: the sessions that are open, and its newest one.
+_RUNS = """
+SELECT a.name, c.program, c.process, c.process_started, c.process_place, c.last_active_ts,
+    c.ended_ts, c.at_prompt_ts
+FROM agents AS a JOIN conversations AS c ON c.agent_id = a.id
+WHERE a.project_id = ? AND a.name IN ({places}) AND (c.ended_ts IS NULL
+    OR c.id = (SELECT max(o.id) FROM conversations AS o WHERE o.agent_id = a.id))
+ORDER BY c.id
 """
 _FIND = f"{_FROM} AND c.program = ?2 AND c.program_session = ?3"
 _GET = f"{_FROM} AND c.id = ?2"
 _ALL = f"{_FROM} ORDER BY c.id"
 _ACTIVE = f"{_FROM} AND c.ended_ts IS NULL ORDER BY c.id"
 _RECENT = f"{_FROM} AND c.ended_ts IS NOT NULL ORDER BY c.ended_ts DESC LIMIT ?2"
-_SEEN = "UPDATE conversations SET last_active_ts = ? WHERE id = ?"
+_SEEN = "UPDATE conversations SET last_active_ts = ?, at_prompt_ts = ? WHERE id = ?"
 _END = "UPDATE conversations SET ended_ts = ? WHERE id = ? AND ended_ts IS NULL"
 _TURN = """
 INSERT INTO turns (project_id, conversation_id, role, size, tokens, content, created_ts)
@@ -92,6 +103,19 @@ class Conversation(Value):
     compactions: int = 0
 
 
+class Run(Value):
+    """What a session says of whether its agent is there."""
+
+    agent: str
+    program: str
+    process: int | None
+    process_started: int | None
+    process_place: str
+    last_active_ts: int
+    ended_ts: int | None
+    at_prompt_ts: int | None
+
+
 class Turn(Value):
     """One turn; ``size`` in characters, ``content`` only where the policy keeps texts."""
 
@@ -130,6 +154,14 @@ class Sessions(Noun):
     def find(self, program: str, session: str) -> Conversation | None:
         return next((Conversation(*row) for row in self._rows(_FIND, program, session)), None)
 
+    def runs_of(self, agents: Iterable[str]) -> list[Run]:
+        """Of each of these agents: the sessions that are open, and its newest one."""
+        found: list[Run] = []
+        for chunk in chunks(sorted(agents)):
+            places = ", ".join("?" * len(chunk))
+            found += [Run(*row) for row in self._rows(_RUNS.format(places=places), *chunk)]
+        return found
+
     def turns(self, number: int) -> list[Turn]:
         return [Turn(*row) for row in self._store.rows(_TURNS, (number,))]
 
@@ -138,14 +170,19 @@ class Sessions(Noun):
 
     # What changes them: inside writing() only
 
-    def open(self, session: Conversation) -> None:
-        """Begin a session of an agent that is registered, or go on with it under its first name."""
-        place = (session.process, session.host, session.worktree, session.transcript)
-        names = (session.agent, session.program, session.program_session)
-        self._rows(_OPEN, *names, *place, session.started_ts)
+    def open(self, session: Conversation, started: int, place: str) -> None:
+        """Begin a session of an agent that is registered, or go on with it under its first name.
 
-    def seen(self, number: int, now: int) -> None:
-        self._store.rows(_SEEN, (now, number))
+        ``started`` and ``place`` tell its process from every other one.
+        """
+        process = (session.process, started or None, place)
+        names = (session.agent, session.program, session.program_session)
+        where = (session.host, session.worktree, session.transcript)
+        self._rows(_OPEN, *names, *process, *where, session.started_ts)
+
+    def seen(self, number: int, now: int, *, at_prompt: bool = False) -> None:
+        """Something happened in the session; ``at_prompt``: it has ended a turn."""
+        self._store.rows(_SEEN, (now, now if at_prompt else None, number))
 
     def end(self, numbers: Sequence[int], now: int) -> None:
         for number in numbers:

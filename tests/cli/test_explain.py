@@ -35,7 +35,7 @@ def test_it_shows_how_a_glob_is_read_what_it_covers_and_what_it_meets(filled: Re
         "  matches    src/3.py",
         "  no match   src/api/x.py",
         f"  meets      **/3.*  BlueLake  exclusive  for a while  (id {held['id']}), at src/3.py",
-        "  holder     BlueLake, last seen 0s ago in repo (main), python",
+        "  holder     BlueLake, working, last seen 0s ago in repo (main), python",
     ]
 
 

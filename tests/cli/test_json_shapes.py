@@ -170,13 +170,10 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
         data = table.agentlock(*command, "--json", agent=OTHER).json
         return list(data[0] if isinstance(data, list) else data)
 
-    assert keys("whoami") == ["agent", "source"]
-    assert keys("agent", "list")[:5] == [
-        "name",
-        "program",
-        "model",
-        "registered_ts",
-        "last_active_ts",
+    assert keys("whoami") == ["agent", "source", "status"]
+    assert keys("agent", "list")[:8] == [
+        *("name", "program", "model", "registered_ts"),
+        *("status", "why", "since_ts", "last_active_ts"),
     ]
     assert keys("log") == ["id", "ts", "kind", "agent", "reservation", "pattern", "detail"]
     assert keys("hooks", "status") == ["hook", "state", "path", "detail"]
@@ -186,6 +183,7 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
     assert keys("status") == [
         "agent",
         "source",
+        "status",
         "guarded",
         "hooks",
         "database",

@@ -53,7 +53,7 @@ def test_list_prints_a_line_for_each_reservation_with_tabs_between_the_cells(tab
     listed = table.agentlock("list")
     assert listed.err == ""
     first, second = listed.out.splitlines()
-    seen = r"last seen \d+s ago in .*"
+    seen = r"working, last seen \d+s ago in .*"
     assert re.fullmatch(
         rf"1\tBlueLake\texclusive\tsrc/\*\*\tuntil \d\d:\d\d \(4\dm\)\tbd-42\t{seen}", first
     )
@@ -272,9 +272,9 @@ def test_the_agent_of_a_worktree_overrides_the_agent_of_the_repository(
 def test_agent_list_counts_what_each_agent_holds(table: Repo) -> None:
     lines = table.agentlock("agent", "list").out.splitlines()
     rows = {line.partition("\t")[0]: line.split("\t") for line in lines}
-    assert rows[HOLDER][1] == "2"
-    assert rows[HOLDER][4:] == ["shell", "m1", str(table.path), "main"]
-    assert rows[OTHER][1] == "0"
+    assert rows[HOLDER][1:5] == ["working", "2", "0", "0"]
+    assert rows[HOLDER][6:] == ["shell", "m1", str(table.path), "main"]
+    assert rows[OTHER][2] == "0"
 
 
 def test_db_path_and_migrate(table: Repo) -> None:
@@ -317,7 +317,7 @@ def test_a_closed_stdout_ends_it_without_a_message(table: Repo) -> None:
         (
             ("agent", "list"),
             [
-                *("agent", "holds", "unread", "last active"),
+                *("agent", "status", "holds", "waits", "unread", "last active"),
                 *("program", "model", "worktree", "branch"),
             ],
         ),

@@ -94,7 +94,7 @@ def test_a_refusal_says_when_and_where_the_holder_was_last_seen(table: Repo, lin
     assert linked.agentlock("reserve", "src/**", agent=HOLDER, env=AT_WORK).code == 0
     age(table, 300)
     table.reserve("RedStone", "docs/")
-    seen = rf"holder: *{HOLDER}, last seen 5m ago in w1 \(feat/blue\), claude"
+    seen = rf"holder: *{HOLDER}, working, last seen 5m ago in w1 \(feat/blue\), claude"
     reserved = table.agentlock("reserve", "src/a.py", agent=OTHER)
     assert re.search(rf"\n  {seen}\n", reserved.err)
     checked = table.agentlock("check", "src/a.py", "docs/y.md", agent=OTHER)
@@ -103,14 +103,24 @@ def test_a_refusal_says_when_and_where_the_holder_was_last_seen(table: Repo, lin
     table.write("docs/y.md", "theirs\n")
     refused = table.commit_all(agent=OTHER)
     assert_refused(refused, "docs/y.md  RedStone")
-    assert re.search(r"\n  holder: +RedStone, last seen \d+s ago in repo \(main\)", refused.err)
+    assert re.search(
+        r"\n  holder: +RedStone, working, last seen \d+s ago in repo \(main\)", refused.err
+    )
 
 
 def test_json_has_when_and_where_each_holder_was_last_seen(table: Repo, linked: Repo) -> None:
     assert linked.agentlock("reserve", "src/**", agent=HOLDER, env=AT_WORK).code == 0
     (listed,) = table.agentlock("list", "--json").json
     holder = listed["holder"]
-    assert list(holder) == ["last_active_ts", "worktree", "branch", "host", "process", "program"]
+    assert list(holder)[:3] == ["status", "why", "since_ts"]
+    assert list(holder)[3:] == [
+        "last_active_ts",
+        "worktree",
+        "branch",
+        "host",
+        "process",
+        "program",
+    ]
     assert (holder["worktree"], holder["branch"]) == (str(linked.path), "feat/blue")
     assert listed["worktree"] == str(linked.path)
     assert table.agentlock("show", "1", "--json").json["holder"] == holder
@@ -124,9 +134,9 @@ def test_show_and_list_say_it_in_words(table: Repo, linked: Repo) -> None:
     assert linked.agentlock("reserve", "src/**", agent=HOLDER, env=AT_WORK).code == 0
     shown = table.agentlock("show", "1").out
     place = rf"in {linked.path} \(feat/blue\), claude, at {HOST}, process {os.getpid()}"
-    assert re.search(rf"\n           last seen \d+s ago {place}\n", shown)
+    assert re.search(rf"\n           working, last seen \d+s ago {place}\n", shown)
     assert re.search(
-        r"\tlast seen \d+s ago in w1 \(feat/blue\), claude\n", table.agentlock("list").out
+        r"\tworking, last seen \d+s ago in w1 \(feat/blue\), claude\n", table.agentlock("list").out
     )
 
 

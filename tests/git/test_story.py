@@ -151,7 +151,9 @@ def test_the_refusal_reads_as_the_design_says(scene: Repo) -> None:
     row = r'  src/[xy]\.py  BlueLake  exclusive  src/\*\*  for 4[45]m more  "bd-42"'
     assert re.fullmatch(row, lines[2])
     assert re.fullmatch(row, lines[3])
-    assert re.match(r"  holder:          BlueLake, last seen \d+s ago in \S+ \(\S+\)", lines[5])
+    assert re.match(
+        r"  holder:          BlueLake, working, last seen \d+s ago in \S+ \(\S+\)", lines[5]
+    )
     assert lines[6] == "  commit the rest: git commit --only -m 'all' -- docs/y.md"
     assert lines[7] == "  wait:            agentlock reserve src/x.py src/y.py --wait"
     assert lines[8] == "  see:             agentlock show 1"

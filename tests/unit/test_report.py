@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from agentlock.guard.report import verdict_text
-from agentlock.model import Agent, Blocked, PathConflict, Policy, Reservation, Verdict
+from agentlock.model import (
+    WORKING,
+    Agent,
+    Blocked,
+    PathConflict,
+    Policy,
+    Presence,
+    Reservation,
+    Verdict,
+)
 from agentlock.text import printable
 
 NOW = 1_000_000_000
@@ -45,7 +54,11 @@ def test_it_never_takes_more_than_seventeen_lines(count: int) -> None:
         tuple(PathConflict(path, HELD) for path in paths),
         tuple(b"bare/%d" % number for number in range(9)),
         Policy(require_reservation=True),
-        holders={HELD.agent: Agent(HELD.agent, "claude", "", 0, NOW, "/w1", "feat/blue", "h")},
+        holders={
+            HELD.agent: Presence(
+                Agent(HELD.agent, "claude", "", 0, NOW, "/w1", "feat/blue", "h"), WORKING, "", NOW
+            )
+        },
     )
     text = verdict_text(verdict, NOW, what="commit", agent=None, rest=REST)
     assert text.count("\n") <= 17
