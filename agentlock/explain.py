@@ -68,7 +68,7 @@ def explain(
         now, policy = store.now(), store.policy.read()
         met = [
             meeting(
-                *(store, compile_pattern(reading.pattern, folding), now, folding),
+                *(store, compile_pattern(reading.pattern, folding), now, folding, agent),
                 lambda theirs: theirs.meets(request),
             )
             for reading in readings

@@ -98,6 +98,8 @@ class Reservation(Value):
     worktree: str = ""  # where it was made; "" if that is not known
     offer: bool = False  # handed over to its agent, who has not taken it yet
 
+    source = ""  # where it stands if not in our table; no field, so no column either
+
     def is_live(self, now: int) -> bool:
         return self.released_ts is None and self.expires_ts > now
 
@@ -112,6 +114,19 @@ class Reservation(Value):
         ``patterns.overlap`` says whether patterns overlap.
         """
         return self.agent != other.agent and (self.exclusive or other.exclusive)
+
+
+class Lease(Reservation):
+    """A reservation that stands in another program's table: ``id`` is its number there.
+
+    ``agent`` is the holder's name with the program's behind it, which no agent of ours can have, or
+    the plain name where the agent that asks has the same. ``typed`` is the pattern as it stands
+    there, which may mean several of ours. ``active_ts`` is when its agent was last active there,
+    if that is known. ``worktree`` is the folder that the pattern is relative to.
+    """
+
+    source: str = "Agent Mail"
+    active_ts: int | None = None
 
 
 class Keys(Value):

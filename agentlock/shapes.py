@@ -287,6 +287,7 @@ def state_json(found: State) -> dict[str, Any]:
         "hooks": [{"hook": hook.hook, "state": hook.state} for hook in found.guard.hooks],
         "database": repository.database,
         "project": repository.project,
+        **({"agent_mail": repository.agent_mail} if repository.agent_mail else {}),
         "enforcement": verdict.policy.enforcement,
         "holds": [reservation_json(held) for held in found.holds],
         "blocked_by": [
@@ -389,7 +390,7 @@ def listed_json(
     return [
         {
             **reservation_json(held, forced=forced.get(held.id), holder=holders.get(held.agent)),
-            **({"worktree_removed": True} if held.id in gone else {}),
+            **({"worktree_removed": True} if held.id in gone and not held.source else {}),
         }
         for held in found
     ]

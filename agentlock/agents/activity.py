@@ -24,11 +24,12 @@ _LONGEST_LOOK = 0.05  # seconds, for all files together
 def holders(
     store: Store, held: Sequence[Reservation], others: Iterable[str] = ()
 ) -> dict[str, Presence]:
-    """The agents that hold these reservations, and ``others``, by name.
+    """The agents that hold these reservations, and ``others``, by name; none of another program.
 
     A change of a file that one of them holds exclusively, in its worktree on this host, counts as
     its activity. Commands and commits are in the table.
     """
+    held = [one for one in held if not one.source]
     known = store.agents.named([*(one.agent for one in held), *others])
     here, now = os.uname().nodename, store.now()
     until = time.monotonic() + _LONGEST_LOOK

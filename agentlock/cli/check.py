@@ -19,7 +19,7 @@ from agentlock.git.ranges import Range
 from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
 from agentlock.guard.history import DROPPED, judge_as_made, judge_as_pushed
-from agentlock.guard.report import tell, verdict_text
+from agentlock.guard.report import pattern_of, tell, verdict_text
 from agentlock.model import SKIPPED, WARNED
 from agentlock.moments import moment_of
 from agentlock.patterns.matching import displayed
@@ -129,9 +129,7 @@ def _put_paths(found: Checked) -> None:
     rows = []
     for one in found.paths[:MOST_PATHS]:
         held = one.reservation
-        whose: tuple[str, ...] = (
-            () if held is None else (held.agent, foreign(displayed(held.pattern)))
-        )
+        whose: tuple[str, ...] = () if held is None else (held.agent, foreign(pattern_of(held)))
         lease: tuple[str, ...] = (
             () if held is None else (lease_text(held, found.now), foreign(held.reason))
         )

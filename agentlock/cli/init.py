@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from agentlock.agent_mail.place import AGENT_MAIL, folders_of, named, usual
 from agentlock.cli.guide import files_for_agents, has_guide, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
+from agentlock.git.config import forget_one, record
 from agentlock.git.repository import discover
 from agentlock.install import edit_hooks
 from agentlock.install.hooks import install, scripts, status
@@ -24,6 +27,7 @@ from agentlock.text import shell_word
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agentlock.agent_mail.place import Place
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.initialise import Outcome
@@ -57,6 +61,14 @@ if TYPE_CHECKING:
 @click.option(
     "--separate", is_flag=True, help="Make a table though a clone on this machine has one."
 )
+@click.option(
+    "--agent-mail",
+    metavar="[PATH]",
+    is_flag=False,
+    flag_value="",
+    help="Let the reservations of an MCP Agent Mail count as well (default: where it usually is).",
+)
+@click.option("--no-agent-mail", is_flag=True, help="Let them count no more.")
 @click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or replace it.")
 @owner_options
 @json_option
@@ -72,6 +84,8 @@ def init(
     reason: str,
     force: bool,
     separate: bool,
+    agent_mail: str | None,
+    no_agent_mail: bool,
     new_key: bool,
     owner: Owner,
     as_json: bool,
@@ -93,6 +107,7 @@ def init(
       agentlock init
       agentlock init --strict                         (see: agentlock hooks install --help)
       agentlock init --database ~/agentlock.sqlite3   (shared by several clones)
+      agentlock init --agent-mail                     (what its agents reserve counts as well)
       agentlock init --server --database /srv/agentlock.sqlite3 --identity-variable REMOTE_USER
       agentlock init --database 'postgresql://db.example.com/agents'   (by several machines)
     """
@@ -100,10 +115,17 @@ def init(
         raise UsageError("--strict adds a hook: it cannot go with --server or --no-hooks")
     if (reason or force) and not new_database:
         raise UsageError("--reason and --force are for --new-database", see="agentlock init --help")
+    if agent_mail is not None and (no_agent_mail or server):
+        raise UsageError(
+            "--agent-mail is for a repository with a worktree, and excludes --no-agent-mail",
+            see="agentlock init --help",
+        )
     why = reason_for("a new, empty table", reason) if new_database else None
     workspace = Workspace(timeout=timeout, unguarded_bare=True)
     there = scripts(workspace.repository) if workspace.repository.project else None
+    mail = None if agent_mail is None else named(agent_mail) if agent_mail else usual()
     doing = _owners(workspace.repository, project, identity_variables, new_database, new_key)
+    doing = doing or _loses_agent_mail(workspace.repository, mail, no_agent_mail=no_agent_mail)
     kept = _require(owner, workspace, database, doing) if doing else None
     key, hashed = _drawn() if new_key else (None, kept)
     outcome = initialise(
@@ -121,10 +143,20 @@ def init(
     )
     if outcome.lost:
         say(f"agentlock: {outcome.lost}")
+    if mail is not None:
+        folders = folders_of(mail, workspace.repository)
+        record(workspace.repository.root, AGENT_MAIL, mail.path)
+    elif no_agent_mail:
+        forget_one(workspace.repository.root, AGENT_MAIL)
     repository = discover()
     found = install(repository, strict=strict or None) if hooks else status(repository)
     notes = warnings_of(outcome.unlisted, passing_installation() if hooks else None)
     notes += [f"warning: {one.message}; {one.fix}" for one in tools_without_hooks(repository)]
+    if mail is not None and not folders:
+        notes.append(
+            f"note: {mail.path} has no project for this folder yet; its agents make one with "
+            f"ensure_project, human_key {os.fsdecode(os.path.realpath(repository.root))}"
+        )
     done = _Done(repository, outcome, tuple(found), tuple(notes), key, server=server)
     if as_json:
         print_json(_json(done))
@@ -164,6 +196,8 @@ def _json(done: _Done) -> dict[str, Any]:
         "created": done.outcome.created,
         "hooks": [{"hook": hook.hook, "state": hook.state} for hook in done.hooks],
     }
+    if done.repository.agent_mail:
+        said["agent_mail"] = done.repository.agent_mail
     if done.server:
         said["identity_variables"] = done.repository.identity_variables
     if done.key is not None:
@@ -177,6 +211,8 @@ def _put(done: _Done) -> None:
     outcome = done.outcome
     put(f"table:   {outcome.database} ({'new' if outcome.created else 'already in use'})")
     put(f"project: {outcome.project}{' (new)' if done.server and outcome.new_project else ''}")
+    if mail := done.repository.agent_mail:
+        put(f"and:     Agent Mail at {mail}")
     for hook in done.hooks:
         put(f"hook:    {hook.hook} {hook.state}")
 
@@ -189,6 +225,8 @@ def _put_again(
     former = "" if outcome.project == project else f" (before: {project})"
     table = "new" if outcome.created else "unchanged"
     put(f"table:   {outcome.database} ({table}), project {outcome.project}{former}")
+    if mail := done.repository.agent_mail:
+        put(f"and:     Agent Mail at {mail}")
     written = [hook for hook in after if after[hook] != before.get(hook)]
     removed = [hook for hook in before if hook not in after]
     what = f"written: {', '.join(written)}" if written else ""
@@ -212,6 +250,16 @@ def _owners(
         "--identity-variable": bool(identity_variables and repository.identity_variables),
     }
     return next((f"init {option}" for option, given in others.items() if given), "")
+
+
+def _loses_agent_mail(repository: Repository, mail: Place | None, *, no_agent_mail: bool) -> str:
+    """The given option that makes reservations of an Agent Mail count no more, or ""."""
+    recorded = repository.agent_mail
+    if not recorded or (mail is None and not no_agent_mail):
+        return ""
+    if mail is not None:
+        return "" if mail.path == recorded else "init --agent-mail"
+    return "init --no-agent-mail"
 
 
 def _require(owner: Owner, workspace: Workspace, database: str | None, doing: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from agentlock.agents.activity import holders
@@ -24,15 +26,21 @@ from agentlock.cli.workspace import (
     named_agent,
     timeout_option,
 )
-from agentlock.duration import parse_duration
+from agentlock.duration import format_remaining, parse_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.guard.report import seen_text
+from agentlock.model import Lease
 from agentlock.moments import local_time, rfc3339
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
 from agentlock.shapes import listed_json, reservation_json, text_of
 from agentlock.text import count, foreign, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentlock.model import Presence, Reservation
 
 _LONGEST_REASON = 300
 
@@ -42,6 +50,15 @@ _REMOVED = "; its worktree was removed"
 def _reason(text: str) -> str:
     shown = foreign(text)
     return quoted(text, _LONGEST_REASON) if shown[:1] == '"' else shown or "-"
+
+
+def _seen(held: Reservation, known: Mapping[str, Presence], now: int) -> str:
+    """When and where the holder was last seen; of another program's agent only when."""
+    if not isinstance(held, Lease):
+        return seen_text(known[held.agent], now)
+    if not held.active_ts:
+        return ""
+    return f"last seen {format_remaining(max(now - held.active_ts, 0))} ago"
 
 
 @click.command("list")
@@ -97,7 +114,7 @@ def list_reservations(
             found = found[-limit:] if within is None else found[:limit]
         forced = forced_ends(store) if ended else {}
         known = holders(store, found)
-        live = [held for held in found if held.is_live(now)]
+        live = [held for held in found if held.is_live(now) and not held.source]
         removed = {held.id for held in in_removed_worktrees(store, live)}
     if as_json:
         print_json(listed_json(found, known, forced=forced, removed=removed))
@@ -107,7 +124,7 @@ def list_reservations(
             *reservation_row(
                 held, now, forced.get(held.id), mine=held.agent == workspace.identity.name
             ),
-            seen_text(known[held.agent], now) + (_REMOVED if held.id in removed else ""),
+            _seen(held, known, now) + (_REMOVED if held.id in removed else ""),
         )
         for held in found
     ]

@@ -21,7 +21,7 @@ from agentlock.event_kinds import (
     RETIRED,
     WAITING,
 )
-from agentlock.guard.report import error_text, tell
+from agentlock.guard.report import error_text, pattern_of, tell
 from agentlock.model import MICROSECONDS
 from agentlock.moments import local_clock, local_time
 from agentlock.patterns.matching import displayed
@@ -160,10 +160,10 @@ def reservation_row(
     held: Reservation, now: int, forced: Event | None = None, *, mine: bool = False
 ) -> tuple[str, ...]:
     return (
-        str(held.id),
+        "-" if held.source else str(held.id),
         f"{held.agent}{_MINE_MARK}" if mine else held.agent,
         "exclusive" if held.exclusive else "shared",
-        foreign(displayed(held.pattern)),
+        foreign(pattern_of(held)),
         lease_text(held, now, forced),
         foreign(held.reason),
     )

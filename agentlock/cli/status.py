@@ -11,7 +11,7 @@ import click
 from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
-from agentlock.guard.report import seen_text, status_text
+from agentlock.guard.report import pattern_of, seen_text, status_text
 from agentlock.install.shims import INSTALL
 from agentlock.patterns.matching import displayed
 from agentlock.rules.interventions import mark_shown
@@ -65,6 +65,8 @@ def _put(found: State) -> None:
         put(f"pushers   {f'named by {pushers}' if pushers else unnamed}")
     put(f"project   {repository.project}")
     put(f"table     {repository.database}")
+    if repository.agent_mail:
+        put(f"beside    Agent Mail at {repository.agent_mail}")
     for one in found.troubles:
         put(f"warning   {one.message}; fix: {one.fix}")
     _put_holds(found.holds, found.now)
@@ -119,7 +121,8 @@ def _put_blocks(verdict: Verdict, now: int) -> None:
     for conflict in conflicts[:_SHOWN]:
         held = conflict.reservation
         path = os.fsdecode(conflict.path)
-        put(f"          {path}  {held.agent}  {foreign(displayed(held.pattern))}  (id {held.id})")
+        number = "" if held.source else f"  (id {held.id})"
+        put(f"          {path}  {held.agent}  {foreign(pattern_of(held))}{number}")
     if len(conflicts) > _SHOWN:
         put(f"         {and_more(len(conflicts) - _SHOWN)}")
     shown = dict.fromkeys(conflict.reservation.agent for conflict in conflicts[:_SHOWN])

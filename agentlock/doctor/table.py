@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
+from agentlock.agent_mail.live import leases
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.doctor.findings import Finding, problem
 from agentlock.duration import format_remaining
@@ -81,7 +82,7 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         message = "the policy is enforcement = warn, so the hooks only warn and refuse nothing"
         fix = "agentlock policy set enforcement block --reason 'agents ignore warnings'"
         found.append(Finding("problem", "policy", message, fix=fix, lets_through=True))
-    found += [*_owner(repository, store), *_skips(store), *_removed(store)]
+    found += [*_agent_mail(store), *_owner(repository, store), *_skips(store), *_removed(store)]
     found += _waking(store) if is_url(path) else []
     if repository.is_bare and not store.agents.all():
         key = shell_word(repository.project or "")
@@ -89,6 +90,18 @@ def _findings(repository: Repository, path: str, store: Store, timeout: int) -> 
         join = f"agentlock init --database {shell_word(path)} --project {key}"
         found.append(Finding("warning", "project", message, advice=f"in each clone: {join}"))
     return found
+
+
+def _agent_mail(store: Store) -> list[Finding]:
+    """Whether the Agent Mail that counts as well can be read, and what its agents hold."""
+    if store.beside is None:
+        return []
+    try:
+        held = {(one.worktree, one.id) for one in leases(store, None)}
+    except DatabaseError as error:
+        return [problem("agent mail", error)]
+    message = f"the Agent Mail at {store.beside.agent_mail} answers"
+    return [Finding("ok", "agent mail", f"{message}: {count(len(held), 'live reservation')}")]
 
 
 def _sqlite(path: str) -> list[Finding]:

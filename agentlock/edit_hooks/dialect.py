@@ -148,7 +148,7 @@ def _host(payload: Mapping[str, Any]) -> str:
 def _parsed(given: Any) -> Any:
     """The tool's input; Copilot sends it as text that is JSON in some versions."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
-        from agentlock.edit_hooks.json_text import loads
+        from agentlock.json_text import loads
 
         try:
             return loads(given)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 
 from agentlock.edit_hooks.dialect import AFTER, BEFORE
-from agentlock.edit_hooks.json_text import dumps, loads
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.environment import PROBE
 from agentlock.errors import AgentlockError, UndecidedError
+from agentlock.json_text import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

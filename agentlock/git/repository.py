@@ -58,6 +58,11 @@ class Repository(Value):
         return self._text(b"agentlock.project")
 
     @property
+    def agent_mail(self) -> str | None:
+        """The database or the archive of an MCP Agent Mail whose reservations count as well."""
+        return self._text(b"agentlock.agentmail")
+
+    @property
     def owner_key(self) -> str | None:
         """The hash of the owner's key as `init` saw it, for when the database cannot be asked."""
         return self._text(b"agentlock.ownerkey")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from agentlock.duration import format_remaining
 from agentlock.git.commits import described, listed, oid_of
 from agentlock.git.process import git
+from agentlock.guard.report import pattern_of
 from agentlock.model import REVOKED, Blocked, Value
-from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, printable, quoted, shell_word
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ def _steps(kinds: Collection[str], verdict: Verdict, now: int) -> list[tuple[str
     """What to do about each kind of what a push brings: ask, or wait."""
     held = verdict.conflicts[0].reservation
     others = {one.reservation.agent for one in verdict.conflicts} - {held.agent}
-    pattern = printable(displayed(held.pattern))
+    pattern = printable(pattern_of(held))
     steps = []
     if not {_UNKNOWN, _OLD, _REVOKED, _MEANWHILE}.isdisjoint(kinds):
         what = "what they hold of this" if others else pattern

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from agentlock.agent_mail.live import touching
 from agentlock.git import changes as git_changes
 from agentlock.git.changes import Changes
 from agentlock.guard.judge import judge, with_holders
@@ -97,7 +98,7 @@ def check(
     conflicts = list(verdict.conflicts)
     for text in asked.folders:
         folder = compile_pattern(text, folding)
-        met = meeting(store, folder, now, folding, lambda _: True)
+        met = meeting(store, folder, now, folding, agent, lambda _: True)
         blocks = [one for one in met if verdict.policy.blocks(one[0], agent)]
         there = existing(repository, [(text, held.pattern) for held, _ in blocks], folding)
         for held, witness in blocks:
@@ -148,6 +149,7 @@ def _standing(
 ) -> list[Standing]:
     held = {conflict.path: conflict.reservation for conflict in reversed(verdict.conflicts)}
     live = store.reservations.live_on(*keys_of(changes.paths), now)
+    live += touching(store, changes, agent, folding)
     others = [one for one in live if not verdict.policy.blocks(one, agent)]
     others.sort(key=lambda one: one.agent != agent)  # one's own first
     index = index_of(others, folding)

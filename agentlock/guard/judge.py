@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
-    from agentlock.model import Reservation, Verdict
+    from agentlock.model import Policy, Reservation, Verdict
     from agentlock.store.base import Store
 
 
@@ -28,8 +28,20 @@ def with_holders(store: Store, verdict: Verdict) -> Verdict:
         holders,
     )  # a hook that lets something pass needs none of it
 
-    held = list({one.reservation.id: one.reservation for one in verdict.conflicts}.values())
+    ours = (one.reservation for one in verdict.conflicts if not one.reservation.source)
+    held = list({one.id: one for one in ours}.values())
     return verdict.replace(holders=holders(store, held))
+
+
+def anything_blocks(store: Store, policy: Policy, agent: str | None) -> bool:
+    """Whether anything that is held may block the agent from changing some path."""
+    if store.reservations.any_blocks(policy, agent or "", store.now()):
+        return True
+    if store.beside is None:
+        return False
+    from agentlock.agent_mail.live import leases
+
+    return any(policy.blocks(one, agent) for one in leases(store, agent))
 
 
 def judge(
@@ -48,5 +60,9 @@ def judge(
     if not all(map(folding.has_own_keys, changes.paths)):
         live = store.reservations.all(live_at=now)
     held = [*live, *imagined] if imagined else live
+    if store.beside is not None:
+        from agentlock.agent_mail.live import touching
+
+        held = [*held, *touching(store, changes, agent, folding)]
     verdict = decide(changes, held, agent, policy, folding)
     return verdict.replace(fence=fence), now

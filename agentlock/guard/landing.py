@@ -67,6 +67,8 @@ def tell_holders(
     """Leave each holder a message, once; if that fails, the push stands."""
     by_holder: dict[str, list[PathConflict]] = {}
     for one in landed:
+        if one.reservation.source:  # an agent of another program, which reads none of our mail
+            continue
         by_holder.setdefault(one.reservation.agent, []).append(one)
 
     def send(store: Store) -> None:

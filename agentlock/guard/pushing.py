@@ -13,7 +13,7 @@ from agentlock.git.commits import beyond, changed_by, listed, oid_of
 from agentlock.git.pushes import pushed_to_branches, vouched_for
 from agentlock.guard.dropping import deleted, not_to_be_dropped
 from agentlock.guard.foreign import Roots
-from agentlock.guard.judge import folding_of, judge
+from agentlock.guard.judge import anything_blocks, folding_of, judge
 from agentlock.guard.landing import tell_holders, told
 from agentlock.guard.ledger import excuse_commits, not_excused
 from agentlock.guard.made import name
@@ -256,7 +256,7 @@ class Pushed:
         if self._to.remote is None or not any(update.deletes for update in self._updates):
             return verdict
         policy = verdict.policy
-        if not store.reservations.any_blocks(policy, agent or "", store.now()):
+        if not anything_blocks(store, policy, agent):
             return verdict
         lost = deleted(self._updates, self._to.after(self._updates))
         changes = changed_by((), lost).changes
@@ -305,9 +305,7 @@ class Pushed:
             matters = not judged(hidden).clean
         else:
             policy = verdict.policy
-            matters = policy.require_reservation or store.reservations.any_blocks(
-                policy, agent or "", store.now()
-            )
+            matters = policy.require_reservation or anything_blocks(store, policy, agent)
         if not matters:
             return verdict
         lacking = vouched_for(self._push, self._to.has())

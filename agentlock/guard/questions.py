@@ -7,6 +7,7 @@ import os
 from agentlock.environment import GIT_NAMESPACE, TIMEOUT
 from agentlock.errors import GitError, UsageError
 from agentlock.git import changes as git_changes
+from agentlock.guard.judge import anything_blocks
 from agentlock.guard.notes import UNJUDGED
 from agentlock.hook_kinds import FRAMEWORK
 from agentlock.model import Value
@@ -107,9 +108,7 @@ def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> 
         """Fetch what the remote has and this clone does not, if anything is held at all."""
         pushed.take_in(store, agent)
         policy = store.policy.read()
-        if not policy.require_reservation and not store.reservations.any_blocks(
-            policy, agent or "", store.now()
-        ):
+        if not policy.require_reservation and not anything_blocks(store, policy, agent):
             return None
         to.fetch([update.remote_ref for update in updates if update.remote_oid in push.unknown])
         require_known(push.unknown)

@@ -98,7 +98,8 @@ def _log(
     shown = b" ".join(list(paths)[:_LOGGED_PATHS])
     of = f"{len(paths)} of {count(verdict.checked, 'path')}"
     detail = storable(f"{detail} ({of}: {storable(shown)})")
-    first = verdict.conflicts[0].reservation if verdict.conflicts else None
+    ours = (one.reservation for one in verdict.conflicts if not one.reservation.source)
+    first = next(ours, None)
 
     def write(store: Store) -> None:
         store.events.log(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Presence, Verdict
+    from agentlock.model import Presence, Reservation, Verdict
     from agentlock.reservations.search import Conflict
 
 _ROWS = 8
@@ -185,7 +185,7 @@ def conflicts_text(
         lines.append(f" {and_more(len(conflicts) - _ROWS)}")
     seen = _holder(conflicts, holders, now)
     held = next((one.reservation for one in conflicts if one.reservation is not None), None)
-    see = "agentlock queue list" if held is None else f"agentlock show {held.id}"
+    see = "agentlock queue list" if held is None else _shows(held)
     kept = any(one.wait is not None for one in conflicts)
     hints = [
         ("holder:", seen),
@@ -230,6 +230,11 @@ def _headline(verdict: Verdict, deletes: bytes | None) -> str:
     return ", ".join(parts)
 
 
+def pattern_of(held: Reservation) -> str:
+    """A reservation's pattern for people: as its agent wrote it, if it stands elsewhere."""
+    return os.fsdecode(held.typed) if held.source else displayed(held.pattern)
+
+
 def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
     path = printable(conflict.path)
@@ -237,7 +242,7 @@ def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
         path if conflict.exists else f"{_NEW_FILE} {path}",
         held.agent,
         "exclusive" if held.exclusive else "shared",
-        foreign(displayed(held.pattern)),
+        foreign(pattern_of(held)),
         f"{'offered ' if held.offer else ''}for {format_remaining(held.expires_ts - now)} more",
         quoted(held.reason),
     )
@@ -277,7 +282,7 @@ def _hints(
     if verdict.blocked is not None:
         hints += verdict.blocked.steps
     if place := next(filter(_takes_a_folder, verdict.conflicts), None):
-        pattern = foreign(displayed(place.reservation.pattern))
+        pattern = foreign(pattern_of(place.reservation))
         hints.append(("why:", f"{pattern} needs a folder where {printable(place.path)} would be"))
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
@@ -286,9 +291,13 @@ def _hints(
         what = _arguments(held, folder) if len(held) <= _REST else "FILE..."
         hints.append(("wait:", f"agentlock reserve {what} --wait"))
     if verdict.conflicts:
-        number = verdict.conflicts[0].reservation.id
-        hints.append(("see:", f"agentlock show {number}"))
+        hints.append(("see:", _shows(verdict.conflicts[0].reservation)))
     return _labelled(hints)
+
+
+def _shows(held: Reservation) -> str:
+    """The command that shows a reservation."""
+    return "agentlock list" if held.source else f"agentlock show {held.id}"
 
 
 def _takes_a_folder(conflict: PathConflict) -> bool:

@@ -92,7 +92,7 @@ def _holders(store: Store, message: Message, now: int, folding: Folding) -> list
         return []
     with suppress(DatabaseError, PatternError):  # a damaged pattern: nobody can tell who meets it
         pattern = compile_pattern(lost.pattern, folding)
-        return [held for held, _ in meeting(store, pattern, now, folding, lost.meets)]
+        return [held for held, _ in meeting(store, pattern, now, folding, lost.agent, lost.meets)]
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from agentlock.agent_mail.live import leases
 from agentlock.errors import PatternError
 from agentlock.model import MOST_CONFLICTS, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex
@@ -300,13 +301,15 @@ def meeting(
     pattern: Pattern,
     now: int,
     folding: Folding,
+    agent: str | None,
     counts: Callable[[Reservation], bool],
 ) -> list[tuple[Reservation, bytes]]:
     """The live reservations that ``counts`` accepts and that overlap the pattern.
 
-    Each comes with a path that both match. DatabaseError if one of them cannot be read.
+    Each comes with a path that both match. ``agent`` is who asks. DatabaseError if one of them
+    cannot be read.
     """
-    near = _near(store, pattern, now)
+    near = [*_near(store, pattern, now), *leases(store, agent)]
     deadline, met = Deadline(store), []
     for held in filter(counts, near):
         deadline.check()
@@ -333,9 +336,16 @@ def listed(
     """
     now = store.now()
     found = store.reservations.all(agent=agent, live_at=None if history else now)
+    found += [one for one in leases(store, agent) if agent in (None, one.agent)]
     if path is not None:
         near = _worth_testing(found, path, folding)
         found = [held for held in near if overlap(path, compile_stored(held, folding)) is not None]
+    found = list(
+        {
+            (held.source, held.id, held.worktree if held.source else ""): held
+            for held in reversed(found)
+        }.values()
+    )[::-1]
     if within is not None:
         found = [held for held in found if held.expires_ts < now + within]
         found.sort(key=lambda held: held.expires_ts)

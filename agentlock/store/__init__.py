@@ -20,6 +20,10 @@ if TYPE_CHECKING:
         def database_id(self) -> str | None: ...
         @property
         def project(self) -> str | None: ...
+        @property
+        def agent_mail(self) -> str | None: ...
+        @property
+        def common_dir(self) -> bytes: ...
 
 
 DEFAULT_TIMEOUT = 30 * 1_000_000
@@ -32,13 +36,16 @@ def open_table(
     recorded: Recorded, timeout: int = DEFAULT_TIMEOUT, *, read_only: bool = False
 ) -> Store:
     """The project's table, as a repository records it; see ``open_store``."""
-    return open_store(
+    store = open_store(
         recorded.database,
         recorded.database_id,
         recorded.project,
         timeout=timeout,
         read_only=read_only,
     )
+    if recorded.agent_mail:
+        store.beside = recorded
+    return store
 
 
 def write_aside(

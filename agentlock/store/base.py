@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agentlock.model import Keys, Policy, Reservation
+    from agentlock.store import Recorded
     from agentlock.store.agents import Agents
     from agentlock.store.events import Events
     from agentlock.store.ledger import Ledger
@@ -61,6 +62,7 @@ class Store:
     project_id = 0
 
     def __init__(self) -> None:
+        self.beside: Recorded | None = None  # what records an Agent Mail that counts as well
         self.concerned: set[str] = set()  # by what is being written: whom COMMIT wakes (store.wake)
 
     # What each engine does in its own way

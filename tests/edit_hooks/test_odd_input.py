@@ -14,9 +14,9 @@ from hypothesis import strategies as some
 from support import HOLDER
 
 from agentlock.edit_hooks.dialect import BEFORE
-from agentlock.edit_hooks.json_text import dumps, loads
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.edit_hooks.shell import effects_of
+from agentlock.json_text import dumps, loads
 
 if TYPE_CHECKING:
     from typing import Any

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support import NO_HOOKS, run
+from support.agent_mail import Archive, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,12 +54,12 @@ class Loaded(NamedTuple):
         }
 
 
-def loaded(result: Result) -> Loaded:
+def loaded(result: Result, *, stores: int = 1) -> Loaded:
     lines = result.err.splitlines(keepends=True)
     listed = [line for line in lines if line.startswith(PREFIX)]
     modules = {line.rpartition("|")[2].strip() for line in listed}
     assert modules >= ITS_OWN, result
-    assert len(modules & STORES) == 1, result
+    assert len(modules & STORES) <= stores, result
     said = "".join(line for line in lines if not line.startswith(PREFIX))
     return Loaded(result.code, said, modules)
 
@@ -95,6 +96,31 @@ def test_a_commit_that_is_allowed_loads_nothing_dear(watched: Repo) -> None:
     watched.write("free.txt")
     commit = loaded(watched.commit_all(agent="Mine"))
     assert commit.code == 0, commit.said
+    assert not commit.too_dear
+
+
+def test_an_agent_mail_loads_nothing_dear_and_nothing_where_there_is_none(
+    watched: Repo, tmp_path: Path
+) -> None:
+    watched.write("free.txt")
+    commit = loaded(watched.commit_all(agent="Mine"))
+    assert not any("agent_mail" in name for name in commit.modules)
+    mailbox = Mailbox(tmp_path / "mail" / "storage.sqlite3")
+    project = mailbox.project(watched.path)
+    archive = Archive(tmp_path / "archive", watched.path)
+    archive.reserve(1, "Elsewhere", "own/[ab]*/**")
+    mailbox.reserve(project, mailbox.agent(project, "Elsewhere"), "own/{a,b}/*.py")
+    for place in (mailbox.path, archive.root):
+        watched.must("config", "agentlock.agentMail", str(place))
+        watched.write("free.txt", f"{place}\n")
+        commit = loaded(watched.commit_all(agent="Mine"), stores=2)
+        assert commit.code == 0, commit.said
+        assert "agentlock.agent_mail.live" in commit.modules
+        assert not commit.too_dear
+    watched.write("own/a/x.py")
+    commit = loaded(watched.commit_all(agent="Mine"), stores=2)
+    assert commit.code == 1
+    assert "Elsewhere (Agent Mail)" in commit.said
     assert not commit.too_dear
 
 

@@ -132,7 +132,7 @@ class SQLiteStore(Store):
                 return self._connection.execute(statement, parameters)
             except driver.OperationalError as error:
                 left = deadline - time.monotonic()
-                if left <= 0 or not _is_busy(error):
+                if left <= 0 or not is_busy(error):
                     raise
             time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -278,7 +278,7 @@ def explained(
 ) -> DatabaseError:
     """The DatabaseError for an error of the driver; ``remedy`` if no better one is known."""
     said = str(error)
-    if _is_busy(error):
+    if is_busy(error):
         return DatabaseUnreachableError(
             f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
             fix="try again",
@@ -321,7 +321,7 @@ def _state(path: str) -> tuple[int, ...]:
     return log, file.st_size, file.st_mtime_ns, file.st_ino
 
 
-def _is_busy(error: Exception) -> bool:
+def is_busy(error: Exception) -> bool:
     said = str(error)
     return "locked" in said or "busy" in said
 

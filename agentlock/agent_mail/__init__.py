@@ -1,0 +1,1 @@
+"""MCP Agent Mail as a second source: its live reservations count like ours, and it is only read."""

@@ -1,0 +1,208 @@
+"""What the agents of an Agent Mail hold now, as reservations like ours.
+
+Git's hooks load it where an Agent Mail is recorded, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+
+from agentlock.agent_mail.moments import moment, written
+from agentlock.agent_mail.reading import head, readings
+from agentlock.errors import DatabaseError
+from agentlock.git.roots import worktree_roots
+from agentlock.model import Lease
+from agentlock.patterns.keys import fold_key, keys_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from agentlock.git.changes import Changes
+    from agentlock.patterns.keys import Folding
+    from agentlock.store import Recorded
+    from agentlock.store.base import Store
+
+SOURCE = "Agent Mail"
+_LONGEST_WAIT = 2 * 1_000_000  # for a database that somebody locks
+
+
+def leases(
+    store: Store, agent: str | None, wanted: Callable[[bytes, bool], bool] | None = None
+) -> list[Lease]:
+    """The live reservations of the Agent Mail that is recorded beside a table; [] without one.
+
+    One that means several of our patterns is there several times. ``agent`` is who asks: what its
+    namesake holds is its own. ``wanted`` may leave out patterns, as they stand there, that cannot
+    matter; it is told how they are read. DatabaseError if the Agent Mail cannot be read.
+    """
+    beside = store.beside
+    if beside is None or not beside.agent_mail:
+        return []
+    now, roots = store.now(), roots_of(beside)
+    if os.path.isdir(beside.agent_mail):
+        found = _of_archive(beside.agent_mail, roots, now, wanted)
+    else:
+        wait = min(store.timeout, _LONGEST_WAIT)
+        found = _of_database(beside.agent_mail, roots, now, wait, wanted)
+    return [_named(one, agent) for one in found]
+
+
+def touching(store: Store, changes: Changes, agent: str | None, folding: Folding) -> list[Lease]:
+    """Those that hold one of the changed paths."""
+    prefixes, _ = keys_of(changes.paths)
+    below = {*map(fold_key, changes.added)}
+    is_plain = all(map(folding.has_own_keys, changes.paths))
+
+    def wanted(raw: bytes, as_gitignore: bool) -> bool:
+        start = head(raw, as_gitignore=as_gitignore)
+        if start is None or not is_plain:
+            return True
+        key = fold_key(start)
+        return key in prefixes or (bool(below) and not below.isdisjoint(_ancestors(key)))
+
+    found = leases(store, agent, wanted)
+    if not found:
+        return []
+    from agentlock.patterns.matching import PatternIndex
+
+    index = PatternIndex([one.pattern for one in found], folding)
+    hit = {
+        position
+        for path in changes.paths
+        for position in index.matching(path, path in changes.submodules, path in changes.added)
+    }
+    return [found[position] for position in sorted(hit)]
+
+
+def _ancestors(path: bytes) -> Iterable[bytes]:
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+
+
+def _named(lease: Lease, agent: str | None) -> Lease:
+    """The lease with the name of the agent that asks, if that is its namesake's."""
+    if agent is not None and agent.casefold() == lease.agent.casefold():
+        return lease.replace(agent=agent)
+    return lease.replace(agent=f"{lease.agent} ({SOURCE})")
+
+
+def roots_of(beside: Recorded) -> dict[tuple[int, int], bytes]:
+    """The worktrees of the repository, by device and inode."""
+    found = {}
+    for root in worktree_roots(beside.common_dir):
+        status = os.stat(root)
+        found[status.st_dev, status.st_ino] = root
+    return found
+
+
+def root_of(human_key: str, roots: dict[tuple[int, int], bytes]) -> bytes | None:
+    """The worktree of ours that a project of Agent Mail is about, if it is one."""
+    try:
+        status = os.stat(os.path.expanduser(human_key)) if human_key else None
+    except (OSError, ValueError):
+        return None
+    return None if status is None else roots.get((status.st_dev, status.st_ino))
+
+
+def _of_database(
+    path: str,
+    roots: dict[tuple[int, int], bytes],
+    now: int,
+    wait: int,
+    wanted: Callable[[bytes, bool], bool] | None,
+) -> list[Lease]:
+    from agentlock.store.agent_mail import AgentMailDatabase
+
+    database = AgentMailDatabase(path, wait)
+    try:
+        ours = {
+            number: root
+            for number, key in database.projects()
+            if (root := root_of(key, roots)) is not None
+        }
+        rows = database.live([*ours], written(now)) if ours else []
+    finally:
+        database.close()
+    return [
+        lease
+        for row in rows
+        if wanted is None or wanted(row[2], True)
+        for lease in _of_row(path, row, ours[row[8]], now)
+    ]
+
+
+def _of_row(path: str, row: tuple[Any, ...], root: bytes, now: int) -> list[Lease]:
+    number, agent, pattern, exclusive, reason, *times = row[:8]
+    moments = [moment(one) if isinstance(one, str) else None for one in times]
+    created, expires, active = moments
+    if expires is None:
+        raise DatabaseError(
+            f"the end of reservation {number} in Agent Mail's database {path} cannot be read: "
+            f"{times[1]!r}",
+            see="agentlock doctor",
+        )
+    if expires <= now:
+        return []
+    made = (created or now, expires)
+    shape = (number, str(agent), bool(exclusive), str(reason or ""), *made, root, active)
+    return _each(pattern, *shape, as_gitignore=True)
+
+
+def _of_archive(
+    archive: str,
+    roots: dict[tuple[int, int], bytes],
+    now: int,
+    wanted: Callable[[bytes, bool], bool] | None,
+) -> list[Lease]:
+    from agentlock.agent_mail.archive import projects, records
+    from agentlock.store.agent_mail import is_of_rust
+
+    is_rust = is_of_rust(archive)
+    found = []
+    for folder, about in projects(archive):
+        root = root_of(about, roots)
+        if root is None:
+            continue
+        for one in records(folder, now):
+            as_gitignore = not (is_rust or one.generation)
+            if wanted is None or wanted(one.pattern, as_gitignore):
+                made = (one.created_ts, one.expires_ts)
+                shape = (one.id, one.agent, one.exclusive, one.reason, *made, root, None)
+                found += _each(one.pattern, *shape, as_gitignore=as_gitignore)
+    return found
+
+
+def _each(
+    raw: bytes,
+    number: int,
+    agent: str,
+    exclusive: bool,
+    reason: str,
+    created: int,
+    expires: int,
+    root: bytes,
+    active: int | None,
+    *,
+    as_gitignore: bool,
+) -> list[Lease]:
+    """A reservation once for each of our patterns that its own means."""
+    return [
+        Lease(
+            id=number,
+            agent=agent,
+            pattern=text,
+            exclusive=exclusive,
+            reason=reason,
+            created_ts=created,
+            expires_ts=expires,
+            released_ts=None,
+            fence=0,
+            typed=raw,
+            worktree=os.fsdecode(root),
+            active_ts=active,
+        )
+        for text in readings(raw, root, as_gitignore=as_gitignore)
+    ]
