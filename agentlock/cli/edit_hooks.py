@@ -11,9 +11,17 @@ import click
 from agentlock.cli.output import print_json, say, table
 from agentlock.cli.workspace import json_option
 from agentlock.edit_hooks.programs import NAMES
-from agentlock.errors import EXIT_OK, EXIT_REFUSED, NotARepositoryError, UsageError
+from agentlock.errors import (
+    EXIT_OK,
+    EXIT_REFUSED,
+    NotARepositoryError,
+    UndecidedError,
+    UsageError,
+)
 from agentlock.git.repository import discover
+from agentlock.install import codex
 from agentlock.install import edit_hooks as installation
+from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,20 +53,28 @@ def edit_hooks() -> None:
 @edit_hooks.command()
 @_programs
 @_place
+@click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Also let commands in Codex's sandbox write this project's reservations.",
+)
 @json_option
-def install(programs: tuple[str, ...], user: bool, as_json: bool) -> None:
+def install(programs: tuple[str, ...], user: bool, sandbox: bool, as_json: bool) -> None:
     """Write the entries; what else is in the files stays as it is.
+
+    Codex also trusts the entries from then on, which is what it runs them for.
 
     \b
     Example:
       agentlock edit-hooks install claude codex
     """
     root = _root(user)
-    _print([installation.install(name, root) for name in _chosen(programs)], as_json)
+    found = [installation.install(name, root) for name in _chosen(programs)]
+    notes = [note for one in found for note in _settled(one, sandbox)]
+    _print(found, as_json)
     if not as_json:
-        for name in _chosen(programs):
-            if name in _NOTES:
-                say(f"agentlock: {_NOTES[name]}")
+        for note in notes:
+            say(f"agentlock: {note}")
 
 
 @edit_hooks.command()
@@ -73,7 +89,13 @@ def uninstall(programs: tuple[str, ...], user: bool, as_json: bool) -> None:
       agentlock edit-hooks uninstall gemini
     """
     root = _root(user)
-    _print([installation.uninstall(name, root) for name in programs or NAMES], as_json)
+    found = [installation.uninstall(name, root) for name in programs or NAMES]
+    if codex.is_here():
+        for one in found:
+            if one.program == "codex" and one.changed:
+                with suppress(UndecidedError):  # what is left trusts nothing that exists
+                    codex.forget(one.file)
+    _print(found, as_json)
 
 
 @edit_hooks.command()
@@ -95,10 +117,42 @@ def status(programs: tuple[str, ...], as_json: bool) -> int:
     return EXIT_OK if all(one.program in covered for one in found) else EXIT_REFUSED
 
 
-_NOTES = {
-    "codex": "Codex runs the entries only once you have trusted them: start codex, and type /hooks",
-    "cursor": "Cursor was never tried with these entries: see whether an edit is stopped",
-}
+_TRUST = "Codex runs the entries only once you have trusted them: start codex, and type /hooks"
+
+
+def _settled(one: Installed, sandbox: bool) -> list[str]:
+    """Do what a program needs besides its entries, and say what is left to do."""
+    if one.program == "cursor":
+        return ["Cursor was never tried with these entries: see whether an edit is stopped"]
+    if one.program != "codex":
+        return []
+    if not codex.is_here():
+        return [_TRUST]
+    try:
+        entries = codex.trust(one.file)
+    except UndecidedError as error:
+        return [f"{error.message}; {_TRUST}"]
+    if not entries:
+        return ["Codex does not read these entries, because you have not trusted the project in it"]
+    return [
+        f"Codex trusts {count(len(entries), 'entry', 'entries')} of agentlock",
+        *_sandbox(sandbox),
+    ]
+
+
+def _sandbox(wanted: bool) -> list[str]:
+    """What commands in Codex's sandbox may write of the project here, if there is one."""
+    try:
+        folder = codex.folder_of_the_table(discover())
+    except NotARepositoryError:
+        return []
+    if not folder or codex.can_write(folder):
+        return []
+    if wanted:
+        codex.let_write(folder)
+        return [f"commands in Codex's sandbox may write {folder} now"]
+    why = f"commands in Codex's sandbox cannot reserve or release: it keeps {folder} read-only"
+    return [f"{why}; to let them: agentlock edit-hooks install codex --sandbox"]
 
 
 def _chosen(programs: Sequence[str]) -> list[str]:

@@ -43,19 +43,26 @@ def examine(repository: Repository, *, agent: str | None, timeout: int) -> list[
         Finding("warning", "tools", one.message, advice=one.fix)
         for one in tools_without_hooks(repository)
     ]
-    found += examine_programs()
     if why := overridden(repository):
         where = repository.root
         overriding = Finding("problem", "hooks", why, worktree=where, fix=NOT_OVERRIDDEN)
         found.append(overriding.replace(lets_through=True))
     answers = all(finding.level != "problem" or finding.lets_through for finding in table)
     with without_git_variables():
+        found += _programs(repository, git, prove=answers)
         for tree in worktrees(repository, git):
             if not tree.is_bare or repository.is_bare:
                 found += _worktree(tree, git, prove=answers)
         if answers:
             found += examine_others(repository, git, timeout)
     return found
+
+
+def _programs(repository: Repository, git: tuple[int, ...], *, prove: bool) -> list[Finding]:
+    if repository.is_bare:
+        return []
+    trees = [one for one in worktrees(repository, git) if not (one.is_bare or one.is_missing)]
+    return examine_programs(repository, [one.path for one in trees], prove=prove)
 
 
 def _git(git: tuple[int, ...]) -> Finding:

@@ -13,4 +13,5 @@ DIALECT = claudes(
     project_file=".claude/settings.json",
     home=(CLAUDE_CONFIG_DIR, "settings.json"),
     matcher="Edit|Write|MultiEdit|NotebookEdit|Bash",
+    reads_below=False,
 )

@@ -16,4 +16,5 @@ DIALECT = claudes(
     project_file=".codex/hooks.json",
     home=(CODEX_HOME, "hooks.json"),
     matcher="apply_patch|Edit|Write|Bash",
+    needs_trust=True,
 )

@@ -36,4 +36,6 @@ DIALECT = Dialect(
     matcher="create|edit|apply_patch|str_replace_editor|bash",
     shape="own",
     keys=("hookEventName", "sessionId", "cwd", "toolName", "toolArgs"),
+    reads_below=False,
+    needs_trust=True,
 )

@@ -31,4 +31,5 @@ DIALECT = Dialect(
     project_file=".cursor/hooks.json",
     shape="flat",
     keys=("hook_event_name", "conversation_id", "cwd", "tool_name", "tool_input"),
+    needs_trust=True,
 )

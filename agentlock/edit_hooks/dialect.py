@@ -50,7 +50,9 @@ class Dialect(Value):
 
     ``user_file`` and ``project_file`` are where it always, or in one project, looks for entries;
     ``home`` is the variable that moves the folder of the first. An entry is for the tools that
-    ``matcher`` names, and ends after ``second`` times the seconds of the deadline.
+    ``matcher`` names, and ends after ``second`` times the seconds of the deadline. The project's
+    are read if the program starts in a folder below (``reads_below``), and only if the user trusts
+    the project (``needs_trust``).
     """
 
     name: str
@@ -64,6 +66,8 @@ class Dialect(Value):
     home: tuple[str, str] = ("", "")
     matcher: str = ""
     second: int = 1
+    reads_below: bool = True
+    needs_trust: bool = False
     shape: Literal["nested", "flat", "own", "plugin"] = "nested"
     repair: Callable[[str], Mapping[str, Any] | None] | None = None
     keys: tuple[str, str, str, str, str] = (

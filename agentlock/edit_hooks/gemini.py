@@ -40,4 +40,6 @@ DIALECT = Dialect(
     matcher="replace|write_file|run_shell_command",
     second=1000,
     repair=_repair,
+    reads_below=False,
+    needs_trust=True,
 )

@@ -117,6 +117,22 @@ def status(name: str, root: str | None = None) -> Installed:
     return shown.replace(state="outdated" if texts.keys() == expected.keys() else "partly")
 
 
+def lines_before_a_tool(name: str, root: str | None = None) -> list[str]:
+    """The shell lines that the program runs before a tool, as they stand in its settings now.
+
+    A plugin runs none: for one that is as we wrote it, this is the line that asks the same.
+    """
+    dialect = dialect_of(name)
+    path = file_of(dialect, root)
+    data = _read(path)
+    event = dialect.event_of(BEFORE)
+    if data is None:
+        return []
+    if dialect.shape == "plugin":
+        return [_asking(dialect, event)] if data == _whole(dialect, path) else []
+    return [text for _, text in _ours(_document(dialect, path, data), event)]
+
+
 def _installed(dialect: Dialect) -> list[str]:
     """The events that have an entry: those at which the door does something."""
     return [event for event, kind in dialect.events.items() if kind != AFTER]
@@ -127,7 +143,7 @@ def _command(dialect: Dialect, event: str, path: str) -> str:
     python, program = (single_quoted(word) for word in current_pin())
     asked = f"hook edit {dialect.name} {event}"
     if dialect.events[event] != BEFORE:
-        return f"{python} -I -S {program} {asked} || exit 0"
+        return f"{_asking(dialect, event)} || exit 0"
     broken = (
         f"agentlock: edit refused: the program that answers for agentlock gave no answer ($2). "
         f"Install agentlock again, or take the agentlock entries out of {_shown(path)}"
@@ -137,6 +153,11 @@ def _command(dialect: Dialect, event: str, path: str) -> str:
         f'git config agentlock.database >/dev/null 2>&1 || exit 0; echo "{broken}" >&2; exit 2'
     )
     return f"sh -c {single_quoted(script)} agentlock {python} {program}"
+
+
+def _asking(dialect: Dialect, event: str) -> str:
+    python, program = (single_quoted(word) for word in current_pin())
+    return f"{python} -I -S {program} hook edit {dialect.name} {event}"
 
 
 def _entry(dialect: Dialect, event: str, path: str) -> dict[str, Any]:
@@ -221,6 +242,8 @@ def _ours(document: Document, event: str) -> list[tuple[tuple[str | int, ...], s
             continue
         if _is_ours(group.get("command")):
             found.append((("hooks", event, at, "command"), group["command"]))
+        if _is_ours(group.get("bash")):
+            found.append((("hooks", event, at, "bash"), group["bash"]))
         hooks = group.get("hooks")
         for place, hook in enumerate(hooks if isinstance(hooks, list) else ()):
             if isinstance(hook, dict) and _is_ours(hook.get("command")):
