@@ -90,11 +90,13 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --gene
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 READ_BUILD := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
 
-lock: dev ## the three lock files anew: what install.sh installs, with SHA-256
+lock: dev ## the four lock files anew: what install.sh installs, with SHA-256
 	$(PIP) uv
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(LOCK) pyproject.toml --extra postgres --constraint requirements.lock \
 	  --output-file requirements-postgres.lock
+	$(LOCK) pyproject.toml --extra mcp --constraint requirements-postgres.lock \
+	  --output-file requirements-mcp.lock
 	$(PY) -c '$(READ_BUILD)' | $(LOCK) - --output-file build.lock
 
 clean: ## removes everything made here

@@ -63,6 +63,7 @@ COMMANDS = {
     "hook": ("hooks", "hook"),
     "edit-hooks": ("edit_hooks", "edit_hooks"),
     "db": ("database", "db"),
+    "mcp": ("mcp", "mcp"),
     "guide": ("guide", "guide"),
     "demo": ("demo", "demo"),
 }

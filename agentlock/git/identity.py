@@ -85,6 +85,12 @@ def identify(repository: Repository, option: str | None = None) -> Identity:
     return Identity(option, "--agent", None if here == option else here)
 
 
+def named(name: str, source: str) -> Identity:
+    """The agent with this name, as ``source`` says it; IdentityError if it cannot be a name."""
+    _require_name(name, source)
+    return Identity(name, source)
+
+
 def name_without_session(repository: Repository) -> str | None:
     """The name that is set for a session which begins here; None if it must be drawn."""
     return _set_here(repository, in_session=False).name

@@ -106,6 +106,14 @@ def has_ended(session: Session) -> bool:
     return processes.has_ended(session.process, session.started, session.place)
 
 
+def is_another_process(session: Session) -> bool:
+    """Whether it is proven to run, in a process that is no ancestor of this one."""
+    if not session.process or session.place != boot_and_namespace() or has_ended(session):
+        return False
+    process = (session.process, session.started)
+    return all((number, started) != process for number, _, started in ancestors(_MOST_ANCESTORS))
+
+
 def _named_in_environment() -> Iterable[tuple[str, str]]:
     program, _, session = os.environ.get(SESSION, "").partition(":")
     if session:

@@ -155,6 +155,18 @@ def test_what_fails_changes_nothing_and_what_was_asked_for_stays_with_a_later_in
     assert (snapshot(machine.home), settings(machine.repository)) == before
 
 
+@pytest.mark.slow
+def test_mcps_library_is_installed_next_to_postgresqls_and_stays(machine: Machine) -> None:
+    machine.add_shim()
+    machine.make_repository()
+    assert machine.install("--postgres", "--mcp", "--repo", str(machine.repository)).code == 0
+    assert machine.install().code == 0
+    python = str(machine.data / "venv/bin/python")
+    assert machine.run(python, "-I", "-c", "import psycopg, mcp").code == 0
+    served = machine.agentlock("mcp", agent="Anna")  # stdin is empty, so it ends at once
+    assert (served.code, served.stdout, served.stderr) == (0, "", "")
+
+
 def test_the_program_stays_while_the_hooks_of_a_repository_cannot_be_taken_out(
     machine: Machine,
 ) -> None:
@@ -291,8 +303,8 @@ def test_no_home_is_one_sentence_and_exit_1(machine: Machine, home: str | None) 
         (["--repo"], "--repo needs a directory"),
         (["--repo", "/no/such/place"], "/no/such/place: there is no such directory"),
         (["--repo", "."], "this is not a git repository"),
-        (["--uninstall", "--demo"], "--demo, --postgres and --repo are for installing"),
-        (["--postgres", "--uninstall"], "--demo, --postgres and --repo are for installing"),
+        (["--uninstall", "--demo"], "--demo, --postgres, --mcp and --repo are for installing"),
+        (["--postgres", "--uninstall"], "--demo, --postgres, --mcp and --repo are for installing"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_installed(
@@ -328,6 +340,8 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
         ("project", "dependencies", "requirements.lock"),
         ("project", "dependencies", "requirements-postgres.lock"),
         ("project.optional-dependencies", "postgres", "requirements-postgres.lock"),
+        ("project", "dependencies", "requirements-mcp.lock"),
+        ("project.optional-dependencies", "mcp", "requirements-mcp.lock"),
         ("build-system", "requires", "build.lock"),
     ):
         section = text.partition(f"[{table}]\n")[2]
@@ -340,10 +354,11 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
             assert re.search(rf"(?m)^{name}==.*\\\n *--hash=sha256:", locked), name
 
 
-def test_with_postgresql_the_same_versions_are_installed_as_without() -> None:
+def test_with_an_extra_the_same_versions_are_installed_as_without() -> None:
     def versions(lock: str) -> set[str]:
         return set(re.findall(r"(?m)^\S+==.*?(?= \\$)", Path(CHECKOUT, lock).read_text()))
 
     plain = versions("requirements.lock")
     assert plain
     assert plain <= versions("requirements-postgres.lock")
+    assert plain <= versions("requirements-mcp.lock")

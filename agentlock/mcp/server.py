@@ -1,0 +1,40 @@
+"""The server: its tools, and how it is run over stdio."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+from mcp.server import MCPServer
+
+from agentlock import __version__
+from agentlock.mcp.calls import Calls
+from agentlock.mcp.door import Door, go_to_root
+from agentlock.mcp.holding import Holding
+from agentlock.mcp.mailing import Mailing
+from agentlock.mcp.queueing import Queueing
+from agentlock.mcp.teaching import INSTRUCTIONS
+
+
+def made(door: Door) -> MCPServer[Any]:
+    """The server for the callers that this door knows."""
+    server: MCPServer[Any] = MCPServer(
+        name="agentlock",
+        title="agentlock",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        log_level="WARNING",
+    )
+    calls = Calls()
+    for tools in (Holding(door), Queueing(door), Mailing(door)):
+        calls.add_all(server, tools)
+    return server
+
+
+def serve_stdio(name: str | None) -> None:
+    """Serve the program that started this process, until it closes stdin."""
+    go_to_root()
+    server = made(Door(name, is_of_one_program=True))
+    logging.getLogger("mcp").setLevel(logging.ERROR)
+    anyio.run(server.run_stdio_async)
