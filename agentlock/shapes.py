@@ -118,7 +118,8 @@ def behind_json(one: Behind) -> dict[str, Any]:
     shape = {"agent": one.agent, "pattern": text_of(one.pattern)}
     if one.reservation is None:
         return {**shape, "wait": one.wait}
-    return {**shape, "reservation": one.reservation}
+    source = {"source": one.source} if one.source else {}
+    return {**shape, "reservation": one.reservation, **source}
 
 
 def wait_json(wait: Wait, standing: Standing | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from agentlock.errors import DatabaseError
 from agentlock.git.roots import worktree_roots
 from agentlock.model import Lease
 from agentlock.patterns.keys import fold_key, keys_of
+from agentlock.store.reservations import with_ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 SOURCE = "Agent Mail"
+INACTIVE = 1800 * 1_000_000
+"""After so long without a tool of Agent Mail, its agents may lose what they hold."""
+GRACE = 900 * 1_000_000
 _LONGEST_WAIT = 2 * 1_000_000  # for a database that somebody locks
 
 
@@ -46,11 +50,13 @@ def leases(
     else:
         wait = min(store.timeout, _LONGEST_WAIT)
         found = _of_database(beside.agent_mail, roots, now, wait, wanted)
-    return [_named(one, agent) for one in found]
+    return [named_for(one, agent) for one in found]
 
 
 def touching(store: Store, changes: Changes, agent: str | None, folding: Folding) -> list[Lease]:
     """Those that hold one of the changed paths."""
+    if store.beside is None:
+        return []
     prefixes, _ = keys_of(changes.paths)
     below = {*map(fold_key, changes.added)}
     is_plain = all(map(folding.has_own_keys, changes.paths))
@@ -60,7 +66,7 @@ def touching(store: Store, changes: Changes, agent: str | None, folding: Folding
         if start is None or not is_plain:
             return True
         key = fold_key(start)
-        return key in prefixes or (bool(below) and not below.isdisjoint(_ancestors(key)))
+        return key in prefixes or (bool(below) and not below.isdisjoint(with_ancestors(key)))
 
     found = leases(store, agent, wanted)
     if not found:
@@ -73,20 +79,48 @@ def touching(store: Store, changes: Changes, agent: str | None, folding: Folding
         for path in changes.paths
         for position in index.matching(path, path in changes.submodules, path in changes.added)
     }
-    return [found[position] for position in sorted(hit)]
+    return standing([found[position] for position in sorted(hit)], store.now())
 
 
-def _ancestors(path: bytes) -> Iterable[bytes]:
-    while path:
-        yield path
-        path = path.rpartition(b"/")[0]
+def near(store: Store, agent: str | None, prefixes: Iterable[bytes]) -> list[Lease]:
+    """Those that may overlap a pattern with one of these prefixes (`Pattern.prefix`)."""
+    if store.beside is None:
+        return []
+    exact = {*map(fold_key, prefixes)}
+    above = {one for prefix in exact for one in with_ancestors(prefix)}
+    is_plain = all(prefix.isascii() for prefix in exact)
+
+    def wanted(raw: bytes, as_gitignore: bool) -> bool:
+        start = head(raw, as_gitignore=as_gitignore)
+        if start is None or not is_plain:
+            return True
+        key = fold_key(start)
+        return key in above or not exact.isdisjoint(with_ancestors(key))
+
+    return leases(store, agent, wanted)
 
 
-def _named(lease: Lease, agent: str | None) -> Lease:
+def standing(found: Iterable[Lease], now: int) -> list[Lease]:
+    """Those that Agent Mail would not release because their agents do nothing any more.
+
+    It looks at files and asks git for those of idle agents, so it comes after all other tests.
+    """
+    kept: list[Lease] = []
+    for lease in found:
+        if lease.idle:
+            from agentlock.agent_mail.activity import stands
+
+            if not stands(lease, now):
+                continue
+        kept.append(lease)
+    return kept
+
+
+def named_for(lease: Lease, agent: str | None) -> Lease:
     """The lease with the name of the agent that asks, if that is its namesake's."""
-    if agent is not None and agent.casefold() == lease.agent.casefold():
+    if agent is not None and f"{agent} ({SOURCE})".casefold() == lease.agent.casefold():
         return lease.replace(agent=agent)
-    return lease.replace(agent=f"{lease.agent} ({SOURCE})")
+    return lease
 
 
 def roots_of(beside: Recorded) -> dict[tuple[int, int], bytes]:
@@ -123,21 +157,21 @@ def _of_database(
             for number, key in database.projects()
             if (root := root_of(key, roots)) is not None
         }
-        rows = database.live([*ours], written(now)) if ours else []
+        rows = database.live([*ours], written(now), written(now - INACTIVE)) if ours else []
     finally:
         database.close()
     return [
         lease
         for row in rows
         if wanted is None or wanted(row[2], True)
-        for lease in _of_row(path, row, ours[row[8]], now)
+        for lease in _of_row(path, row, ours[row[9]], now)
     ]
 
 
 def _of_row(path: str, row: tuple[Any, ...], root: bytes, now: int) -> list[Lease]:
-    number, agent, pattern, exclusive, reason, *times = row[:8]
+    number, agent, pattern, exclusive, reason, *times = row[:9]
     moments = [moment(one) if isinstance(one, str) else None for one in times]
-    created, expires, active = moments
+    created, expires, active, mail = moments
     if expires is None:
         raise DatabaseError(
             f"the end of reservation {number} in Agent Mail's database {path} cannot be read: "
@@ -146,9 +180,22 @@ def _of_row(path: str, row: tuple[Any, ...], root: bytes, now: int) -> list[Leas
         )
     if expires <= now:
         return []
-    made = (created or now, expires)
-    shape = (number, str(agent), bool(exclusive), str(reason or ""), *made, root, active)
-    return _each(pattern, *shape, as_gitignore=True)
+    lease = Lease(
+        id=number,
+        agent=f"{agent} ({SOURCE})",
+        pattern=b"",
+        exclusive=bool(exclusive),
+        reason=str(reason or ""),
+        created_ts=created or now,
+        expires_ts=expires,
+        released_ts=None,
+        fence=0,
+        typed=pattern,
+        worktree=os.fsdecode(root),
+        active_ts=active,
+        idle=is_idle(active, mail, now),
+    )
+    return _each(lease, root, as_gitignore=True)
 
 
 def _of_archive(
@@ -169,40 +216,30 @@ def _of_archive(
         for one in records(folder, now):
             as_gitignore = not (is_rust or one.generation)
             if wanted is None or wanted(one.pattern, as_gitignore):
-                made = (one.created_ts, one.expires_ts)
-                shape = (one.id, one.agent, one.exclusive, one.reason, *made, root, None)
-                found += _each(one.pattern, *shape, as_gitignore=as_gitignore)
+                lease = Lease(
+                    id=one.id,
+                    agent=f"{one.agent} ({SOURCE})",
+                    pattern=b"",
+                    exclusive=one.exclusive,
+                    reason=one.reason,
+                    created_ts=one.created_ts,
+                    expires_ts=one.expires_ts,
+                    released_ts=None,
+                    fence=0,
+                    typed=one.pattern,
+                    worktree=os.fsdecode(root),
+                )
+                found += _each(lease, root, as_gitignore=as_gitignore)
     return found
 
 
-def _each(
-    raw: bytes,
-    number: int,
-    agent: str,
-    exclusive: bool,
-    reason: str,
-    created: int,
-    expires: int,
-    root: bytes,
-    active: int | None,
-    *,
-    as_gitignore: bool,
-) -> list[Lease]:
-    """A reservation once for each of our patterns that its own means."""
-    return [
-        Lease(
-            id=number,
-            agent=agent,
-            pattern=text,
-            exclusive=exclusive,
-            reason=reason,
-            created_ts=created,
-            expires_ts=expires,
-            released_ts=None,
-            fence=0,
-            typed=raw,
-            worktree=os.fsdecode(root),
-            active_ts=active,
-        )
-        for text in readings(raw, root, as_gitignore=as_gitignore)
-    ]
+def _each(lease: Lease, root: bytes, *, as_gitignore: bool) -> list[Lease]:
+    """The lease once for each of our patterns that its own means."""
+    texts = readings(lease.typed, root, as_gitignore=as_gitignore)
+    return [lease.replace(pattern=text) for text in texts]
+
+
+def is_idle(active: int | None, mail: int | None, now: int) -> bool:
+    """Whether an agent that was last active, and had to do with mail, at these times is idle."""
+    is_inactive = active is None or now - active > INACTIVE
+    return is_inactive and (mail is None or now - mail > GRACE)

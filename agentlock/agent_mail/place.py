@@ -84,7 +84,7 @@ def folders_of(place: Place, beside: Recorded) -> list[str]:
         database = AgentMailDatabase(place.path, _WAIT)
         try:
             keys = [key for _, key in database.projects()]
-            database.live([0], "")  # are all the columns there?
+            database.live([0], "", "")  # are all the columns there?
         finally:
             database.close()
     ours = (root_of(key, roots) for key in keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from agentlock.agent_mail.live import leases
+from agentlock.agent_mail.live import leases, near, standing
 from agentlock.errors import PatternError
 from agentlock.model import MOST_CONFLICTS, Reservation, Value
 from agentlock.patterns.matching import Folding, Pattern, PatternIndex
@@ -18,6 +18,7 @@ from agentlock.waiting.order import Meeting, covers, earlier, held_already, with
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from agentlock.model import Lease
     from agentlock.reservations.granting import Request
     from agentlock.store.base import Store
     from agentlock.store.waits import Wait
@@ -77,6 +78,7 @@ class Search:
         self._compiled: dict[bytes, Pattern] = {}
         self._held: list[tuple[Conflict, Reservation]] = []
         self._places: list[Met] = []
+        self._elsewhere: list[Conflict] = []
         self._over: list[Reservation] = []
         self.mine: dict[bytes, list[Reservation]] = {}
         """What the agent holds already of what it asks for; see ``order.held_already``."""
@@ -93,11 +95,12 @@ class Search:
     @property
     def has_met(self) -> bool:
         """Whether anything was found that may conflict."""
-        return bool(self._held or self._places)
+        return bool(self._held or self._elsewhere or self._places)
 
     def all_confirmed(self, now: int) -> tuple[Conflict, ...]:
-        """The conflicts at ``now`` with reservations, then those with places in the queue."""
-        return (*self.confirmed(now), *self.places(now))
+        """The conflicts at ``now``: with reservations, those of an Agent Mail, and with places."""
+        held = [one for one in self._elsewhere if one.reservation and one.reservation.is_live(now)]
+        return (*self.confirmed(now), *held, *self.places(now))
 
     def somebody_waits(self) -> bool:
         return self._store.waits.next_due() is not None
@@ -123,7 +126,28 @@ class Search:
         if not self._held:
             found = (one for pair in expired for _, one in self._tested(*pair))
             self._over = list({held.id: held for held in found}.values())
+        self._elsewhere = self._met_elsewhere()
         self._places = self._places_met()
+
+    def _met_elsewhere(self) -> list[Conflict]:
+        """The conflicts with what the agents of an Agent Mail hold, but for what is held already.
+
+        Its table is not ours, so what they reserve from now on is not seen.
+        """
+        found: list[tuple[Conflict, Lease]] = []
+        prefixes = [pattern.prefix for pattern in self._patterns]
+        for theirs in near(self._store, self._request.agent, prefixes):
+            if len(found) >= MOST_CONFLICTS:
+                break
+            for pattern in self._patterns:
+                if not self._is_mine_as_asked(pattern.text):
+                    found += [(conflict, theirs) for conflict, _ in self._tested(pattern, theirs)]
+        stand = standing(dict.fromkeys(theirs for _, theirs in found), self._at)
+        return [conflict for conflict, theirs in found if theirs in stand]
+
+    def _is_mine_as_asked(self, text: bytes) -> bool:
+        own = self.mine.get(text, ())
+        return any(held.exclusive or not self._request.exclusive for held in own)
 
     def _near(
         self, pattern: Pattern, expired: list[tuple[Pattern, Reservation]]
@@ -309,9 +333,9 @@ def meeting(
     Each comes with a path that both match. ``agent`` is who asks. DatabaseError if one of them
     cannot be read.
     """
-    near = [*_near(store, pattern, now), *leases(store, agent)]
+    found = [*_near(store, pattern, now), *near(store, agent, [pattern.prefix])]
     deadline, met = Deadline(store), []
-    for held in filter(counts, near):
+    for held in filter(counts, found):
         deadline.check()
         witness = overlap(pattern, compile_stored(held, folding))
         if witness is not None:

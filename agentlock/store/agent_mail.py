@@ -25,17 +25,16 @@ _HEADER = b"SQLite format 3\0"
 _PROJECTS = "SELECT id, human_key FROM projects"
 _LIVE = """
 SELECT f.id, a.name, CAST(f.path_pattern AS BLOB), f.exclusive, f.reason, f.created_ts,
-    f.expires_ts, a.last_active_ts, f.project_id, f.agent_id
+    f.expires_ts, a.last_active_ts,
+    CASE WHEN a.last_active_ts > ? THEN '' ELSE max(
+        coalesce((SELECT max(m.created_ts) FROM messages AS m WHERE m.sender_id = a.id), ''),
+        coalesce((SELECT max(max(coalesce(r.read_ts, ''), coalesce(r.ack_ts, '')))
+            FROM message_recipients AS r WHERE r.agent_id = a.id), '')) END,
+    f.project_id
 FROM file_reservations AS f JOIN agents AS a ON a.id = f.agent_id
 WHERE f.project_id IN ({}) AND f.released_ts IS NULL
     AND (f.expires_ts > ? OR typeof(f.expires_ts) <> 'text')
 ORDER BY f.id
-"""
-_LAST_MAIL = """
-SELECT max(
-    coalesce((SELECT max(created_ts) FROM messages WHERE sender_id = ?), ''),
-    coalesce((SELECT max(max(coalesce(read_ts, ''), coalesce(ack_ts, '')))
-        FROM message_recipients WHERE agent_id = ?), ''))
 """
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 NEEDED = frozenset(["projects", "agents", "file_reservations", "messages", "message_recipients"])
@@ -69,17 +68,13 @@ class AgentMailDatabase:
         """The id of every project, and the folder that it is about."""
         return [(number, str(key)) for number, key in self.rows(_PROJECTS)]
 
-    def live(self, projects: Sequence[int], now: str) -> list[tuple[Any, ...]]:
+    def live(self, projects: Sequence[int], now: str, active: str) -> list[tuple[Any, ...]]:
         """The rows of the reservations in these projects that nobody released, and may be live.
 
-        Id, agent, pattern, exclusive, reason, made, ends, the agent's last activity, project and
-        agent's id; the times as they are kept.
+        Id, agent, pattern, exclusive, reason, made, ends, the agent's last activity, its last mail
+        if that was before ``active``, and the project; the times as they are kept.
         """
-        return self.rows(_LIVE.format(", ".join("?" * len(projects))), (*projects, now))
-
-    def last_mail(self, agent: int) -> str:
-        """When an agent last sent, read or acknowledged a message, as it is kept; "" if never."""
-        return str(self.rows(_LAST_MAIL, (agent, agent))[0][0])
+        return self.rows(_LIVE.format(", ".join("?" * len(projects))), (active, *projects, now))
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentlock.errors import PatternError
+from agentlock.agent_mail.live import leases, named_for, standing
+from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import Value
 from agentlock.patterns.keys import Folding
 from agentlock.patterns.matching import PatternIndex, compile_pattern
@@ -15,7 +16,7 @@ from agentlock.store.wake import alive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agentlock.model import Claim, Reservation
+    from agentlock.model import Claim, Lease, Reservation
     from agentlock.patterns.pattern import Pattern
     from agentlock.store.base import Store
     from agentlock.store.waits import Wait
@@ -41,6 +42,7 @@ class Meeting:
 
     def __init__(self, folding: Folding) -> None:
         self.folding = folding
+        self._elsewhere: list[Lease] | None = None
         self._compiled: dict[bytes, Pattern | None] = {}
         self._found: dict[tuple[bytes, bytes], tuple[bool, bytes | None]] = {}
 
@@ -52,6 +54,12 @@ class Meeting:
             except PatternError:
                 self._compiled[text] = None
         return self._compiled[text]
+
+    def elsewhere(self, store: Store) -> list[Lease]:
+        """What the agents of an Agent Mail hold, looked at once; DatabaseError if nobody knows."""
+        if self._elsewhere is None:
+            self._elsewhere = leases(store, None)
+        return self._elsewhere
 
     def witness(self, mine: bytes, theirs: bytes) -> tuple[bool, bytes | None]:
         """Whether they overlap, and where; a pattern that cannot be read overlaps any other."""
@@ -166,6 +174,24 @@ def near_reservations(store: Store, text: bytes, now: int, meeting: Meeting) -> 
     if pattern is None or not meeting.folding.has_own_keys(text):
         return store.reservations.all(live_at=now)
     return store.reservations.live_near(pattern.keys, now)
+
+
+def met_elsewhere(store: Store, claim: Claim, text: bytes, meeting: Meeting) -> list[Lease]:
+    """What the agents of an Agent Mail hold that a pattern of a claim conflicts with."""
+    if store.beside is None:
+        return []
+    theirs = [named_for(one, claim.agent) for one in meeting.elsewhere(store)]
+    return [one for one in theirs if one.meets(claim) and meeting.witness(text, one.pattern)[0]]
+
+
+def is_met_elsewhere(store: Store, wait: Wait, now: int, meeting: Meeting) -> bool:
+    """Whether a place meets what an Agent Mail's agent holds, or nobody knows whether it does."""
+    try:
+        return any(
+            standing(met_elsewhere(store, wait, text, meeting), now) for text in wait.patterns
+        )
+    except DatabaseError:  # what is released or given up here is, all the same
+        return True
 
 
 def without_process(store: Store, waits: Iterable[Wait]) -> set[int]:

@@ -213,7 +213,8 @@ def _tell_holders(store: Store, wait: Wait, now: int) -> None:
     if current is None or current.ended_ts is not None:
         return
     behind = standings(store, [current], now)[current.id].behind
-    numbers = [one.reservation for one in behind if one.reservation is not None]
+    ours = [one for one in behind if not one.source]
+    numbers = [one.reservation for one in ours if one.reservation is not None]
     held = [store.reservations.get(number) for number in numbers[:_MOST_TOLD]]
     tell_holders(store, current, [one for one in held if one is not None], now)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agentlock.errors import DatabaseError
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex
 from agentlock.waiting.order import (
@@ -11,6 +13,7 @@ from agentlock.waiting.order import (
     earlier,
     folding_of,
     held_already,
+    met_elsewhere,
     near_reservations,
     without_process,
 )
@@ -24,12 +27,16 @@ if TYPE_CHECKING:
 
 
 class Behind(Value):
-    """Whom a place is behind: a ``reservation`` with its pattern, or an earlier ``wait``."""
+    """Whom a place is behind: a ``reservation`` with its pattern, or an earlier ``wait``.
+
+    A ``source`` is the other program in whose table the reservation stands.
+    """
 
     agent: str
     pattern: bytes
     reservation: int | None = None
     wait: int | None = None
+    source: str = ""
 
 
 class Standing(Value):
@@ -87,6 +94,12 @@ def _standing(store: Store, wait: Wait, now: int, meeting: Meeting) -> Standing:
         for held in near_reservations(store, text, now, meeting)
         if held.meets(wait) and meeting.witness(text, held.pattern)[0]
     ]
+    with suppress(DatabaseError):  # then nobody knows who it is
+        behind += [
+            Behind(held.agent, held.typed, reservation=held.id, source=held.source)
+            for text in wait.patterns
+            for held in met_elsewhere(store, wait, text, meeting)
+        ]
     places = [
         Behind(one.wait.agent, one.theirs, wait=one.wait.id)
         for one in met

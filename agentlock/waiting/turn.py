@@ -16,6 +16,7 @@ from agentlock.waiting.order import (
     Meeting,
     folding_of,
     held_already,
+    is_met_elsewhere,
     latest,
     near_reservations,
     without_process,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.waits import Wait
 
+LOOK_ELSEWHERE = MICROSECONDS
+"""How soon a place is tested again that stands behind what an Agent Mail's agent holds."""
 TAKE_WITHIN = 30 * MICROSECONDS
 """How long an offer waits for a process that waits."""
 GRANTED, EXPIRED, GONE, GIVEN_UP, MOVED = "granted", "expired", "gone", "left", "moved"
@@ -148,7 +151,8 @@ def blocker(
         for held in near_reservations(store, text, now, meeting):
             if held.meets(wait) and meeting.witness(text, held.pattern)[0]:
                 return Blocker(held.expires_ts, reservation=held.id)
-    return None
+    # Nobody tells us when an Agent Mail's agent releases: who is behind it looks again and again.
+    return Blocker(now + LOOK_ELSEWHERE) if is_met_elsewhere(store, wait, now, meeting) else None
 
 
 def end_in_deadlock(store: Store, wait: Wait, now: int) -> None:

@@ -20,8 +20,8 @@ MISTAKES = [
     Mistake(
         "a request that comes later is granted before a place",
         "reservations/search.py",
-        "return (*self.confirmed(now), *self.places(now))",
-        "return self.confirmed(now)",
+        "return (*self.confirmed(now), *held, *self.places(now))",
+        "return (*self.confirmed(now), *held)",
     ),
     Mistake(
         "nobody looks after those who stand behind a place that has ended",
