@@ -108,6 +108,10 @@ class DatabaseUnreachableError(DatabaseError):
     kind = "database-unreachable"
 
 
+class ReadOnlyTableError(DatabaseError):
+    """The table can be read here, and not written."""
+
+
 class UnsafeFilesystemError(DatabaseError):
     """The table lies where SQLite cannot keep its processes apart."""
 

@@ -97,6 +97,7 @@ class Reservation(Value):
     typed: bytes = b""
     worktree: str = ""  # where it was made; "" if that is not known
     offer: bool = False  # handed over to its agent, who has not taken it yet
+    automatic: bool = False  # made before an edit; it ends by itself
 
     source = ""  # where it stands if not in our table; no field, so no column either
 
@@ -301,6 +302,26 @@ class Policy(Value):
         "duration",
         "renewal that nobody asked for ends after so long without activity, while somebody waits",
         shortest=60 * MICROSECONDS,
+    )
+
+    on_edit: Literal["reserve", "check", "off"] = _setting(
+        "reserve",
+        "choice",
+        "what edit hooks do before an edit: reserve a free file and refuse a held one, only the "
+        "latter, or nothing",
+        choices=("reserve", "check", "off"),
+    )
+    edit_ttl: int = _setting(
+        30 * 60 * MICROSECONDS,
+        "duration",
+        "how long a file is reserved by an edit",
+        shortest=60 * MICROSECONDS,
+    )
+    release_on: Literal["commit", "push"] = _setting(
+        "commit",
+        "choice",
+        "when a reservation that an edit made ends: with the commit of the file, or with its push",
+        choices=("commit", "push"),
     )
 
     keep_turns: Literal["off", "counts", "text"] = _setting(

@@ -181,4 +181,5 @@ def lease_text(held: Reservation, now: int, forced: Event | None = None) -> str:
         return f"released {local_time(held.released_ts)}"
     left = held.expires_ts - now
     soon = _SOON_MARK if left < SOON else ""
-    return f"until {local_clock(held.expires_ts, now)} ({format_left(left)}{soon})"
+    edit = ", by an edit" if held.automatic else ""
+    return f"until {local_clock(held.expires_ts, now)} ({format_left(left)}{soon}{edit})"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.cli.output import say
-from agentlock.shapes import text_of
-from agentlock.text import count, shell_word
+from agentlock.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,7 @@ _SHOWN = 5
 def say_stale(stale: StaleCopies) -> None:
     """Tell of the first stale copies, each with the command that brings the change here."""
     for one in stale.copies[:_SHOWN]:
-        say(f"agentlock: note: {_stale_line(one)}: {_merging(one)}")
+        say(f"agentlock: note: {one.line()}: {one.merging()}")
     more = len(stale.copies) - _SHOWN
     if more > 0:
         say(f"agentlock: note: {count(more, 'more change')} like that on other branches")
@@ -31,15 +30,5 @@ def say_refused_as_stale(copies: Sequence[StaleCopy]) -> None:
     """Tell that `reserve` was refused because HEAD lacks these changes of others."""
     say("agentlock: reserve refused: HEAD lacks what others changed, nothing was reserved")
     for one in copies[:_SHOWN]:
-        say(f"  {_stale_line(one)}")
-    say(f"  fix: {_merging(copies[0])}")
-
-
-def _stale_line(one: StaleCopy) -> str:
-    maker = f" by {one.agent}" if one.agent else ""
-    commit = f"{one.commit[:7]} ({one.branch})"
-    return f"{text_of(one.path)} was changed{maker} in {commit}, which HEAD does not contain"
-
-
-def _merging(one: StaleCopy) -> str:
-    return f"git merge {shell_word(one.branch)}"
+        say(f"  {one.line()}")
+    say(f"  fix: {copies[0].merging()}")

@@ -128,19 +128,31 @@ def _refusal(call: Call) -> str:
         answer = _judged(call, repository, named)
         if PROBE in os.environ:
             return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
-        if not answer.verdict.allowed:
+        if not answer.allowed:
             return _text(answer, cwd)
     return ""
 
 
-def _judged(call: Call, repository: Repository, paths: Sequence[bytes]) -> Judged:
-    """The verdict on these paths for the agent of the call's session."""
+def _judged(
+    call: Call, repository: Repository, paths: Sequence[bytes], *, reserves: bool = True
+) -> Judged:
+    """The verdict on these paths for the agent of the call's session.
+
+    ``reserves``: after what is free among them is the agent's, if the policy says so.
+    """
     from agentlock.edit_hooks.whose import entered
     from agentlock.guard.edits import judged
 
     store, identity = entered(call, repository, TIMEOUT)
     try:
-        return judged(store, repository, identity, paths)
+        answer = judged(store, repository, identity, paths)
+        if not reserves or answer.verdict.policy.on_edit != "reserve" or PROBE in os.environ:
+            return answer
+        from agentlock.guard.reserving import reserved, take_offers
+
+        if take_offers(store, answer):
+            answer = judged(store, repository, identity, paths)
+        return reserved(store, answer, call.program, call.session)
     finally:
         store.close()
 
@@ -155,8 +167,8 @@ def _thrown_away(call: Call, discard: Discard) -> str:
         return ""
     limits = [os.fsencode(path) for path in discard.paths]
     changed = uncommitted(folder, limits, tracked=discard.tracked, untracked=discard.untracked)
-    answer = _judged(call, repository, changed)
-    if answer.verdict.conflicts and not answer.verdict.allowed:
+    answer = _judged(call, repository, changed, reserves=False)
+    if answer.verdict.conflicts and not answer.allowed:
         return _text(answer, os.fsencode(call.cwd), discard.command)
     return ""
 
@@ -191,11 +203,15 @@ def _not_for_agents(path: bytes) -> str:
 
 def _text(answer: Judged, cwd: bytes, what: str = "edit") -> str:
     """The refusal in the words of a commit's; its commands are typed in ``cwd``."""
-    from agentlock.guard.report import verdict_text
+    from agentlock.guard.report import places_text, stale_text, verdict_text
 
     root = os.path.realpath(answer.repository.root)
     here = os.path.relpath(os.path.realpath(cwd), root)
     inside = b"" if here == b"." or here.startswith(b"..") else here
+    if answer.places and answer.verdict.allowed:
+        return places_text(answer.places, answer.now, folder=inside)
+    if answer.stale and answer.verdict.allowed:
+        return stale_text(answer.stale)
     return verdict_text(
         answer.verdict,
         answer.now,

@@ -25,15 +25,15 @@ def entered(call: Call, repository: Repository, timeout: int) -> tuple[Store, Id
     sandbox, the agent is whoever is set, or nobody.
     """
     found = sessions.known(repository, call.program, call.session) if call.session else None
-    if found is None and call.session:
+    try:
         store = open_table(repository, timeout)
-        try:
+    except DatabaseError:  # reading may work all the same
+        store = open_table(repository, timeout, read_only=True)
+    if found is None and call.session:
+        try:  # noqa: SIM105 -- contextlib would cost the hook an import
             found = begin(store, repository, call)
         except (DatabaseError, OSError):
-            store.close()
-        else:
-            return store, identity_of(found)
-    store = open_table(repository, timeout, read_only=True)
+            pass
     return store, identify(repository) if found is None else identity_of(found)
 
 

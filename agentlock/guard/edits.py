@@ -13,7 +13,8 @@ from agentlock.errors import NotARepositoryError
 from agentlock.git.changes import Changes
 from agentlock.git.process import output
 from agentlock.git.repository import discover
-from agentlock.guard.judge import folding_of, judge, with_holders
+from agentlock.guard.judge import folding_of, standing, with_holders
+from agentlock.guard.verdict import decide
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from agentlock.git.identity import Identity
     from agentlock.git.repository import Repository
-    from agentlock.model import Verdict
+    from agentlock.model import Reservation, Verdict
+    from agentlock.reservations.search import Conflict
+    from agentlock.reservations.stale import StaleCopy
     from agentlock.store.base import Store
 
 # What an agent could switch the guard off with, in git's own folder.
@@ -31,13 +34,26 @@ _WORKTREES = b"worktrees"
 
 
 class Judged(Value):
-    """The verdict on the paths of one repository, at the time ``now``."""
+    """The verdict on the paths of one repository, at the time ``now``.
+
+    ``live`` are the reservations that it comes from. ``places`` are places in the queue that come
+    before an edit that reserves, ``stale`` what other branches have changed; they refuse as well.
+    """
 
     repository: Repository
     identity: Identity
-    paths: tuple[bytes, ...]
+    changes: Changes
     verdict: Verdict
     now: int
+    live: tuple[Reservation, ...] = ()
+    places: tuple[Conflict, ...] = ()
+    stale: tuple[StaleCopy, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        if self.verdict.policy.on_edit == "off":
+            return True
+        return self.verdict.allowed and not self.places and not self.stale
 
 
 def judged(
@@ -46,8 +62,11 @@ def judged(
     """The verdict on an edit of these paths, relative to the root."""
     added = frozenset(path for path in paths if not os.path.lexists(path))  # from the root
     changes = Changes(tuple(paths), frozenset(), added)
-    verdict, now = judge(store, changes, identity.name, folding_of(repository))
-    return Judged(repository, identity, tuple(paths), with_holders(store, verdict), now)
+    folding = folding_of(repository)
+    now, policy, live, fence = standing(store, changes, identity.name, folding)
+    verdict = decide(changes, live, identity.name, policy, folding).replace(fence=fence)
+    verdict = with_holders(store, verdict)
+    return Judged(repository, identity, changes, verdict, now, tuple(live))
 
 
 def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:

@@ -55,14 +55,32 @@ def judge(
 
     ``imagined`` are judged as if they stood in the table.
     """
+    now, policy, live, fence = standing(store, changes, agent, folding)
+    held = [*live, *imagined] if imagined else live
+    verdict = decide(changes, held, agent, policy, folding)
+    return verdict.replace(fence=fence), now
+
+
+def standing(
+    store: Store, changes: Changes, agent: str | None, folding: Folding
+) -> tuple[int, Policy, list[Reservation], int]:
+    """What the verdict on these changes needs, from one snapshot.
+
+    The time, the policy, the live reservations that can matter, and the last fence.
+    """
     added = [fold_key(path) for path in changes.added]
     now, policy, live, fence = store.standing(*keys_of(changes.paths), added)
     if not all(map(folding.has_own_keys, changes.paths)):
         live = store.reservations.all(live_at=now)
-    held = [*live, *imagined] if imagined else live
-    if store.beside is not None:
-        from agentlock.agent_mail.live import touching
+    return now, policy, [*live, *beside(store, changes, agent, folding)], fence
 
-        held = [*held, *touching(store, changes, agent, folding)]
-    verdict = decide(changes, held, agent, policy, folding)
-    return verdict.replace(fence=fence), now
+
+def beside(
+    store: Store, changes: Changes, agent: str | None, folding: Folding
+) -> list[Reservation]:
+    """What an MCP Agent Mail's agents hold of these changes, where one is recorded."""
+    if store.beside is None:
+        return []
+    from agentlock.agent_mail.live import touching
+
+    return list(touching(store, changes, agent, folding))

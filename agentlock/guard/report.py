@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.errors import AgentlockError
     from agentlock.model import Presence, Reservation, Verdict
     from agentlock.reservations.search import Conflict
+    from agentlock.reservations.stale import StaleCopy
 
 _ROWS = 8
 _ROWS_OF_PUSH = 4  # the commits follow
@@ -195,6 +196,21 @@ def conflicts_text(
         ("see:", see),
     ]
     lines += ["", *_labelled([hint for hint in hints if hint[1]])]
+    return "\n".join(lines) + "\n"
+
+
+def places_text(places: Sequence[Conflict], now: int, *, folder: bytes) -> str:
+    """Why an edit was refused that would go before the places of others in the queue."""
+    files = [one.pattern[1:] for one in places]
+    wait = f"agentlock reserve {_arguments(list(dict.fromkeys(files)), folder)} --wait"
+    return conflicts_text(places, now, more=False, holders={}, wait=wait, what="edit refused")
+
+
+def stale_text(copies: Sequence[StaleCopy]) -> str:
+    """Why an edit was refused whose file another agent has changed on another branch."""
+    lines = ["agentlock: edit refused: HEAD lacks what others changed"]
+    lines += [f"  {one.line()}" for one in copies[:_ROWS]]
+    lines.append(f"  fix: {copies[0].merging()}")
     return "\n".join(lines) + "\n"
 
 

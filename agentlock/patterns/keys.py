@@ -6,7 +6,7 @@ reservation, and then the guard needs no pattern at all.
 
 from __future__ import annotations
 
-from agentlock.model import Value
+from agentlock.model import Keys, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +96,17 @@ def path_keys(path: bytes) -> tuple[list[bytes], tuple[bytes, ...]]:
         prefixes.append(key)
     last = [prefix[prefix.rfind(b"/") + 1 :] for prefix in prefixes[:-1]]
     return prefixes, (*last, b"*" + extension, b"*")
+
+
+def literal(path: bytes) -> tuple[bytes, Keys]:
+    """The canonical text of the pattern that matches this path alone, and its keys."""
+    text = path
+    if any(byte in b"\\*?[{" for byte in path):
+        from agentlock.patterns.wildmatch import escape  # few paths need it
+
+        text = escape(path)
+    name = path[path.rfind(b"/") + 1 :]
+    return b"/" + text, Keys(fold_key(path), fold_key(name), extension_key(name))
 
 
 def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:

@@ -382,6 +382,8 @@ class _Grants:
         changed = MADE_EXCLUSIVE if request.exclusive else MADE_SHARED
         if held.offer:
             held = self._store.offers.take(held)
+        if held.automatic:
+            held = self._store.automatic.make_ordinary(held)
         return self._store.reservations.extend(
             held,
             EXTENDED if request.exclusive == held.exclusive else changed,

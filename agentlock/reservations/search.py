@@ -65,6 +65,20 @@ class Claimed(Value):
     fence: int = NEWEST
 
 
+def places_met(
+    store: Store, agent: str, texts: Sequence[bytes], now: int, folding: Folding
+) -> tuple[Conflict, ...]:
+    """The live places of others that an exclusive claim meets, if it is all new."""
+    claim = Claimed(agent, tuple(texts), True, now)
+    met = earlier(store, claim, texts, Meeting(folding))
+    gone = without_process(store, [one.wait for one in met])
+    return tuple(
+        Conflict(one.pattern, one.witness, None, wait=one.wait, waiting=one.theirs)
+        for one in met
+        if one.wait.is_live(now) and one.wait.id not in gone
+    )[:_MOST_PLACES]
+
+
 class Search:
     """The search for the conflicts of one request, most of it before the write transaction."""
 

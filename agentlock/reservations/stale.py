@@ -8,6 +8,7 @@ from agentlock.git.branches import changed_elsewhere
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.pattern import TOOL
+from agentlock.text import printable, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,17 @@ class StaleCopy(Value):
     commit: str
     agent: str | None
     branch: str
+
+    def line(self) -> str:
+        """What happened, in words."""
+        maker = f" by {self.agent}" if self.agent else ""
+        commit = f"{self.commit[:7]} ({printable(self.branch)})"
+        path = printable(self.path)
+        return f"{path} was changed{maker} in {commit}, which HEAD does not contain"
+
+    def merging(self) -> str:
+        """The command that brings the change here."""
+        return f"git merge {shell_word(self.branch)}"
 
 
 class StaleCopies(Value):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agentlock.model import Keys, Policy, Reservation
     from agentlock.store import Recorded
     from agentlock.store.agents import Agents
+    from agentlock.store.automatic import Automatic
     from agentlock.store.events import Events
     from agentlock.store.ledger import Ledger
     from agentlock.store.messages import Messages
@@ -159,6 +160,12 @@ class Store:
         from agentlock.store.tickets import Tickets
 
         return Tickets(self)
+
+    @property
+    def automatic(self) -> Automatic:
+        from agentlock.store.automatic import Automatic
+
+        return Automatic(self)
 
     @property
     def offers(self) -> Offers:

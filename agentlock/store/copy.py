@@ -31,6 +31,7 @@ TABLES = {
     "commits": "rowid",
     "notes": "id",
     "conversations": "id",
+    "reservation_sessions": "id",
     "turns": "id",
     "bootstrap_history": "id",
     "compaction_metrics": "id",

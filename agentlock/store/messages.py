@@ -69,6 +69,10 @@ _WAITS = f"""
 SELECT 1 FROM message_recipients AS r JOIN messages AS m ON m.id = r.message_id
 WHERE r.agent_id = {_ME} AND r.read_ts IS NULL AND m.sender_id IS NULL AND m.subject = ?3 LIMIT 1
 """  # noqa: S608 -- of constants
+_WAS_TOLD = f"""
+SELECT 1 FROM message_recipients AS r JOIN messages AS m ON m.id = r.message_id
+WHERE r.agent_id = {_ME} AND m.sender_id IS NULL AND m.subject = ?3 LIMIT 1
+"""  # noqa: S608 -- of constants
 _RECIPIENTS = """
 SELECT r.message_id, a.name, r.kind, r.read_ts, r.ack_ts
 FROM message_recipients AS r JOIN agents AS a ON a.id = r.agent_id
@@ -148,6 +152,10 @@ class Messages(Noun):
     def is_waiting(self, recipient: str, subject: str) -> bool:
         """Whether agentlock has told an agent this already, and the agent has not read it yet."""
         return bool(self._rows(_WAITS, recipient, subject))
+
+    def was_told(self, recipient: str, subject: str) -> bool:
+        """Whether agentlock has ever told an agent this, as far back as messages are kept."""
+        return bool(self._rows(_WAS_TOLD, recipient, subject))
 
     def numbered(self, numbers: Iterable[int], viewer: str = "") -> list[Message]:
         """Those of these messages that exist, oldest first."""

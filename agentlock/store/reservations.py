@@ -30,7 +30,7 @@ _ELSEWHERE = {
     "typed": "CAST(r.typed_pattern AS BLOB)",
 }
 COLUMNS = ", ".join([_ELSEWHERE.get(field, f"r.{field}") for field in Reservation._fields])
-_FLAGS = tuple(map(Reservation._fields.index, ("exclusive", "offer")))
+_FLAGS = tuple(map(Reservation._fields.index, ("exclusive", "offer", "automatic")))
 
 SELECT = f"""
 SELECT {COLUMNS} FROM file_reservations AS r {{index}} JOIN agents AS a ON a.id = r.agent_id

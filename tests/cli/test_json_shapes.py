@@ -28,6 +28,7 @@ RESERVATION = [
     "fence",
     "worktree",
     "offer",
+    "automatic",
 ]
 
 

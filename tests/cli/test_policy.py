@@ -74,6 +74,9 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "max_hold": None,
         "offer": "5m",
         "idle_limit": "15m",
+        "on_edit": "reserve",
+        "edit_ttl": "30m",
+        "release_on": "commit",
         "keep_turns": "counts",
     }
     assert project.agentlock("policy", "show").out.splitlines() == [

@@ -92,6 +92,8 @@ def is_silent(result: Result) -> bool:
 def test_every_editing_tool_is_stopped_at_a_held_file_and_only_there(
     repo: Repo, program: str
 ) -> None:
+    policy = ("policy", "set", "on_edit=check", "--reason", "each edit here is the first")
+    assert repo.agentlock(*policy, agent=HOLDER).code == 0
     repo.reserve(HOLDER, "src/auth.py", "--reason", "bd-42")
     for name, (entry, event, payload) in EDITS.items():
         if name.partition(" ")[0].rstrip(",") != program:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.errors import DatabaseError, DatabaseUnreachableError, ReadOnlyTableError
 from agentlock.store.postgres.libpq import Connection, PostgresError, TimeoutExpiredError
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "42P01": _NOT_OURS,  # undefined_table
     "42703": _NOT_OURS,  # undefined_column
     "42501": (  # insufficient_privilege
-        DatabaseError,
+        ReadOnlyTableError,
         "{at}: {said}",
         "ask whoever runs the server for the grants in docs/how-to/postgresql.md",
     ),
@@ -57,7 +57,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseError], str, str]] = {
     "XX001": _DAMAGED,  # data_corrupted
     "XX002": _DAMAGED,  # index_corrupted
     "25006": (  # read_only_sql_transaction
-        DatabaseError,
+        ReadOnlyTableError,
         "{at} is read-only: {said}",
         PRIMARY,
     ),

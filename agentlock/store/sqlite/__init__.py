@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.errors import DatabaseError, DatabaseUnreachableError, ReadOnlyTableError
 from agentlock.store.base import (
     APPLICATION_ID,
     READ_IDENTITY,
@@ -285,7 +285,7 @@ def explained(
         )
     folder = os.path.dirname(path)
     if ("unable to open" in said or "readonly" in said) and not os.access(folder, os.W_OK):
-        return DatabaseError(
+        return ReadOnlyTableError(
             f"{path} cannot be written, because its folder is read-only here ({said}); reading "
             "works: check, list, status",
             fix=f"let this user or sandbox write to {folder}, or move the table where it may: "
