@@ -20,6 +20,7 @@ from agentlock.errors import (
 from agentlock.git.identity import person
 from agentlock.git.shared_name import shared_name
 from agentlock.git.worktree import WorkTree
+from agentlock.guard.committed import noticed, write
 from agentlock.guard.judge import folding_of
 from agentlock.guard.take_in import enter_made
 from agentlock.moments import local_time
@@ -187,15 +188,23 @@ class Workspace:
 
     @contextmanager
     def store(
-        self, *, read_only: bool = False, take_in: bool = False, takes: bool = True
+        self,
+        *,
+        read_only: bool = False,
+        take_in: bool = False,
+        takes: bool = True,
+        notices: bool = True,
     ) -> Iterator[Store]:
         """The open table; ``take_in``: after the commits that were made here were entered.
 
-        ``takes``: after the agent has taken what was handed over to it.
+        ``takes``: after the agent has taken what was handed over to it. ``notices``: after the
+        automatic reservations of these commits have ended.
         """
         with migrated_table(self.repository, timeout=self.timeout, read_only=read_only) as store:
             if take_in:
                 enter_made(store, self.repository)
+            if take_in and notices:
+                self._end_committed(store)
             if takes:
                 self._take_offers(store)
             try:
@@ -204,6 +213,15 @@ class Workspace:
                 self._look_ahead(store)
                 raise
             self._look_ahead(store)
+
+    def _end_committed(self, store: Store) -> None:
+        """End the automatic reservations of what was committed here, if the table is writable."""
+        with suppress(AgentlockError):
+            found = noticed(store, self.repository)
+            if found:
+                timeout = min(self.timeout, BRIEF_TIMEOUT)
+                with migrated_table(self.repository, timeout=timeout) as writable:
+                    write(writable, found)
 
     def _take_offers(self, store: Store) -> None:
         """Hand over what is due, and take what was handed over to the agent that asks.

@@ -249,7 +249,7 @@ def release(
     name = workspace.actor(holder) if force else workspace.agent
     selection = workspace.selection(patterns, ids, everything=everything)
     reason = allowed(workspace, owner, "release --force", reason, force=force)
-    with workspace.store(take_in=True) as store:
+    with workspace.store(take_in=True, notices=False) as store:  # it may name what was committed
         ending = release_reservations(
             store, name, selection, force=force, reason=reason, holder=holder
         )

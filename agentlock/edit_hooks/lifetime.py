@@ -42,12 +42,17 @@ def happened(dialect: Dialect, event: str, call: Call) -> None:
 def _noted(repository: Repository, call: Call) -> str:
     """Write down the event; what the agent is told."""
     from agentlock.agents.sessions import end
+    from agentlock.reservations.automatic import end_with_sessions
 
     store = open_table(repository, TIMEOUT)
     try:
         session = begin(store, repository, call)
+        end_committed(store, repository)
         if call.event == END:
             end(store, repository, session)
+        if call.event in (START, END):
+            end_with_sessions(store)
+        if call.event == END:
             return ""
         if call.event in _ROLES:
             _note_turn(store, session, call)
@@ -58,6 +63,16 @@ def _noted(repository: Repository, call: Call) -> str:
         return _news(store, session) if call.event == PROMPT else ""
     finally:
         store.close()
+
+
+def end_committed(store: Store, repository: Repository) -> None:
+    """Enter what was committed here, and end the automatic reservations of it."""
+    from agentlock.guard.committed import noticed, write
+    from agentlock.guard.take_in import enter_made
+
+    enter_made(store, repository)
+    if found := noticed(store, repository):
+        write(store, found)
 
 
 def _note_turn(store: Store, session: Session, call: Call) -> None:

@@ -10,12 +10,13 @@ from agentlock.git.process import output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Literal
 
     from agentlock.git.repository import Repository
 
 _GITLINK = b"160000"
+_AT_ONCE = 200  # paths on one command line
 
 
 class WorkTree:
@@ -65,6 +66,17 @@ class WorkTree:
         except OSError:
             return True
         return not names or b".git" in names
+
+
+def changed(root: bytes, paths: Sequence[bytes]) -> set[bytes]:
+    """Those of the paths that differ from HEAD in the worktree at this root."""
+    found: set[bytes] = set()
+    for start in range(0, len(paths), _AT_ONCE):
+        some = paths[start : start + _AT_ONCE]
+        asked = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--")
+        listed = output("--literal-pathspecs", *asked, *map(os.fsdecode, some), cwd=root)
+        found.update(entry[3:] for entry in listed.split(b"\0") if entry)
+    return found.intersection(paths)
 
 
 def _read_index(root: bytes) -> dict[bytes, Literal["file", "directory", "submodule"]]:

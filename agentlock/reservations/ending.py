@@ -56,7 +56,7 @@ def release(
     """
     reason = check_reason(reason)
     durable = force or somebody_waits(store)  # if another release is lost, the lease still expires
-    handed, bells = Handed(), set[str]()
+    handed = Handed()
     with store.writing(durable=durable):
         now = store.now()
         tidy(store, store.policy.read(), now)
@@ -80,15 +80,25 @@ def release(
         ended_now = {held.id for held in released}
         # The answer to this command says which of them had expired.
         taken(store, agent, now, lambda number: number in ended_now)
-        if somebody_waits(store):
-            reservations_ended(store, released)
-            for wait, _ in closed_by_end(store, released, now):
-                end_in_deadlock(store, wait, now)
-                bells.add(wait.bell)
-            if durable:  # else whoever came to wait just now is granted in the next transaction
-                handed = hand_over(store, now)
-    ring(store, handed.bells | bells)
+        handed = handed_over(store, released, now, at_once=durable)
+    ring(store, handed.bells)
     return Released(tuple(released), (*handed.done, *settle(store)))
+
+
+def handed_over(store: Store, ended: Sequence[Reservation], now: int, *, at_once: bool) -> Handed:
+    """Hand over what these reservations blocked, in the write transaction that has ended them.
+
+    Without ``at_once`` the next transaction does it, for this one need not be durable.
+    """
+    if not ended or not somebody_waits(store):
+        return Handed()
+    bells = set()
+    reservations_ended(store, ended)
+    for wait, _ in closed_by_end(store, ended, now):
+        end_in_deadlock(store, wait, now)
+        bells.add(wait.bell)
+    handed = hand_over(store, now) if at_once else Handed()
+    return handed.replace(bells=handed.bells | bells)
 
 
 def _require_something(

@@ -10,6 +10,8 @@ from agentlock.store.reservations import SELECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agentlock.model import Reservation
 
 _LIVE = f"""{SELECT.format(index="INDEXED BY file_reservations_automatic")}
@@ -22,7 +24,20 @@ SELECT count(*) FROM file_reservations AS r INDEXED BY file_reservations_automat
 WHERE r.project_id = ?1 AND r.automatic = 1 AND r.released_ts IS NULL AND r.expires_ts > ?3
     AND r.agent_id = (SELECT id FROM agents WHERE project_id = ?1 AND name = ?2)
 """
-_HEAD = "SELECT head FROM file_reservations WHERE id = ?"
+# Paths are those of a host: a worktree of another one may have the same.
+_ON_HOST = """ AND NOT EXISTS (
+    SELECT 1 FROM reservation_sessions AS s JOIN conversations AS c ON c.id = s.conversation_id
+    WHERE s.reservation_id = r.id AND c.host <> ?)"""
+_WITHOUT_SESSION = """ AND EXISTS (SELECT 1 FROM reservation_sessions AS s
+    WHERE s.reservation_id = r.id)
+    AND NOT EXISTS (
+    SELECT 1 FROM reservation_sessions AS s JOIN conversations AS c ON c.id = s.conversation_id
+    WHERE s.reservation_id = r.id AND c.ended_ts IS NULL)"""
+_HEADS = """
+SELECT id, head FROM file_reservations INDEXED BY file_reservations_automatic
+WHERE project_id = ? AND automatic = 1 AND released_ts IS NULL
+"""
+_LOOK_AFTER = "UPDATE file_reservations SET head = ? WHERE id = ?"
 _MAKE = "UPDATE file_reservations SET automatic = 1, head = ? WHERE id = ?"
 _MAKE_ORDINARY = "UPDATE file_reservations SET automatic = 0 WHERE id = ?"
 _ADD_SESSION = """
@@ -35,16 +50,17 @@ _HAS_SESSION = """
 SELECT 1 FROM reservation_sessions AS s JOIN conversations AS c ON c.id = s.conversation_id
 WHERE c.project_id = ? AND s.reservation_id = ? AND c.program = ? AND c.program_session = ?
 """
-_IS_IN_OPEN_SESSION = """
-SELECT 1 FROM reservation_sessions AS s JOIN conversations AS c ON c.id = s.conversation_id
-WHERE s.reservation_id = ? AND c.ended_ts IS NULL LIMIT 1
-"""
 
 
 class Automatic(Noun):
-    def live(self, now: int) -> list[Reservation]:
-        """Every agent's."""
-        return self._store.reservations.found(f"{_LIVE} ORDER BY r.id", now)
+    def live(self, now: int, host: str) -> list[Reservation]:
+        """Every agent's that may be of this host."""
+        return self._store.reservations.found(f"{_LIVE}{_ON_HOST} ORDER BY r.id", now, host)
+
+    def without_session(self, now: int, host: str) -> list[Reservation]:
+        """Those whose sessions were of this host, and have all ended."""
+        statement = f"{_LIVE}{_ON_HOST}{_WITHOUT_SESSION} ORDER BY r.id"
+        return self._store.reservations.found(statement, now, host)
 
     def of_session(self, program: str, session: str, now: int) -> list[Reservation]:
         """Those under which a session edited."""
@@ -55,16 +71,13 @@ class Automatic(Noun):
         """How many live ones an agent has."""
         return int(self._rows(_COUNT, agent, now)[0][0])
 
-    def head_of(self, held: Reservation) -> str:
-        """The commit that was checked out when it was made."""
-        return str(self._store.one(_HEAD, (held.id,))[0])
+    def heads(self) -> dict[int, str]:
+        """By their numbers, the commits that were checked out when they were made, or looked at."""
+        return {int(number): str(head) for number, head in self._rows(_HEADS)}
 
     def has_session(self, held: Reservation, program: str, session: str) -> bool:
         """Whether a session has edited under it."""
         return bool(self._rows(_HAS_SESSION, held.id, program, session))
-
-    def is_in_open_session(self, held: Reservation) -> bool:
-        return bool(self._store.rows(_IS_IN_OPEN_SESSION, (held.id,)))
 
     # What changes them: inside writing() only
 
@@ -72,6 +85,11 @@ class Automatic(Noun):
         """A new reservation as an automatic one, made while ``head`` was checked out."""
         self._store.rows(_MAKE, (head, held.id))
         return held.replace(automatic=True)
+
+    def look_after(self, looked: Iterable[Reservation], head: str) -> None:
+        """Note that what these are of was not committed up to this commit."""
+        for held in looked:
+            self._store.rows(_LOOK_AFTER, (head, held.id))
 
     def make_ordinary(self, held: Reservation) -> Reservation:
         self._store.rows(_MAKE_ORDINARY, (held.id,))

@@ -92,6 +92,9 @@ def test_the_default_policy_blocks_and_requires_no_reservation(project: Repo) ->
         "max_hold\toff",
         "offer\t5m",
         "idle_limit\t15m",
+        "on_edit\treserve",
+        "edit_ttl\t30m",
+        "release_on\tcommit",
         "keep_turns\tcounts",
     ]
 
