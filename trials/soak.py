@@ -76,7 +76,7 @@ def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
     with Stage(repo) as stage:
         for turn in range(HISTORIES):
             before, events = stage.history(HISTORIES * seed + turn, calls=20, kills=0.25)
-            told = [(call.kind, answer) for call, _, _, answer in events if answer is not None]
+            told = [(one.call.kind, one.answer) for one in events if one.answer is not None]
             yes = [(kind, answer.told) for kind, answer in told if not answer.code]
             granted = [one[0] for kind, numbers in yes if kind == "reserve" for one in numbers]
             kept = {row.number for row in look(repo).rows}

@@ -8,6 +8,7 @@ was never answered (its process was killed) took effect at some moment after its
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ Operation = TypeVar("Operation")
 Reply = TypeVar("Reply")
 
 
-class Event(NamedTuple, Generic[Operation, Reply]):
+# No NamedTuple: one that is generic cannot be defined on CPython 3.10.
+@dataclass(frozen=True)
+class Event(Generic[Operation, Reply]):
     """A call with the times (by one clock) between which it was at work; no answer: killed."""
 
     call: Operation

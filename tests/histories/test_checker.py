@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from histories.checker import Event, order_of
 from histories.model import PATTERNS, Answer, Call, Kind, Table, apply
@@ -99,7 +101,7 @@ def test_what_happened_in_some_order_is_explained_and_one_wrong_answer_is_not(se
     granted = [at for at, event in enumerate(history) if event.call.kind == "reserve"]
     at = chance.choice(granted)
     wrong = Answer(0, ((99, True, 99),))
-    history[at] = history[at]._replace(answer=wrong)
+    history[at] = replace(history[at], answer=wrong)
     found = order_of(history, Table(), apply)
     assert not found.whole
     assert at not in found.positions

@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -239,6 +240,7 @@ def _set_up(request: socket.socket, streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    tempfile.tempdir = None  # found anew, as the environment names it now
     sys.path[0] = os.getcwd()
     sys.argv = ["agentlock", *arguments]
 
