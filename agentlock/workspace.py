@@ -153,18 +153,23 @@ class Workspace:
     ) -> Request:
         """What `reserve` asks for; an error if the table lies where SQLite is not safe."""
         from agentlock.reservations.granting import Request
-        from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
 
         lease = parse_duration(ttl)
         worktree = worktree_of(self.repository)
-        database = self.repository.database
-        if database is not None and not is_url(database):
-            refuse_unsafe_filesystem(database)
+        self.refuse_unsafe()
         return Request(
             *(self.agent, list(readings), lease, not shared, reason, ttl, program, model),
             worktree,
             self.identity.overruled is not None,
         )
+
+    def refuse_unsafe(self) -> None:
+        """An error if the table lies where SQLite is not safe."""
+        from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
+
+        database = self.repository.database
+        if database is not None and not is_url(database):
+            refuse_unsafe_filesystem(database)
 
     def notes(
         self, readings: Iterable[Reading], limits: Iterable[str], elsewhere: Sequence[Reservation]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agentlock.store.sessions import Run
     from agentlock.store.waits import Blocked
 
+WITHOUT_HOOKS = "run"
+"""The program of the sessions that `agentlock run` opens: they show no turns."""
 _RECORDED = 60 * 1_000_000
 """So long after its place was recorded an agent may be seen without a new record."""
 
@@ -50,11 +52,12 @@ def presence(
     there = [run for run in opened if not _has_ended(run)]
     if not there and (why := _why_gone(agent, runs, seen)):
         return Presence(agent, GONE, why, seen)
-    is_resting = all(run.at_prompt_ts for run in there) if there else now - seen > _RECORDED
+    told = [run for run in there if run.program != WITHOUT_HOOKS] or there
+    is_resting = all(run.at_prompt_ts for run in told) if told else now - seen > _RECORDED
     if wait is not None and (wait.is_foreground or is_resting):
         return Presence(agent, WAITING, wait.behind, wait.created_ts)
-    if there and is_resting:
-        return Presence(agent, AT_PROMPT, "its turn has ended", max(_prompts(there)))
+    if told and is_resting:
+        return Presence(agent, AT_PROMPT, "its turn has ended", max(_prompts(told)))
     if now - seen <= idle:
         return Presence(agent, WORKING, f"active within {format_remaining(idle)}", seen)
     why = "nothing was seen of it"

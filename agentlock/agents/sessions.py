@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from agentlock.agents.place import program_process
+from agentlock.agents.place import here, program_process
 from agentlock.git import sessions as files
 from agentlock.git.identity import name_without_session
 from agentlock.git.sessions import Session
 from agentlock.model import MICROSECONDS
-from agentlock.processes import boot_and_namespace
+from agentlock.processes import ancestors, boot_and_namespace
 from agentlock.store.sessions import Conversation
 from agentlock.text import storable
 
@@ -40,25 +40,50 @@ def begin(
     if known is not None and not files.has_ended(known):
         return known
     process, _, started = program_process()
-    place = boot_and_namespace()
     with store.writing(durable=False):
         now = store.now()
         row = store.sessions.find(program, session)
         name = row.agent if row is not None else _name(store, repository)
         store.agents.register(name, now, program=storable(program))
-        store.sessions.open(
-            Conversation(
-                *(0, name, program, session, process or None, os.uname().nodename),
-                *(storable(os.fsdecode(repository.root)), storable(transcript), now, now, None),
-            ),
-            started,
-            place if process else "",
+        found = _open(
+            store, repository, Session(name, program, session, process, started, ""), transcript
         )
         store.sessions.forget_texts(now - TEXTS_KEPT)
         _end_gone(store, repository, now)
-    found = Session(name, program, session, process, started, place)
     files.save(repository, found)
     return found
+
+
+def begin_run(store: Store, repository: Repository, agent: str, kind: str, process: int) -> Session:
+    """A session of an agent whose program is this process, for which no hook speaks."""
+    started = next((one for _, _, one in ancestors(1, process)), 0)
+    with store.writing(durable=False):
+        where = here(repository, agent, store.now())
+        mine = {"process": process, "process_started": started or None}
+        store.agents.locate(where.replace(**mine, process_place=boot_and_namespace()))
+        session = Session(agent, kind, os.urandom(8).hex(), process, started, "")
+        found = _open(store, repository, session, "")
+        _end_gone(store, repository, store.now())
+    files.save(repository, found)
+    return found
+
+
+def _open(store: Store, repository: Repository, session: Session, transcript: str) -> Session:
+    """Write the row of a session, inside a write transaction; the session with its place."""
+    place, now = boot_and_namespace() if session.process else "", store.now()
+    store.sessions.open(
+        Conversation(
+            *(0, session.agent, session.program, session.id, session.process or None),
+            *(os.uname().nodename, storable(os.fsdecode(repository.root))),
+            storable(transcript),
+            now,
+            now,
+            None,
+        ),
+        session.started,
+        place,
+    )
+    return session.replace(place=place)
 
 
 def end(store: Store, repository: Repository, session: Session) -> None:
@@ -82,9 +107,11 @@ def _end_gone(store: Store, repository: Repository, now: int) -> None:
 
 def _name(store: Store, repository: Repository) -> str:
     """The name that is set for the session's process; else a drawn one that nobody has."""
-    name = name_without_session(repository)
-    if name is not None:
-        return name
+    return name_without_session(repository) or drawn_name(store)
+
+
+def drawn_name(store: Store) -> str:
+    """A name that no agent of this project has."""
     if sys.flags.no_site:  # as hooks start Python; the words need an installed package
         import site
 

@@ -55,6 +55,7 @@ COMMANDS = {
     "ticket": ("tickets", "ticket"),
     "whoami": ("agents", "whoami"),
     "agent": ("agents", "agent"),
+    "run": ("run", "run"),
     "session": ("sessions", "session"),
     "policy": ("policy", "policy"),
     "log": ("log", "log"),

@@ -91,7 +91,7 @@ class Workspace(workspace.Workspace):
         if not unguarded_bare:
             refuse_unguarded_bare(repository)
         super().__init__(repository, identify(repository, agent), timeout_of(timeout))
-        self.tells_news = True  # at the end of the command
+        self.tells_news = self.records = True  # at the end of the command
         context = click.get_current_context()
         opened: list[Workspace] = context.obj
         opened.append(self)
@@ -109,7 +109,8 @@ class Workspace(workspace.Workspace):
 
     def end(self, *, quiet: bool) -> None:
         """Record where the agent works, and tell it the news on stderr, unless ``quiet``."""
-        self.record()
+        if self.records:
+            self.record()
         if self._is_news_waiting and self.tells_news and not quiet:
             self._tell_news(self.agent)
 

@@ -61,7 +61,8 @@ def open_here(repository: Repository) -> Session | None:
     """The session that this process belongs to.
 
     By the id that a program gives its shell, if ids of only one program are set; otherwise by the
-    nearest ancestor that is a session's process. A process with several sessions decides nothing.
+    nearest ancestor that is a session's process. A process with sessions of several agents decides
+    nothing.
     """
     folder = folder_of(repository)
     names = _names(folder)
@@ -82,7 +83,7 @@ def open_here(repository: Repository) -> Session | None:
         for number, _, started in ancestors(_MOST_ANCESTORS):
             found_there = by_process.get((number, started), [])
             if found_there:
-                return found_there[0] if len(found_there) == 1 else None
+                return found_there[0] if len({one.agent for one in found_there}) == 1 else None
     return None
 
 

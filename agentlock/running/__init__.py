@@ -1,0 +1,1 @@
+"""Programs that run as agents: `agentlock run` and `agentlock team run`."""

@@ -1,0 +1,79 @@
+"""Run a program as an agent, from its start to its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from agentlock.agents.presence import WITHOUT_HOOKS
+from agentlock.agents.sessions import begin_run, end
+from agentlock.environment import AGENT
+from agentlock.errors import AgentlockError
+from agentlock.running.keeping import EVERY
+from agentlock.running.program import NOT_EXECUTABLE, NOT_FOUND, follow, prepare
+from agentlock.store import BRIEF_TIMEOUT, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agentlock.git.repository import Repository
+    from agentlock.git.sessions import Session
+    from agentlock.running.keeping import Keeper
+
+
+def run(
+    repository: Repository,
+    agent: str,
+    keeper: Keeper,
+    command: Sequence[str],
+    tell: Callable[[str], None],
+) -> int:
+    """Run a program as this agent, and keep its leases meanwhile; its exit code.
+
+    126 if it cannot be started, 127 if it is not there, 128 and the number of the signal that ended
+    it. ``tell`` gets what its user must know. A table that cannot be written stops no program.
+    """
+
+    def renew() -> None:
+        for text in keeper.renew():
+            tell(text)
+
+    child = prepare(command, {**os.environ, AGENT: agent})
+    session = _begun(repository, agent, child.process, tell)
+    failed = child.start()
+    code = follow(child, EVERY, renew)
+    if failed:
+        tell(f"cannot run {command[0]}: {os.strerror(failed)}")
+        code = NOT_FOUND if failed == errno.ENOENT else NOT_EXECUTABLE
+    for text in keeper.give_back():
+        tell(text)
+    if session is not None:  # last: whoever releases something is active
+        _end(repository, session)
+    return code
+
+
+def _begun(
+    repository: Repository, agent: str, process: int, tell: Callable[[str], None]
+) -> Session | None:
+    try:
+        store = open_table(repository, BRIEF_TIMEOUT)
+        try:
+            return begin_run(store, repository, agent, WITHOUT_HOOKS, process)
+        finally:
+            store.close()
+    except (AgentlockError, OSError) as error:
+        tell(f"no session is opened: {error}")
+        return None
+
+
+def _end(repository: Repository, session: Session) -> None:
+    """End the session; if the table cannot be written, the next session that begins ends it."""
+    try:
+        store = open_table(repository, BRIEF_TIMEOUT)
+        try:
+            end(store, repository, session)
+        finally:
+            store.close()
+    except (AgentlockError, OSError):
+        pass
