@@ -7,189 +7,25 @@ with the oracle's, and what differs is kept.
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import sqlite3
 import subprocess
 import time
-from collections import Counter
-from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from histories.team_objects import Objects
-from histories.team_oracle import Lease, Oracle, Update
-from histories.team_place import (
-    AGENTS,
-    FILES,
-    INTEGRATOR,
-    head_log,
-    questions_in,
-    refs_of,
-    working_in,
-)
-from support import NO_HOOKS, Repo, Result, run
-
-from agentlock.git.repository import discover
-from agentlock.git.worktree import WorkTree
-from agentlock.guard.judge import folding_of
-from agentlock.guard.take_in import enter_made
-from agentlock.patterns.syntax import read_patterns
-from agentlock.reservations.ending import release
-from agentlock.reservations.granting import Request, reserve
-from agentlock.reservations.naming import Selection
-from agentlock.store import DEFAULT_TIMEOUT
-from agentlock.workspace import migrated_table
+from histories.team_desks import Desk, Desks, is_refused
+from histories.team_place import AGENTS, INTEGRATOR, head_log, questions_in, refs_of
+from histories.team_records import Elsewhere, Update
+from histories.team_records import is_refused as is_to_be_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from histories.team_oracle import Reason
-
-PATTERNS = (*FILES, *FILES, "src/", "docs/", "lib/", "vendor/")
-_HOUR = 3600 * 1_000_000
-_REFUSED = re.compile(r"agentlock: (\w+ )?refused: |agentlock: .* refused: ")
+    from histories.team_records import Reason
+    from support import Result
 
 
-class Settings(NamedTuple):
-    """How a team works: its policy, and which gates there are."""
-
-    landing: str = "made"
-    gate: bool = True  # on the server
-    hooks: bool = True  # in clones, when something is pushed
-    asks: bool = False  # whether it is counted how often a push asks the remote
-
-
-class Desk(NamedTuple):
-    """An agent's worktree."""
-
-    agent: str
-    path: Path
-
-    @property
-    def repo(self) -> Repo:
-        return Repo(self.path)
-
-
-class Wrong(NamedTuple):
-    """An answer that the oracle would not have given; ``let_through`` or refused."""
-
-    kind: str
-    what: str
-    why: tuple[Reason, ...]
-    said: str
-
-
-class Team:
-    """Who works on the project that ``build`` has made, and what came of it."""
-
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.folder = folder
-        self.settings = settings
-        self.server = folder / "server.git"
-        self.desks = {
-            agent: Desk(agent, folder / ("hub" if agent == INTEGRATOR else agent))
-            for agent in AGENTS
-        }
-        self.table = folder / "table" / "agentlock.sqlite3"
-        self.wrong: list[Wrong] = []
-        self.told: list[str] = []  # what was done, to be read by people
-        self.figures: Counter[str] = Counter()
-        if settings.landing != "made":
-            policy = ("policy", "set", "landing", settings.landing, "--reason", "a trial")
-            done = self.desks[INTEGRATOR].repo.agentlock(*policy, agent=INTEGRATOR)
-            assert done.code == 0, done
-        if not settings.gate:
-            (self.server / "hooks" / "pre-receive").unlink()
-        borrowed = [folder / name / ".git" for name in ("hub", AGENTS[-1], "library")]
-        borrowed.append(self.server)
-        self.objects = Objects(folder / "oracle.git", [path / "objects" for path in borrowed])
-        start = self.branches()["refs/heads/main"]
-        before = self.objects.ancestors(start)
-        self.known = set(before)
-        self.oracle = Oracle(self.objects, before, landing_now=settings.landing == "now")
-
-    def close(self) -> None:
-        self.objects.close()
-
-    # Leases
-
-    def reserve(self, desk: Desk, pattern: str) -> Lease | None:
-        """Let an agent reserve, as the command does, unless somebody else holds any of it."""
-        with working_in(desk.path):
-            repository = discover()
-            readings = read_patterns([pattern.encode()], WorkTree(repository))
-            request = Request(desk.agent, readings, _HOUR)
-            with migrated_table(repository, timeout=DEFAULT_TIMEOUT) as store:
-                enter_made(store, repository)
-                granted = reserve(store, request, folding_of(repository)).granted
-        self.tell(desk, f"reserve {pattern}: {bool(granted)}")
-        mine = [one for one in self.oracle.live if one.agent == desk.agent]
-        if not granted or any(one.pattern == pattern for one in mine):
-            return None
-        return self.oracle.grant(desk.agent, pattern)
-
-    def release(self, desk: Desk) -> None:
-        """Let an agent release all."""
-        mine = [one for one in self.oracle.live if one.agent == desk.agent]
-        if not mine:
-            return
-        with working_in(desk.path):
-            repository = discover()
-            with migrated_table(repository, timeout=DEFAULT_TIMEOUT) as store:
-                enter_made(store, repository)
-                release(store, desk.agent, Selection(all=True))
-        self.tell(desk, "release --all")
-        for lease in mine:
-            self.oracle.end(lease)
-
-    def expire(self, desk: Desk) -> None:
-        """Let all leases of an agent run out, which no command notices."""
-        mine = [one for one in self.oracle.live if one.agent == desk.agent]
-        with closing(sqlite3.connect(self.table, timeout=30, isolation_level=None)) as connection:
-            connection.execute(
-                "UPDATE file_reservations SET expires_ts = created_ts + 1 WHERE released_ts IS NULL"
-                " AND agent_id = (SELECT id FROM agents WHERE name = ?)",
-                (desk.agent,),
-            )
-        if mine:
-            self.tell(desk, "(its leases run out)")
-        for lease in mine:
-            self.oracle.end(lease)
-
-    # git
-
-    def git(
-        self,
-        desk: Desk,
-        *arguments: str,
-        hooks: bool = True,
-        env: Mapping[str, str] | None = None,
-    ) -> Result:
-        """What git answers; ``hooks`` off is behind the guard's back."""
-        options = () if hooks else NO_HOOKS
-        self.tell(desk, f"{'' if hooks else '(no hooks) '}git {' '.join(arguments)}")
-        return desk.repo.git(*options, *arguments, agent=desk.agent, env=env)
-
-    def clone(self, desk: Desk, *options: str) -> Desk:
-        """A new clone of the server, at the same table, in which an agent works for a while."""
-        path = self.folder / "clone"
-        shutil.rmtree(path, ignore_errors=True)
-        self.tell(desk, f"git clone {' '.join(options)}, and works there")
-        done = run(
-            "git", "clone", "-q", *options, f"file://{self.server}", str(path), cwd=self.folder
-        )
-        assert done.code == 0, done
-        there = Desk(desk.agent, path)
-        done = there.repo.agentlock("init", "--database", str(self.table))
-        assert done.code == 0, done
-        return there
-
-    def tell(self, desk: Desk, what: str) -> None:
-        self.told.append(f"{desk.agent}: {what}")
-
-    def branches(self, where: Path | None = None) -> dict[str, str]:
-        return refs_of(where or self.server, "refs/heads/")
+class Team(Desks):
+    """Its commits and pushes, and whether they were answered as the oracle does."""
 
     def commit(
         self,
@@ -200,11 +36,13 @@ class Team:
         merging: str = "",
         is_new: bool = False,
         gated: bool = True,
+        proposed: str = "",
         env: Mapping[str, str] | None = None,
     ) -> Result:
         """A command that makes commits: of each, whether the gate answered as the oracle does.
 
-        Of what is not ``gated`` git asks no hook, although they are on.
+        Of what is not ``gated`` git asks no hook but a strict one, although they are on. A commit
+        that is there already may be ``proposed`` to a branch.
 
         ``replaying`` are the commits that it may replay, ``merging`` the one that it merges. What
         ``is_new`` may be judged as a new change although it is the same as an entered one.
@@ -227,15 +65,52 @@ class Team:
                 bases = (old,)  # amended
             if hooks and gated:
                 self._passed(desk, bases, commit.tree, replaying, what)
+                self._made_in[new] = self._home(desk)
             self.oracle.made(new, replaying)
+            if hooks and self._is_strict(desk):
+                self._moved(desk, new, what)
         if hooks and result.code != 0 and is_refused(result):
             self.figures["commits refused"] += 1
             head = desk.repo.head
             tree = desk.repo.must("write-tree")
             bases = (head, merging) if merging else (head,)
-            if not self.oracle.judge(desk.agent, bases, tree, replaying, is_new=is_new):
+            why = (
+                []
+                if proposed
+                else self.oracle.judge(desk.agent, bases, tree, replaying, is_new=is_new)
+            )
+            if not why and self._is_strict(desk):
+                why = self._not_to_be_moved(desk, proposed, head, tree)
+                self.figures["moves refused"] += 1
+            if not why:
                 self._differs("refused without a reason", what, [], result.err)
         return result
+
+    def _is_strict(self, desk: Desk) -> bool:
+        return self.settings.strict and desk in self.desks.values()
+
+    def _home(self, desk: Desk) -> Path:
+        """The repository to which a worktree belongs."""
+        own = desk.path.name in ("clone", AGENTS[-1])
+        return desk.path if own else self.desks[INTEGRATOR].path
+
+    def _moved(self, desk: Desk, oid: str, what: str) -> None:
+        """Compare that strict hooks let a branch come to a new commit."""
+        self.oracle.timed = {oid}
+        why = self.oracle.refused(desk.agent, oid)
+        if is_to_be_refused(why):
+            self._differs("let through", what, why, "")
+        self.oracle.enter(desk.agent, oid)
+
+    def _not_to_be_moved(self, desk: Desk, proposed: str, head: str, tree: str) -> list[Reason]:
+        """Why strict hooks may refuse the commit that is proposed, or that HEAD is amended to."""
+        if not proposed:
+            self.oracle.note(desk.agent, (head,), tree)
+            self.oracle.look([head])
+            proposed = self.objects.imagine(self.objects.commit(head).parents, tree)
+        self.oracle.look([proposed])
+        self.oracle.timed = {proposed}
+        return self.oracle.refused(desk.agent, proposed)
 
     def commit_with_editor(self, desk: Desk, while_open: Callable[[], object]) -> None:
         """Commit what is staged, and do something else while the editor is open."""
@@ -261,6 +136,7 @@ class Team:
             _, said = process.communicate()
         if process.returncode == 0:
             self.known.add(desk.repo.head)
+            self._made_in[desk.repo.head] = self._home(desk)
             self.oracle.made(desk.repo.head)
         elif b"refused" in said and not self.oracle.judge(desk.agent, (head,), tree):
             self._differs("refused without a reason", what, [], said.decode())
@@ -274,31 +150,60 @@ class Team:
             self._differs("let through", what, why, "")
         self.oracle.note(desk.agent, bases, tree)
 
-    def push(self, desk: Desk, refs: Mapping[str, str], *options: str, hooks: bool = True) -> None:
-        """Push commits to refs of the server ("" deletes one)."""
-        branches, have = self.branches(), refs_of(self.server, "refs/")
+    def push(
+        self,
+        desk: Desk,
+        refs: Mapping[str, str],
+        *options: str,
+        hooks: bool = True,
+        remote: str = "origin",
+    ) -> None:
+        """Push commits to refs of a remote ("" deletes one)."""
+        place = self.place(remote)
+        gate = self.settings.gate and place == self.server
+        branches, have = self.branches(place), refs_of(place, "refs/")
         updates = [
             Update(ref, have.get(ref, ""), new)
             for ref, new in refs.items()
             if have.get(ref, "") != new
         ]
-        asked = (hooks and self.settings.hooks) or self.settings.gate
-        unknown = {one.old for one in updates if hooks and asked and not _has(desk, one.old)}
+        asked = (hooks and self.settings.hooks) or gate
+        elsewhere = None if gate else self._elsewhere(desk, place)
+        lacking = _lacking(desk, {one.old for one in updates if one.old})
+        unknown = lacking if hooks and asked else set()
         specs = [f"{new}:{ref}" for ref, new in refs.items()]
         quiet = ("-q",) if hooks else ("-q", "--no-verify")
-        result = self._push(desk, refs, ("push", *quiet, *options, "origin", *specs))
+        result = self._push(desk, refs, ("push", *quiet, *options, remote, *specs))
         refused = is_refused(result)
         if not refused and result.code != 0:
             # What git itself refuses, such as what is no fast-forward, is nobody's mistake. The
             # hooks are told of the other refs, and of those that are at what the clone lacks.
             self.figures["refused by git itself"] += 1
             self.told[-1] += "   # refused by git itself"
-            now = refs_of(self.server, "refs/")
+            now = refs_of(place, "refs/")
             updates = [
                 one for one in updates if now.get(one.ref, "") == one.new or one.old in unknown
             ]
         if asked and updates:
-            self._judged(desk, updates, branches, result, refused=refused)
+            home = self._home(desk)
+            self.oracle.timed = {
+                oid for oid, made in self._made_in.items() if hooks and made == home
+            }
+            why = self.oracle.push(
+                *(desk.agent, updates, branches, elsewhere),
+                drops_need_cover=gate,
+                refused=refused,
+            )
+            self._judged(why, result)
+            self.figures[f"pushes to {remote}"] += 1
+
+    def _elsewhere(self, desk: Desk, place: Path) -> Elsewhere:
+        """What the remote that a push does not go to has, as far as it is here."""
+        other = self.place("origin" if place != self.server else "fork")
+        branches = self.branches(other)
+        lacking = _lacking(desk, set(branches.values()))
+        default = {branches.get("refs/heads/main", "")} - lacking - {""}
+        return Elsewhere(frozenset(set(branches.values()) - lacking), frozenset(default))
 
     def _push(self, desk: Desk, refs: Mapping[str, str], command: Sequence[str]) -> Result:
         if not self.settings.asks:
@@ -311,36 +216,23 @@ class Team:
         self.figures[f"{kind}: all"] += 1
         return result
 
-    def _judged(
-        self,
-        desk: Desk,
-        updates: Sequence[Update],
-        branches: Mapping[str, str],
-        result: Result,
-        *,
-        refused: bool,
-    ) -> None:
+    def _judged(self, why: Sequence[Reason], result: Result) -> None:
         """Compare what came of a push with what the oracle says."""
         self.figures["pushes"] += 1
-        why = self.oracle.push(desk.agent, updates, branches)
         said = self.told[-1]
-        self.told[-1] += "   # refused" if refused else ""
-        if refused:
+        if is_refused(result):
+            self.told[-1] += "   # refused"
             self.figures["pushes refused"] += 1
             if not why:
                 self._differs("refused without a reason", said, [], result.err)
-        elif why:
+        elif is_to_be_refused(why):
             self._differs("let through", said, why, result.err)
-        for one in why[:1]:
+        for one in why[:1] if is_refused(result) else ():
             self.figures[f"because: {one.rule}"] += 1
 
-    def _differs(self, kind: str, what: str, why: Iterable[Reason], said: str) -> None:
-        self.wrong.append(Wrong(kind, what, tuple(why), said))
 
-
-def _has(desk: Desk, oid: str) -> bool:
-    return not oid or desk.repo.git("cat-file", "-e", oid).code == 0
-
-
-def is_refused(result: Result) -> bool:
-    return result.code != 0 and _REFUSED.search(result.err) is not None
+def _lacking(desk: Desk, oids: set[str]) -> set[str]:
+    """Those of the commits that are not here."""
+    asked = "".join(f"{oid}\n" for oid in sorted(oids))
+    found = desk.repo.git("cat-file", "--batch-check", stdin=asked.encode()).out if asked else ""
+    return {line.split()[0] for line in found.splitlines() if line.endswith(" missing")}

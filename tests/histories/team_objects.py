@@ -80,6 +80,17 @@ class Objects:
                 parents.append(value)
         return Commit(tree, tuple(parents))
 
+    def second(self, oid: str) -> int:
+        """When a commit was made, as git tells it."""
+        head = self.read(oid).decode("utf-8", "replace").partition("\n\n")[0]
+        words = next(line for line in head.splitlines() if line.startswith("committer "))
+        return int(words.split()[-2])
+
+    def imagine(self, parents: Iterable[str], tree: str) -> str:
+        """A commit that git would have made."""
+        below = [word for parent in parents for word in ("-p", parent)]
+        return self._git("commit-tree", "-m", "imagined", *below, tree)[1].strip()
+
     def files(self, tree: str) -> dict[str, str]:
         """Mode and oid of every file below a tree."""
         found: dict[str, str] = {}

@@ -7,84 +7,49 @@ and nothing of the program that it is compared with.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from histories.team_records import (
+    DROPPED,
+    EDITOR,
+    HELD,
+    LANDING,
+    NO_RECORD,
+    SECOND,
+    UNCOVERED,
+    Entry,
+    Lease,
+    Note,
+    Reason,
+    is_refused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from histories.team_objects import Objects
-
-
-@dataclass
-class Lease:
-    """Who holds what from when to when, by the oracle's own clock."""
-
-    agent: str
-    pattern: str
-    granted: int
-    ended: int | None = None
-
-    def covers(self, path: str) -> bool:
-        if self.pattern.endswith("/"):
-            return path.startswith(self.pattern)
-        return path == self.pattern
-
-
-class Entry(NamedTuple):
-    """A commit that was judged, or is made of those that were; ``void``: but for these paths."""
-
-    agent: str
-    origin: str
-    void: frozenset[str] = frozenset()
-
-
-class Note(NamedTuple):
-    """A gate let an agent commit this tree, on these parents."""
-
-    agent: str
-    at: int
-
-
-class Update(NamedTuple):
-    """A ref of a push: what it is at and what it would be at; "" is nothing."""
-
-    ref: str
-    old: str
-    new: str
-
-    @property
-    def is_branch(self) -> bool:
-        return self.ref.startswith("refs/heads/")
-
-
-class Reason(NamedTuple):
-    """Why a commit or a push has to be refused."""
-
-    rule: str
-    oid: str
-    path: str
-    holder: str
+    from histories.team_records import Elsewhere, Rules, Update
 
 
 @dataclass
 class Oracle:
-    """``landing_now`` is the policy, ``before`` what was there when the table was made."""
+    """``rules`` are the policy, ``before`` what was there when the table was made."""
 
     objects: Objects
     before: frozenset[str]
-    main: str = "refs/heads/main"
-    landing_now: bool = False
+    rules: Rules
     leases: list[Lease] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     notes: dict[tuple[tuple[str, ...], str], list[Note]] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)  # when a commit was made
+    timed: set[str] = field(default_factory=set)  # whose exact time is known where it is asked
     clock: int = 0
 
     # Leases
 
-    def grant(self, agent: str, pattern: str) -> Lease:
+    def grant(self, agent: str, pattern: str, second: int = 0) -> Lease:
         self.clock += 1
-        lease = Lease(agent, pattern, self.clock)
+        lease = Lease(agent, pattern, self.clock, second)
         self.leases.append(lease)
         return lease
 
@@ -99,6 +64,11 @@ class Oracle:
     def holders(self, path: str, agent: str) -> set[str]:
         """Who keeps an agent from a path."""
         return {one.agent for one in self.live if one.agent != agent and one.covers(path)}
+
+    def is_uncovered(self, path: str, agent: str) -> bool:
+        """Whether a path needs a reservation that its agent does not have."""
+        mine = (one for one in self.live if one.agent == agent)
+        return self.rules.cover and not any(one.covers(path) for one in mine)
 
     # Commits
 
@@ -119,10 +89,13 @@ class Oracle:
         else:
             paths = frozenset(self.objects.between(self.objects.tree(bases[0]), tree))
         why = [
-            Reason("held", "", path, holder)
+            Reason(HELD, "", path, holder)
             for path in sorted(paths)
             for holder in sorted(self.holders(path, agent))
         ]
+        held = {one.path for one in why}
+        uncovered = [path for path in sorted(paths - held) if self.is_uncovered(path, agent)]
+        why += [Reason(UNCOVERED, "", path, "") for path in uncovered]
         if why and len(bases) == 1 and not is_new:
             excused = self._replay_of(bases[0], tree, replayed)
             why = [one for one in why if one.path not in excused]
@@ -180,7 +153,8 @@ class Oracle:
     def _noted(self, oid: str) -> Entry | None:
         commit = self.objects.commit(oid)
         for note in self.notes.get((commit.parents, commit.tree), ()):
-            return Entry(note.agent, oid, self._void(note, oid, self.objects.touched(oid)))
+            paths = self.objects.touched(oid)
+            return Entry(note.agent, oid, *self._void(note, oid, paths))
         return None
 
     def _amended(self, oid: str) -> Entry | None:
@@ -193,19 +167,26 @@ class Oracle:
             if former and self.objects.commit(bases[0]).parents == commit.parents:
                 note = notes[-1]
                 changed = self.objects.between(self.objects.tree(bases[0]), tree)
-                void = self._void(note, oid, changed)
+                void, unsure = self._void(note, oid, changed)
                 agent = former.agent if former.agent == note.agent else note.agent
-                return Entry(agent, former.origin, former.void | void)
+                return Entry(agent, former.origin, former.void | void, former.unsure | unsure)
         return None
 
-    def _void(self, note: Note, oid: str, paths: Iterable[str]) -> frozenset[str]:
-        """Of these paths, those that another agent got after the note, before the commit."""
-        meanwhile = [
-            one
-            for one in self.leases
-            if note.at < one.granted < self.times[oid] and one.agent != note.agent
-        ]
-        return frozenset(path for path in paths if any(one.covers(path) for one in meanwhile))
+    def _void(
+        self, note: Note, oid: str, paths: Iterable[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Of these paths, those that another agent got after the note, before the commit.
+
+        And those that another got in the second of the commit, after it.
+        """
+        others = [one for one in self.leases if note.at < one.granted and one.agent != note.agent]
+        meanwhile = [one for one in others if one.granted < self.times[oid]]
+        second = self.objects.second(oid)
+        at_once = [one for one in others if one not in meanwhile and one.second <= second]
+        void = frozenset(path for path in paths if any(one.covers(path) for one in meanwhile))
+        return void, frozenset(
+            path for path in paths if any(one.covers(path) for one in at_once)
+        ) - void
 
     def _patch(self, oid: str) -> str:
         commit = self.objects.commit(oid)
@@ -258,49 +239,101 @@ class Oracle:
     # Pushes
 
     def push(
-        self, agent: str, updates: Sequence[Update], branches: Mapping[str, str]
+        self,
+        agent: str,
+        updates: Sequence[Update],
+        branches: Mapping[str, str],
+        elsewhere: Elsewhere | None = None,
+        *,
+        drops_need_cover: bool = True,
+        refused: bool = False,
     ) -> list[Reason]:
         """Why a push has to be refused; ``branches`` are those of the remote, by their full names.
 
-        If it may pass, what was judged is entered.
+        ``elsewhere`` is what another remote has, if it is asked. If the push may pass, and was not
+        ``refused``, what was judged is entered.
         """
         has = self.objects.reached(branches.values())
         brings = self.objects.reached(one.new for one in updates if one.new) - has
         gains: set[str] = set()
         for one in updates:
-            if one.ref == self.main and one.old and one.new:
+            if one.old and one.new and self.rules.protects(one.ref):
                 gains |= self.objects.ancestors(one.new) - self.objects.ancestors(one.old)
         lost = self.objects.reached(one.old for one in updates if one.old)
-        new = (lost | brings | gains) - self.before - self.entries.keys()
-        for oid in sorted(new, key=lambda oid: len(self.objects.ancestors(oid))):
-            self.made(oid)  # somebody may have been allowed the same change meanwhile
-        why: list[Reason] = []
-        for oid in sorted(brings | gains):
-            why += self._refused(agent, oid, bound=self.landing_now and oid in gains)
-        why += self._dropped(agent, updates, branches)
-        if not why:
+        self.look((lost | brings | gains) - self.before)
+        judged, why = brings | gains, []
+        for known in self._known(elsewhere, gains):
+            judged -= known
+            why = [
+                reason
+                for oid in sorted(judged)
+                for reason in self.refused(
+                    agent, oid, bound=self.rules.landing_now and oid in gains
+                )
+            ]
+            if not why:
+                break
+        why += self._dropped(agent, updates, branches, cover=drops_need_cover)
+        if not (refused or is_refused(why)):
             self.clock += 1
-            for oid in brings - self.before:
-                entry = self.entries.get(oid, Entry(agent, oid))
-                self.entries[oid] = entry._replace(void=frozenset())
+            for oid in (brings & judged) - self.before:
+                self.enter(agent, oid)
         return why
 
-    def _refused(self, agent: str, oid: str, *, bound: bool) -> list[Reason]:
-        """Why a commit may not go to the remote."""
+    def _known(self, elsewhere: Elsewhere | None, gains: set[str]) -> Iterable[set[str]]:
+        """What need not be judged, the last only if there would be a reason."""
+        yield set()
+        if elsewhere is not None:
+            known = self.objects.reached(elsewhere.branches) - gains
+            yield known | self.objects.reached(elsewhere.default)
+
+    def look(self, oids: Iterable[str]) -> None:
+        """Enter what may be entered: somebody may have been allowed the same change meanwhile."""
+        new = set(oids) - self.entries.keys()
+        for oid in sorted(new, key=lambda oid: len(self.objects.ancestors(oid))):
+            self.made(oid)
+
+    def enter(self, agent: str, oid: str) -> None:
+        """A gate has judged a commit itself."""
+        entry = self.entries.get(oid, Entry(agent, oid))
+        self.entries[oid] = entry._replace(void=frozenset(), unsure=frozenset())
+
+    def refused(self, agent: str, oid: str, *, bound: bool = False) -> list[Reason]:
+        """Why a commit may not go to the remote, or to a branch where the hooks are strict."""
         if oid in self.before:
             return []
         entry = self.entries.get(oid)
         why: list[Reason] = []
         for path in sorted(self._paths(oid)):
-            for holder in self.holders(path, agent):
-                if entry and (entry.agent == holder or not (bound or path in entry.void)):
-                    continue
-                rule = "no record" if entry is None else "landing now" if bound else "editor"
-                why.append(Reason(rule, oid, path, holder))
+            void, unsure = self._void_for(oid, path)
+            if entry and not (bound or void or unsure):
+                continue
+            rule = NO_RECORD if entry is None else LANDING if bound else EDITOR if void else SECOND
+            holders = self.holders(path, agent)
+            why += [
+                Reason(rule, oid, path, holder)
+                for holder in holders
+                if not (entry and entry.agent == holder)
+            ]
+            if not holders and self.is_uncovered(path, agent):
+                why.append(Reason(SECOND if rule == SECOND else UNCOVERED, oid, path, ""))
         return why
 
+    def _void_for(self, oid: str, path: str) -> tuple[bool, bool]:
+        """Whether a commit's entry does not count for a path, and whether it may not."""
+        entry = self.entries.get(oid)
+        if entry is None:
+            return False, False
+        void, unsure = path in entry.void, path in entry.unsure
+        return (void, False) if oid in self.timed else (False, void or unsure)
+
     def _dropped(
-        self, agent: str, updates: Sequence[Update], branches: Mapping[str, str]
+        self,
+        agent: str,
+        updates: Sequence[Update],
+        branches: Mapping[str, str],
+        *,
+        cover: bool,
     ) -> list[Reason]:
         """What no branch has afterwards, by oid or origin, and must not go."""
         after = {**branches, **{one.ref: one.new for one in updates if one.is_branch}}
@@ -314,15 +347,24 @@ class Oracle:
                 entry = self.entries.get(oid)
                 if entry and entry.origin in origins:
                     continue
-                why += self._lost(agent, oid, entry, always=one.ref == self.main)
+                always = self.rules.protects(one.ref)
+                why += self._lost(agent, oid, entry, always, bool(cover or one.new))
         return why
 
-    def _lost(self, agent: str, oid: str, entry: Entry | None, *, always: bool) -> Iterable[Reason]:
+    def _lost(
+        self, agent: str, oid: str, entry: Entry | None, always: bool, cover: bool
+    ) -> Iterable[Reason]:
+        unknown = entry is None and oid not in self.before
         for path in sorted(self._paths(oid)):
-            for holder in self.holders(path, agent):
-                if (
-                    always
-                    or (entry is None and oid not in self.before)
-                    or (entry and (entry.agent == holder or path in entry.void))
-                ):
-                    yield Reason("dropped", oid, path, holder)
+            holders = self.holders(path, agent)
+            void, unsure = self._void_for(oid, path)
+            for holder in holders:
+                if always or unknown or (entry and (entry.agent == holder or void)):
+                    yield Reason(DROPPED, oid, path, holder)
+                elif unsure:
+                    yield Reason(SECOND, oid, path, holder)
+            if not holders and cover and self.is_uncovered(path, agent):
+                if always or unknown or void:
+                    yield Reason(DROPPED, oid, path, "")
+                elif unsure:
+                    yield Reason(SECOND, oid, path, "")

@@ -19,6 +19,7 @@ INTEGRATOR = AGENTS[0]  # has main checked out
 FILES = ("src/a.py", "src/b.py", "lib/c.py", "docs/d.md")
 LINES = 30  # of each file
 SUBTREE = "vendor/lib"
+FORK = "fork.git"  # has no gate, and another project's table, if any
 
 
 def build(folder: Path, env: Mapping[str, str]) -> None:
@@ -31,7 +32,9 @@ def build(folder: Path, env: Mapping[str, str]) -> None:
     hub.commit_unguarded("start")
     table = str(folder / "table" / "agentlock.sqlite3")
     run("git", "clone", "-q", "--bare", str(hub.path), str(folder / "server.git"), cwd=folder)
+    run("git", "clone", "-q", "--bare", str(hub.path), str(folder / FORK), cwd=folder)
     hub.must("remote", "add", "origin", str(folder / "server.git"))
+    hub.must("remote", "add", "fork", str(folder / FORK))
     hub.must("fetch", "-q", "origin")
     hub.must("branch", "-q", "--set-upstream-to=origin/main")
     for agent in AGENTS[1:-1]:
@@ -39,6 +42,7 @@ def build(folder: Path, env: Mapping[str, str]) -> None:
     run("git", "clone", "-q", str(folder / "server.git"), AGENTS[-1], cwd=folder)
     last = Repo(folder / AGENTS[-1])
     last.must("checkout", "-q", "-b", AGENTS[-1])
+    last.must("remote", "add", "fork", str(folder / FORK))
     library = Repo(folder / "library")
     library.path.mkdir()
     library.must("init", "-q")

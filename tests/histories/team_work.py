@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from histories.team import PATTERNS, Team
+from histories.team_desks import PATTERNS
 from histories.team_place import AGENTS, FILES, INTEGRATOR, LINES, SUBTREE
+from histories.team_pushes import MAIN, Pushing
 from support import Repo
 from support.glob_oracle import seeded
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Mapping
 
-    from histories.team import Desk
+    from histories.team import Team
+    from histories.team_desks import Desk
 
 _EDITOR = {"GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true"}
-_MAIN = "refs/heads/main"
 
 
 # What is done how often: the names are those of methods of Work.
@@ -51,18 +51,19 @@ WEIGHTS = {
     "tag": 1,
     "notes": 1,
     "pages": 1,
+    "fork": 6,
+    "delete_there": 1,
+    "plumbing": 2,
 }
 # Here more is reserved, and more is done behind the guard's back.
 CROWDED = {**WEIGHTS, "reserve": 24, "sneak": 12, "force": 24, "push_main": 16}
 
 
-class Work:
+class Work(Pushing):
     """One history: a team, and the chance that decides what it does next, and how often what."""
 
     def __init__(self, team: Team, seed: int, weights: Mapping[str, int] = WEIGHTS) -> None:
-        self.team = team
-        self.chance: random.Random = seeded(seed)
-        self.count = 0
+        super().__init__(team, seeded(seed))
         self._doings, self._weights = list(weights), list(weights.values())
 
     def step(self) -> str:
@@ -90,6 +91,8 @@ class Work:
         """Change a line of one file or two, and stage that."""
         for name in self.chance.sample(FILES, self.chance.randint(1, most)):
             path = desk.path / name
+            if self.team.settings.cover and self.chance.random() < 0.8:
+                self.team.reserve(desk, f"{name.partition('/')[0]}/")
             if self.chance.random() < 0.1 and path.exists():
                 self._move(desk, name)
                 continue
@@ -124,6 +127,16 @@ class Work:
 
     def sneak(self, desk: Desk) -> None:
         self.commit(desk, hooks=False)
+
+    def plumbing(self, desk: Desk) -> None:
+        """Make a commit as no hook sees it, and let the branch come to it."""
+        self.edit(desk)
+        tree = desk.repo.must("write-tree")
+        made = desk.repo.must("commit-tree", "-p", "HEAD", "-m", f"made {self.count}", tree)
+        self._tidy(desk)
+        way = self.chance.choice((("merge", "-q", "--ff-only"), ("reset", "-q", "--hard")))
+        self.team.commit(desk, *way, made, gated=False, proposed=made)
+        self._tidy(desk)
 
     def amend(self, desk: Desk) -> None:
         if self._own(desk):
@@ -188,13 +201,6 @@ class Work:
                 return
             unmerged = desk.repo.must("diff", "--name-only", "--diff-filter=U").split()
         self._tidy(desk, what)
-
-    def _any_tip(self) -> str:
-        tips = [tip for tip in self.team.branches().values() if not self._foreign(tip)]
-        return self.chance.choice(sorted(tips))
-
-    def _foreign(self, tip: str) -> bool:
-        return self.team.oracle.is_foreign(tip)
 
     def merge(self, desk: Desk) -> None:
         self._fetch(desk)
@@ -278,11 +284,11 @@ class Work:
         """Merge a branch into main, and push that."""
         desk = self.team.desks[INTEGRATOR]
         self._fetch(desk)
-        self.team.git(desk, "reset", "-q", "--hard", "origin/main")
+        self.team.move(desk, "reset", "-q", "--hard", "origin/main")
         tip = self._any_tip()
         done = self.team.commit(desk, "merge", "-q", "--no-ff", "-m", "merge", tip, merging=tip)
         if done.code == 0:
-            self._push(desk, {_MAIN: desk.repo.head})
+            self._push(desk, {MAIN: desk.repo.head})
         else:
             self._conflict(desk, "merge", replaying=[], merging=tip)
 
@@ -309,80 +315,10 @@ class Work:
         for _ in range(2):
             if self.commit(there, hooks=self.chance.random() < 0.8):
                 name = f"refs/heads/{desk.agent}-{self.chance.randint(1, 2)}"
-                self._push(there, {self.chance.choice((name, _MAIN)): there.repo.head}, "--force")
+                self._push(there, {self.chance.choice((name, MAIN)): there.repo.head}, "--force")
 
     def anew(self, desk: Desk) -> None:
         """Begin again at main, or at somebody's branch."""
         self._fetch(desk)
         tip = "origin/main" if self.chance.random() < 0.7 else self._any_tip()
-        self.team.git(desk, "reset", "-q", "--hard", tip)
-
-    # The server
-
-    def fetch(self, desk: Desk) -> None:
-        self._fetch(desk)
-
-    def _fetch(self, desk: Desk) -> None:
-        self.team.git(desk, "fetch", "-q", "--prune", "origin")
-
-    def push(self, desk: Desk) -> None:
-        """Push one's own branch, or a second one."""
-        name = (
-            desk.agent
-            if self.chance.random() < 0.6
-            else f"{desk.agent}-{self.chance.randint(1, 2)}"
-        )
-        forced = ("--force",) if self.chance.random() < 0.3 else ()
-        self._push(desk, {f"refs/heads/{name}": desk.repo.head}, *forced)
-
-    def push_main(self, desk: Desk) -> None:
-        self._fetch(desk)
-        refs = {_MAIN: desk.repo.head}
-        if self.chance.random() < 0.2:
-            refs[f"refs/heads/{desk.agent}"] = desk.repo.head
-        self._push(desk, refs)
-
-    def _push(self, desk: Desk, refs: dict[str, str], *options: str) -> None:
-        if set(refs.values()) <= set(self.team.branches().values()) and self.chance.random() < 0.6:
-            return  # it would bring nothing
-        hooks = not self.team.settings.gate or self.chance.random() > 0.1
-        if self.team.oracle.is_any_void(refs.values()):
-            hooks = True  # only the clone where it was made knows when that was
-        self.team.push(desk, refs, *options, hooks=hooks)
-
-    def force(self, desk: Desk) -> None:
-        """Push over any branch: mostly one's own."""
-        if self.chance.random() < 0.8:
-            self._fetch(desk)
-        names = sorted(self.team.branches())
-        own = [name for name in names if desk.agent in name]
-        name = self.chance.choice(own if own and self.chance.random() < 0.7 else names)
-        self._push(desk, {name: desk.repo.head}, "--force")
-
-    def delete(self, desk: Desk) -> None:
-        names = sorted(name for name in self.team.branches() if name != _MAIN)
-        if names:
-            self._fetch(desk)
-            refs = {self.chance.choice(names): ""}
-            if self.chance.random() < 0.3:
-                refs[f"refs/heads/{desk.agent}-1"] = desk.repo.head
-            self._push(desk, refs)
-
-    def tag(self, desk: Desk) -> None:
-        self._push(desk, {f"refs/tags/v{self.count}": desk.repo.head})
-
-    def notes(self, desk: Desk) -> None:
-        """Say something about a commit in git's notes, and push them."""
-        self.team.git(desk, "notes", "add", "-f", "-m", f"{self.count}", "HEAD")
-        tip = desk.repo.must("rev-parse", "refs/notes/commits")
-        self._push(desk, {"refs/notes/commits": tip}, "--force")
-
-    def pages(self, desk: Desk) -> None:
-        """Push a branch that has nothing to do with the project's history."""
-        name = "refs/heads/gh-pages"
-        old = self.team.branches().get(name, "")
-        tree = desk.repo.must("rev-parse", "HEAD^{tree}")
-        words = ("commit-tree", "-m", f"pages {self.count}", *(("-p", old) if old else ()), tree)
-        if old:
-            self._fetch(desk)
-        self._push(desk, {name: desk.repo.must(*words)})
+        self.team.move(desk, "reset", "-q", "--hard", tip)
