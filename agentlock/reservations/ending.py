@@ -13,12 +13,10 @@ from agentlock.reservations.naming import Selection, choose
 from agentlock.reservations.retention import tidy
 from agentlock.store.wake import ring
 from agentlock.text import check_reason
-from agentlock.waiting.circles import closed_by_end
 from agentlock.waiting.telling import note_expired, shown
 from agentlock.waiting.turn import (
     Handed,
     HandOver,
-    end_in_deadlock,
     hand_over,
     reservations_ended,
     settle,
@@ -92,13 +90,8 @@ def handed_over(store: Store, ended: Sequence[Reservation], now: int, *, at_once
     """
     if not ended or not somebody_waits(store):
         return Handed()
-    bells = set()
     reservations_ended(store, ended)
-    for wait, _ in closed_by_end(store, ended, now):
-        end_in_deadlock(store, wait, now)
-        bells.add(wait.bell)
-    handed = hand_over(store, now) if at_once else Handed()
-    return handed.replace(bells=handed.bells | bells)
+    return hand_over(store, now) if at_once else Handed()
 
 
 def _require_something(

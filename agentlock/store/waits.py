@@ -110,11 +110,16 @@ VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT),
     CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)
 """
 _PARK = "UPDATE waits SET behind_wait = ?, behind_reservation = ?, due_ts = ? WHERE id = ?"
-_EXTEND = "UPDATE waits SET expires_ts = ?, due_ts = ?, ttl = ?, queued = ?, bell = ? WHERE id = ?"
+_EXTEND = """
+UPDATE waits SET expires_ts = ?, due_ts = -abs(due_ts), ttl = ?, queued = ?, bell = ? WHERE id = ?
+"""
 _RING_FOR = "UPDATE waits SET bell = ? WHERE id = ?"
 _END = "UPDATE waits SET ended_ts = ?, outcome = ?, bell = '' WHERE id = ?"
 _END_PATTERNS = "UPDATE wait_patterns SET ended = 1 WHERE wait_id = ?"
-_MARK_BEHIND = "UPDATE waits SET due_ts = 0 WHERE {column} = ? AND ended_ts IS NULL"
+_MARK_BEHIND = """
+UPDATE waits SET due_ts = -abs(due_ts) WHERE {column} = ? AND ended_ts IS NULL
+"""
+_LOST_SOMETHING = "UPDATE waits SET due_ts = -1 WHERE id = ? AND ended_ts IS NULL"
 _TEST_AGAIN = "UPDATE waits SET due_ts = 0 WHERE id = ? AND ended_ts IS NULL"
 _CORRECT = """
 UPDATE wait_patterns SET prefix_key = CAST(? AS TEXT), name_key = CAST(? AS TEXT),
@@ -142,7 +147,10 @@ class Wait(Value):
     """One place. ``bell`` is the process that waits ("": none), ``fence`` the place's number.
 
     ``queued``: it outlives that process. ``folding`` is how its agent compares names, in bits.
-    ``due_ts`` is when what blocks it, or the place itself, runs out; 0 if that has ended.
+    ``due_ts`` is when the first of these runs out: what blocks it, the place itself, and what its
+    agent holds already of what it names. It is negative or 0 if the place must be tested at once;
+    the negative time is the one that was kept before, and -1 says that a lease has ended which the
+    agent held.
     """
 
     id: int
@@ -340,8 +348,8 @@ class Waits(Noun):
 
     def extend(self, wait: Wait, *, expires: int, ttl: int, queued: bool, bell: str) -> Wait:
         """The same place with a later end, which somebody asked for again."""
-        self._store.rows(_EXTEND, (expires, 0, ttl, queued, bell, wait.id))
-        return wait.replace(expires_ts=expires, ttl=ttl, queued=queued, bell=bell, due_ts=0)
+        self._store.rows(_EXTEND, (expires, ttl, queued, bell, wait.id))
+        return wait.replace(expires_ts=expires, ttl=ttl, queued=queued, bell=bell)
 
     def ring_for(self, wait: Wait, bell: str) -> None:
         """Let this process be woken for a place; "": none."""
@@ -356,6 +364,10 @@ class Waits(Noun):
     def reservation_ended(self, reservation: int) -> None:
         """What stood behind a reservation, which has ended or blocks less, must be tested again."""
         self._store.rows(_MARK_BEHIND.format(column="behind_reservation"), (reservation,))
+
+    def lost_something(self, wait: Wait) -> None:
+        """Let a place be tested whose agent no longer holds some of what it names."""
+        self._store.rows(_LOST_SOMETHING, (wait.id,))
 
     def test_again(self, wait: Wait) -> None:
         self._store.rows(_TEST_AGAIN, (wait.id,))

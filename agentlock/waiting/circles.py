@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from agentlock.errors import DeadlockError
 from agentlock.git.changes import uncommitted
-from agentlock.patterns.matching import PatternIndex, compile_pattern
+from agentlock.patterns.matching import PatternIndex
 from agentlock.store.waits import Wait as Place
 from agentlock.text import and_more
 from agentlock.waiting.deadlock import circle
-from agentlock.waiting.order import covers, folding_of, without_process
+from agentlock.waiting.order import folding_of, without_process
 from agentlock.waiting.telling import shown_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from agentlock.git.repository import Repository
     from agentlock.model import Reservation
@@ -35,10 +35,8 @@ def refuse_circle(
 ) -> None:
     """DeadlockError if a claim, a wait or a reservation that becomes exclusive, closes a circle."""
     now = store.now()
-    if not store.reservations.all(agent=new.agent, live_at=now) and not any(
-        one.is_live(now) for one in store.waits.of_agent(new.agent)
-    ):
-        return  # nobody can wait for it
+    if not _can_be_waited_for(store, new.agent, now):
+        return
     queue = [one for one in store.waits.live() if one.is_live(now)]
     held = store.reservations.all(live_at=now)
 
@@ -54,27 +52,25 @@ def refuse_circle(
         raise _refusal(found)
 
 
-def closed_by_end(
-    store: Store, ended: Sequence[Reservation], now: int
-) -> list[tuple[Place, DeadlockError]]:
-    """Places that close a circle now that their agent no longer holds some of what they name.
+def closed_by(store: Store, wait: Place, now: int) -> Circle | None:
+    """The circle that a place closes since its agent no longer holds some of what it names.
 
-    While it held that, they waited for nobody there.
+    While it held that, the place waited for nobody there.
     """
-    found = []
-    for agent in dict.fromkeys(held.agent for held in ended):
-        for wait in store.waits.of_agent(agent):
-            folding = folding_of(wait)
-            patterns = [compile_pattern(text, folding) for text in wait.patterns]
-            if not any(covers(held, pattern) for held in ended for pattern in patterns):
-                continue
-            others = [one for one in store.waits.live() if one.is_live(now) and one.id != wait.id]
-            gone = without_process(store, others)
-            queue = [one for one in others if one.id not in gone]
-            closed = circle(queue, store.reservations.all(live_at=now), wait, folding)
-            if closed is not None:
-                found.append((wait, _refusal(closed)))
-    return found
+    if store.waits.newest() == wait.fence and not _can_be_waited_for(store, wait.agent, now, wait):
+        return None
+    others = [one for one in store.waits.live() if one.is_live(now) and one.id != wait.id]
+    gone = without_process(store, others)
+    queue = [one for one in others if one.id not in gone]
+    return circle(queue, store.reservations.all(live_at=now), wait, folding_of(wait))
+
+
+def _can_be_waited_for(store: Store, agent: str, now: int, but: Place | None = None) -> bool:
+    """Whether an agent holds something, or has a place, ``but`` for one."""
+    if store.reservations.all(agent=agent, live_at=now):
+        return True
+    places = [one for one in store.waits.of_agent(agent) if but is None or one.id != but.id]
+    return any(one.is_live(now) for one in places)
 
 
 def _changed_here(repository: Repository | None, folding: Folding) -> Callable[[Reservation], bool]:

@@ -103,6 +103,7 @@ def circle(
 ) -> Circle | None:
     """The shortest circle that ``new`` would close, or None.
 
+    It is a place after all others, or one that has been there and waits for more than before.
     ``waits`` and ``reservations`` are all live ones, without ``new``. Of a request that is granted
     at once only the patterns matter that become exclusive: it must be asked about before. Whether
     files of a reservation ``is_changed`` decides which come last in ``Circle.release``.
@@ -112,7 +113,7 @@ def circle(
     everybody = {new.agent, *(wait.agent for wait in queue)}
     held = [one for one in reservations if one.agent in everybody]  # the others wait for nobody
     mine = [one for one in held if one.agent == new.agent]
-    if not mine and all(wait.agent != new.agent for wait in queue):
+    if not mine and all(wait.agent != new.agent and wait.fence < new.fence for wait in queue):
         return None
     patterns = _Patterns(folding)
     own = {name: _Own(patterns, folding) for name in everybody}
@@ -122,7 +123,7 @@ def circle(
     asked = own[new.agent].claims(new)
     raised = [claim for claim in asked if claim.order == _RAISED]
     before = [claim for claim in wanted if claim.agent == new.agent]
-    goals = [*(_Claim(one, one.pattern, _HELD) for one in mine), *before, *raised]
+    goals = [*(_Claim(one, one.pattern, _HELD) for one in mine), *before, *asked]
     claims = [_Claim(one, one.pattern, _HELD) for one in held if one.agent != new.agent]
     claims += [claim for claim in wanted if claim.agent != new.agent]
     search = _Search(claims, goals, patterns, check_time)

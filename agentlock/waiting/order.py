@@ -75,14 +75,23 @@ class Meeting:
 
 
 def held_already(
-    store: Store, agent: str, texts: Iterable[bytes], now: int, meeting: Meeting
+    store: Store,
+    agent: str,
+    texts: Iterable[bytes],
+    now: int,
+    meeting: Meeting,
+    *,
+    since: int = NEWEST,
 ) -> dict[bytes, list[Reservation]]:
     """What the agent holds already of these patterns: the same text, or all of a single file.
 
     Such a claim meets no place of others, in whatever mode: in the same or a weaker one the agent
-    has it, and whoever makes a shared reservation exclusive goes before all places.
+    has it, and whoever makes a shared reservation exclusive goes before all places. Only what it
+    has held ``since`` a time counts: what an agent reserves later puts no older place forward.
     """
-    held = store.reservations.all(agent=agent, live_at=now)
+    held = [
+        one for one in store.reservations.all(agent=agent, live_at=now) if one.created_ts <= since
+    ]
     if not held:
         return {}
     readable = [one for one in held if meeting.pattern(one.pattern) is not None]

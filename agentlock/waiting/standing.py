@@ -84,7 +84,7 @@ def waiting_for(
 
 
 def _standing(store: Store, wait: Wait, now: int, meeting: Meeting) -> Standing:
-    mine = held_already(store, wait.agent, wait.patterns, now, meeting)
+    mine = held_already(store, wait.agent, wait.patterns, now, meeting, since=wait.created_ts)
     texts = [text for text in wait.patterns if text not in mine]
     met = earlier(store, wait, texts, meeting, before=wait.fence)
     gone = without_process(store, [one.wait for one in met])

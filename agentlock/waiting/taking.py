@@ -13,7 +13,7 @@ from agentlock.waiting.order import Meeting
 from agentlock.waiting.turn import Handed, hand_over, reservations_ended, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from agentlock.git.repository import Repository
     from agentlock.model import Policy, Reservation
@@ -91,19 +91,18 @@ def _taken(
     return store.reservations.extend(store.offers.take(held), TAKEN, now, expires=expires)
 
 
-def _replace_older(store: Store, granted: Iterable[Reservation], now: int) -> None:
-    """End what the agent held of the same patterns, in a weaker mode."""
-    numbers = {held.pattern: held.id for held in granted}
-    if not numbers:
+def _replace_older(store: Store, granted: Sequence[Reservation], now: int) -> None:
+    """End what the agent held of the same patterns, in the same or a weaker mode."""
+    if not granted:
         return
-    agent = next(iter(granted)).agent
-    older = [
-        held
-        for held in store.reservations.all(agent=agent, live_at=now)
-        if held.id < numbers.get(held.pattern, 0) and not held.offer
-    ]
-    for held in older:
+    older = {}
+    for held in store.reservations.all(agent=granted[0].agent, live_at=now):
+        for new in granted:
+            is_stronger = new.exclusive or not held.exclusive
+            if new.pattern == held.pattern and new.id > held.id and is_stronger:
+                older[held] = new
+    for held, new in older.items():
         store.reservations.change(held, released=now)
-        detail = f"reservation {numbers[held.pattern]} took its place"
+        detail = f"reservation {new.id} took its place"
         store.events.log(RELEASED, now, agent=held.agent, reservation=held, detail=detail)
-    reservations_ended(store, older)
+    reservations_ended(store, list(older))

@@ -89,6 +89,16 @@ def your_turn(store: Store, wait: Wait, granted: Sequence[Reservation], now: int
     store.messages.send("", wait.agent, subject, "", now, reservation=first, while_live=True)
 
 
+def deadlock_ended(store: Store, agent: str, wait: Wait, now: int) -> None:
+    """Tell another agent of a circle that a place ended, so that it no longer waits for ever."""
+    what = shown_texts(wait.patterns)
+    subject = (
+        f"{wait.agent}'s place {wait.id} in the queue for {what} ended: you and {wait.agent} would "
+        "have waited for each other"
+    )
+    store.messages.send("", agent, subject, "", now)
+
+
 def place_ended(store: Store, wait: Wait, why: str, now: int, reason: str = "") -> None:
     """Tell an agent that its place ended without a grant."""
     subject = f"your place {wait.id} in the queue for {shown_texts(wait.patterns)} ended: {why}"

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from agentlock.event_kinds import HANDED_OVER, LEFT
 from agentlock.model import MICROSECONDS, Value
+from agentlock.store.waits import NEWEST
 from agentlock.store.wake import alive, ring
 from agentlock.waiting.order import (
     Meeting,
+    covers,
     folding_of,
     held_already,
     is_met_elsewhere,
@@ -22,6 +24,7 @@ from agentlock.waiting.order import (
     without_process,
 )
 from agentlock.waiting.telling import (
+    deadlock_ended,
     end_for_good,
     place_ended,
     shown_texts,
@@ -30,7 +33,7 @@ from agentlock.waiting.telling import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from agentlock.model import Policy, Reservation
     from agentlock.store.base import Store
@@ -45,7 +48,7 @@ DEADLOCK = "deadlock"
 _WHY = {
     EXPIRED: "its time was over",
     GONE: "its process has gone",
-    DEADLOCK: "without what you released, you and those before you would wait for each other",
+    DEADLOCK: "you no longer hold what it names, and now you would wait for each other",
 }
 _AT_ONCE = 100  # places that one transaction tests
 _MOST_BELLS = 200
@@ -66,7 +69,7 @@ class Handed(Value):
 
 
 class Blocker(Value):
-    """The row that blocks a place, and when it runs out."""
+    """The row that blocks a place, and until when that is sure to be the only one to look at."""
 
     until: int
     wait: int | None = None
@@ -126,10 +129,19 @@ def hand_over(store: Store, now: int, watched: Sequence[str] = ()) -> Handed:
     return Handed(tuple(turn.done), frozenset(turn.bells))
 
 
-def reservations_ended(store: Store, ended: Iterable[Reservation]) -> None:
-    """Mark what stood behind these reservations, which have ended or block less, as due."""
+def reservations_ended(store: Store, ended: Sequence[Reservation]) -> None:
+    """Mark what stood behind these reservations, which have ended or block less, as due.
+
+    Also the places of their own agents that name what these held: there they waited for nobody.
+    """
     for held in ended:
         store.waits.reservation_ended(held.id)
+    for agent in dict.fromkeys(held.agent for held in ended):
+        for wait in store.waits.of_agent(agent):
+            meeting = Meeting(folding_of(wait))
+            patterns = [one for one in map(meeting.pattern, wait.patterns) if one is not None]
+            if any(covers(held, pattern) for held in ended for pattern in patterns):
+                store.waits.lost_something(wait)
 
 
 def blocker(
@@ -139,25 +151,28 @@ def blocker(
 
     Places whose process has gone do not count, and are added to ``gone``.
     """
-    mine = held_already(store, wait.agent, wait.patterns, now, meeting)
+    mine = held_already(store, wait.agent, wait.patterns, now, meeting, since=wait.created_ts)
+    mine_until = min(
+        [max(held.expires_ts for held in each) for each in mine.values()], default=NEWEST
+    )
     found: Wait | None = None
     for text in wait.patterns:
         if text not in mine:
             after = 0 if found is None else found.fence
             found = latest(store, wait, text, meeting, now, after, gone) or found
     if found is not None:
-        return Blocker(found.expires_ts, wait=found.id)
+        return Blocker(min(found.expires_ts, mine_until), wait=found.id)
     for text in wait.patterns:
         for held in near_reservations(store, text, now, meeting):
             if held.meets(wait) and meeting.witness(text, held.pattern)[0]:
-                return Blocker(held.expires_ts, reservation=held.id)
+                return Blocker(min(held.expires_ts, mine_until), reservation=held.id)
     # Nobody tells us when an Agent Mail's agent releases: who is behind it looks again and again.
     return Blocker(now + LOOK_ELSEWHERE) if is_met_elsewhere(store, wait, now, meeting) else None
 
 
-def end_in_deadlock(store: Store, wait: Wait, now: int) -> None:
-    """End a place that would wait for ever; see ``circles.closed_by_end``."""
-    _end(store, wait, DEADLOCK, now)
+def _may_have_lost(wait: Wait, now: int) -> bool:
+    """Whether a lease may have ended that the place's agent held of what the place names."""
+    return 0 < abs(wait.due_ts) <= now
 
 
 class _Turn:
@@ -199,6 +214,9 @@ class _Turn:
         if found is None:
             self._grant(wait, meeting)
             return
+        is_behind_ours = found.wait is not None or found.reservation is not None
+        if is_behind_ours and _may_have_lost(wait, self._now) and self._ends_in_deadlock(wait):
+            return
         due = min(found.until, wait.expires_ts)
         self._store.waits.park(
             wait, due=due, behind_wait=found.wait, behind_reservation=found.reservation
@@ -208,6 +226,19 @@ class _Turn:
         held = None if number is None else self._store.reservations.get(number)
         if held is not None:
             tell_holders(self._store, wait, [held], self._now)
+
+    def _ends_in_deadlock(self, wait: Wait) -> bool:
+        """End a place that would wait for ever, and tell all of the circle."""
+        from agentlock.waiting.circles import closed_by  # hardly ever needed
+
+        found = closed_by(self._store, wait, self._now)
+        if found is None:
+            return False
+        _end(self._store, wait, DEADLOCK, self._now)
+        self.bells |= {wait.bell} - {""}
+        for agent in {step.agent for step in found.steps} - {wait.agent}:
+            deadlock_ended(self._store, agent, wait, self._now)
+        return True
 
     def _grant(self, wait: Wait, meeting: Meeting) -> None:
         """Turn a place into offers, one for each pattern."""
@@ -262,5 +293,5 @@ def _end(store: Store, wait: Wait, outcome: str, now: int) -> None:
         pattern=wait.patterns[0] if wait.patterns else None,
         detail=f"{what}, {why}" if why else what,
     )
-    if outcome in (EXPIRED, DEADLOCK) and wait.queued:
+    if outcome == DEADLOCK or (outcome == EXPIRED and wait.queued):
         place_ended(store, wait, why, now)

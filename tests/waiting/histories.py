@@ -28,11 +28,18 @@ if TYPE_CHECKING:
 
 AGENTS = ("A", "B", "C", "D")
 STEPS = 40
-_KINDS = ("reserve", "queue", "queue", "release", "release", "leave", "take", "end", "end")
+_KINDS = (
+    *("reserve", "reserve", "reserve", "queue", "queue", "queue", "queue more", "queue more"),
+    *("release", "release one", "leave", "take", "take", "end", "end"),
+)
 
 
 class Step(NamedTuple):
-    """One command; ``end`` lets the ``number``-th live reservation run out."""
+    """One command; ``end`` lets the ``number``-th live reservation run out.
+
+    ``release one`` is of the agent's own; else all of the agent's are meant. ``queue more`` asks
+    also for what the agent holds.
+    """
 
     kind: str
     agent: str
@@ -43,7 +50,7 @@ class Step(NamedTuple):
 
 def chosen(chance: random.Random) -> Step:
     kind = chance.choice(_KINDS)
-    patterns = tuple(chance.sample(sorted(PATTERNS), chance.choice((1, 1, 2))))
+    patterns = tuple(chance.sample(sorted(PATTERNS), chance.choice((1, 1, 2, 2))))
     mode = chance.random() < 0.7
     return Step(kind, chance.choice(AGENTS), patterns, mode, chance.randrange(8))
 
@@ -70,19 +77,20 @@ def differs(seed: int) -> str:
 
 def _done(project: Project, queue: Queue, step: Step) -> tuple[str, str]:
     """What the table said to a command, and the plain queue."""
+    if step.kind == "queue more":
+        mine = project.store.reservations.all(agent=step.agent, live_at=project.store.now())
+        own = [one.pattern.decode() for one in mine]
+        first = own[step.number % 4 :][:1]
+        step = step._replace(kind="queue", patterns=(*first, *step.patterns))
     if step.kind in ("reserve", "queue"):
         waits = step.kind == "queue"
         said = _asked(project, step, waits=waits)
         expected = queue.ask(step.agent, step.patterns, exclusive=step.exclusive, waits=waits)
         return said, expected
-    if step.kind == "end":
-        live = project.store.reservations.all(live_at=project.store.now())
-        if not live:
-            return "", ""
-        held = live[step.number % len(live)]
-        project.run_out(held)
-        project.settle()
-        queue.end(_held(held))
+    if step.kind in ("end", "release one"):
+        ended = _ended(project, step)
+        if ended is not None:
+            queue.end(_held(ended))
         return "", ""
     try:
         getattr(project, step.kind)(step.agent)
@@ -90,6 +98,21 @@ def _done(project: Project, queue: Queue, step: Step) -> tuple[str, str]:
         return "", ""
     getattr(queue, step.kind)(step.agent)
     return "", ""
+
+
+def _ended(project: Project, step: Step) -> Reservation | None:
+    """One reservation that runs out, or is released by its agent; None if there is none."""
+    agent = step.agent if step.kind == "release one" else None
+    live = project.store.reservations.all(agent=agent, live_at=project.store.now())
+    if not live:
+        return None
+    held = live[step.number % len(live)]
+    if agent is None:
+        project.run_out(held)
+        project.settle()
+    else:
+        project.release(agent, held.id)
+    return held
 
 
 def _asked(project: Project, step: Step, *, waits: bool) -> str:
@@ -126,8 +149,8 @@ def _held(one: Reservation) -> Held:
 
 
 def _plain(queue: Queue) -> tuple[list[Held], list[Place]]:
-    places = [one._replace(patterns=tuple(sorted(one.patterns))) for one in queue.places]
-    return sorted(queue.held), places
+    places = [one._replace(patterns=tuple(sorted(one.patterns)), since=0) for one in queue.places]
+    return sorted(one._replace(since=0) for one in queue.held), places
 
 
 def at_once(seed: int) -> str:
@@ -153,6 +176,8 @@ def _plays(project: Project, agent: str, seed: int) -> None:
         try:
             if step.kind == "end":
                 mine.take(agent)
+            elif step.kind == "release one":
+                _ended(mine, step)
             else:
                 _done(mine, Queue(), step)
         except AgentlockError as error:

@@ -22,12 +22,13 @@ PATTERNS: Mapping[str, frozenset[str]] = {
 
 
 class Held(NamedTuple):
-    """A live reservation."""
+    """A live reservation; ``since`` counts the steps."""
 
     agent: str
     pattern: str
     exclusive: bool
     offer: bool
+    since: int = 0
 
 
 class Place(NamedTuple):
@@ -36,6 +37,7 @@ class Place(NamedTuple):
     agent: str
     patterns: tuple[str, ...]
     exclusive: bool
+    since: int = 0
 
 
 class Queue:
@@ -44,16 +46,19 @@ class Queue:
     def __init__(self) -> None:
         self.held: list[Held] = []
         self.places: list[Place] = []
+        self._step = 0
 
     def ask(self, agent: str, patterns: Sequence[str], *, exclusive: bool, waits: bool) -> str:
         """What comes of a claim: granted, refused, waits or deadlock."""
-        claim = Place(agent, tuple(dict.fromkeys(patterns)), exclusive)
+        self._step += 1
+        claim = Place(agent, tuple(dict.fromkeys(patterns)), exclusive, self._step)
         if not self._blockers(claim, self.places):
             if self._closes_circle(claim, only_raised=True):
                 return "deadlock"
+            own = [one for one in self.held if one.agent == agent and one.pattern in patterns]
             self._grant(claim, offer=False)
             self.places = [one for one in self.places if not self._fulfils(claim, one)]
-            self.settle()
+            self.settle([] if exclusive else [one for one in own if one.exclusive])
             return "granted"
         if not waits:
             return "refused"
@@ -64,41 +69,45 @@ class Queue:
         return "waits"
 
     def release(self, agent: str) -> None:
-        """A place that named what is released may wait for somebody who waits for its agent now."""
-        named = [
-            place
-            for place in self.places
-            if place.agent == agent
-            and any(self._mode(agent, pattern) is not None for pattern in place.patterns)
-        ]
+        self._step += 1
+        ended = [one for one in self.held if one.agent == agent]
         self.held = [one for one in self.held if one.agent != agent]
-        for place in named:
-            if self._is_in_circle(place):
-                self.places.remove(place)
-        self.settle()
+        self.settle(ended)
 
     def end(self, held: Held) -> None:
         """A lease that runs out, or an offer that lapses."""
-        self.held.remove(held)
-        self.settle()
+        self._step += 1
+        ended = next(one for one in self.held if one._replace(since=0) == held._replace(since=0))
+        self.held.remove(ended)
+        self.settle([ended])
 
     def leave(self, agent: str) -> None:
+        self._step += 1
         self.places = [one for one in self.places if one.agent != agent]
         self.settle()
 
     def take(self, agent: str) -> None:
-        taken = [one.pattern for one in self.held if one.agent == agent and one.offer]
-        kept = [one for one in self.held if not self._is_replaced(one, agent, taken)]
+        self._step += 1
+        kept = [
+            one
+            for number, one in enumerate(self.held)
+            if not any(_replaces(later, one, agent) for later in self.held[number + 1 :])
+        ]
         self.held = [one._replace(offer=False) if one.agent == agent else one for one in kept]
         self.settle()
 
-    def settle(self) -> None:
-        """Hand over, the first place first."""
+    def settle(self, ended: Sequence[Held] = ()) -> None:
+        """Hand over, the first place first.
+
+        A place that named what its agent held, until it ``ended``, may wait for ever now.
+        """
         for place in list(self.places):
             before = self.places[: self.places.index(place)]
             if not self._blockers(place, before):
                 self.places.remove(place)
                 self._grant(place, offer=True)
+            elif self._named(place, ended) and self._is_in_circle(place):
+                self.places.remove(place)
 
     def overlaps(self) -> bool:
         """Whether two agents hold the same path, one of them exclusively."""
@@ -114,7 +123,7 @@ class Queue:
         found: list[Held | Place] = []
         for pattern in claim.patterns:
             found += [one for one in self.held if _meet(claim, pattern, one, one.pattern)]
-            if self._mode(claim.agent, pattern) is None:
+            if self._mode(claim, pattern) is None:
                 found += [
                     one
                     for one in before
@@ -123,33 +132,36 @@ class Queue:
                 ]
         return found
 
-    def _mode(self, agent: str, pattern: str) -> bool | None:
-        """Whether the agent holds it exclusively; None if it does not hold it."""
-        modes = [
-            one.exclusive
-            for one in self.held
-            if one.agent == agent
-            and (
-                one.pattern == pattern
-                or (len(PATTERNS[pattern]) == 1 and PATTERNS[pattern] <= PATTERNS[one.pattern])
-            )
-        ]
-        return any(modes) if modes else None
+    def _mode(self, claim: Place, pattern: str) -> bool | None:
+        """Whether the agent held it exclusively when it asked; None if it did not hold it."""
+        held = [one for one in self._covering(claim.agent, pattern) if one.since <= claim.since]
+        return any(one.exclusive for one in held) if held else None
+
+    def _covering(self, agent: str, pattern: str) -> list[Held]:
+        return [one for one in self.held if one.agent == agent and _covers(one, pattern)]
+
+    def _named(self, place: Place, ended: Sequence[Held]) -> bool:
+        own = [one for one in ended if one.agent == place.agent]
+        return any(_covers(one, pattern) for one in own for pattern in place.patterns)
 
     def _grant(self, claim: Place, *, offer: bool) -> None:
         for pattern in claim.patterns:
+            since = [one.since for one in self._covering(claim.agent, pattern)]
             own = [one for one in self.held if (one.agent, one.pattern) == (claim.agent, pattern)]
             own.sort(key=lambda one: not one.exclusive)
+            age = min(since, default=self._step)
             if own and not offer:
-                self.held.remove(own[0])
-            self.held.append(Held(claim.agent, pattern, claim.exclusive, offer))
+                new = own[0]._replace(exclusive=claim.exclusive, offer=False)
+                self.held[self.held.index(own[0])] = new
+            else:
+                self.held.append(Held(claim.agent, pattern, claim.exclusive, offer, age))
 
     def _closes_circle(self, claim: Place, *, only_raised: bool = False) -> bool:
         """Whether the agent would wait for itself, through any number of others."""
         raised = {
             pattern
             for pattern in claim.patterns
-            if claim.exclusive and self._mode(claim.agent, pattern) is False
+            if claim.exclusive and self._mode(claim, pattern) is False
         }
         if only_raised and not raised:
             return False
@@ -162,8 +174,7 @@ class Queue:
                     claim
                     for pattern in place.patterns
                     for mine in raised
-                    if self._mode(place.agent, pattern) is None
-                    and _meet(place, pattern, claim, mine)
+                    if self._mode(place, pattern) is None and _meet(place, pattern, claim, mine)
                 ]
             if only_raised and place is claim:
                 blockers = []
@@ -197,8 +208,17 @@ class Queue:
         same = claim.agent == place.agent and {*claim.patterns} == {*place.patterns}
         return same and claim.exclusive == place.exclusive
 
-    def _is_replaced(self, held: Held, agent: str, taken: Sequence[str]) -> bool:
-        return held.agent == agent and not held.offer and held.pattern in taken
+
+def _replaces(later: Held, held: Held, agent: str) -> bool:
+    """Whether what the agent takes ends what it had: the same, in the same or a weaker mode."""
+    is_same = later.offer and later.agent == held.agent == agent and later.pattern == held.pattern
+    return is_same and (later.exclusive or not held.exclusive)
+
+
+def _covers(held: Held, pattern: str) -> bool:
+    """Whether it is of the same text, or covers the single file that this is."""
+    is_file = len(PATTERNS[pattern]) == 1
+    return held.pattern == pattern or (is_file and PATTERNS[pattern] <= PATTERNS[held.pattern])
 
 
 def _meet(mine: Held | Place, pattern: str, other: Held | Place, theirs: str) -> bool:

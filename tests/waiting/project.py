@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SECOND = MICROSECONDS
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+_HASTEN = "UPDATE waits SET due_ts = ? WHERE id = ? AND due_ts > ?"
 
 
 class Project:
@@ -116,12 +117,16 @@ class Project:
     def run_out(self, *held: Reservation) -> None:
         """Let these leases or offers have run out a second ago, as if time had passed."""
         for one in held:
-            self._age("file_reservations", one.id)
+            end = self._age("file_reservations", one.id)
+            for wait in self.store.waits.of_agent(one.agent):  # it may name what that was
+                with self.store.writing():
+                    self.store.rows(_HASTEN, (end, wait.id, end))
 
     def run_out_place(self, wait: Wait) -> None:
         self._age("waits", wait.id)
 
-    def _age(self, table: str, number: int) -> None:
+    def _age(self, table: str, number: int) -> int:
         end = self.store.now() - SECOND
         with self.store.writing():
             self.store.rows(f"UPDATE {table} SET expires_ts = ? WHERE id = ?", (end, number))  # noqa: S608
+        return end

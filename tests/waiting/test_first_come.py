@@ -153,6 +153,21 @@ def test_what_is_mine_already_meets_no_place_and_keeps_its_age(project: Project)
     assert within.created_ts == weaker.created_ts == held.created_ts
 
 
+def test_what_an_agent_reserves_later_puts_no_older_place_forward(project: Project) -> None:
+    project.reserve("Z", "/a", exclusive=False)
+    project.reserve("Y", "/d")
+    project.place("C", "/a", "/d", exclusive=False)
+    place = project.place("A", "/a")
+    assert project.reserve("A", "/a", exclusive=False).granted
+    project.release("Z")
+    with project.store.writing():
+        project.store.waits.test_again(place)
+    project.settle()
+    assert project.places() == ["C", "A"]
+    standing = queue.listed(project.store, "A")[1][place.id]
+    assert [one.agent for one in standing.behind] == ["C"]
+
+
 def test_anything_wider_than_mine_is_a_new_claim(project: Project) -> None:
     project.reserve("A", "/src/a.py")
     project.reserve("C", "/src/c.py")
@@ -276,20 +291,3 @@ def test_a_hundred_places_behind_one_row_are_all_granted_before_release_returns(
             project.place(f"B{at}", name)
     released = project.release("A")
     assert len(released.handed) == len(project.offers()) == 105
-
-
-def test_a_place_that_a_release_would_leave_in_a_deadlock_ends_and_is_told(
-    project: Project,
-) -> None:
-    project.reserve("A", "/a")
-    project.reserve("A", "/c")
-    project.reserve("Z", "/b")
-    project.place("B", "/a", "/c")
-    named = project.place("A", "/a", "/b")  # it holds /a, so it is behind nobody there
-    (held,) = project.store.reservations.all(agent="A", live_at=project.store.now())[:1]
-    project.release("A", held.id)
-    assert project.places() == ["B"]
-    ended = project.store.waits.get(named.id)
-    assert ended is not None
-    assert ended.outcome == "deadlock"
-    assert [subject for subject in project.told("A") if "wait for each other" in subject]

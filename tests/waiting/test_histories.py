@@ -26,8 +26,8 @@ MISTAKES = [
     Mistake(
         "nobody looks after those who stand behind a place that has ended",
         "store/waits.py",
-        '_MARK_BEHIND = "UPDATE waits SET due_ts = 0 WHERE',
-        '_MARK_BEHIND = "UPDATE waits SET due_ts = due_ts WHERE',
+        "UPDATE waits SET due_ts = -abs(due_ts) WHERE {column}",
+        "UPDATE waits SET due_ts = due_ts WHERE {column}",
     ),
     Mistake(
         "an offer does not lapse",

@@ -150,3 +150,16 @@ def test_max_hold_limits_a_lease_only_while_somebody_waits(project: Project) -> 
     answer = reserve(project.store, project.request("A", "/b", ttl=3 * HOUR), Folding())
     assert answer.granted[0].expires_ts == other.created_ts + 2 * HOUR
     assert "B has waited for b" in answer.limits[0]
+
+
+def test_what_is_taken_ends_what_was_held_of_the_same_only_in_the_same_or_a_weaker_mode(
+    project: Project,
+) -> None:
+    project.reserve("A", "/a")
+    project.place("B", "/a")
+    project.place("B", "/a", exclusive=False)
+    project.release("A")
+    assert project.offers() == [("B", "/a"), ("B", "/a")]
+    project.take("B")
+    live = project.store.reservations.all(agent="B", live_at=project.store.now())
+    assert any(one.exclusive for one in live)
