@@ -14,7 +14,7 @@ NEW_PIP := pip>=25.1# the first that knows --group; Python 3.10 to 3.13 bring ol
 STAMP := $(VENV)/.made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help dev lint pytest test test-slow test-agents test-all soak bench bench-quick docs lock clean
+.PHONY: help dev lint pytest test test-slow test-agents test-browser test-all soak bench bench-quick docs lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ test-slow: dev ## the tests that `make test` leaves out because they would take 
 test-agents: dev ## the tests with every agent's program that runs offline, installed from npm
 	AGENTLOCK_TEST_NO_SKIP=1 $(PY) -m pytest -n auto -m 'agents or not agents' tests/agents $(PYTEST_ARGS)
 
+test-browser: dev ## the tests of the board in a real Chromium, which must be there
+	AGENTLOCK_TEST_NO_SKIP=1 $(PY) -m pytest -m 'slow or not slow' tests/board/test_browser.py $(PYTEST_ARGS)
+
 test-all: ## every test on every CPython this machine has, each in its own .venv-3.x
 	@./install.sh --print-pythons | { \
 	  found=0; failed=0; summary=''; \
@@ -90,13 +93,15 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --gene
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade
 READ_BUILD := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])
 
-lock: dev ## the four lock files anew: what install.sh installs, with SHA-256
+lock: dev ## the lock files anew: what install.sh installs, with SHA-256
 	$(PIP) uv
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(LOCK) pyproject.toml --extra postgres --constraint requirements.lock \
 	  --output-file requirements-postgres.lock
 	$(LOCK) pyproject.toml --extra mcp --constraint requirements-postgres.lock \
 	  --output-file requirements-mcp.lock
+	$(LOCK) pyproject.toml --extra board --constraint requirements-mcp.lock \
+	  --output-file requirements-board.lock
 	$(PY) -c '$(READ_BUILD)' | $(LOCK) - --output-file build.lock
 
 clean: ## removes everything made here

@@ -5,7 +5,7 @@ set -eu
 
 usage() {
 	cat <<'USAGE'
-usage: ./install.sh [--postgres] [--mcp] [--demo] [--repo DIR]...
+usage: ./install.sh [--postgres] [--mcp] [--board] [--demo] [--repo DIR]...
        ./install.sh --uninstall [--dry-run] [--yes]
 
 Installs agentlock for this user from this checkout: a private Python environment under
@@ -13,6 +13,7 @@ ${XDG_DATA_HOME:-~/.local/share}/agentlock, and two links in ~/.local/bin.
 
   --postgres     also installs PostgreSQL's client library; a later ./install.sh keeps it
   --mcp          also installs what 'agentlock mcp' needs; a later ./install.sh keeps it
+  --board        also installs what the board in a terminal and a browser needs; kept, too
   --demo         then shows two agents and one refused commit, in a scratch repository
   --repo DIR     then runs 'agentlock init' in DIR; may be given several times
   --uninstall    removes the hooks from every repository, then everything that was installed
@@ -166,7 +167,7 @@ find_folders() {
 	bin=$HOME/.local/bin
 	data=${XDG_DATA_HOME:-$HOME/.local/share}/agentlock
 	venv=$data/venv
-	postgres_mark='with-postgres' mcp_mark='with-mcp'
+	postgres_mark='with-postgres' mcp_mark='with-mcp' board_mark='with-board'
 	new=$data/venv.new.$$
 	builders=$data/builders.$$
 	log=$data/install.log.$$
@@ -260,9 +261,11 @@ build() {
 	# The marks lie inside the environment, so that both take effect in one step.
 	if [ -e "$venv/$postgres_mark" ]; then postgres=yes; fi
 	if [ -e "$venv/$mcp_mark" ]; then mcp=yes; fi
-	lock=requirements.lock with=''
-	[ -z "$postgres" ] || lock=requirements-postgres.lock with=" and PostgreSQL's client library"
-	[ -z "$mcp" ] || with="$with and MCP's library"
+	if [ -e "$venv/$board_mark" ]; then board=yes; fi
+	locks=requirements.lock with=''
+	[ -z "$postgres" ] || locks=requirements-postgres.lock with=" and PostgreSQL's client library"
+	[ -z "$mcp" ] || locks="$locks requirements-mcp.lock" with="$with and MCP's library"
+	[ -z "$board" ] || locks="$locks requirements-board.lock" with="$with and the board"
 	say "installing with Python $version ($python)$with"
 	make_folder "$data"
 	sweep
@@ -277,13 +280,16 @@ build() {
 	# to a folder of their own, which is deleted afterwards.
 	(
 		cd -- "$checkout"
-		step "pip" locked --compile --requirement "$lock" ${mcp:+--requirement requirements-mcp.lock}
+		for lock in $locks; do
+			step "pip" locked --compile --requirement "$lock"
+		done
 		step "pip" locked --target "$builders" --requirement build.lock
 		export PYTHONPATH="$builders"
 		step "pip" pip_install --compile --no-index --no-deps --no-build-isolation .
 	)
 	[ -z "$postgres" ] || : >"$new/$postgres_mark"
 	[ -z "$mcp" ] || : >"$new/$mcp_mark"
+	[ -z "$board" ] || : >"$new/$board_mark"
 	step "a first run of the new program" "$new/bin/python" -I -m agentlock --version
 	step "putting the new environment in place" \
 		"$python" -I -c "$settle" "$new" "$venv" "$data/venv.old.$$"
@@ -379,7 +385,7 @@ unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX
 # pip starts itself again to build the program, and that run does not see our options.
 export PIP_NO_CACHE_DIR=1
 
-action=install demo='' postgres='' mcp='' options='' dry_run='' yes=''
+action=install demo='' postgres='' mcp='' board='' options='' dry_run='' yes=''
 given=$#
 while [ "$given" -gt 0 ]; do
 	option=$1
@@ -393,6 +399,7 @@ while [ "$given" -gt 0 ]; do
 	--demo) demo=yes options=yes ;;
 	--postgres) postgres=yes options=yes ;;
 	--mcp) mcp=yes options=yes ;;
+	--board) board=yes options=yes ;;
 	--repo)
 		[ "$given" -gt 0 ] || misuse "--repo needs a directory."
 		set -- "$@" "$1" # after this loop, only the repositories are left in "$@"
@@ -412,7 +419,8 @@ while [ "$given" -gt 0 ]; do
 	*) misuse "unknown option '$option'." ;;
 	esac
 done
-[ "$action" = install ] || [ -z "$options" ] || misuse "--demo, --postgres, --mcp and --repo are for installing."
+[ "$action" = install ] || [ -z "$options" ] ||
+	misuse "--demo, --postgres, --mcp, --board and --repo are for installing."
 
 [ "$action" = uninstall ] || [ -z "$dry_run$yes" ] || misuse "--dry-run and --yes are for --uninstall."
 

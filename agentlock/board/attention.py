@@ -67,7 +67,7 @@ def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]
             if holder is None or holder["state"] not in _WHY:
                 continue
             age = format_remaining(now - holder["since"])
-            how = _WHY[holder["state"]].format(foreign(holder["why"]), age=age)
+            how = _WHY[holder["state"]].format(holder["why"], age=age)
             yield {
                 **_row(f"stuck-{wait['id']}", STUCK, wait["created"]),
                 "text": f"{wait['agent']} is stuck on {what}: {one['agent']} holds "

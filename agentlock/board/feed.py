@@ -30,7 +30,7 @@ from agentlock.store.wake import LOG, listening
 from agentlock.waiting.standing import standings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     from agentlock.board.changes import Patch
@@ -79,7 +79,9 @@ class Feed:
         self._read_whole = self._asked_agents = -_WHOLE
         self._is_stale = True  # something was read since all of it was
 
-    def changes(self, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[Patch]:
+    def changes(
+        self, is_stopped: Callable[[], bool] = lambda: False
+    ) -> Generator[Patch, None, None]:
         """The whole picture, then each change of it; never ends unless it ``is_stopped``.
 
         While the table cannot be read, the picture says why, and what it showed last stays.
@@ -98,11 +100,11 @@ class Feed:
                 yield patch
             time.sleep(_LOOK_EVERY)
 
-    def once(self) -> Picture:
-        """The picture as it is now."""
+    def once(self) -> tuple[int, Picture]:
+        """The time by the table's clock, and the picture as it is now."""
         with self._opened() as store:
             self.read(store)
-        return self.picture
+            return store.now(), self.picture
 
     def read(self, store: Store) -> None:
         """Bring the picture up to what the table holds now."""

@@ -43,6 +43,7 @@ COMMANDS = {
     "check": ("check", "check"),
     "explain": ("explain", "explain"),
     "status": ("status", "status"),
+    "board": ("board", "board"),
     "doctor": ("doctor", "doctor"),
     "send": ("mail", "send"),
     "inbox": ("mail", "inbox"),

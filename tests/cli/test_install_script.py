@@ -303,8 +303,8 @@ def test_no_home_is_one_sentence_and_exit_1(machine: Machine, home: str | None) 
         (["--repo"], "--repo needs a directory"),
         (["--repo", "/no/such/place"], "/no/such/place: there is no such directory"),
         (["--repo", "."], "this is not a git repository"),
-        (["--uninstall", "--demo"], "--demo, --postgres, --mcp and --repo are for installing"),
-        (["--postgres", "--uninstall"], "--demo, --postgres, --mcp and --repo are for installing"),
+        (["--uninstall", "--demo"], "--mcp, --board and --repo are for installing"),
+        (["--postgres", "--uninstall"], "--mcp, --board and --repo are for installing"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_installed(
@@ -342,6 +342,8 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
         ("project.optional-dependencies", "postgres", "requirements-postgres.lock"),
         ("project", "dependencies", "requirements-mcp.lock"),
         ("project.optional-dependencies", "mcp", "requirements-mcp.lock"),
+        ("project", "dependencies", "requirements-board.lock"),
+        ("project.optional-dependencies", "board", "requirements-board.lock"),
         ("build-system", "requires", "build.lock"),
     ):
         section = text.partition(f"[{table}]\n")[2]
@@ -354,11 +356,11 @@ def test_the_locks_cover_what_the_project_asks_for() -> None:
             assert re.search(rf"(?m)^{name}==.*\\\n *--hash=sha256:", locked), name
 
 
-def test_with_an_extra_the_same_versions_are_installed_as_without() -> None:
+@pytest.mark.parametrize("extra", ["postgres", "mcp", "board"])
+def test_with_an_extra_the_same_versions_are_installed_as_without(extra: str) -> None:
     def versions(lock: str) -> set[str]:
         return set(re.findall(r"(?m)^\S+==.*?(?= \\$)", Path(CHECKOUT, lock).read_text()))
 
     plain = versions("requirements.lock")
     assert plain
-    assert plain <= versions("requirements-postgres.lock")
-    assert plain <= versions("requirements-mcp.lock")
+    assert plain <= versions(f"requirements-{extra}.lock")

@@ -1,0 +1,104 @@
+"""`agentlock board`: what all agents do now, in a terminal or in a browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from agentlock.board.feed import Feed
+from agentlock.cli.output import say
+from agentlock.cli.workspace import Workspace, timeout_option
+from agentlock.errors import ConfigurationError, UsageError
+from agentlock.git.identity import person
+from agentlock.state import guard
+from agentlock.workspace import migrated_table
+
+if TYPE_CHECKING:
+    from agentlock.rules.owner_key import Opened
+
+_EXTRA = (
+    "./install.sh --board, in the checkout of agentlock (or: pip install 'git-agentlock[board]')"
+)
+
+
+@click.command()
+@click.option("--web", is_flag=True, help="Serve it to a browser on this machine.")
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    help="With --web: the port (default: any).",
+)
+@click.option("--open", "opens", is_flag=True, help="With --web: open the browser, too.")
+@click.option("--allow-release", is_flag=True, help="With --web: leases can be ended by force.")
+@click.option("--once", is_flag=True, help="Print one picture, and return.")
+@timeout_option
+def board(
+    web: bool, port: int | None, opens: bool, allow_release: bool, once: bool, timeout: str | None
+) -> None:
+    """See what all agents do now, in a picture that is always true.
+
+    \b
+    Example:
+      agentlock board --once
+      agentlock board --web --open
+    """
+    if not web and (port is not None or opens or allow_release):
+        raise UsageError("--port, --open and --allow-release belong to --web", fix="add --web")
+    if web and once:
+        raise UsageError("--web and --once exclude each other", fix="give only one of them")
+    workspace = Workspace(timeout=timeout)
+    workspace.tells_news = False
+    opened = partial(migrated_table, workspace.repository, timeout=workspace.timeout)
+    with opened():
+        pass  # a table that is missing or cannot be read is said before anything starts
+    feed = Feed(
+        workspace.repository,
+        partial(opened, read_only=True),
+        guarded=lambda: guard(workspace.repository).is_in_place,
+        with_files=web,
+    )
+    if web:
+        _serve(workspace, feed, opened, port or 0, opens=opens, allow_release=allow_release)
+    else:
+        if not once:
+            say(f"the board that stays needs the extra `board`; fix: {_EXTRA}")
+        _put_once(feed)
+
+
+def _serve(
+    workspace: Workspace,
+    feed: Feed,
+    opened: Opened,
+    port: int,
+    *,
+    opens: bool,
+    allow_release: bool,
+) -> None:
+    try:
+        from agentlock.board.web import Server
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the board in a browser needs the extra `board` ({error.name} is missing)", fix=_EXTRA
+        ) from error
+    actor = workspace.identity.name or person()
+    server = Server(feed, workspace.repository, opened, actor=actor, allow_release=allow_release)
+
+    def listens(address: str) -> None:
+        print(address, flush=True)
+        if opens:
+            webbrowser.open(address)
+
+    server.serve(port, listens)
+
+
+def _put_once(feed: Feed) -> None:
+    from rich.console import Console
+
+    from agentlock.board.once import put
+
+    now, picture = feed.once()
+    put(Console(highlight=False, soft_wrap=False), picture, now)
