@@ -171,6 +171,19 @@ def _moment(value: object) -> int | None:
     return int(value) if type(value) in (int, float) else None  # type: ignore[call-overload]
 
 
+def file_text(path: str) -> str:
+    """The text of a file; "" if it has just gone."""
+    return (_bytes(path) or b"").decode("utf-8", "replace")
+
+
+def json_of(text: str) -> Any:
+    """The value of a text; an empty object if it is no JSON: what is taken over is no guard."""
+    try:
+        return loads(text)
+    except ValueError:
+        return {}
+
+
 def _values(path: str, data: bytes) -> list[dict[str, Any]]:
     value = _parsed(path, data)
     found = value if isinstance(value, list) else [value]

@@ -29,7 +29,7 @@ SOURCE = "Agent Mail"
 INACTIVE = 1800 * 1_000_000
 """After so long without a tool of Agent Mail, its agents may lose what they hold."""
 GRACE = 900 * 1_000_000
-_LONGEST_WAIT = 2 * 1_000_000  # for a database that somebody locks
+WAIT = 2 * 1_000_000  # for a database that somebody locks
 
 
 def leases(
@@ -48,7 +48,7 @@ def leases(
     if os.path.isdir(beside.agent_mail):
         found = _of_archive(beside.agent_mail, roots, now, wanted)
     else:
-        wait = min(store.timeout, _LONGEST_WAIT)
+        wait = min(store.timeout, WAIT)
         found = _of_database(beside.agent_mail, roots, now, wait, wanted)
     return [named_for(one, agent) for one in found]
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from agentlock.agent_mail.archive import projects
-from agentlock.agent_mail.live import root_of, roots_of
+from agentlock.agent_mail.live import WAIT, root_of, roots_of
 from agentlock.environment import HOME, XDG_DATA_HOME
 from agentlock.errors import UsageError
 from agentlock.model import Value
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 AGENT_MAIL = "agentMail"
 """The setting in the repository's own configuration: `git.repository.Repository.agent_mail`."""
 _DATABASE = "storage.sqlite3"
-_WAIT = 2 * 1_000_000
 _ASK = "agentlock init --agent-mail PATH, its database or the folder that has `projects`"
 
 
@@ -81,7 +80,7 @@ def folders_of(place: Place, beside: Recorded) -> list[str]:
     if place.kind == "archive":
         keys = [key for _, key in projects(place.path)]
     else:
-        database = AgentMailDatabase(place.path, _WAIT)
+        database = AgentMailDatabase(place.path, WAIT)
         try:
             keys = [key for _, key in database.projects()]
             database.live([0], "", "")  # are all the columns there?
@@ -96,7 +95,7 @@ def _of_file(path: str) -> Place:
     if is_of_rust(folder) and os.path.isdir(os.path.join(folder, "projects")):
         return Place("archive", folder)
     # Read as it lies there: that takes no lock, and disturbs no engine that has it open.
-    database = AgentMailDatabase(path, _WAIT, frozen=True)
+    database = AgentMailDatabase(path, WAIT, frozen=True)
     try:
         tables = database.tables()
     finally:
@@ -108,7 +107,7 @@ def _of_file(path: str) -> Place:
             fix=_ASK,
         )
     if not tables:  # all of a new one may still be in SQLite's log
-        database = AgentMailDatabase(path, _WAIT)
+        database = AgentMailDatabase(path, WAIT)
         try:
             tables = database.tables()
         finally:

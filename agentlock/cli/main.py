@@ -57,6 +57,7 @@ COMMANDS = {
     "whoami": ("agents", "whoami"),
     "agent": ("agents", "agent"),
     "run": ("run", "run"),
+    "agent-mail": ("agent_mail", "agent_mail"),
     "session": ("sessions", "session"),
     "policy": ("policy", "policy"),
     "log": ("log", "log"),

@@ -36,6 +36,19 @@ WHERE f.project_id IN ({}) AND f.released_ts IS NULL
     AND (f.expires_ts > ? OR typeof(f.expires_ts) <> 'text')
 ORDER BY f.id
 """
+_AGENTS = """
+SELECT name, program, model, last_active_ts FROM agents WHERE project_id IN ({}) ORDER BY id
+"""
+_MESSAGES = """
+SELECT id, project_id, sender_id, subject, body_md, created_ts, thread_id, importance, ack_required,
+    attachments
+FROM messages WHERE project_id IN ({}) ORDER BY id
+"""
+_RECIPIENTS = """
+SELECT r.message_id, r.agent_id, r.kind, r.read_ts, r.ack_ts
+FROM message_recipients AS r JOIN messages AS m ON m.id = r.message_id
+WHERE m.project_id IN ({}) ORDER BY r.message_id, r.agent_id
+"""
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 NEEDED = frozenset(["projects", "agents", "file_reservations", "messages", "message_recipients"])
 OF_RUST = frozenset(["file_reservation_releases", "db_identity"])
@@ -75,6 +88,25 @@ class AgentMailDatabase:
         if that was before ``active``, and the project; the times as they are kept.
         """
         return self.rows(_LIVE.format(", ".join("?" * len(projects))), (active, *projects, now))
+
+    def names(self) -> list[tuple[int, str]]:
+        """The id and name of every agent of every project."""
+        return [(number, str(name)) for number, name in self.rows("SELECT id, name FROM agents")]
+
+    def agents(self, projects: Sequence[int]) -> list[tuple[Any, ...]]:
+        """Name, program, model and last activity of the agents in these projects."""
+        return self._of(_AGENTS, projects)
+
+    def messages(self, projects: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The messages in these projects: the columns of ``_MESSAGES``."""
+        return self._of(_MESSAGES, projects)
+
+    def recipients(self, projects: Sequence[int]) -> list[tuple[Any, ...]]:
+        """For each message and recipient: both numbers, how, when read and when acknowledged."""
+        return self._of(_RECIPIENTS, projects)
+
+    def _of(self, statement: str, projects: Sequence[int]) -> list[tuple[Any, ...]]:
+        return self.rows(statement.format(", ".join("?" * len(projects))), projects)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SCHEMA = """
@@ -107,6 +108,31 @@ class Mailbox:
             *(project, agent, pattern, exclusive, reason, kept(0), kept(expires)),
         )
 
+    def send(
+        self,
+        project: int,
+        sender: int,
+        to: Sequence[int],
+        subject: str,
+        *,
+        thread: str | None = None,
+        at: float = 0,
+        read: float | None = None,
+        body: str = "Hello",
+        importance: str = "normal",
+    ) -> int:
+        number = self.run(
+            "INSERT INTO messages (project_id, sender_id, thread_id, subject, body_md, importance,"
+            " ack_required, created_ts) VALUES (?, ?, ?, ?, ?, ?, 1, ?)",
+            *(project, sender, thread, subject, body, importance, kept(at)),
+        )
+        for kind, agent in (("to", to[0]), *(("cc", one) for one in to[1:])):
+            self.run(
+                "INSERT INTO message_recipients VALUES (?, ?, ?, ?, NULL)",
+                *(number, agent, kind, None if read is None else kept(read)),
+            )
+        return number
+
     def release(self, reservation: int) -> None:
         statement = "UPDATE file_reservations SET released_ts = ? WHERE id = ?"
         self.run(statement, kept(0), reservation)
@@ -147,6 +173,22 @@ class Archive:
         path = self.reservations / f"{name}.json"
         path.write_text(text, encoding="utf-8")
         return path
+
+    def profile(self, agent: str) -> None:
+        """Write what both versions keep of an agent."""
+        folder = self.project / "agents" / agent
+        folder.mkdir(parents=True)
+        known = {"name": agent, "program": "codex", "model": "gpt", "last_active_ts": _iso(-60)}
+        (folder / "profile.json").write_text(json.dumps(known), encoding="utf-8")
+
+    def send(self, number: int, sender: str, to: str, subject: str, body: str) -> None:
+        """Write a message as both versions do."""
+        folder = self.project / "messages" / "2026" / "01"
+        folder.mkdir(parents=True, exist_ok=True)
+        head = {"id": number, "from": sender, "to": [to], "cc": [], "subject": subject,
+                "created": _iso(number - 100), "importance": "high", "thread_id": None}  # fmt: skip
+        text = f"---json\n{json.dumps(head, indent=2)}\n---\n\n{body}\n"
+        (folder / f"x__{number}.md").write_text(text, encoding="utf-8")
 
 
 def _iso(seconds: float) -> str:
