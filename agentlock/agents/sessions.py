@@ -87,12 +87,13 @@ def _open(store: Store, repository: Repository, session: Session, transcript: st
 
 
 def end(store: Store, repository: Repository, session: Session) -> None:
-    """The program has ended its session."""
+    """The session has ended, and so have those whose program has ended without a word."""
     files.forget(repository, session)
     with store.writing(durable=False):
         row = store.sessions.find(session.program, session.id)
         if row is not None:
             store.sessions.end([row.id], store.now())
+        _end_gone(store, repository, store.now())
 
 
 def _end_gone(store: Store, repository: Repository, now: int) -> None:

@@ -10,6 +10,7 @@ from agentlock.agents.presence import WITHOUT_HOOKS
 from agentlock.agents.sessions import begin_run, end
 from agentlock.environment import AGENT
 from agentlock.errors import AgentlockError
+from agentlock.reservations.automatic import end_with_sessions
 from agentlock.running.keeping import EVERY
 from agentlock.running.program import NOT_EXECUTABLE, NOT_FOUND, follow, prepare
 from agentlock.store import BRIEF_TIMEOUT, open_table
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
     from agentlock.git.sessions import Session
-    from agentlock.running.keeping import Keeper
+from agentlock.running.keeping import Keeper
 
 
 def run(
@@ -68,11 +69,15 @@ def _begun(
 
 
 def _end(repository: Repository, session: Session) -> None:
-    """End the session; if the table cannot be written, the next session that begins ends it."""
+    """End the session, and what edits in it reserved, as far as its files are as in HEAD.
+
+    If the table cannot be written, the next session that begins does this.
+    """
     try:
         store = open_table(repository, BRIEF_TIMEOUT)
         try:
             end(store, repository, session)
+            end_with_sessions(store)
         finally:
             store.close()
     except (AgentlockError, OSError):

@@ -224,7 +224,7 @@ def vim_at_a_terminal(repo: Repo) -> Seen:
         at_the_prompt = terminal.settings()
         terminal.type("fg\n")
         until(lambda: terminal.settings() == while_it_runs)
-        terminal.type("A" + "and more\x1b:wq\n")
+        terminal.type(":s/$/and more/\n:wq\n")
         until(lambda: "oneand more" in (repo.path / "src/a.txt").read_text(encoding="utf-8"))
         terminal.type("echo ended=$?\n")
         terminal.expect("ended=0")

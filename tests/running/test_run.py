@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -10,10 +11,22 @@ import pytest
 from running.scenes import SCENES, Seen, vim_at_a_terminal
 from support import AGENTLOCK, HOLDER, OTHER
 
+import agentlock.__main__ as door
+
 if TYPE_CHECKING:
     from running.scenes import Scene
     from support import Repo, Result
 
+# A program that is about to edit a file for each line of JSON, and then lists what is held.
+EDITS = """
+import json, subprocess, sys
+door, *lines = sys.argv[1:]
+for line in lines:
+    hook = [sys.executable, "-I", "-S", door, "hook", "edit", "claude", "PreToolUse"]
+    subprocess.run(hook, input=line.encode())
+listed = [sys.executable, "-m", "agentlock", "list", "--json"]
+print(json.loads(subprocess.run(listed, capture_output=True).stdout))
+"""
 WHOAMI = (sys.executable, "-m", "agentlock", "whoami")
 
 
@@ -83,6 +96,21 @@ def test_what_the_agent_held_before_or_reserves_itself_stays_its_own(repo: Repo)
     mine = ("--reserve", "docs/", "--reserve", "src/**")
     assert run(repo, "--as", HOLDER, *mine, "--", "sh", "-c", script).code == 0
     assert [pattern for _, pattern, _ in repo.live()] == ["/docs/", "/lib/"]
+
+
+def test_what_its_edits_reserved_ends_with_it_where_the_file_is_as_in_head(repo: Repo) -> None:
+    repo.write("src/a.py")
+    repo.commit_unguarded("a")
+    given = {"session_id": "S", "cwd": str(repo.path), "hook_event_name": "PreToolUse"}
+    given |= {"tool_name": "Edit"}
+    lines = [
+        json.dumps({**given, "tool_input": {"file_path": name}}) for name in ("src/a.py", "new.py")
+    ]
+    program = (sys.executable, "-c", EDITS, door.__file__, *lines)
+    started = run(repo, "--as", HOLDER, "--", *program)
+    assert started.code == 0, started
+    assert started.out.count(f"'agent': '{HOLDER}'") == 2, started
+    assert repo.live() == []
 
 
 def test_it_runs_in_a_worktree_of_its_own(repo: Repo) -> None:
