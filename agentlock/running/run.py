@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
     from agentlock.git.sessions import Session
-from agentlock.running.keeping import Keeper
+    from agentlock.running.keeping import Keeper
 
 
 def run(

@@ -226,6 +226,7 @@ def vim_at_a_terminal(repo: Repo) -> Seen:
         until(lambda: terminal.settings() == while_it_runs)
         terminal.type(":s/$/and more/\n:wq\n")
         until(lambda: "oneand more" in (repo.path / "src/a.txt").read_text(encoding="utf-8"))
+        until(lambda: terminal.settings() == at_the_prompt)
         terminal.type("echo ended=$?\n")
         terminal.expect("ended=0")
         same = at_the_prompt == terminal.settings() != while_it_runs
