@@ -212,16 +212,15 @@ def vim_at_a_terminal(repo: Repo) -> Seen:
     repo.write("src/a.txt", "one\n")
     shell = ("bash", "--norc", "--noprofile", "-i")
     with Terminal(repo, *shell, env={"PS1": "$ ", "TERM": "xterm"}) as terminal:
-        before = terminal.settings()
         words = " ".join(f"'{word}'" for word in (*RUN, "vim", "-u", "NONE", "src/a.txt"))
         terminal.type(f"{words}\n")
         terminal.expect("one")
-        while_it_runs = terminal.settings()
+        while_it_runs = terminal.at_rest()
         terminal.type("\x1a")
         terminal.expect("Stopped")
         terminal.type("echo back=$((40+2))\n")
         terminal.expect("back=42")
-        at_the_prompt = terminal.settings()
+        at_the_prompt = terminal.at_rest()
         terminal.type("fg\n")
         until(lambda: terminal.settings() == while_it_runs)
         terminal.type(":s/$/and more/\n:wq\n")
@@ -229,8 +228,7 @@ def vim_at_a_terminal(repo: Repo) -> Seen:
         until(lambda: terminal.settings() == at_the_prompt)
         terminal.type("echo ended=$?\n")
         terminal.expect("ended=0")
-        same = at_the_prompt == terminal.settings() != while_it_runs
-        assert before
+        same = at_the_prompt == terminal.at_rest() != while_it_runs
         terminal.type("exit\n")
         terminal.wait()
     how = "as it was" if same else "changed"
@@ -343,6 +341,15 @@ class Terminal:
             if select.select([self.controller], [], [], 0)[0]:
                 self._shown += os.read(self.controller, 65536)
         return termios.tcgetattr(self._terminal)[:4]
+
+    def at_rest(self) -> object:
+        """The settings once they stay: a shell changes them while it starts a command."""
+        found = self.settings()
+        while True:
+            time.sleep(0.2)
+            before, found = found, self.settings()
+            if before == found:
+                return found
 
     def wait(self) -> int:
         """The exit code; what is still shown is read, so that nothing blocks."""
