@@ -76,8 +76,8 @@ def agent() -> None:
 def list_agents(active: bool, as_json: bool, timeout: str | None) -> None:
     """List the agents, and whether each is still there.
 
-    An agent is working, at its prompt, waiting, silent, or gone. It is gone if its program or its
-    session has ended, and silent if nothing was seen of it for the policy's idle_limit.
+    An agent is working (it did something in the last two minutes), at its prompt, waiting, silent,
+    or gone (its session has ended).
 
     \b
     Example:

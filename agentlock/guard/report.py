@@ -131,7 +131,8 @@ def status_text(known: Presence, now: int) -> str:
         return f"waiting {since}{f' for {known.why}' if known.why else ''}"
     if known.status == AT_PROMPT:
         return f"at its prompt for {since}"
-    return f"{known.status} ({known.why})" if known.status in (SILENT, GONE) else known.status
+    is_told = bool(known.why) and known.status in (SILENT, GONE)
+    return f"{known.status} ({known.why})" if is_told else known.status
 
 
 def _holder(

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from edit_hooks.test_denying import edit, why
 from edit_hooks.test_sessions import event
 from support import AGENTLOCK, HOLDER, OTHER, run
 
-from agentlock.processes import boot_and_namespace
+import agentlock.__main__ as door
 
 if TYPE_CHECKING:
     from support import Repo
 
 MINUTE = 60 * 1_000_000
-# A program that runs a command as its child, and ends.
-PASSING = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+# A program that runs one command or two as its children, the first with this input, and ends.
+PASSING = """
+import subprocess, sys
+given, *words = sys.argv[1:]
+at = words.index(";") if ";" in words else len(words)
+for command in filter(None, (words[:at], words[at + 1 :])):
+    subprocess.run(command, input=given.encode())
+"""
 
 
 def listed(repo: Repo, name: str) -> Any:
@@ -34,8 +42,8 @@ def age(repo: Repo, minutes: int) -> None:
         repo.sql(f"UPDATE {table} SET {column} = {column} - ?", minutes * MINUTE)  # noqa: S608
 
 
-@pytest.mark.parametrize(("minutes", "status"), [(14, "working"), (16, "silent")])
-def test_an_agent_that_shows_nothing_for_idle_limit_is_silent(
+@pytest.mark.parametrize(("minutes", "status"), [(1, "working"), (3, "silent")])
+def test_an_agent_that_did_nothing_for_two_minutes_is_silent(
     repo: Repo, minutes: int, status: str
 ) -> None:
     repo.reserve(HOLDER, "src/**")
@@ -64,11 +72,11 @@ def test_whoever_waits_is_waiting_for_the_agent_that_is_in_the_way(repo: Repo) -
     repo.reserve(HOLDER, "src/**")
     assert repo.agentlock("reserve", "docs/", "--queue", agent=HOLDER).code == 1
     assert listed(repo, HOLDER)["status"] == "working"  # it has a place, and goes on with its work
-    age(repo, 2)
+    age(repo, 3)
     found = listed(repo, HOLDER)
     assert (found["status"], found["why"], found["waits"]) == ("waiting", "RedStone", 1)
     refused = repo.agentlock("reserve", "src/x.py", agent=OTHER)
-    assert re.search(rf"{HOLDER}, waiting \w+ for RedStone, last seen 2m ago", refused.err)
+    assert re.search(rf"{HOLDER}, waiting \w+ for RedStone, last seen 3m ago", refused.err)
 
 
 def test_a_session_that_ended_leaves_an_agent_that_is_gone(repo: Repo) -> None:
@@ -78,38 +86,48 @@ def test_a_session_that_ended_leaves_an_agent_that_is_gone(repo: Repo) -> None:
     event("SessionEnd", cwd=repo.path)
     found = listed(repo, HOLDER)
     assert (found["status"], found["why"]) == ("gone", "its session has ended")
-    repo.reserve(HOLDER, "docs/")
-    assert listed(repo, HOLDER)["status"] == "working"  # it was seen after that
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_program_whose_process_ended_without_a_word_is_gone_and_every_refusal_says_so(
+def test_a_session_whose_process_ended_without_a_word_is_over_and_every_refusal_says_so(
     repo: Repo,
 ) -> None:
-    program = (sys.executable, "-c", PASSING)
-    reserved = run(*program, *AGENTLOCK, "reserve", "src/**", cwd=repo.path, agent=HOLDER)
-    assert reserved.code == 0, reserved
+    """The program that starts the hook, and reserves in its shell, ends without SessionEnd."""
+    given = json.dumps({"session_id": "S", "cwd": str(repo.path), "source": "startup"})
+    hook = (sys.executable, "-I", "-S", door.__file__, "hook", "edit", "claude", "SessionStart")
+    program = (sys.executable, "-c", PASSING, given, *hook, ";", *AGENTLOCK, "reserve", "src/**")
+    started = run(*program, cwd=repo.path, agent=HOLDER)
+    assert started.code == 0, started
     gone = rf"{HOLDER}, gone \(its process \d+ has ended\), last seen \d+s ago in repo \(main\)"
-    repo.write("src/x.py", "theirs\n")
     assert re.search(gone, repo.agentlock("reserve", "src/x.py", agent=OTHER).err)
+    repo.write("src/x.py", "theirs\n")
     assert re.search(gone, repo.commit_all(agent=OTHER).err)
+    denied = edit("src/x.py", cwd=repo.path, agent=OTHER)
+    assert re.search(gone, why(denied))
     status = repo.agentlock("status", agent=OTHER).out
     assert re.search(rf"{HOLDER} is gone \(its process \d+ has ended\)", status)
-    assert repo.agentlock("agent", "list", "--active", "--json").json[0]["name"] == OTHER
-    repo.sql("UPDATE agents SET process_place = 'another machine'")
+    active = repo.agentlock("agent", "list", "--active", "--json").json
+    assert HOLDER not in [one["name"] for one in active]
+    repo.sql("UPDATE conversations SET process_place = 'another machine'")
     assert listed(repo, HOLDER)["status"] == "working"  # nobody here can tell
 
 
-def test_whoever_goes_on_with_another_process_is_not_gone(repo: Repo) -> None:
-    """What was seen long after the process was recorded may come from another one."""
-    repo.reserve(HOLDER, "src/**")
-    repo.sql(
-        "UPDATE agents SET process = 1, process_started = 1, process_place = ?",
-        boot_and_namespace(),
-    )
-    repo.sql("UPDATE agents SET located_ts = last_active_ts")
+@pytest.mark.usefixtures("fresh")
+def test_the_end_of_the_process_that_a_command_came_from_proves_nothing(repo: Repo) -> None:
+    program = (sys.executable, "-c", PASSING, "", *AGENTLOCK, "reserve", "src/**")
+    assert run(*program, cwd=repo.path, agent=HOLDER).code == 0
+    assert listed(repo, HOLDER)["status"] == "working"
+    age(repo, 3)
+    found = listed(repo, HOLDER)
+    assert found["status"] == "silent"
+    assert re.fullmatch(r"process \d+, which it last worked from, has ended", found["why"])
+
+
+def test_whoever_goes_on_after_its_session_is_not_gone(repo: Repo) -> None:
+    event("SessionStart", cwd=repo.path, agent=HOLDER)
+    event("SessionEnd", cwd=repo.path)
     assert listed(repo, HOLDER)["status"] == "gone"
-    repo.sql("UPDATE agents SET located_ts = last_active_ts - 61000000")
+    repo.reserve(HOLDER, "src/**")
     assert listed(repo, HOLDER)["status"] == "working"
 
 

@@ -94,7 +94,7 @@ def test_a_refusal_says_when_and_where_the_holder_was_last_seen(table: Repo, lin
     assert linked.agentlock("reserve", "src/**", agent=HOLDER, env=AT_WORK).code == 0
     age(table, 300)
     table.reserve("RedStone", "docs/")
-    seen = rf"holder: *{HOLDER}, working, last seen 5m ago in w1 \(feat/blue\), claude"
+    seen = rf"holder: *{HOLDER}, silent, last seen 5m ago in w1 \(feat/blue\), claude"
     reserved = table.agentlock("reserve", "src/a.py", agent=OTHER)
     assert re.search(rf"\n  {seen}\n", reserved.err)
     checked = table.agentlock("check", "src/a.py", "docs/y.md", agent=OTHER)
