@@ -76,6 +76,7 @@ class Feed:
         self._unfinished: set[int] = set()  # whose files there was no time for
         self._removed: set[int] = set()
         self._last_event = 0
+        self._ahead = 0  # the table's clock, compared with this process's
         self._read_whole = self._asked_agents = -_WHOLE
         self._is_stale = True  # something was read since all of it was
 
@@ -99,6 +100,10 @@ class Feed:
             if (patch := self.picture.patch(time.time_ns() // 1000)) is not None:
                 yield patch
             time.sleep(_LOOK_EVERY)
+
+    def now(self) -> int:
+        """The time by the table's clock, as far as this process can tell without asking."""
+        return time.time_ns() // 1000 + self._ahead
 
     def once(self) -> tuple[int, Picture]:
         """The time by the table's clock, and the picture as it is now."""
@@ -231,6 +236,7 @@ class Feed:
 
     def _settle(self, now: int) -> None:
         """Drop what has ended by now, and find what needs a person."""
+        self._ahead = now - time.time_ns() // 1000
         self._put_leases(now)
         if self._guarded is not None:
             self.picture.put("about", "guard", {"in_place": self._guarded()})

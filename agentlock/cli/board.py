@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def board(
 
     \b
     Example:
-      agentlock board --once
+      agentlock board
       agentlock board --web --open
     """
     if not web and (port is not None or opens or allow_release):
@@ -63,9 +64,7 @@ def board(
     )
     if web:
         _serve(workspace, feed, opened, port or 0, opens=opens, allow_release=allow_release)
-    else:
-        if not once:
-            say(f"the board that stays needs the extra `board`; fix: {_EXTRA}")
+    elif once or not _shows(feed):
         _put_once(feed)
 
 
@@ -93,6 +92,19 @@ def _serve(
             webbrowser.open(address)
 
     server.serve(port, listens)
+
+
+def _shows(feed: Feed) -> bool:
+    """Show the board in this terminal until somebody quits; False where that cannot be."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        from agentlock.board.terminal import BoardApp
+    except ImportError:
+        say(f"the board that stays needs the extra `board`; fix: {_EXTRA}")
+        return False
+    BoardApp(feed).run()
+    return True
 
 
 def _put_once(feed: Feed) -> None:

@@ -21,7 +21,7 @@ def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name, path=_SURROUNDINGS.get("PATH")):
             return found
-    _lack("Chromium (apt-get install chromium)")
+    lack("Chromium (apt-get install chromium)")
     raise AssertionError
 
 
@@ -32,7 +32,7 @@ def axe() -> str:
     with FileLock(f"{place}.lock"):
         if not script.exists():
             if shutil.which("npm", path=_SURROUNDINGS.get("PATH")) is None:
-                _lack("npm, for axe-core")
+                lack("npm, for axe-core")
             place.mkdir(exist_ok=True)
             done = subprocess.run(
                 ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(place), _AXE],
@@ -47,7 +47,8 @@ def axe() -> str:
     return script.read_text(encoding="utf-8")
 
 
-def _lack(what: str) -> None:
+def lack(what: str) -> None:
+    """Skip the test, or fail it where none may be skipped."""
     if _SURROUNDINGS.get(_NO_SKIP):
         pytest.fail(f"needs {what}, and {_NO_SKIP} is set")
     pytest.skip(f"needs {what}")
