@@ -249,6 +249,17 @@ class Workspace:
                 if taken.stale is not None:
                     self.turn_went_on(taken.stale)
 
+    def taken_until_now(self, store: Store) -> tuple[Reservation, ...]:
+        """What the agent has taken of what was handed over to it, also since it opened the table.
+
+        Another agent may have released something just before this one looked at its places.
+        """
+        from agentlock.waiting.taking import take
+
+        late = take(store, self.agent, self.repository, self.folding)
+        self.taken = (*self.taken, *late.granted)
+        return self.taken
+
     def turn_went_on(self, stale: StaleCopies) -> None:
         """The agent's turn came, and went to the next one, because of these stale copies."""
 

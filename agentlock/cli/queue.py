@@ -95,8 +95,8 @@ def _waited(
     mine = places.mine(store, name, identifiers)
     numbers = [one.id for one in mine]
     if not mine:
-        if workspace.taken:  # this command's first step took all that the agent waited for
-            return Waited(tuple(workspace.taken), now=store.now())
+        if late := workspace.taken_until_now(store):  # all that the agent waited for
+            return Waited(late, now=store.now())
         raise RefusedError(
             f"{name} has no place in the queue", fix="agentlock reserve PATTERN --queue"
         )

@@ -98,13 +98,13 @@ def _call(
 
 def answered(shape: Any) -> CallToolResult:
     """The result of a call, as text and as data; a list stands under ``result``."""
-    shape = _sendable(shape)
+    shape = sendable(shape)
     structured = {"result": shape} if isinstance(shape, list) else shape
     return CallToolResult(content=[_text(shape)], structured_content=structured)
 
 
 def failed(error: AgentlockError) -> CallToolResult:
-    shape = _sendable(error_json(error))
+    shape = sendable(error_json(error))
     return CallToolResult(content=[_text(shape)], structured_content=shape, is_error=True)
 
 
@@ -112,12 +112,12 @@ def _text(shape: Any) -> TextContent:
     return TextContent(type="text", text=json.dumps(shape, indent=1, ensure_ascii=False))
 
 
-def _sendable(shape: Any) -> Any:
+def sendable(shape: Any) -> Any:
     r"""The same, in which a byte that is not UTF-8 is written like ``\xe9``: JSON here is UTF-8."""
     if isinstance(shape, str):
         if shape.isascii():
             return shape
         return shape.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if isinstance(shape, dict):
-        return {key: _sendable(value) for key, value in shape.items()}
-    return [_sendable(one) for one in shape] if isinstance(shape, list | tuple) else shape
+        return {key: sendable(value) for key, value in shape.items()}
+    return [sendable(one) for one in shape] if isinstance(shape, list | tuple) else shape

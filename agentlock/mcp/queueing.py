@@ -113,8 +113,8 @@ def _waited(place: Place, store: Store, ctx: Context, ids: Sequence[int], second
     name = place.agent
     numbers = [one.id for one in places.mine(store, name, ids)]
     if not numbers:
-        if place.taken:  # opening the table took all that the agent waited for
-            return Waited(tuple(place.taken), now=store.now())
+        if late := place.taken_until_now(store):  # all that the agent waited for
+            return Waited(late, now=store.now())
         raise RefusedError(
             f"{name} has no place in the queue", fix="take one with the tool `queue`"
         )

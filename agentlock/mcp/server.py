@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import anyio
@@ -14,21 +13,29 @@ from agentlock.mcp.door import Door, go_to_root
 from agentlock.mcp.holding import Holding
 from agentlock.mcp.mailing import Mailing
 from agentlock.mcp.queueing import Queueing
-from agentlock.mcp.teaching import INSTRUCTIONS
+from agentlock.mcp.resources import add_resources
+from agentlock.mcp.teaching import INSTRUCTIONS, day
+from agentlock.mcp.watching import Watching
 
 
 def made(door: Door) -> MCPServer[Any]:
     """The server for the callers that this door knows."""
+    watching = Watching(door)
     server: MCPServer[Any] = MCPServer(
         name="agentlock",
         title="agentlock",
         version=__version__,
         instructions=INSTRUCTIONS,
-        log_level="WARNING",
+        log_level="ERROR",
+        lifespan=watching.lifespan,
+        subscriptions=False,
     )
     calls = Calls()
     for tools in (Holding(door), Queueing(door), Mailing(door)):
         calls.add_all(server, tools)
+    add_resources(server, door)
+    watching.add_to(server)
+    server.prompt(name="day", description="How to work here next to other agents.")(day)
     return server
 
 
@@ -36,5 +43,4 @@ def serve_stdio(name: str | None) -> None:
     """Serve the program that started this process, until it closes stdin."""
     go_to_root()
     server = made(Door(name, is_of_one_program=True))
-    logging.getLogger("mcp").setLevel(logging.ERROR)
     anyio.run(server.run_stdio_async)

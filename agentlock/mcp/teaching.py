@@ -15,3 +15,8 @@ commit of what another agent holds.
 
 Patterns and paths are relative to the root of the repository. A hint that names a command like
 `agentlock queue leave 3` means the tool `queue_leave`, if you have no shell."""
+
+
+def day(task: str = "") -> str:
+    """The prompt: the rules of the day, and the agent's task."""
+    return f"{INSTRUCTIONS}\n\nYour task: {task}" if task else INSTRUCTIONS
