@@ -13,6 +13,14 @@ function ask(event, cwd, session, more) {
   })
 }
 
+function tell(ran) {
+  try {
+    return JSON.parse(ran.stdout).tell
+  } catch {
+    return undefined // silence, or no answer: nothing to tell
+  }
+}
+
 function isGuarded(cwd) {
   const asked = spawnSync("git", ["config", "agentlock.database"], { cwd, encoding: "utf8" })
   return asked.status === 0
@@ -29,5 +37,11 @@ export const Agentlock = async ({ directory }) => ({
       throw new Error(
         `agentlock: edit refused: the program that answers for agentlock gave no answer (${program}). ` +
         "Install agentlock again, or remove its plugin agentlock.js")
+  },
+  "tool.execute.after": async (input, output) => {
+    const told = tell(ask("tool.execute.after", directory, input.sessionID, {
+      tool_name: input.tool, tool_input: input.args ?? {},
+    }))
+    if (told && typeof output.output === "string") output.output += `\n\n${told}`
   },
 })

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.dialect import COMPACT, COMPACTED, END, PROMPT, START, STOP
+from agentlock.edit_hooks.after import after_tool
+from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT, START, STOP
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError
-from agentlock.guard.edits import repository_at
+from agentlock.guard.edits import by_worktree, repository_at
+from agentlock.guard.judge import folding_of
 from agentlock.store import open_table
 
 TYPE_CHECKING = False
@@ -27,23 +29,37 @@ _ROLES = {PROMPT: "user", STOP: "assistant"}
 
 def happened(dialect: Dialect, event: str, call: Call) -> None:
     """Note an event of a session, and print what its agent is told then."""
-    try:
-        repository = repository_at(os.fsencode(call.cwd)) if call.session else None
-        if repository is None:
-            return
-        text = _noted(repository, call)
-    except (AgentlockError, OSError):
-        return
+    folders = _folders(call) if call.session else []
+    text = "\n".join(filter(None, [_told_in(folder, call) for folder in folders]))
     answer = dialect.tell(event, text) if text else None
     if answer is not None:
         print_json(answer)
 
 
+def _told_in(folder: bytes, call: Call) -> str:
+    """Note the event in the repository of this folder; what the agent is told of it."""
+    try:
+        repository = repository_at(folder)
+        return "" if repository is None else _noted(repository, call)
+    except (AgentlockError, OSError):
+        return ""
+
+
+def _folders(call: Call) -> list[bytes]:
+    """Where the event is noted: where the program works and, after an edit, where the files are."""
+    cwd = os.fsencode(call.cwd)
+    if call.event != AFTER:
+        return [cwd]
+    roots = by_worktree([cwd + b"/any", *map(os.fsencode, call.use.writes)], cwd)
+    return list(roots) or [cwd]
+
+
 def _noted(repository: Repository, call: Call) -> str:
     """Write down the event; what the agent is told."""
     from agentlock.agents.sessions import end
-    from agentlock.reservations.automatic import end_with_sessions
+    from agentlock.reservations.automatic import end_with_sessions, renew
 
+    folding = folding_of(repository)
     store = open_table(repository, TIMEOUT)
     try:
         session = begin(store, repository, call)
@@ -51,9 +67,13 @@ def _noted(repository: Repository, call: Call) -> str:
         if call.event == END:
             end(store, repository, session)
         if call.event in (START, END):
-            end_with_sessions(store)
+            end_with_sessions(store, folding)
         if call.event == END:
             return ""
+        renew(store, session.program, session.id, folding)
+        _take_offers(store, repository, session)
+        if call.event == AFTER:
+            return after_tool(store, repository, session, call)
         if call.event in _ROLES:
             _note_turn(store, session, call)
         elif call.event == COMPACT:
@@ -73,6 +93,17 @@ def end_committed(store: Store, repository: Repository) -> None:
     enter_made(store, repository)
     if found := noticed(store, repository):
         write(store, found)
+
+
+def _take_offers(store: Store, repository: Repository, session: Session) -> None:
+    """Hand over what is due, and take what was handed over to the agent."""
+    from agentlock.waiting.turn import settle
+
+    settle(store)
+    if store.offers.of_agent(session.agent, store.now()):
+        from agentlock.waiting.taking import take
+
+        take(store, session.agent, repository, folding_of(repository))
 
 
 def _note_turn(store: Store, session: Session, call: Call) -> None:

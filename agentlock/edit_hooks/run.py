@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.dialect import AFTER, BEFORE
+from agentlock.edit_hooks.dialect import BEFORE
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.environment import PROBE
 from agentlock.errors import AgentlockError, UndecidedError
@@ -45,10 +45,13 @@ def main(arguments: Sequence[str]) -> int:
     _limit(dialect, event, kind)
     if kind == BEFORE:
         return before_tool(dialect, event)
-    if kind is not None and kind != AFTER:
+    if kind is not None:
         from agentlock.edit_hooks.lifetime import happened
 
-        happened(dialect, event, dialect.read(event, _received()))
+        try:
+            happened(dialect, event, dialect.read(event, _received()))
+        except AgentlockError:  # only an entry before a tool may stand in the way
+            return ALLOWED
     return ALLOWED
 
 
@@ -68,6 +71,8 @@ def before_tool(dialect: Dialect, event: str) -> int:
         reason = _sentence(UndecidedError(report_bug(error)))
     if reason:
         return deny(dialect, event, reason)
+    if call.use.command:
+        _look_before(call)
     repaired = dialect.repair(call.use.command) if dialect.repair is not None else None
     if repaired is not None and _is_guarded(call):
         print_json(repaired)
@@ -171,6 +176,24 @@ def _thrown_away(call: Call, discard: Discard) -> str:
     if answer.verdict.conflicts and not answer.allowed:
         return _text(answer, os.fsencode(call.cwd), discard.command)
     return ""
+
+
+def _look_before(call: Call) -> None:
+    """Look before a shell command, so that what it changes can be told after it."""
+    from agentlock.git.sessions import may_be_several
+    from agentlock.guard.edits import by_worktree, enter
+
+    root = next(iter(by_worktree([b"any"], os.fsencode(call.cwd))), None)
+    if root is None or not may_be_several(root):
+        return
+    from agentlock.edit_hooks.watching import look_before
+
+    try:
+        repository = enter(root)
+        if repository is not None:
+            look_before(repository, call.program, call.session)
+    except (AgentlockError, OSError):  # the command is allowed already
+        return
 
 
 def _is_guarded(call: Call) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
 
+BEFORE = b".before"  # what a file's name ends with that says what differed before a shell command
 _MOST_ANCESTORS = 50
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")
 _LONGEST_ID = 120
@@ -45,9 +46,25 @@ def folder_of(repository: Repository) -> bytes:
     return os.path.join(repository.common_dir, SESSIONS)
 
 
+def path_of(repository: Repository, program: str, session: str) -> bytes:
+    """The file of an open session."""
+    return os.path.join(folder_of(repository), _name(program, session))
+
+
+def are_several(repository: Repository) -> bool:
+    """Whether more than one session is open, also if a process has ended unseen."""
+    return len(_names(folder_of(repository))) > 1
+
+
+def may_be_several(root: bytes) -> bool:
+    """The same of the worktree at this root, as far as one look tells it."""
+    git_dir = os.path.join(root, b".git")
+    return not os.path.isdir(git_dir) or len(_names(os.path.join(git_dir, SESSIONS))) > 1
+
+
 def known(repository: Repository, program: str, session: str) -> Session | None:
     """The open session of this program with this id."""
-    return _read(os.path.join(folder_of(repository), _name(program, session)))
+    return _read(path_of(repository, program, session))
 
 
 def all_open(repository: Repository) -> list[Session]:
@@ -97,9 +114,10 @@ def save(repository: Repository, session: Session) -> None:
 
 
 def forget(repository: Repository, session: Session) -> None:
-    path = os.path.join(folder_of(repository), _name(session.program, session.id))
-    if os.path.exists(path):
-        os.unlink(path)
+    path = path_of(repository, session.program, session.id)
+    for file in (path, path + BEFORE):
+        if os.path.exists(file):
+            os.unlink(file)
 
 
 def has_ended(session: Session) -> bool:

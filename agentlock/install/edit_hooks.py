@@ -12,7 +12,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from agentlock.edit_hooks.dialect import AFTER, BEFORE, END
+from agentlock.edit_hooks.dialect import BEFORE, END
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.errors import UndecidedError, UsageError
 from agentlock.files import replace_file
@@ -110,7 +110,7 @@ def status(name: str, root: str | None = None) -> Installed:
     ours = {event: _ours(document, event) for event in dialect.events}
     if not any(ours.values()):
         return shown
-    expected = {event: [_command(dialect, event, path)] for event in _installed(dialect)}
+    expected = {event: [_command(dialect, event, path)] for event in dialect.events}
     texts = {event: [text for _, text in found] for event, found in ours.items() if found}
     if texts == expected:
         return shown.replace(state="installed")
@@ -131,11 +131,6 @@ def lines_before_a_tool(name: str, root: str | None = None) -> list[str]:
     if dialect.shape == "plugin":
         return [_asking(dialect, event)] if data == _whole(dialect, path) else []
     return [text for _, text in _ours(_document(dialect, path, data), event)]
-
-
-def _installed(dialect: Dialect) -> list[str]:
-    """The events that have an entry: those at which the door does something."""
-    return [event for event, kind in dialect.events.items() if kind != AFTER]
 
 
 def _command(dialect: Dialect, event: str, path: str) -> str:
@@ -182,7 +177,7 @@ def _whole(dialect: Dialect, path: str) -> bytes:
         for word, value in zip(("@PYTHON@", "@PROGRAM@"), current_pin(), strict=True):
             text = text.replace(word, json.dumps(value)[1:-1])
         return text.encode()
-    hooks = {event: [_entry(dialect, event, path)] for event in _installed(dialect)}
+    hooks = {event: [_entry(dialect, event, path)] for event in dialect.events}
     return (json.dumps({"version": 1, "hooks": hooks}, indent=2) + "\n").encode()
 
 
@@ -190,7 +185,7 @@ def _merged(dialect: Dialect, path: str, old: bytes | None) -> bytes:
     """The file with our entries: new ones at the end, those of another installation renewed."""
     start = b'{\n  "version": 1\n}\n' if dialect.shape == "flat" else b"{}\n"
     data = start if old is None or not old.strip() else old
-    for event in _installed(dialect):
+    for event in dialect.events:
         document = _document(dialect, path, data)
         command = _command(dialect, event, path)
         found = _ours(document, event)

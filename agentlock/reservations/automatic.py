@@ -7,9 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import GitError
-from agentlock.event_kinds import RELEASED
+from agentlock.event_kinds import RELEASED, RENEWED
 from agentlock.git.worktree import changed
-from agentlock.patterns.keys import EXACT
 from agentlock.reservations.ending import handed_over
 from agentlock.reservations.holding import waiting_for
 from agentlock.store.wake import ring
@@ -21,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.model import Reservation
+    from agentlock.patterns.keys import Folding
     from agentlock.store.base import Store
 
+_AT_WORK = "its session is at work"
 _SESSION_OVER = "its session ended, and the file is as in HEAD"
 
 
@@ -43,7 +44,7 @@ def end(store: Store, ended: Sequence[tuple[Reservation, str]]) -> tuple[HandOve
     return (*handed.done, *settle(store))
 
 
-def end_with_sessions(store: Store) -> None:
+def end_with_sessions(store: Store, folding: Folding) -> None:
     """End those whose sessions have all ended on this host, if their file is as in HEAD.
 
     A file that is changed stays reserved until the lease ends, and whoever waits for it is told.
@@ -60,13 +61,37 @@ def end_with_sessions(store: Store) -> None:
     if ended:
         end(store, ended)
     if kept and somebody_waits(store):
-        _tell_who_waits(store, kept)
+        _tell_who_waits(store, kept, folding)
 
 
-def _tell_who_waits(store: Store, kept: Sequence[Reservation]) -> None:
+def renew(store: Store, program: str, session: str, folding: Folding) -> None:
+    """Let those last under which a session edited, because it is at work.
+
+    Only those with less than half of their time left, and for which nobody waits: else only an edit
+    of the file renews it.
+    """
+    now, policy = store.now(), store.policy.read()
+    ttl = min(policy.edit_ttl, policy.max_ttl)
+    held = store.automatic.of_session(program, session, now)
+    short = [one for one in held if one.expires_ts < now + ttl // 2]
+    if not short:
+        return
+    with store.writing(durable=False):
+        now, meeting = store.now(), Meeting(folding)
+        somebody = somebody_waits(store)
+        for one in short:
+            current = store.reservations.get(one.id)
+            if current is None or not current.automatic or not current.is_live(now):
+                continue
+            if somebody and waiting_for(store, current, current.pattern, now, meeting):
+                continue
+            store.reservations.extend(current, RENEWED, now, expires=now + ttl, detail=_AT_WORK)
+
+
+def _tell_who_waits(store: Store, kept: Sequence[Reservation], folding: Folding) -> None:
     """Tell whoever waits for these that nobody works on them any more, once."""
     with store.writing(durable=False):
-        now, meeting = store.now(), Meeting(EXACT)
+        now, meeting = store.now(), Meeting(folding)
         for held in kept:
             subject = (
                 f"{held.agent}'s session ended, and {shown(held)} is changed and not committed: "

@@ -40,6 +40,7 @@ WHERE project_id = ? AND automatic = 1 AND released_ts IS NULL
 _LOOK_AFTER = "UPDATE file_reservations SET head = ? WHERE id = ?"
 _MAKE = "UPDATE file_reservations SET automatic = 1, head = ? WHERE id = ?"
 _MAKE_ORDINARY = "UPDATE file_reservations SET automatic = 0 WHERE id = ?"
+_MARK_STALE_LOOKED = "UPDATE file_reservations SET stale_looked = 1 WHERE id = ?"
 _ADD_SESSION = """
 INSERT INTO reservation_sessions (project_id, reservation_id, conversation_id)
 SELECT ?1, ?2, c.id FROM conversations AS c
@@ -67,6 +68,11 @@ class Automatic(Noun):
         statement = f"{_LIVE}{_IN_SESSION} ORDER BY r.id"
         return self._store.reservations.found(statement, now, program, session)
 
+    def stale_unlooked(self, program: str, session: str, now: int) -> list[Reservation]:
+        """Those of a session for which nobody has looked yet whether another branch is ahead."""
+        statement = f"{_LIVE}{_IN_SESSION} AND r.stale_looked = 0 ORDER BY r.id"
+        return self._store.reservations.found(statement, now, program, session)
+
     def count(self, agent: str, now: int) -> int:
         """How many live ones an agent has."""
         return int(self._rows(_COUNT, agent, now)[0][0])
@@ -90,6 +96,10 @@ class Automatic(Noun):
         """Note that what these are of was not committed up to this commit."""
         for held in looked:
             self._store.rows(_LOOK_AFTER, (head, held.id))
+
+    def mark_stale_looked(self, looked: Iterable[Reservation]) -> None:
+        for held in looked:
+            self._store.rows(_MARK_STALE_LOOKED, (held.id,))
 
     def make_ordinary(self, held: Reservation) -> Reservation:
         self._store.rows(_MAKE_ORDINARY, (held.id,))
