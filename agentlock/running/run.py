@@ -10,6 +10,7 @@ from agentlock.agents.presence import WITHOUT_HOOKS
 from agentlock.agents.sessions import begin_run, end
 from agentlock.environment import AGENT
 from agentlock.errors import AgentlockError
+from agentlock.guard.judge import folding_of
 from agentlock.reservations.automatic import end_with_sessions
 from agentlock.running.keeping import EVERY
 from agentlock.running.program import NOT_EXECUTABLE, NOT_FOUND, follow, prepare
@@ -77,7 +78,7 @@ def _end(repository: Repository, session: Session) -> None:
         store = open_table(repository, BRIEF_TIMEOUT)
         try:
             end(store, repository, session)
-            end_with_sessions(store)
+            end_with_sessions(store, folding_of(repository))
         finally:
             store.close()
     except (AgentlockError, OSError):
