@@ -11,6 +11,7 @@ from agentlock.agents.sessions import begin_run, end
 from agentlock.environment import AGENT
 from agentlock.errors import AgentlockError
 from agentlock.guard.judge import folding_of
+from agentlock.guard.judge import folding_of
 from agentlock.reservations.automatic import end_with_sessions
 from agentlock.running.keeping import EVERY
 from agentlock.running.program import NOT_EXECUTABLE, NOT_FOUND, follow, prepare
