@@ -6,7 +6,6 @@ so that taking the entries out restores it if nobody has changed it since.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from agentlock.edit_hooks.dialect import BEFORE, END
 from agentlock.edit_hooks.programs import NAMES, dialect_of
-from agentlock.errors import UndecidedError, UsageError
-from agentlock.files import replace_file
-from agentlock.install import registry
+from agentlock.errors import UsageError
+from agentlock.install import settings
 from agentlock.install.json_files import Document
 from agentlock.install.shims import current_pin, script
 from agentlock.model import Value
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
 SECONDS = 30  # what the entries give the program; the door's own deadline is 5
 _MARK = "agentlock"
+_KIND = "edit-hooks"
 _COMMENTS = ("gemini",)  # whose settings may have comments
 
 
@@ -66,13 +65,13 @@ def install(name: str, root: str | None = None) -> Installed:
     """Write the entries of a program; UsageError if its file cannot be read as what it is."""
     dialect = dialect_of(name)
     path = file_of(dialect, root)
-    old = _read(path)
+    old = settings.read(path)
     new = (
         _whole(dialect, path) if dialect.shape in ("own", "plugin") else _merged(dialect, path, old)
     )
     if new != old:
-        _keep(path, old, new)
-        _write(path, new)
+        settings.keep(_KIND, path, old, new)
+        settings.write(path, new)
     return status(name, root).replace(changed=new != old)
 
 
@@ -80,16 +79,16 @@ def uninstall(name: str, root: str | None = None) -> Installed:
     """Take the entries out; if nothing else has changed since, the file is what it was before."""
     dialect = dialect_of(name)
     path = file_of(dialect, root)
-    old = _read(path)
-    new = _restored(path, old)
-    if new is _UNKNOWN:
+    old = settings.read(path)
+    new = settings.restored(_KIND, path, old)
+    if new is settings.UNKNOWN:
         new = _without(dialect, path, old)
     changed = new != old
     if changed and new is None:
         os.unlink(path)
     elif changed:
-        _write(path, new or b"")
-    _forget(path)
+        settings.write(path, new or b"")
+    settings.forget(_KIND, path)
     return status(name, root).replace(changed=changed)
 
 
@@ -99,7 +98,7 @@ def status(name: str, root: str | None = None) -> Installed:
     path = file_of(dialect, root)
     place: Literal["user", "project"] = "user" if root is None else "project"
     shown = Installed(name, dialect.title, place, path, "missing")
-    data = _read(path)
+    data = settings.read(path)
     if data is None:
         return shown
     if dialect.shape in ("own", "plugin"):
@@ -124,7 +123,7 @@ def lines_before_a_tool(name: str, root: str | None = None) -> list[str]:
     """
     dialect = dialect_of(name)
     path = file_of(dialect, root)
-    data = _read(path)
+    data = settings.read(path)
     event = dialect.event_of(BEFORE)
     if data is None:
         return []
@@ -141,7 +140,7 @@ def _command(dialect: Dialect, event: str, path: str) -> str:
         return f"{_asking(dialect, event)} || exit 0"
     broken = (
         f"agentlock: edit refused: the program that answers for agentlock gave no answer ($2). "
-        f"Install agentlock again, or take the agentlock entries out of {_shown(path)}"
+        f"Install agentlock again, or take the agentlock entries out of {settings.shown(path)}"
     )
     script = (
         f'"$1" -I -S "$2" {asked}; case $? in 100) exit 0 ;; 101) exit 2 ;; esac; '
@@ -256,14 +255,14 @@ def _require_list(document: Document, event: str, path: str) -> None:
     groups = document.value("hooks", event)
     if not isinstance(hooks, dict | None) or not isinstance(groups, list | None):
         raise UsageError(
-            f"{_shown(path)} has hooks in a form that agentlock does not know, so nothing was "
-            "changed",
-            fix=f"repair {_shown(path)} first",
+            f"{settings.shown(path)} has hooks in a form that agentlock does not know, so nothing "
+            "was changed",
+            fix=f"repair {settings.shown(path)} first",
         )
 
 
 def _document(dialect: Dialect, path: str, data: bytes) -> Document:
-    return Document(data, _shown(path), comments=dialect.name in _COMMENTS)
+    return Document(data, settings.shown(path), comments=dialect.name in _COMMENTS)
 
 
 def _is_here(dialect: Dialect) -> bool:
@@ -273,70 +272,6 @@ def _is_here(dialect: Dialect) -> bool:
     for _ in range(depth):
         folder = os.path.dirname(folder)
     return os.path.isdir(folder) or any(map(shutil.which, dialect.commands))
-
-
-def _shown(path: str) -> str:
-    home = os.path.expanduser("~")
-    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UndecidedError(f"{_shown(path)} cannot be read: {error.strerror}") from error
-
-
-def _write(path: str, data: bytes) -> None:
-    """Replace the file that it really is, not a link to it."""
-    real = os.path.realpath(path)
-    try:
-        os.makedirs(os.path.dirname(real), exist_ok=True)
-        replace_file(real, data)
-    except OSError as error:
-        raise UndecidedError(f"{_shown(path)} cannot be written: {error.strerror}") from error
-
-
-_UNKNOWN = b"\0"
-
-
-def _kept(path: str) -> str:
-    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:24]
-    return os.path.join(os.path.dirname(registry.path()), "edit-hooks", name)
-
-
-def _keep(path: str, old: bytes | None, new: bytes) -> None:
-    """Keep what the file was, with a digest of what it is now: only then may it be restored."""
-    before = _restored(path, old)  # a second installation keeps what was there before the first
-    original = old if before is _UNKNOWN else before
-    head = hashlib.sha256(new).hexdigest().encode() + (b" made\n" if original is None else b"\n")
-    try:
-        os.makedirs(os.path.dirname(_kept(path)), exist_ok=True)
-        with open(_kept(path), "wb") as file:
-            file.write(head + (original or b""))
-    except OSError:
-        return  # without it the entries are taken out one by one
-
-
-def _restored(path: str, now: bytes | None) -> bytes | None:
-    """What the file was before our entries; ``_UNKNOWN`` if it has changed since."""
-    try:
-        with open(_kept(path), "rb") as file:
-            head, _, original = file.read().partition(b"\n")
-    except OSError:
-        return _UNKNOWN
-    digest, _, made = head.partition(b" ")
-    if now is None or hashlib.sha256(now).hexdigest().encode() != digest:
-        return _UNKNOWN
-    return None if made else original
-
-
-def _forget(path: str) -> None:
-    if os.path.exists(_kept(path)):
-        os.unlink(_kept(path))
 
 
 def statuses(names: Iterable[str], root: str | None) -> list[Installed]:
