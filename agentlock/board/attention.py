@@ -23,8 +23,8 @@ _OFTEN, _WITHIN = 3, 10 * 60 * MICROSECONDS  # refusals of one agent that are wo
 _RECENT = 3600 * MICROSECONDS
 _MOST = 50
 _WHY = {
-    GONE: "is gone ({})",
-    SILENT: "has been silent for {age} ({})",
+    GONE: "is gone{why}",
+    SILENT: "has been silent for {age}{why}",
     AT_PROMPT: "has been at its prompt for {age}",
 }
 
@@ -67,7 +67,8 @@ def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]
             if holder is None or holder["state"] not in _WHY:
                 continue
             age = format_remaining(now - holder["since"])
-            how = _WHY[holder["state"]].format(holder["why"], age=age)
+            why = f" ({holder['why']})" if holder["why"] else ""
+            how = _WHY[holder["state"]].format(why=why, age=age)
             yield {
                 **_row(f"stuck-{wait['id']}", STUCK, wait["created"]),
                 "text": f"{wait['agent']} is stuck on {what}: {one['agent']} holds "

@@ -13,6 +13,7 @@ from agentlock.board.feed import Feed
 from agentlock.cli.output import say
 from agentlock.cli.workspace import Workspace, timeout_option
 from agentlock.errors import ConfigurationError, UsageError
+from agentlock.files import replace_file
 from agentlock.git.identity import person
 from agentlock.state import guard
 from agentlock.workspace import migrated_table
@@ -35,10 +36,23 @@ _EXTRA = (
 )
 @click.option("--open", "opens", is_flag=True, help="With --web: open the browser, too.")
 @click.option("--allow-release", is_flag=True, help="With --web: leases can be ended by force.")
+@click.option(
+    "--export",
+    "file",
+    metavar="FILE.html",
+    type=click.Path(dir_okay=False),
+    help="Write one picture as a page that can be sent to somebody.",
+)
 @click.option("--once", is_flag=True, help="Print one picture, and return.")
 @timeout_option
 def board(
-    web: bool, port: int | None, opens: bool, allow_release: bool, once: bool, timeout: str | None
+    web: bool,
+    port: int | None,
+    opens: bool,
+    allow_release: bool,
+    file: str | None,
+    once: bool,
+    timeout: str | None,
 ) -> None:
     """See what all agents do now, in a picture that is always true.
 
@@ -49,8 +63,10 @@ def board(
     """
     if not web and (port is not None or opens or allow_release):
         raise UsageError("--port, --open and --allow-release belong to --web", fix="add --web")
-    if web and once:
-        raise UsageError("--web and --once exclude each other", fix="give only one of them")
+    if web + once + (file is not None) > 1:
+        raise UsageError(
+            "--web, --once and --export exclude each other", fix="give only one of them"
+        )
     workspace = Workspace(timeout=timeout)
     workspace.tells_news = False
     opened = partial(migrated_table, workspace.repository, timeout=workspace.timeout)
@@ -60,10 +76,12 @@ def board(
         workspace.repository,
         partial(opened, read_only=True),
         guarded=lambda: guard(workspace.repository).is_in_place,
-        with_files=web,
+        with_files=web or file is not None,
     )
     if web:
         _serve(workspace, feed, opened, port or 0, opens=opens, allow_release=allow_release)
+    elif file is not None:
+        _export(feed, opened, file)
     elif once or not _shows(feed):
         _put_once(feed)
 
@@ -92,6 +110,20 @@ def _serve(
             webbrowser.open(address)
 
     server.serve(port, listens)
+
+
+def _export(feed: Feed, opened: Opened, path: str) -> None:
+    from agentlock.board.export import page
+
+    with opened(read_only=True) as store:
+        text = page(feed, store)
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}", fix="--export FILE.html"
+        ) from error
+    say(f"wrote {path}: it has what agents wrote, and the names of your files")
 
 
 def _shows(feed: Feed) -> bool:

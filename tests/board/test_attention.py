@@ -11,9 +11,15 @@ MINUTE = 60_000_000
 NOW = 1_000 * MINUTE
 
 
-def scene(state: str = WORKING, *, waited: int = 1, **sections: Any) -> dict[str, Any]:
+def scene(
+    state: str = WORKING,
+    *,
+    waited: int = 1,
+    why: str = "its process 7 has ended",
+    **sections: Any,
+) -> dict[str, Any]:
     """GreenHill waits for what BlueLake holds, and RedFox stands behind GreenHill."""
-    agent = {"name": "BlueLake", "state": state, "why": "its process 7 has ended", "since": NOW}
+    agent = {"name": "BlueLake", "state": state, "why": why, "since": NOW}
     first = {"agent": "BlueLake", "pattern": "src/**", "lease": 1, "wait": None}
     then = {"agent": "GreenHill", "pattern": "src/a.py", "lease": None, "wait": 1}
     asked = {"patterns": ["src/a.py"], "created": NOW - waited * MINUTE}
@@ -49,6 +55,7 @@ def test_whoever_waits_for_an_agent_that_does_not_go_on_is_stuck_and_so_is_who_i
         assert found[0][1].startswith(
             f"GreenHill is stuck on src/a.py: BlueLake holds src/** and {how}"
         )
+        assert "()" not in said(scene(state, why=""))[0][1]
         assert found[1][1].startswith("RedFox is stuck on src/a.py: BlueLake holds src/**")
         assert headline(sections).endswith("1 more like this.")
 

@@ -150,6 +150,36 @@ def test_what_others_wrote_is_shown_as_text_and_never_run(
     assert "owned" not in page.title()
 
 
+def test_a_saved_picture_opens_from_a_disk_and_asks_nobody(
+    repo: Repo, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo.path)
+    repo.reserve("BlueLake", "README.md", "--reason", f"</script>{HOSTILE}<!--")
+    assert repo.agentlock("board", "--export", "out.html").code == 0
+    text = (repo.path / "out.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "<img" not in text
+    assert text.count("</script>") == 2
+    said: list[str] = []
+    with contextlib.closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text))
+        page.on("request", lambda one: said.append(one.url) if "out.html" not in one.url else None)
+        page.goto(f"file://{repo.path}/out.html")
+        expect(page.locator("#line")).to_have_text("saved picture")
+        expect(page.locator(".card .said")).to_contain_text("onerror")
+        for number in range(1, len(VIEWS) + 1):
+            page.keyboard.press(str(number))
+            expect(page.locator("#view > *").first).to_be_attached()
+        page.keyboard.press("2")
+        expect(page.locator(".entry", has_text="README.md")).to_contain_text("held by BlueLake")
+        assert "owned" not in page.title()
+    assert said == []
+    wrong = repo.agentlock("board", "--export", "no/such/folder.html")
+    assert (wrong.code, "cannot be written" in wrong.err) == (2, True)
+
+
 def test_it_connects_again_by_itself(board: Board, new_page: Callable[..., Page]) -> None:
     page = new_page(board.address)
     page.context.set_offline(True)

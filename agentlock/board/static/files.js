@@ -15,7 +15,6 @@ let folder = "";
 let cells = [];
 let drawing = null;
 let animation = null;
-let frames = [];
 
 export function filesView(root, { find, open }) {
   if (!root.firstElementChild) {
@@ -190,10 +189,9 @@ function paint(root) {
     const { started } = animation;
     const step = () => {
       const share = Math.min(1, (performance.now() - started) / ZOOM);
-      frames.push(performance.now());
       draw(1 - (1 - share) ** 3);
       if (share < 1) requestAnimationFrame(step);
-      else { animation = null; window.boardFrames = frames; frames = []; }
+      else animation = null;
     };
     step();
   } else draw(1);

@@ -29,7 +29,7 @@ let waiting = 0;
 let drawn = 0;
 let saidLast = null;
 
-if (location.search) history.replaceState(null, "", `/${location.hash}`); // the token is in the cookie now
+if (location.search && !isSaved) history.replaceState(null, "", `/${location.hash}`); // the token is in the cookie now
 
 function draw() {
   drawn = performance.now();

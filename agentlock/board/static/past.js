@@ -27,19 +27,19 @@ export function pastView(root, { find, open }) {
       h("p", { class: "muted legend" }, h("span", { class: "key lease-key" }), "lease ", h("span", { class: "key shared-key" }), "shared ", h("span", { class: "key cross" }, "✕"), "refused ", h("span", { class: "key dot" }, "●"), "handed over ", h("span", { class: "key force" }, "▲"), "ended by force"),
       h("div", { class: "chart scroll", tabindex: 0, role: "region", "aria-label": "Leases in time, scrolls" }),
       h("details", {}, h("summary", {}, "Refusals as a table"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Refusals, scrolls" }, h("table", {}, h("thead", {}, h("tr", {}, ["when", "who", "what", "why"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}))))));
-    new ResizeObserver(() => told && draw(root, told, find, open)).observe(root);
+    new ResizeObserver(() => told && drawPast(root, told, find, open)).observe(root);
   }
   const newest = Math.max(0, ...rows("events").map((row) => row.id));
   if (newest !== asked) {
     asked = newest;
     ask("/past", { seconds }).then((answer) => {
       told = answer;
-      draw(root, answer, find, open);
+      drawPast(root, answer, find, open);
     }).catch((error) => root.querySelector(".chart")?.replaceChildren(empty(error.message)));
-  } else if (told) draw(root, told, find, open);
+  } else if (told) drawPast(root, told, find, open);
 }
 
-function draw(root, answer, find, open) {
+function drawPast(root, answer, find, open) {
   const chart = root.querySelector(".chart");
   if (!chart) return;
   const end = answer.now;

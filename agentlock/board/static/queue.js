@@ -9,7 +9,7 @@ const WIDTH = 190;
 const HEIGHT = 56;
 const GAP_X = 130;
 const GAP_Y = 22;
-const MOST = 60;
+const MOST_ARROWS = 60;
 
 export function queueView(root, { find, open }) {
   if (!root.firstElementChild) {
@@ -20,7 +20,7 @@ export function queueView(root, { find, open }) {
           h("table", {}, h("thead", {}, h("tr", {}, ["place", "agent", "wants", "behind", "since", "gives up in"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {})))));
   }
   const waits = rows("waits").filter((row) => matches(find, row.agent, ...row.patterns, ...row.behind.map((each) => each.agent)));
-  drawGraph(root.querySelector(".graph"), waits.slice(0, MOST), open);
+  drawGraph(root.querySelector(".graph"), waits.slice(0, MOST_ARROWS), open);
   keep(root.querySelector("tbody"), waits.slice(0, 300), (row) => row.id, (row) =>
     h("tr", {},
       h("td", {}, String(row.place || "?")),
