@@ -43,8 +43,18 @@ def is_agent_name(name: str) -> bool:
 
 def naming_command() -> str:
     """The command that gives a shell a name which, most likely, nobody else has."""
+    return f"export {_drawn_setting()}"
+
+
+def naming_hint() -> str:
+    """How an agent gets such a name, also one whose next command runs in another shell."""
+    setting = _drawn_setting()
+    return f"export {setting}, or put {setting} before each command if each gets a new shell"
+
+
+def _drawn_setting() -> str:
     drawn = os.urandom(3)
-    return f"export {AGENT}={_COLOURS[drawn[0] % len(_COLOURS)]}-{drawn[1:].hex()}"
+    return f"{AGENT}={_COLOURS[drawn[0] % len(_COLOURS)]}-{drawn[1:].hex()}"
 
 
 class Identity(Value):
@@ -62,7 +72,7 @@ class Identity(Value):
         if self.name is None:
             raise IdentityError(
                 "no agent name is set, and only a named agent can hold reservations",
-                fix=f"{naming_command()}, or another name that nobody else has",
+                fix=naming_hint(),
             )
         return self.name
 
@@ -131,7 +141,7 @@ def _require_name(name: str, source: str) -> None:
     if name.lower() in _PLACEHOLDERS:
         raise IdentityError(
             f"{name!r} ({source}) is a placeholder, which several agents would share",
-            fix=f"{naming_command()}, or another name that nobody else has",
+            fix=naming_hint(),
         )
 
 

@@ -10,7 +10,7 @@ import os
 
 from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
-from agentlock.git.identity import naming_command
+from agentlock.git.identity import naming_hint
 from agentlock.model import AT_PROMPT, GONE, SILENT, WAITING, PathConflict
 from agentlock.patterns.matching import compile_pattern, displayed, fold_key
 from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word
@@ -90,7 +90,7 @@ def verdict_text(
             lines.append(f" {and_more(verdict.blocked.more)}")
     if folder is None:
         folder = os.fsencode(os.environ.get(GIT_PREFIX, ""))
-    naming = _ask_server(variables) if on_server else naming_command()
+    naming = _ask_server(variables) if on_server else naming_hint()
     seen = _holder(verdict.conflicts, verdict.holders, now)
     waits = agent is not None and not on_server and deletes is None and not verdict.allowed
     hints = _hints(verdict, naming if agent is None else "", rest, folder, seen, waits=waits)

@@ -85,6 +85,8 @@ def test_a_merge_driver_of_this_machine_does_not_settle_a_conflict(scene: Repo, 
 def test_the_attributes_in_the_tree_and_settings_for_renames_make_gits_own_merge(
     scene: Repo,
 ) -> None:
+    if scene.git("merge-tree", "--write-tree", "HEAD", "HEAD").code != 0:
+        pytest.skip("below git 2.38 a merge cannot be redone: what both sides changed is judged")
     scene.write(".gitattributes", "*.py merge=union\n")
     scene.commit_unguarded("attributes")
     publish(scene)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agentlock.guard.report import verdict_text
@@ -155,6 +157,8 @@ def test_a_refusal_without_a_name_says_so_and_how_to_get_one(
     text = verdict_text(verdict, NOW, what="push", agent=None, on_server=on_server)
     assert text.startswith(f"agentlock: push refused: 1 of 1 path is reserved by others ({why})\n")
     assert f"\n  fix: {fix}" in text
+    # An agent's next command may run in another shell, where the export is forgotten.
+    assert on_server or re.search(r"fix: export (\S+), or put \1 before each command", text)
     named = verdict_text(verdict, NOW, what="push", agent="GreenHill", on_server=on_server)
     assert why not in named
     assert "fix:" not in named
