@@ -407,6 +407,7 @@ class Agent(Value):
     process_started: int | None = None
     process_place: str = ""
     retired_ts: int | None = None
+    template: str = ""  # that it was started from
 
 
 WORKING, AT_PROMPT, WAITING, SILENT, GONE = "working", "at-prompt", "waiting", "silent", "gone"

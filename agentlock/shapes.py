@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentlock.duration import format_duration
 from agentlock.model import MOST_CONFLICTS
 from agentlock.moments import rfc3339
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from agentlock.state import Listed, State
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation
+    from agentlock.store.teams import Team
+    from agentlock.store.templates import Template
     from agentlock.store.tickets import Ticket
     from agentlock.store.waits import Wait
     from agentlock.waiting.foreground import Waited
@@ -310,11 +313,38 @@ def agent_json(one: Listed) -> dict[str, Any]:
         "name": agent.name,
         "program": agent.program,
         "model": agent.model,
+        "template": agent.template or None,
+        "teams": list(one.teams),
         "registered_ts": rfc3339(agent.registered_ts),
         **place_json(one.presence),
         "holds": one.holds,
         "waits": one.waits,
         "unread": one.unread,
+    }
+
+
+def template_json(one: Template) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "role": one.role,
+        "program": one.program,
+        "command": list(one.command),
+        "bootstrap": list(one.bootstrap),
+        "reserve": list(one.patterns),
+        "ttl": None if one.ttl is None else format_duration(one.ttl),
+        "created_ts": rfc3339(one.created_ts),
+        "updated_ts": rfc3339(one.updated_ts),
+    }
+
+
+def team_json(one: Team) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "members": [
+            {"agent": agent, "template": template} for agent, template in one.members.items()
+        ],
+        "created_ts": rfc3339(one.created_ts),
+        "updated_ts": rfc3339(one.updated_ts),
     }
 
 

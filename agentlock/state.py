@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentlock.agents.activity import holders
 from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
+from agentlock.agents.templates import teams_of
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS, RECEIVES
@@ -83,12 +84,16 @@ class State(Value):
 
 
 class Listed(Value):
-    """An agent of the project, how many reservations and places it has, and its unread messages."""
+    """An agent of the project, how many reservations and places it has, and its unread messages.
+
+    ``teams`` are the names of those that it belongs to.
+    """
 
     presence: Presence
     holds: int
     waits: int
     unread: int
+    teams: tuple[str, ...] = ()
 
 
 def guard(repository: Repository) -> Guard:
@@ -141,7 +146,12 @@ def agents(store: Store, names: Sequence[str] | None = None) -> list[Listed]:
     names = [one.name for one in store.agents.all()] if names is None else names
     there, unread = holders(store, live, names), store.messages.unread_by_agent()
     holds = Counter(held.agent for held in live)
+    teams = teams_of(store)
     waits = Counter(one.agent for one in store.waits.blocked(names, store.now()))
     return [
-        Listed(there[name], holds[name], waits[name], unread.get(name, 0)) for name in sorted(names)
+        Listed(
+            *(there[name], holds[name], waits[name], unread.get(name, 0)),
+            tuple(teams.get(name, ())),
+        )
+        for name in sorted(names)
     ]

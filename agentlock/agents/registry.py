@@ -30,12 +30,16 @@ def known(store: Store, name: str) -> Agent:
     return found
 
 
-def register(store: Store, name: str, *, program: str = "", model: str = "") -> bool:
+def register(
+    store: Store, name: str, *, program: str = "", model: str = "", template: str = ""
+) -> bool:
     """Enter a name that may hold reservations; False if it was known already."""
     with store.writing():
         require_distinct(store, name)
         is_new = not store.agents.named([name])
         store.agents.register(name, store.now(), program=program, model=model)
+        if template:
+            store.agents.start_from(name, template)
     return is_new
 
 

@@ -57,6 +57,8 @@ COMMANDS = {
     "whoami": ("agents", "whoami"),
     "agent": ("agents", "agent"),
     "run": ("run", "run"),
+    "template": ("templates", "template"),
+    "team": ("teams", "team"),
     "agent-mail": ("agent_mail", "agent_mail"),
     "session": ("sessions", "session"),
     "policy": ("policy", "policy"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.agents import templates
 from agentlock.cli.output import say
 from agentlock.cli.waiting import DEFAULT_WAIT, WaitingCommand, ask
 from agentlock.cli.workspace import Workspace, timeout_option
@@ -20,12 +21,18 @@ from agentlock.text import count, foreign, storable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentlock.git.repository import Repository
     from agentlock.model import Reservation
+    from agentlock.patterns.syntax import Reading
     from agentlock.reservations.granting import Answer
+    from agentlock.running.keeping import Keeper
+    from agentlock.running.run import Start
     from agentlock.store.base import Store
+    from agentlock.store.templates import Template
 
 NOT_GRANTED = 75  # EX_TEMPFAIL: try again later
 _WORKTREE = "--worktree"
+_ENOUGH = ("--template", "-h", "--help")
 _ITS_NAME = "\0"  # no branch can be called so: the one that is called like the agent
 _SHOWN = 5
 
@@ -34,7 +41,7 @@ class RunCommand(WaitingCommand):
     """Everything after ``--`` is the program's; the word after ``--worktree`` may be left out."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" not in args and not {"-h", "--help"}.intersection(args):
+        if not _is_complete(args):
             raise UsageError(
                 "the program is not named", fix="agentlock run --as BlueLake -- claude"
             )
@@ -47,8 +54,17 @@ class RunCommand(WaitingCommand):
         return super().parse_args(ctx, [*words, *args[len(own) :]])
 
 
+def _is_complete(args: Sequence[str]) -> bool:
+    """Whether the program is named: after ``--``, or by a template."""
+    own = args[: args.index("--")] if "--" in args else args
+    return "--" in args or any(one.partition("=")[0] in _ENOUGH for one in own)
+
+
 @click.command(cls=RunCommand)
 @click.option("--as", "name", metavar="NAME", help="The agent's name (default: a drawn one).")
+@click.option(
+    "--template", "kind", metavar="NAME", help="Start what this template says: agentlock template."
+)
 @click.option(
     "--reserve",
     "patterns",
@@ -77,9 +93,10 @@ class RunCommand(WaitingCommand):
     help=f"The exit code if it is not granted (default {NOT_GRANTED}).",
 )
 @timeout_option
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(
     name: str | None,
+    kind: str | None,
     patterns: Sequence[str],
     reason: str,
     wait: str | None,
@@ -101,41 +118,45 @@ def run(
       agentlock run --worktree -- codex exec 'mend the tests'
     """
     from agentlock.git import own_worktree
-    from agentlock.git.repository import discover
-    from agentlock.running.keeping import Keeper
+    from agentlock.running.keeping import LEASE, Keeper
     from agentlock.running.run import run as run_program
 
-    if wait is not None and not patterns:
-        raise UsageError("there is nothing to wait for", fix="give --reserve PATTERN too")
     workspace = Workspace(name, timeout)
     workspace.tells_news = workspace.records = False  # the agent is the program, not this process
-    program = os.environ.get(PROGRAM) or os.path.basename(command[0])
     with workspace.store(take_in=True, takes=False) as store:
-        agent = _registered(store, workspace, program)
+        template = None if kind is None else templates.template(store, kind)
+        command = [*(template.command if template else ()), *command]
+        program = os.environ.get(PROGRAM) or os.path.basename(command[0])
+        agent = _registered(store, workspace, program, kind or "")
+    readings = _readings(workspace, patterns, template)
+    if wait is not None and not readings and template is None:
+        raise UsageError("there is nothing to wait for", fix="give --reserve PATTERN too")
+    start = None if template is None else _start(workspace, template)
+    lease = template.ttl if template is not None and template.ttl else LEASE
     place = None
     if branch is not None:
         branch = agent if branch == _ITS_NAME else branch
         place = own_worktree.place_for(workspace.repository, agent)
-    reserving = _Reserving(workspace, agent, reason or f"run: {program}", program, place)
+    why = (reason or f"run: {program}", program)
+    where = workspace.repository.root if place is None else place
+    reserving = _Reserving(workspace, agent, why, where, lease)
     taken: Sequence[Reservation] = ()
-    if patterns:
-        answer, taken = reserving.reserve(patterns, wait)
+    if readings:
+        answer, taken = reserving.reserve(readings, wait)
         if not answer.granted:
             return refused
-    keeper = Keeper(workspace.repository, workspace.folding, agent, taken)
+    keeper = Keeper(workspace.repository, workspace.folding, agent, taken, lease)
     repository = workspace.repository
     if place is not None and branch is not None:
-        try:
-            own_worktree.make(repository, place, branch)
-        except BaseException:
-            keeper.give_back()
-            raise
-        os.chdir(_same_folder(workspace, place))
-        repository = discover()
-    return run_program(repository, agent, keeper, command, lambda text: say(f"agentlock: {text}"))
+        repository = _moved(workspace, keeper, place, branch)
+
+    def say_it(text: str) -> None:
+        say(f"agentlock: {text}")
+
+    return run_program(repository, agent, keeper, command, say_it, start)
 
 
-def _registered(store: Store, workspace: Workspace, program: str) -> str:
+def _registered(store: Store, workspace: Workspace, program: str, template: str) -> str:
     """The agent's name, which is drawn if none is set."""
     from agentlock.agents.registry import register
     from agentlock.agents.sessions import drawn_name
@@ -144,37 +165,80 @@ def _registered(store: Store, workspace: Workspace, program: str) -> str:
     if name is None:
         name = drawn_name(store)
         say(f"agentlock: this program is {name}")
-    register(store, name, program=storable(program))
+    register(store, name, program=storable(program), template=template)
     return name
 
 
+def _readings(
+    workspace: Workspace, patterns: Sequence[str], template: Template | None
+) -> list[Reading]:
+    """The patterns, seen from here, and those of the template, which are seen from the root."""
+    how = {"literal": False, "glob": False, "whole_repository": False}
+    found = workspace.readings(patterns, **how)
+    if template is not None and template.patterns:
+        here = os.getcwd()
+        os.chdir(workspace.repository.root)
+        try:
+            found += workspace.readings(template.patterns, **how)
+        finally:
+            os.chdir(here)
+    return found
+
+
+def _start(workspace: Workspace, template: Template) -> Start:
+    """What the program is given at its start; UsageError if a file of it is not there."""
+    from agentlock.running.run import Start
+
+    size = 0
+    for name in template.bootstrap:
+        path = os.path.join(os.fsdecode(workspace.repository.root), name)
+        try:
+            size += os.stat(path).st_size
+        except OSError as error:
+            raise UsageError(
+                f"the template {template.name} gives {name}: {error.strerror}",
+                see=f"agentlock template show {template.name}",
+            ) from error
+    return Start(f"template {template.name}", template.bootstrap, size)
+
+
+def _moved(workspace: Workspace, keeper: Keeper, place: bytes, branch: str) -> Repository:
+    """The worktree that the program runs in, which is made, and becomes the current one."""
+    from agentlock.git import own_worktree
+    from agentlock.git.repository import discover
+
+    try:
+        own_worktree.make(workspace.repository, place, branch)
+    except BaseException:
+        keeper.give_back()
+        raise
+    os.chdir(_same_folder(workspace, place))
+    return discover()
+
+
 class _Reserving:
-    """What is reserved for a program before it starts."""
+    """What is reserved for a program before it starts, ``lease`` microseconds at a time."""
 
     def __init__(
-        self, workspace: Workspace, agent: str, reason: str, program: str, place: bytes | None
+        self, workspace: Workspace, agent: str, why: tuple[str, str], worktree: bytes, lease: int
     ) -> None:
-        from agentlock.agents.place import worktree_of
-
         self._workspace = workspace
         self._agent = agent
-        self._reason = reason
-        self._program = program
-        self._worktree = worktree_of(workspace.repository) if place is None else storable(place)
+        self._reason, self._program = why
+        self._worktree = storable(worktree)
+        self._lease = lease
 
     def reserve(
-        self, patterns: Sequence[str], wait: str | None
+        self, readings: Sequence[Reading], wait: str | None
     ) -> tuple[Answer, list[Reservation]]:
         """The answer, and those of the granted reservations that the agent did not hold before."""
         from agentlock.reservations.granting import Request
         from agentlock.reservations.granting import reserve as reserve_patterns
-        from agentlock.running.keeping import LEASE
 
         workspace = self._workspace
-        readings = workspace.readings(patterns, literal=False, glob=False, whole_repository=False)
         workspace.refuse_unsafe()
         with workspace.store(takes=False) as store:
-            lease = min(LEASE, store.policy.read().max_ttl)
+            lease = min(self._lease, store.policy.read().max_ttl)
             before = {
                 one.id for one in store.reservations.all(agent=self._agent, live_at=store.now())
             }

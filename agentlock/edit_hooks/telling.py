@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_remaining
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.losses import take
-from agentlock.text import and_more, count, foreign, printable, quoted
+from agentlock.text import and_more, count, foreign, plural, printable, quoted
 
 if TYPE_CHECKING:
     from agentlock.git.sessions import Session
@@ -18,10 +18,15 @@ _ROWS = 8
 
 
 def welcome(store: Store, session: Session, news: str) -> str:
-    """Who the agent is, the rule, what it holds, and its news."""
+    """Who the agent is, the rule, what it holds, who waits for that, and its news and mail.
+
+    Also which files the template that it was started from gives it to read.
+    """
     with store.reading():
         now = store.now()
         live = store.reservations.all(live_at=now)
+        unread = store.messages.count_unread(session.agent)
+        files = _files_of(store, session.agent)
     mine = [one for one in live if one.agent == session.agent]
     who = f"agentlock: you are {session.agent} in this project."
     lines = [f"{who} What another agent has reserved cannot be edited or committed meanwhile."]
@@ -33,10 +38,25 @@ def welcome(store: Store, session: Session, news: str) -> str:
         ]
         if len(mine) > _ROWS:
             lines.append(f"  {and_more(len(mine) - _ROWS)}")
+        if waiting := store.waits.behind([one.id for one in mine]):
+            names = f"{', '.join(waiting[:_ROWS])}{and_more(len(waiting) - _ROWS)}"
+            lines.append(f"{names} {plural(len(waiting), 'waits', 'wait')} for some of it.")
     if others := len(live) - len(mine):
         lines.append(f"Other agents hold {count(others, 'reservation')}: agentlock list")
+    if unread:
+        lines.append(f"You have {count(unread, 'unread message')}: agentlock inbox --unread")
+    if files:
+        named = ", ".join(foreign(name) for name in files[:_ROWS])
+        lines.append(f"Read first: {named}{and_more(len(files) - _ROWS)}")
     lines.append("Reserve what you will work on: agentlock reserve 'src/part/**' --reason WHY")
     return cut("\n".join(lines) + (f"\n{news}" if news else ""))
+
+
+def _files_of(store: Store, name: str) -> tuple[str, ...]:
+    """The files that the template of an agent gives it at its start."""
+    agent = store.agents.named([name]).get(name)
+    template = store.templates.get(agent.template) if agent is not None and agent.template else None
+    return () if template is None else template.bootstrap
 
 
 def news(store: Store, agent: str) -> str:

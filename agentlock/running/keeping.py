@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 LEASE = 120 * MICROSECONDS
-EVERY = 45  # seconds between renewals: one may fail
+_EVERY = 45  # seconds between renewals of such a lease at most: one may fail
 _PATIENCE = 5 * MICROSECONDS  # for the table: the program may end meanwhile
 _PATIENCE_AT_END = 20 * MICROSECONDS
 _DETAIL = "by agentlock run"
@@ -42,13 +42,24 @@ class Keeper:
     """What was reserved for a program, by the agent that it is."""
 
     def __init__(
-        self, repository: Repository, folding: Folding, agent: str, held: Iterable[Reservation]
+        self,
+        repository: Repository,
+        folding: Folding,
+        agent: str,
+        held: Iterable[Reservation],
+        lease: int = LEASE,
     ) -> None:
         self._repository = repository
         self._folding = folding
         self._agent = agent
         self._held = {one.id: one for one in held}
+        self._lease = lease
         self._said: set[str] = set()
+
+    @property
+    def every(self) -> float:
+        """How many seconds there may be between renewals."""
+        return min(_EVERY, self._lease / MICROSECONDS * _EVERY / 120)
 
     def renew(self) -> list[str]:
         """Renew what is left; sentences about what is lost or was not renewed, each once."""
@@ -71,7 +82,7 @@ class Keeper:
     def _renewed(self, store: Store) -> list[str]:
         now, policy, said = store.now(), store.policy.read(), []
         meeting = Meeting(self._folding)
-        until = now + min(LEASE, policy.max_ttl)
+        until = now + min(self._lease, policy.max_ttl)
         for known in list(self._held.values()):
             held = store.reservations.get(known.id)
             if held is None or held.agent != self._agent or not held.is_live(now):

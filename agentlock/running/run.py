@@ -11,11 +11,11 @@ from agentlock.agents.sessions import begin_run, end
 from agentlock.environment import AGENT
 from agentlock.errors import AgentlockError
 from agentlock.guard.judge import folding_of
-from agentlock.guard.judge import folding_of
+from agentlock.model import Value
 from agentlock.reservations.automatic import end_with_sessions
-from agentlock.running.keeping import EVERY
 from agentlock.running.program import NOT_EXECUTABLE, NOT_FOUND, follow, prepare
 from agentlock.store import BRIEF_TIMEOUT, open_table
+from agentlock.text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.git.sessions import Session
     from agentlock.running.keeping import Keeper
+    from agentlock.store.base import Store
+
+
+class Start(Value):
+    """What a program is given at its start: from where, which files, and their size in bytes."""
+
+    source: str
+    files: tuple[str, ...]
+    size: int
 
 
 def run(
@@ -31,6 +40,7 @@ def run(
     keeper: Keeper,
     command: Sequence[str],
     tell: Callable[[str], None],
+    start: Start | None = None,
 ) -> int:
     """Run a program as this agent, and keep its leases meanwhile; its exit code.
 
@@ -43,9 +53,9 @@ def run(
             tell(text)
 
     child = prepare(command, {**os.environ, AGENT: agent})
-    session = _begun(repository, agent, child.process, tell)
+    session = _begun(repository, agent, child.process, start, tell)
     failed = child.start()
-    code = follow(child, EVERY, renew)
+    code = follow(child, keeper.every, renew)
     if failed:
         tell(f"cannot run {command[0]}: {os.strerror(failed)}")
         code = NOT_FOUND if failed == errno.ENOENT else NOT_EXECUTABLE
@@ -57,17 +67,32 @@ def run(
 
 
 def _begun(
-    repository: Repository, agent: str, process: int, tell: Callable[[str], None]
+    repository: Repository,
+    agent: str,
+    process: int,
+    start: Start | None,
+    tell: Callable[[str], None],
 ) -> Session | None:
     try:
         store = open_table(repository, BRIEF_TIMEOUT)
         try:
-            return begin_run(store, repository, agent, WITHOUT_HOOKS, process)
+            session = begin_run(store, repository, agent, WITHOUT_HOOKS, process)
+            if start is not None:
+                _note_start(store, session, start)
+            return session
         finally:
             store.close()
     except (AgentlockError, OSError) as error:
         tell(f"no session is opened: {error}")
         return None
+
+
+def _note_start(store: Store, session: Session, start: Start) -> None:
+    row = store.sessions.find(session.program, session.id)
+    if row is not None:
+        with store.writing(durable=False):
+            files = "\n".join(map(storable, start.files))
+            store.sessions.add_start(row.id, start.source, files, start.size, store.now())
 
 
 def _end(repository: Repository, session: Session) -> None:

@@ -25,6 +25,7 @@ UPDATE agents SET worktree = ?1, branch = ?2, host = ?3, process = ?4, located_t
 WHERE project_id = ?9 AND name = ?10
 """
 _RETIRE = "UPDATE agents SET retired_ts = ? WHERE project_id = ? AND name = ?"
+_START_FROM = "UPDATE agents SET template = ? WHERE project_id = ? AND name = ?"
 _SEEN = "SELECT seen_event FROM agents WHERE project_id = ? AND name = ?"
 _MARK_SEEN = """
 UPDATE agents SET seen_event = ?3 WHERE project_id = ?1 AND name = ?2 AND seen_event < ?3
@@ -82,6 +83,10 @@ class Agents(Noun):
         process = (agent.process_started, agent.process_place)
         columns = (*place, agent.program, agent.located_ts, *process)
         self._store.rows(_LOCATE, (*columns, self._store.project_id, agent.name))
+
+    def start_from(self, name: str, template: str) -> None:
+        """Note the template that an agent was started from."""
+        self._store.rows(_START_FROM, (template, self._store.project_id, name))
 
     def retire(self, name: str, now: int) -> None:
         self._store.rows(_RETIRE, (now, self._store.project_id, name))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from agentlock.store.policy import PolicyRow
     from agentlock.store.reservations import Reservations
     from agentlock.store.sessions import Sessions
+    from agentlock.store.teams import Teams
+    from agentlock.store.templates import Templates
     from agentlock.store.tickets import Tickets
     from agentlock.store.waits import Waits
 
@@ -160,6 +162,18 @@ class Store:
         from agentlock.store.tickets import Tickets
 
         return Tickets(self)
+
+    @property
+    def templates(self) -> Templates:
+        from agentlock.store.templates import Templates
+
+        return Templates(self)
+
+    @property
+    def teams(self) -> Teams:
+        from agentlock.store.teams import Teams
+
+        return Teams(self)
 
     @property
     def automatic(self) -> Automatic:

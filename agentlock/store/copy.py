@@ -35,6 +35,8 @@ TABLES = {
     "turns": "id",
     "bootstrap_history": "id",
     "compaction_metrics": "id",
+    "agent_configs": "id",
+    "teams": "id",
 }
 BATCH = 500
 

@@ -139,6 +139,11 @@ FROM agents AS a JOIN waits AS w INDEXED BY waits_by_agent ON w.agent_id = a.id
 WHERE a.project_id = ? AND w.ended_ts IS NULL AND w.expires_ts > ? AND a.name IN ({places})
 ORDER BY CASE w.bell WHEN '' THEN 1 ELSE 0 END, w.fence
 """
+_BEHIND_THESE = """
+SELECT DISTINCT a.name FROM waits AS w INDEXED BY waits_behind_reservation
+    JOIN agents AS a ON a.id = w.agent_id
+WHERE w.project_id = ? AND w.ended_ts IS NULL AND w.behind_reservation IN ({places})
+"""
 NEWEST = 2**63 - 1
 """Above every number of a place."""
 
@@ -226,6 +231,14 @@ class Waits(Noun):
             for agent, bell, created, behind in self._rows(statement, now, *chunk):
                 found.append(Blocked(agent, bool(bell), created, behind))
         return found
+
+    def behind(self, reservations: Iterable[int]) -> list[str]:
+        """The names of the agents whose places are behind one of these reservations."""
+        found: set[str] = set()
+        for chunk in chunks(sorted(reservations)):
+            statement = _BEHIND_THESE.format(places=", ".join("?" * len(chunk)))
+            found.update(str(name) for (name,) in self._rows(statement, *chunk))
+        return sorted(found)
 
     def get(self, identifier: int) -> Wait | None:
         """The place with this number, ended or not."""

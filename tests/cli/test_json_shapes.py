@@ -172,8 +172,8 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
         return list(data[0] if isinstance(data, list) else data)
 
     assert keys("whoami") == ["agent", "source", "status"]
-    assert keys("agent", "list")[:8] == [
-        *("name", "program", "model", "registered_ts"),
+    assert keys("agent", "list")[:10] == [
+        *("name", "program", "model", "template", "teams", "registered_ts"),
         *("status", "why", "since_ts", "last_active_ts"),
     ]
     assert keys("log") == ["id", "ts", "kind", "agent", "reservation", "pattern", "detail"]
