@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _AS = click.option(
     "--as", "name", metavar="NAME", help="The agent that calls (default: the program's session)."
 )
+_NAMES = click.option(
+    "--agent-mail-names",
+    is_flag=True,
+    help="Also offer tools with the names and arguments of MCP Agent Mail.",
+)
 _programs = click.argument("programs", metavar="[PROGRAM]...", nargs=-1)
 _place = click.option(
     "--user/--project",
@@ -41,8 +46,9 @@ _place = click.option(
     metavar="HOST:PORT",
     help="Serve over HTTP on this machine's loopback, to whoever has the token (0: a free port).",
 )
+@_NAMES
 @click.pass_context
-def mcp(context: click.Context, name: str | None, http: str | None) -> None:
+def mcp(context: click.Context, name: str | None, http: str | None, agent_mail_names: bool) -> None:
     """Serve MCP over stdin and stdout, for an agent's program.
 
     The program starts it by itself, once it is in its settings. With --http, the address stands
@@ -60,19 +66,26 @@ def mcp(context: click.Context, name: str | None, http: str | None) -> None:
     if http is not None:
         from agentlock.mcp.http import serve_http
 
-        serve_http(name, http, _listens)
+        serve_http(name, http, _listens, agent_mail_names=agent_mail_names)
         return
     from agentlock.mcp.server import serve_stdio
 
-    serve_stdio(name)
+    serve_stdio(name, agent_mail_names=agent_mail_names)
 
 
 @mcp.command()
 @_programs
 @_place
 @_AS
+@_NAMES
 @json_option
-def install(programs: tuple[str, ...], user: bool, name: str | None, as_json: bool) -> None:
+def install(
+    programs: tuple[str, ...],
+    user: bool,
+    name: str | None,
+    agent_mail_names: bool,
+    as_json: bool,
+) -> None:
     """Let programs start `agentlock mcp`.
 
     PROGRAM is claude, codex, gemini, cursor, copilot or opencode; without one, every program that
@@ -83,6 +96,7 @@ def install(programs: tuple[str, ...], user: bool, name: str | None, as_json: bo
       agentlock mcp install claude codex
     """
     options = [] if name is None else ["--as", str(named(name, "--as").name)]
+    options += ["--agent-mail-names"] if agent_mail_names else []
     root = _root(user)
     _print([mcp_entries.install(one, root, options) for one in _chosen(programs)], as_json)
 

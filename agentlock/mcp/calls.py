@@ -63,18 +63,25 @@ class Calls:
         self._long = anyio.CapacityLimiter(_MOST_WAITING)
 
     def add_all(self, server: MCPServer[Any], tools: object) -> None:
-        """Offer every method of ``tools`` that is marked as a tool."""
+        """Offer every method of ``tools`` that is marked as a tool.
+
+        Its ``error_shape``, if it has one, says how errors are shown.
+        """
+        shown = getattr(tools, "error_shape", error_json)
         for name, function in vars(type(tools)).items():
             if hasattr(function, _HINTS):
                 result, hints, waits = getattr(function, _HINTS)
                 limiter = self._long if waits else self._short
-                call = _call(getattr(tools, name), result, limiter)
+                call = _call(getattr(tools, name), result, limiter, shown)
                 described = inspect.cleandoc(function.__doc__ or "")
                 server.add_tool(call, name.rstrip("_"), annotations=hints, description=described)
 
 
 def _call(
-    function: Callable[..., Any], result: Any, limiter: anyio.CapacityLimiter
+    function: Callable[..., Any],
+    result: Any,
+    limiter: anyio.CapacityLimiter,
+    shown: Callable[[AgentlockError], Shape],
 ) -> Callable[..., Awaitable[CallToolResult]]:
     @functools.wraps(function)
     async def call(**arguments: Any) -> CallToolResult:
@@ -82,11 +89,11 @@ def _call(
         try:
             return answered(await anyio.to_thread.run_sync(done, limiter=limiter))
         except AgentlockError as error:
-            return failed(error)
+            return failed(shown(error))
         except Exception as error:  # noqa: BLE001 -- a bug: a log to attach, never a traceback
             bug = AgentlockError(await anyio.to_thread.run_sync(report_bug, error))
             bug.kind, bug.exit_code = "bug", EXIT_BUG
-            return failed(bug)
+            return failed(shown(bug))
 
     call.__annotations__ = {**function.__annotations__, "return": Annotated[CallToolResult, result]}
     signature = inspect.signature(function)
@@ -103,8 +110,8 @@ def answered(shape: Any) -> CallToolResult:
     return CallToolResult(content=[_text(shape)], structured_content=structured)
 
 
-def failed(error: AgentlockError) -> CallToolResult:
-    shape = sendable(error_json(error))
+def failed(shape: Shape) -> CallToolResult:
+    shape = sendable(shape)
     return CallToolResult(content=[_text(shape)], structured_content=shape, is_error=True)
 
 

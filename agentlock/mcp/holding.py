@@ -134,7 +134,7 @@ class Holding:
         with self._door.workspace(agent) as place:
             selection = place.selection([], [id], everything=False)
             reason = check_reason(reason)
-            _refuse_without_key(place)
+            refuse_without_key(place)
             with place.store(take_in=True) as store:
                 ending = release_reservations(
                     store, place.agent, selection, force=True, reason=reason
@@ -234,7 +234,7 @@ def _asked(place: Place, paths: list[str], *, staged: bool) -> Named:
     return Named(git_changes.uncommitted(place.repository))
 
 
-def _refuse_without_key(place: Place) -> None:
+def refuse_without_key(place: Place) -> None:
     """OwnerKeyError if the project has an owner's key: no tool takes it, an agent has none."""
     opened = partial(migrated_table, place.repository, timeout=place.timeout)
     kept = owner_key.kept_for(place.repository, opened)

@@ -6,7 +6,7 @@ import hmac
 import os
 import secrets
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import JSONResponse
@@ -45,7 +45,11 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def serve_http(
-    name: str | None, address: str, listens: Callable[[str, str], None], **options: Any
+    name: str | None,
+    address: str,
+    listens: Callable[[str, str], None],
+    *,
+    agent_mail_names: bool = False,
 ) -> None:
     """Serve until ^C or SIGTERM.
 
@@ -61,7 +65,7 @@ def serve_http(
     bound = _bound(host, port)
     port = bound.getsockname()[1]
     path, token = kept_token(repository)
-    server = made(Door(name, is_of_one_program=False), **options)
+    server = made(Door(name, is_of_one_program=False), agent_mail_names=agent_mail_names)
     app = server.streamable_http_app(
         streamable_http_path=_PATH, host=host, transport_security=_security(port)
     )

@@ -55,10 +55,15 @@ class Caller:
 
 @asynccontextmanager
 async def connected(
-    name: str | None = None, *, agent: str | None = None, is_of_one_program: bool = True
+    name: str | None = None,
+    *,
+    agent: str | None = None,
+    is_of_one_program: bool = True,
+    agent_mail_names: bool = False,
 ) -> AsyncIterator[Caller]:
     """A client of a server in this process, which serves the current directory."""
-    server = made(Door(name, is_of_one_program=is_of_one_program))
+    door = Door(name, is_of_one_program=is_of_one_program)
+    server = made(door, agent_mail_names=agent_mail_names)
     async with Client(server) as client:
         yield Caller(client, agent)
 
