@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STUCK, LOOK, NOTE = "stuck", "look", "note"
 _LEVELS = (STUCK, LOOK, NOTE)
 _LONG = 30 * 60 * MICROSECONDS  # whoever waits for so long is named, whatever its holder does
+_IDLE = 15 * 60 * MICROSECONDS  # silence that counts, where the policy's idle_limit is not known
 _OFTEN, _WITHIN = 3, 10 * 60 * MICROSECONDS  # refusals of one agent that are worth a look
 _RECENT = 3600 * MICROSECONDS
 _MOST = 50
@@ -58,6 +59,7 @@ def headline(sections: Mapping[str, Mapping[str, Row]]) -> str:
 def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]:
     """Places behind an agent that will not go on by itself, or that have waited long."""
     agents, waits = sections.get("agents", {}), sections.get("waits", {})
+    idle = sections.get("about", {}).get("project", {}).get("idle_limit", _IDLE)
     for wait in waits.values():
         waited = format_remaining(now - wait["created"])
         what = " ".join(foreign(text) for text in wait["patterns"][:3])
@@ -66,6 +68,8 @@ def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]
             holder = agents.get(one["agent"])
             if holder is None or holder["state"] not in _WHY:
                 continue
+            if holder["state"] == SILENT and now - holder["since"] < idle:
+                continue  # it may think, or run tests
             age = format_remaining(now - holder["since"])
             why = f" ({holder['why']})" if holder["why"] else ""
             how = _WHY[holder["state"]].format(why=why, age=age)

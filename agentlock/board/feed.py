@@ -43,7 +43,7 @@ _EVENTS, _MAIL, _SESSIONS, _PLACES = 300, 100, 50, 200  # the newest that are sh
 _TICK = 5 * MICROSECONDS  # what only time changes: leases that end, agents who fall silent
 _WHOLE = 10.0  # seconds after which all is read again, if something has changed meanwhile
 _REST = 0.1  # seconds between two readings at least
-_SHARE = 3  # a reading is followed by a rest of so many times its own length
+_SHARE = 3  # a reading is followed by a rest of so many times its own processor time
 _AGENTS = 15.0  # seconds after which it is asked again whether they are there
 _LOOK_EVERY = 1.0  # seconds, where this process cannot be woken
 _INTERVENES = frozenset(str(kind) for kind in KINDS if kind.intervenes)
@@ -128,7 +128,7 @@ class Feed:
     ) -> Iterator[Patch]:
         is_rung = True
         while not is_stopped():
-            started = time.monotonic()
+            started, spent = time.monotonic(), time.thread_time()
             if is_rung or self._is_whole_due():
                 self._read_rows(store)
             elif started - self._asked_agents >= _AGENTS:
@@ -137,7 +137,8 @@ class Feed:
             self.picture.drop("trouble", "table")
             if (patch := self.picture.patch(store.now())) is not None:
                 yield patch
-            time.sleep(min(max(_REST, _SHARE * (time.monotonic() - started)), _LOOK_EVERY))
+            rest = _SHARE * (time.thread_time() - spent)
+            time.sleep(min(max(_REST, rest), _LOOK_EVERY))
             until = store.now() + _TICK
             if bell is None:
                 time.sleep(_LOOK_EVERY)
@@ -227,6 +228,7 @@ class Feed:
                 "project": self._repository.project or "",
                 "folder": os.path.basename(os.fsdecode(self._repository.root)),
                 "enforcement": policy.enforcement,
+                "idle_limit": policy.idle_limit,
                 "require_reservation": policy.require_reservation,
                 "person": self._person,
             },

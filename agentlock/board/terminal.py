@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST = 500  # rows of a table: a search finds the others
 _REDRAW = 0.2  # seconds between two drawings at least
 _LEVELS = {"stuck": "bold red", "look": "yellow", "note": ""}
-_STATES = {"working": "green", "waiting": "yellow", "silent": "red", "gone": "red"}
+_STATES = {"working": "green", "waiting": "yellow", "silent": "dim", "gone": "red"}
 _KINDS = {"refused": "red", "granted": "green", "handed-over": "yellow", "force-released": "red"}
 
 

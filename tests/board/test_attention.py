@@ -15,11 +15,12 @@ def scene(
     state: str = WORKING,
     *,
     waited: int = 1,
+    silent: int = 20,
     why: str = "its process 7 has ended",
     **sections: Any,
 ) -> dict[str, Any]:
     """GreenHill waits for what BlueLake holds, and RedFox stands behind GreenHill."""
-    agent = {"name": "BlueLake", "state": state, "why": why, "since": NOW}
+    agent = {"name": "BlueLake", "state": state, "why": why, "since": NOW - silent * MINUTE}
     first = {"agent": "BlueLake", "pattern": "src/**", "lease": 1, "wait": None}
     then = {"agent": "GreenHill", "pattern": "src/a.py", "lease": None, "wait": 1}
     asked = {"patterns": ["src/a.py"], "created": NOW - waited * MINUTE}
@@ -58,6 +59,13 @@ def test_whoever_waits_for_an_agent_that_does_not_go_on_is_stuck_and_so_is_who_i
         assert "()" not in said(scene(state, why=""))[0][1]
         assert found[1][1].startswith("RedFox is stuck on src/a.py: BlueLake holds src/**")
         assert headline(sections).endswith("1 more like this.")
+
+
+def test_an_agent_that_is_silent_for_a_while_may_think() -> None:
+    assert said(scene(SILENT, silent=14)) == []
+    about = {"project": {"idle_limit": 30 * MINUTE}}
+    assert said(scene(SILENT, silent=29, about=about)) == []
+    assert len(said(scene(SILENT, silent=30, about=about))) == 2
 
 
 def test_a_long_wait_is_named_whatever_the_holder_does() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60 * MICROSECONDS
 HOUR = 60 * MINUTE
+RESTING = ("GreenHill", "RedFox", "SilverFern", "QuietPine")  # at their prompts
 _LENGTH, _STEP = 50 * MINUTE, 5 * MINUTE // 2
 FILES = (
     *(f"src/auth/{name}.py" for name in ("login", "logout", "session", "token", "roles", "oauth")),
@@ -44,12 +45,12 @@ FILES = (
 AGENTS = {  # name: program, branch, minutes since it was seen
     "BlueLake": ("claude", "feat/login", 0),
     "GreenHill": ("codex", "feat/tokens", 1),
-    "RedFox": ("claude", "fix/roles", 2),
+    "RedFox": ("claude", "fix/roles", 1),
     "AmberOwl": ("gemini", "feat/invoices", 47),
-    "SilverFern": ("claude", "fix/tax", 3),
+    "SilverFern": ("claude", "fix/tax", 1),
     "QuietPine": ("copilot", "docs/guide", 0),
     "NightHeron": ("claude", "feat/charts", 1),
-    "StoneCrab": ("opencode", "chore/migrations", 4),
+    "StoneCrab": ("opencode", "chore/migrations", 1),
     "WildPlum": ("claude", "test/e2e", 9),
 }
 
@@ -171,7 +172,7 @@ class _Day:
                     (seen, seen, self.store.project_id, name),
                 )
                 self.store.rows(
-                    "UPDATE conversations SET last_active_ts = ? WHERE agent_id = "
-                    "(SELECT id FROM agents WHERE project_id = ? AND name = ?)",
-                    (seen, self.store.project_id, name),
+                    "UPDATE conversations SET last_active_ts = ?, at_prompt_ts = ? WHERE agent_id "
+                    "= (SELECT id FROM agents WHERE project_id = ? AND name = ?)",
+                    (seen, seen if name in RESTING else None, self.store.project_id, name),
                 )
