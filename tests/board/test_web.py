@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import run
 from support.board_server import serving
 
 from agentlock.board import web
@@ -241,6 +243,17 @@ def test_a_port_that_is_taken_is_a_sentence(here: Repo) -> None:
     assert here.path.exists()
     with serving() as board, pytest.raises(UsageError, match=r"port \d+ cannot be used"):
         board.server.serve(board.port, print)
+
+
+def test_without_the_extra_the_command_that_brings_it_is_named(here: Repo) -> None:
+    script = (
+        "import sys; sys.modules['uvicorn'] = None; sys.argv = ['agentlock', 'board', '--web']; "
+        "from agentlock.__main__ import main; sys.exit(main())"
+    )
+    told = run(sys.executable, "-c", script, cwd=here.path)
+    assert told.code == 3, told
+    assert "needs the extra `board` (uvicorn is missing)" in told.err
+    assert "./install.sh --board" in told.err
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:

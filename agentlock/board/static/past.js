@@ -76,7 +76,9 @@ function drawPast(root, answer, find, open) {
     y += row.lanes.length * LANE + 10;
   }
   const refused = marks.filter((row) => row.kind === "refused");
+  const wasEmpty = !chart.querySelector("svg");
   chart.replaceChildren(s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${counted(leases.length, "lease")} of ${counted(agents.length, "agent")}, ${counted(refused.length, "refusal")}` }, parts));
+  if (wasEmpty) chart.scrollLeft = chart.scrollWidth; // to now, where not all of it fits
   keep(root.querySelector("tbody"), refused.slice(-100).reverse(), (row) => row.id, (row) =>
     h("tr", {}, h("td", {}, clock(row.at, true)), h("td", {}, row.agent || "nobody named"), h("td", {}, h("code", {}, row.pattern ?? "")), h("td", {}, row.detail)));
 }

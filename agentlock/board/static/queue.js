@@ -5,9 +5,7 @@ import { one, rows } from "./state.js";
 import { age, avatar, hue, initials, left } from "./words.js";
 import { matches, stateText } from "./now.js";
 
-const WIDTH = 190;
 const HEIGHT = 56;
-const GAP_X = 130;
 const GAP_Y = 22;
 const MOST_ARROWS = 60;
 
@@ -67,7 +65,9 @@ function graphOf(waits) {
 function drawGraph(root, waits, open) {
   const { edges, depth } = graphOf(waits);
   const stuck = new Set(rows("attention").filter((row) => row.level === "stuck").map((row) => `${row.agent} ${row.holder}`));
-  const item = { edges, depth: [...depth], stuck: [...stuck], states: [...depth.keys()].map((name) => one("agents", name)?.state) };
+  const isNarrow = root.clientWidth < 600;
+  const [wide, gap] = isNarrow ? [150, 72] : [190, 130];
+  const item = { isNarrow, edges, depth: [...depth], stuck: [...stuck], states: [...depth.keys()].map((name) => one("agents", name)?.state) };
   keep(root, [item], () => "graph", () => {
     if (!edges.length) return empty("Nobody waits for anybody.");
     const layers = Math.max(...depth.values()) + 1;
@@ -84,36 +84,38 @@ function drawGraph(root, waits, open) {
     }
     const tallest = Math.max(...columns.map((column) => column.length));
     const height = tallest * (HEIGHT + GAP_Y) + GAP_Y;
-    const width = layers * WIDTH + (layers - 1) * GAP_X + 2 * GAP_Y;
+    const width = layers * wide + (layers - 1) * gap + 2 * GAP_Y;
     const place = new Map();
     columns.forEach((column, x) => column.forEach((name, y) => {
       const free = height - column.length * (HEIGHT + GAP_Y);
-      place.set(name, { x: GAP_Y + x * (WIDTH + GAP_X), y: free / 2 + y * (HEIGHT + GAP_Y) + GAP_Y / 2 });
+      place.set(name, { x: GAP_Y + x * (wide + gap), y: free / 2 + y * (HEIGHT + GAP_Y) + GAP_Y / 2 });
     }));
     const words = edges.map((edge) => `${edge.from} waits for ${edge.pattern}, held by ${edge.to}`).slice(0, 20).join("; ");
     return s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": words },
       s("defs", {}, ["arrow", "arrow-stuck"].map((id) => s("marker", { id, viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto", class: id }, s("path", { d: "M0 0 8 4 0 8z" })))),
-      edges.map((edge) => arrow(edge, place, stuck.has(`${edge.from} ${edge.to}`))),
-      [...place].map(([name, at]) => node(name, at, open)));
+      edges.map((edge) => arrow(edge, place, wide, stuck.has(`${edge.from} ${edge.to}`))),
+      [...place].map(([name, at]) => node(name, at, wide, open)));
   });
 }
 
-function arrow(edge, place, isStuck) {
+function arrow(edge, place, wide, isStuck) {
   const from = place.get(edge.from);
   const to = place.get(edge.to);
-  const [x1, y1, x2, y2] = [from.x + WIDTH, from.y + HEIGHT / 2, to.x - 2, to.y + HEIGHT / 2];
+  const [x1, y1, x2, y2] = [from.x + wide, from.y + HEIGHT / 2, to.x - 2, to.y + HEIGHT / 2];
   const bend = Math.max(40, (x2 - x1) / 2);
-  const text = edge.pattern.length > 22 ? `…${edge.pattern.slice(-21)}` : edge.pattern;
+  const most = wide < 190 ? 9 : 18;
+  const text = edge.pattern.length > most ? `…${edge.pattern.slice(1 - most)}` : edge.pattern;
   return s("g", { class: isStuck ? "edge stuck" : "edge" },
     s("path", { d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, "marker-end": `url(#${isStuck ? "arrow-stuck" : "arrow"})` }),
     s("text", { x: x1 + 12, y: y1 + (y2 > y1 + 4 ? -6 : y2 < y1 - 4 ? 16 : -6) }, text, s("title", {}, edge.pattern)));
 }
 
-function node(name, at, open) {
+function node(name, at, wide, open) {
   const state = one("agents", name)?.state ?? "unknown";
-  const shown = name.length > 16 ? `${name.slice(0, 15)}…` : name;
+  const most = wide < 190 ? 12 : 16;
+  const shown = name.length > most ? `${name.slice(0, most - 1)}…` : name;
   return s("g", { class: `node ${state}`, transform: `translate(${at.x} ${at.y})`, onclick: () => open("agent", name) },
-    s("rect", { width: WIDTH, height: HEIGHT, rx: 12 }),
+    s("rect", { width: wide, height: HEIGHT, rx: 12 }),
     s("circle", { cx: 30, cy: HEIGHT / 2, r: 16, style: { fill: `hsl(${hue(name)} 55% 29%)` } }),
     s("text", { x: 30, y: HEIGHT / 2 + 4, class: "initials" }, initials(name)),
     s("text", { x: 56, y: 25, class: "label" }, shown, s("title", {}, name)),
