@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentlock.agents.strain import strain
 from agentlock.duration import format_duration
 from agentlock.model import MOST_CONFLICTS
 from agentlock.moments import rfc3339
@@ -360,6 +361,7 @@ def session_json(one: Conversation) -> dict[str, Any]:
         "turns": one.turns,
         "tokens": one.tokens,
         "compactions": one.compactions,
+        "level": strain(one) or None,
     }
 
 

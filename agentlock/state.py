@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentlock.agents.activity import holders
 from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
+from agentlock.agents.strain import strain
 from agentlock.agents.templates import teams_of
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from agentlock.patterns.keys import Folding
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
+    from agentlock.store.sessions import Conversation
 
 
 class Guard(Value):
@@ -64,7 +66,8 @@ class State(Value):
     """What `status` shows of a worktree and its agent, at the time ``now``.
 
     ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are what
-    the agent is to be told now, of ``unread`` messages, ``presence`` is its state,
+    the agent is to be told now, of ``unread`` messages, ``presence`` is its state, ``strained``
+    are its sessions that should be compacted,
     ``interventions`` are those of the last day that are new to it. ``removed`` are anybody's live
     reservations from worktrees that are gone.
     """
@@ -78,6 +81,7 @@ class State(Value):
     interventions: tuple[Event, ...]
     now: int
     presence: Presence | None = None
+    strained: tuple[Conversation, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     removed: tuple[Reservation, ...] = ()
     unread: int = 0
@@ -117,6 +121,7 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         tuple(new_to(store, name, now)),
         now,
         presence_of(store, name),
+        _strained(store, name) if name else (),
         (*troubles(repository), *tools_without_hooks(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
         store.messages.count_unread(name) if name else 0,
@@ -127,6 +132,12 @@ def presence_of(store: Store, name: str | None) -> Presence | None:
     """The state of an agent; None if it has never been seen here."""
     known = store.agents.named([name]) if name else {}
     return presences(store, known).get(name) if name else None
+
+
+def _strained(store: Store, name: str) -> tuple[Conversation, ...]:
+    """The agent's open sessions that have gathered too much."""
+    opened = store.sessions.all(active=True)
+    return tuple(one for one in opened if one.agent == name and strain(one))
 
 
 def uncommitted_of(

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.agents.strain import strain
 from agentlock.cli.output import print_json, put, table
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.moments import local_time, rfc3339
 from agentlock.shapes import session_json
-from agentlock.text import foreign
+from agentlock.text import count, foreign
 
 if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.sessions import Conversation
+
+_SINCE = ("start", "last compaction")
 
 
 @click.group()
@@ -35,6 +38,9 @@ def session() -> None:
 def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
     """List the sessions, the oldest first.
 
+    The level is what has gathered since the last compaction: warning from 50 turns or 100,000
+    tokens on, critical from twice that.
+
     \b
     Example:
       agentlock session list --active
@@ -48,11 +54,11 @@ def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
         (
             *(str(one.id), one.agent, foreign(one.program), local_time(one.started_ts)),
             "open" if one.ended_ts is None else f"ended {local_time(one.ended_ts)}",
-            *(str(one.turns), str(one.compactions)),
+            *(str(one.turns), str(one.compactions), "" if one.ended_ts else strain(one)),
         )
         for one in found
     ]
-    table(("id", "agent", "program", "started", "state", "turns", "compactions"), rows)
+    table(("id", "agent", "program", "started", "state", "turns", "compactions", "level"), rows)
 
 
 @session.command()
@@ -69,6 +75,7 @@ def show(number: int, as_json: bool, timeout: str | None) -> None:
     with Workspace(timeout=timeout).store(read_only=True) as store:
         one = _session(store, number)
         compactions = store.sessions.compactions(number)
+        starts = store.sessions.starts(number)
     if as_json:
         print_json(session_json(one))
         return
@@ -76,6 +83,12 @@ def show(number: int, as_json: bool, timeout: str | None) -> None:
     put(f"session {one.id} of {one.agent}: {foreign(one.program)} {foreign(one.program_session)}")
     put(f"  started {local_time(one.started_ts)}, {ended}, {one.turns} turns")
     put(f"  in {foreign(one.worktree)}, process {one.process or 'unknown'}")
+    if level := strain(one):
+        put(f"  {level}: {since_compaction(one)}")
+    for start in starts:
+        files = f": {', '.join(map(foreign, start.files))}" if start.files else ""
+        by = foreign(start.source) or "start"
+        put(f"  given at {local_time(start.created_ts)} ({by}) {start.size} characters{files}")
     for each in compactions:
         by = f" ({foreign(each.started_by)})" if each.started_by else ""
         put(f"  compacted {local_time(each.created_ts)}{by} after {each.turns} turns")
@@ -115,6 +128,12 @@ def turns(number: int, as_json: bool, timeout: str | None) -> None:
         for one in found
     ]
     table(("when", "role", "size", "text"), rows)
+
+
+def since_compaction(one: Conversation) -> str:
+    """What a session has gathered since its last compaction, or since its start."""
+    tokens = f" and {one.tokens_since:,} tokens" if one.tokens_since else ""
+    return f"{count(one.turns_since, 'turn')}{tokens} since its {_SINCE[bool(one.compactions)]}"
 
 
 def _session(store: Store, number: int) -> Conversation:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.agents.strain import strain
 from agentlock.cli.output import event_line, lease_text, print_json, put
+from agentlock.cli.sessions import since_compaction
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
 from agentlock.guard.report import pattern_of, seen_text, status_text
@@ -58,6 +60,8 @@ def _put(found: State) -> None:
     known = f", {status_text(found.presence, found.now)}" if found.presence else ""
     who = f"{name} ({found.identity.source}){known}" if name else "no agent name is set"
     put(f"agent     {who}")
+    for run in found.strained:
+        put(f"session   {run.id} should be compacted ({strain(run)}): {since_compaction(run)}")
     _put_guard(found.guard, verdict.policy)
     if repository.is_bare:
         pushers = ", ".join(repository.identity_variables)

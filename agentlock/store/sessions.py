@@ -9,13 +9,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_COLUMNS = """
+_COMPACTED = """
+coalesce((SELECT max(m.created_ts) FROM compaction_metrics AS m WHERE m.conversation_id = c.id), 0)
+"""
+_COLUMNS = f"""
 c.id, a.name, c.program, c.program_session, c.process, c.host, c.worktree, c.transcript,
 c.started_ts, c.last_active_ts, c.ended_ts,
 (SELECT count(*) FROM turns AS t WHERE t.conversation_id = c.id),
 (SELECT sum(t.tokens) FROM turns AS t WHERE t.conversation_id = c.id),
-(SELECT count(*) FROM compaction_metrics AS m WHERE m.conversation_id = c.id)
-"""
+(SELECT count(*) FROM compaction_metrics AS m WHERE m.conversation_id = c.id),
+(SELECT count(*) FROM turns AS t WHERE t.conversation_id = c.id AND t.created_ts > {_COMPACTED}),
+(SELECT sum(t.tokens) FROM turns AS t
+    WHERE t.conversation_id = c.id AND t.created_ts > {_COMPACTED})
+"""  # noqa: S608 -- of constants
 _FROM = f"""
 SELECT {_COLUMNS} FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
 WHERE c.project_id = ?1
@@ -75,6 +81,9 @@ SELECT id FROM conversations WHERE project_id = ? AND ended_ts < ?
 ORDER BY ended_ts LIMIT ?
 """
 _OF_CONVERSATION = "DELETE FROM {} WHERE conversation_id = ?"
+_STARTS = """
+SELECT source, files, size, created_ts FROM bootstrap_history WHERE conversation_id = ? ORDER BY id
+"""
 _COMPACTIONS = """
 SELECT id, started_by, turns, tokens, errors, created_ts FROM compaction_metrics
 WHERE conversation_id = ? ORDER BY id
@@ -85,6 +94,7 @@ class Conversation(Value):
     """One row of ``conversations``: a run of an agent's program.
 
     ``program_session`` is the program's own id. ``tokens`` is None where no hook was told any.
+    ``turns_since`` and ``tokens_since`` count since the last compaction.
     """
 
     id: int
@@ -101,6 +111,8 @@ class Conversation(Value):
     turns: int = 0
     tokens: int | None = None
     compactions: int = 0
+    turns_since: int = 0
+    tokens_since: int | None = None
 
 
 class Run(Value):
@@ -124,6 +136,15 @@ class Turn(Value):
     size: int
     tokens: int | None
     content: str | None
+    created_ts: int
+
+
+class Start(Value):
+    """What a session was given at its start, or after a compaction; ``size`` in characters."""
+
+    source: str
+    files: tuple[str, ...]
+    size: int
     created_ts: int
 
 
@@ -164,6 +185,13 @@ class Sessions(Noun):
 
     def turns(self, number: int) -> list[Turn]:
         return [Turn(*row) for row in self._store.rows(_TURNS, (number,))]
+
+    def starts(self, number: int) -> list[Start]:
+        rows = self._store.rows(_STARTS, (number,))
+        return [
+            Start(source, tuple(files.splitlines()), size, created)
+            for source, files, size, created in rows
+        ]
 
     def compactions(self, number: int) -> list[Compaction]:
         return [Compaction(*row) for row in self._store.rows(_COMPACTIONS, (number,))]

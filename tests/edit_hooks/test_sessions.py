@@ -141,6 +141,38 @@ def test_after_a_compaction_an_agent_is_told_again_who_it_is_and_what_concerns_i
     assert f'from {OTHER}: "one more"' in again
 
 
+@pytest.mark.parametrize(
+    ("turns", "tokens", "level"),
+    [(49, 10, None), (50, 10, "warning"), (10, 150_000, "warning"), (100, 10, "critical")],
+)
+def test_what_gathers_in_a_session_is_told_until_it_is_compacted(
+    repo: Repo, turns: int, tokens: int, level: str | None
+) -> None:
+    event("SessionStart", cwd=repo.path, agent=HOLDER)
+    repo.write("AGENTS.md")
+    add = (
+        "INSERT INTO turns (project_id, conversation_id, role, size, tokens, created_ts)"
+        " VALUES (1, 1, 'user', 5, ?, 1)"
+    )
+    for number in range(turns):
+        repo.sql(add, tokens if number == 0 else 0)
+
+    def told_now() -> tuple[str | None, str]:
+        (listed,) = repo.agentlock("session", "list", "--json").json
+        return listed["level"], repo.agentlock("status", agent=HOLDER).out
+
+    said, status = told_now()
+    assert said == level
+    expected = f"session   1 should be compacted ({level}): {turns} turns"
+    assert (expected in status) == (level is not None)
+    shown = repo.agentlock("session", "show", "1").out
+    assert (f"  {level}: {turns} turns" in shown) == (level is not None)
+    assert "given at" in shown
+    event("PreCompact", cwd=repo.path, trigger="manual")
+    said, status = told_now()
+    assert (said, "compacted" in status) == (None, False)
+
+
 @pytest.mark.parametrize("keep", ["off", "counts", "text"])
 def test_turns_are_counted_and_their_text_is_kept_only_where_the_policy_says_so(
     repo: Repo, keep: str
