@@ -108,13 +108,23 @@ def command_of(process: str) -> list[str]:
     proxy that stands between git and the hook is looked past: the nearest git above it counts.
     """
     for number in (process, *_above(process)):
-        try:
-            words = list(map(os.fsdecode, words_of(number)))
-        except OSError:
-            words = _listed_by_ps(number)
-        if found := _git_command(words):
+        if found := _git_command(_words_of(number)):
             return found
     return []
+
+
+def _words_of(number: str) -> list[str]:
+    """The command line of a process."""
+    try:
+        return list(map(os.fsdecode, words_of(number)))
+    except OSError:
+        return _listed_by_ps(number)
+
+
+def _is_of_subtree(process: str) -> bool:
+    """Whether `git subtree add` runs a git command, which has put files into the worktree."""
+    programs = [word for number in _above(process) for word in _words_of(number)[:2]]
+    return "git-subtree" in map(os.path.basename, programs)
 
 
 def _above(process: str) -> list[str]:
@@ -152,7 +162,8 @@ def restoring(process: str, new: str = "") -> str:
         return f"git {name} --abort"
     if not new:
         return "git reset --merge" if name == "revert" else ""
-    if name == "reset" and not {"--hard", "--merge", "--keep"}.intersection(options):
+    resets_files = {"--hard", "--merge", "--keep"}.intersection(options)
+    if name == "reset" and not resets_files and not _is_of_subtree(process):
         return "" if "--soft" in options else "git reset -q"
     if name in _UNDER_WAY or name in ("checkout", "switch", "reset"):
         return f"git read-tree -m -u {new} HEAD"

@@ -39,6 +39,8 @@ by an agent, once on a path that is reserved by another and once on a path that 
 - What *happens* all the same is handed on, as it is, to the gate in the column *later*, which
   refused it.
 - *Untouched*: it happened, nothing was said, and the later gate let it through too.
+- A git that does not know an operation, or comes without its program (`git subtree` is one), is
+  left out of its row.
 
 A merge that git settles by itself touches nothing, and a fast-forward makes no commit. The commits
 that came in by them are judged at the push, one by one, unless a gate let them pass when they were

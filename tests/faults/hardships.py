@@ -151,9 +151,25 @@ def _limited(world: World, limit: str) -> None:
 
 def _without_rights(world: World, mode: int) -> None:
     """Root, without what lets root pass by permissions."""
-    world.as_user = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    _inside(world, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
     world.database.chmod(mode)
     world.lifting.callback(world.database.chmod, 0o600)
+
+
+def _contained(world: World) -> None:
+    """Each command in a container of its own, with processes and mounts of its own."""
+    flags = ("--pid", "--fork", "--mount-proc", "--uts", "--ipc")
+    _inside(world, "unshare", *flags)
+
+
+def _sandboxed(world: World) -> None:
+    """Git's folder is mounted read-only, as agents' sandboxes do it."""
+    mount = 'mount --bind .git .git && mount -o remount,bind,ro .git && exec "$@"'
+    _inside(world, "unshare", "--mount", "sh", "-c", mount, "sh")
+
+
+def _inside(world: World, *command: str) -> None:
+    world.as_user = command
     world.lifting.callback(setattr, world, "as_user", ())
 
 
@@ -279,6 +295,8 @@ HARDSHIPS: tuple[Hardship, ...] = (
     Hardship("30 MB of memory at most", bound(_limited, f"-v {30 * 1024}"), starved=True),
     Hardship("table unreadable", bound(_without_rights, 0), "cannot be opened", root_only=True),
     Hardship("table read-only", bound(_without_rights, 0o400), "cannot be opened", root_only=True),
+    Hardship("in a sandbox: .git read-only", _sandboxed, "read-only", root_only=True),
+    Hardship("each command in a container of its own", _contained, root_only=True),
     Hardship("clock set back by a day", bound(_clock, -24)),
     Hardship("clock set forward by an hour", bound(_clock, 1)),
     Hardship("clock set forward by a day", bound(_clock, 24), kept=False),

@@ -216,6 +216,15 @@ def _folder_unreadable(world: World) -> None:
     world.cleanup.callback(world.database.parent.chmod, 0o700)
 
 
+def _of_another_user(world: World) -> None:
+    """As after a first `init` by somebody else who shares the repository, and not the table."""
+    folder = world.database.parent
+    if os.geteuid() == 0:
+        os.chown(folder, 0, 0)
+    folder.chmod(0o700 if os.geteuid() == 0 else 0)
+    world.cleanup.callback(folder.chmod, 0o700)
+
+
 def _interpreter_gone(world: World) -> None:
     world.own_interpreter().unlink()
 
@@ -382,6 +391,7 @@ TABLE_FAULTS: tuple[Fault, ...] = (
     ),
     Fault("unreadable", _unreadable, "cannot be opened", other_user=True),
     Fault("its folder unreadable", _folder_unreadable, "permission denied", other_user=True),
+    Fault("its folder another user's", _of_another_user, "permission denied", other_user=True),
 )
 PROGRAM_FAULTS: tuple[Fault, ...] = (
     Fault("interpreter gone", _interpreter_gone, "is missing"),

@@ -25,7 +25,8 @@ class Operation(NamedTuple):
     something behind. ``later`` must be refused once it has happened, by the hook ``gate``; "" where
     nothing comes later. ``moves``: something is to be seen of it. ``since``: the git that knows it.
     ``stand_in``: what stops it from git 2.54 on, by a hook of the configuration. ``silent``: git
-    keeps what the hook says to itself. ``needs``: a Python package that it is done with.
+    keeps what the hook says to itself. ``needs``: a Python package that it is done with, or one of
+    git's programs that not every git brings along.
     """
 
     name: str
@@ -62,6 +63,24 @@ git push -q origin main side
 git push -q fork main side
 git fetch -q --all
 """
+# A project of somebody else's, to be taken in below the folder of the path.
+LIBRARY = """\
+git update-index -q --refresh
+git init -q ../library
+echo theirs >../library/code.py
+git -C ../library add --all
+git -C ../library commit -q -m library
+git fetch -q ../library main
+"""
+TAKEN_IN = f"""\
+{LIBRARY}git subtree add -q --prefix="$folder/library" FETCH_HEAD
+git push -q origin main
+git push -q fork main
+git fetch -q --all
+echo newer >../library/code.py
+git -C ../library commit -q -a -m newer
+git fetch -q ../library main
+"""
 SETTLED = 'echo settled >"$path"; git add --all\n'
 IN_SUBMODULE = """\
 git submodule --quiet add ../fork.git sub
@@ -74,17 +93,31 @@ echo mine >"$path"
 
 
 def _stopped(
-    name: str, command: str, prepare: str, hook: str, *, restore: str = "", later: str = PUSH_HEAD
+    name: str,
+    command: str,
+    prepare: str,
+    hook: str,
+    *,
+    restore: str = "",
+    later: str = PUSH_HEAD,
+    needs: str = "",
 ) -> Operation:
     """An operation that the default hooks stop already."""
-    return Operation(name, command, prepare, hook, hook, restore, later)
+    return Operation(name, command, prepare, hook, hook, restore, later, needs=needs)
 
 
 def _plumbing(
-    name: str, command: str, prepare: str = "", *, restore: str = "", later: str = PUSH_HEAD
+    name: str,
+    command: str,
+    prepare: str = "",
+    *,
+    restore: str = "",
+    later: str = PUSH_HEAD,
+    needs: str = "",
 ) -> Operation:
     """An operation that nothing but the last gate sees."""
-    return Operation(name, command, prepare, "", "reference-transaction", restore, later)
+    hook = "reference-transaction"
+    return Operation(name, command, prepare, "", hook, restore, later, needs=needs)
 
 
 def _conflict(command: str) -> str:
@@ -185,6 +218,14 @@ COMMITS = Group(
             "pre-commit",
         ),
         _stopped(
+            "subtree merge below a reserved folder",
+            'git subtree merge -q --prefix="$folder/library" -m newer FETCH_HEAD',
+            TAKEN_IN,
+            "pre-merge-commit",
+            restore="git merge --abort",
+            needs="git-subtree",
+        ),
+        _stopped(
             "rebase",
             "git rebase -q main",
             AHEAD + ON_SIDE,
@@ -281,6 +322,13 @@ COMMITS = Group(
 MOVES = Group(
     "Moving a branch to commits that are new here",
     (
+        _plumbing(
+            "subtree add below a reserved folder",
+            'git subtree add -q --prefix="$folder/library" FETCH_HEAD',
+            LIBRARY,
+            restore=PRINTED,
+            needs="git-subtree",
+        ),
         _plumbing("merge --ff-only COMMIT", 'git merge -q --ff-only "$change"', restore=PRINTED),
         _plumbing("cherry-pick --ff COMMIT", 'git cherry-pick --ff "$change"', restore=PRINTED),
         _plumbing("reset --hard COMMIT", 'git reset -q --hard "$change"', restore=PRINTED),

@@ -132,6 +132,9 @@ def missing(operation: Operation) -> str:
     """What there is not on this machine, and the operation needs; "" where it can be tried."""
     if git_version() < operation.since:
         return f"git {operation.since[0]}.{operation.since[1]}"
+    if operation.needs.startswith("git-"):
+        programs = run("git", "--exec-path", cwd=Path.cwd()).out.strip()
+        return "" if Path(programs, operation.needs).exists() else operation.needs
     if operation.needs and importlib.util.find_spec(operation.needs) is None:
         return operation.needs
     return ""
