@@ -103,7 +103,8 @@ def reserve_by_others(repo: Repository, live: int) -> None:
         )
         keys = compile_pattern(text).keys
         texts = (text, text, keys.prefix, keys.name, keys.extension)
-        return (1, 1, f"Other{at % _HOLDERS}", *texts, True, "bd-42", now, now + 12 * _HOUR, at + 1)
+        who, lease = f"Other{at % _HOLDERS}", (now, now + 12 * _HOUR)
+        return (1, 1, who, *texts, True, "bd-42", *lease, at + 1, "", False, None)
 
     order = random.Random(3).sample(range(live), live)  # noqa: S311 -- the same every time
     with closing(sqlite3.connect(database)) as connection:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import time
 
-from agentlock.agent_mail.moments import moment
+from agentlock.agent_mail.moments import moment, written
 from agentlock.errors import DatabaseError
 from agentlock.json_text import loads
 from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _EXPIRES = b'"expires_ts": "'  # as both versions write it; a quote inside a text has a backslash
-_LONGEST_MOMENT = 40
+_PATTERN = b'"path_pattern": "'
+_AT_ONCE = 1 << 16  # bytes
 _AGAIN = 0.02  # seconds until a file that was being written is whole
 _NOT_RELEASED = ("", "0", "null", "none")
 
@@ -71,8 +72,17 @@ def _named_in(folder: str) -> object:
     return ""
 
 
-def records(folder: str, now: int) -> list[Record]:
-    """The reservations of a project's folder that are live; DatabaseError if one is unreadable."""
+def records(
+    folder: str,
+    now: int,
+    wanted: Callable[[bytes, bool], bool] | None,
+    *,
+    as_gitignore: bool,
+) -> list[Record]:
+    """The live reservations of a project's folder that are wanted; see ``live.leases``.
+
+    ``as_gitignore``: how those without a generation are read. DatabaseError if one is unreadable.
+    """
     above = os.path.join(folder, "file_reservations")
     try:
         names = [
@@ -84,24 +94,35 @@ def records(folder: str, now: int) -> list[Record]:
         return []
     except OSError as error:
         raise _unreadable(above, error) from error
-    found: dict[tuple[int, str], Record] = {}
-    over: set[tuple[int, str]] = set()
-    for name in sorted(names, key=lambda name: not name.startswith("id-")):
+    names.sort(key=_is_named_by_pattern)
+    current = written(now)
+    found: dict[tuple[int, str], Record | None] = {}
+    seen = set()
+    for name in names:
         by_id = _key_of(name)
-        path = os.path.join(above, name)
+        path = f"{above}/{name}"
         data = _bytes(path)
-        if data is None or _is_over(data, now):
+        if data is None or _is_over(data, current) or _matters_not(data, wanted):
             if by_id is not None:
-                over.add(by_id)
+                found[by_id] = None
             continue
+        if by_id is None and data in seen:  # the same as in the reservation's own file
+            continue
+        seen.add(data)
         for value in _values(path, data):
-            record = _record(value, now, path)
             key = by_id or (_number(value), str(value.get("db_generation") or ""))
-            if record is None:
-                over.add(key)
-            elif key not in over:
-                found.setdefault(key if key[0] else (0, path), record)
-    return list(found.values())
+            if by_id is None and key[0] and key in found:
+                continue
+            record = _record(value, now, path)
+            if record is not None and wanted is not None:
+                is_old = as_gitignore and not record.generation
+                record = record if wanted(record.pattern, is_old) else None
+            found[key if key[0] else (0, path)] = record
+    return [one for one in found.values() if one is not None]
+
+
+def _is_named_by_pattern(name: str) -> bool:
+    return not name.startswith("id-")
 
 
 def _key_of(name: str) -> tuple[int, str] | None:
@@ -117,14 +138,32 @@ def _number(value: dict[str, Any]) -> int:
     return number if type(number) is int else 0
 
 
-def _is_over(data: bytes, now: int) -> bool:
-    """Whether a lease certainly ran out, at first sight; parsing costs ten times as much."""
-    at = data.find(_EXPIRES)
-    if at < 0 or data.find(_EXPIRES, at + 1) >= 0:
+def _matters_not(data: bytes, wanted: Callable[[bytes, bool], bool] | None) -> bool:
+    """Whether the pattern is certainly not wanted, at first sight, however it is read."""
+    if wanted is None:
         return False
-    text = data[at + len(_EXPIRES) : at + len(_EXPIRES) + _LONGEST_MOMENT].partition(b'"')[0]
-    ends = moment(text.decode("ascii", "replace"))
-    return ends is not None and ends <= now
+    text = _text_of(data, _PATTERN)
+    if text is None or b"\\" in text or not text.isascii():
+        return False
+    text = text.strip()
+    return not (wanted(text, True) or wanted(text, False))
+
+
+def _text_of(data: bytes, key: bytes) -> bytes | None:
+    """What stands between the quotes after a key; None if the key is not there just once."""
+    at = data.find(key)
+    if at < 0 or data.find(key, at + len(key)) >= 0:
+        return None
+    end = data.find(b'"', at + len(key))
+    return data[at + len(key) : end] if end >= 0 else None
+
+
+def _is_over(data: bytes, now: str) -> bool:
+    """Whether a lease certainly ran out, at first sight; parsing costs ten times as much."""
+    text = _text_of(data, _EXPIRES)
+    if text is None or text[10:11] != b"T" or not text.endswith((b"Z", b"+00:00")):
+        return False
+    return text[:19].replace(b"T", b" ").decode("ascii", "replace") < now[:19]
 
 
 def _record(value: dict[str, Any], now: int, path: str) -> Record | None:
@@ -211,12 +250,18 @@ def _parsed(path: str, data: bytes) -> Any:
 def _bytes(path: str) -> bytes | None:
     """The contents; None if the file has just gone."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return file.readall()
+        descriptor = os.open(path, os.O_RDONLY)  # four times as fast as open()
+        try:
+            data = os.read(descriptor, _AT_ONCE)
+            while rest := os.read(descriptor, _AT_ONCE) if len(data) % _AT_ONCE == 0 else b"":
+                data += rest
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
+    return data
 
 
 def _unreadable(path: str, error: Exception) -> DatabaseError:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 
 from agentlock.agent_mail.moments import moment, written
-from agentlock.agent_mail.reading import head, readings
 from agentlock.errors import DatabaseError
-from agentlock.git.roots import worktree_roots
+from agentlock.git.repository import worktree_roots
 from agentlock.model import Lease
 from agentlock.patterns.keys import fold_key, keys_of
 from agentlock.store.reservations import with_ancestors
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from agentlock.git.changes import Changes
     from agentlock.patterns.keys import Folding
     from agentlock.store import Recorded
+    from agentlock.store.agent_mail import AgentMailDatabase
     from agentlock.store.base import Store
 
 SOURCE = "Agent Mail"
@@ -30,6 +30,9 @@ INACTIVE = 1800 * 1_000_000
 """After so long without a tool of Agent Mail, its agents may lose what they hold."""
 GRACE = 900 * 1_000_000
 WAIT = 2 * 1_000_000  # for a database that somebody locks
+_ODD = frozenset(b" \t\n\r/.")  # at the start or the end, these mean what `readings` knows
+_GLOB = b"*?[{"
+_FAR = 1 << 62  # so that -1, for "not found", comes after every place
 
 
 def leases(
@@ -123,6 +126,19 @@ def named_for(lease: Lease, agent: str | None) -> Lease:
     return lease
 
 
+def head(raw: bytes, *, as_gitignore: bool) -> bytes | None:
+    """The folder or path that all it matches lies in or is; None if only `readings` can tell."""
+    if not raw or raw[0] in _ODD or raw[-1] in _ODD or b"\\" in raw or b"./" in raw or b"//" in raw:
+        return None
+    if as_gitignore and b"/" not in raw:
+        return None
+    if raw.translate(None, _GLOB) == raw:
+        return raw
+    wild = min(raw.find(b"*") % _FAR, raw.find(b"?") % _FAR, raw.find(b"[") % _FAR)
+    wild = min(wild, raw.find(b"{") % _FAR)
+    return raw[: max(raw.rfind(b"/", 0, wild), 0)]
+
+
 def roots_of(beside: Recorded) -> dict[tuple[int, int], bytes]:
     """The worktrees of the repository, by device and inode."""
     found = {}
@@ -157,15 +173,25 @@ def _of_database(
             for number, key in database.projects()
             if (root := root_of(key, roots)) is not None
         }
-        rows = database.live([*ours], written(now), written(now - INACTIVE)) if ours else []
+        rows = _rows(database, [*ours], now, wanted) if ours else []
     finally:
         database.close()
-    return [
-        lease
-        for row in rows
-        if wanted is None or wanted(row[2], True)
-        for lease in _of_row(path, row, ours[row[9]], now)
-    ]
+    return [lease for row in rows for lease in _of_row(path, row, ours[row[9]], now)]
+
+
+def _rows(
+    database: AgentMailDatabase,
+    projects: list[int],
+    now: int,
+    wanted: Callable[[bytes, bool], bool] | None,
+) -> list[tuple[Any, ...]]:
+    """The rows that are live and wanted; all of one of them is read only if its pattern is."""
+    found = database.live(projects, written(now))
+    if wanted is not None:
+        found = [row for row in found if wanted(row[1], True)]
+    if not found:
+        return []
+    return database.reservations([number for number, _ in found], written(now - INACTIVE))
 
 
 def _of_row(path: str, row: tuple[Any, ...], root: bytes, now: int) -> list[Lease]:
@@ -213,28 +239,28 @@ def _of_archive(
         root = root_of(about, roots)
         if root is None:
             continue
-        for one in records(folder, now):
-            as_gitignore = not (is_rust or one.generation)
-            if wanted is None or wanted(one.pattern, as_gitignore):
-                lease = Lease(
-                    id=one.id,
-                    agent=f"{one.agent} ({SOURCE})",
-                    pattern=b"",
-                    exclusive=one.exclusive,
-                    reason=one.reason,
-                    created_ts=one.created_ts,
-                    expires_ts=one.expires_ts,
-                    released_ts=None,
-                    fence=0,
-                    typed=one.pattern,
-                    worktree=os.fsdecode(root),
-                )
-                found += _each(lease, root, as_gitignore=as_gitignore)
+        for one in records(folder, now, wanted, as_gitignore=not is_rust):
+            lease = Lease(
+                id=one.id,
+                agent=f"{one.agent} ({SOURCE})",
+                pattern=b"",
+                exclusive=one.exclusive,
+                reason=one.reason,
+                created_ts=one.created_ts,
+                expires_ts=one.expires_ts,
+                released_ts=None,
+                fence=0,
+                typed=one.pattern,
+                worktree=os.fsdecode(root),
+            )
+            found += _each(lease, root, as_gitignore=not (is_rust or one.generation))
     return found
 
 
 def _each(lease: Lease, root: bytes, *, as_gitignore: bool) -> list[Lease]:
     """The lease once for each of our patterns that its own means."""
+    from agentlock.agent_mail.reading import readings  # most commits come near no pattern
+
     texts = readings(lease.typed, root, as_gitignore=as_gitignore)
     return [lease.replace(pattern=text) for text in texts]
 

@@ -83,7 +83,7 @@ def folders_of(place: Place, beside: Recorded) -> list[str]:
         database = AgentMailDatabase(place.path, WAIT)
         try:
             keys = [key for _, key in database.projects()]
-            database.live([0], "", "")  # are all the columns there?
+            database.reservations([0], "")  # are all the columns there?
         finally:
             database.close()
     ours = (root_of(key, roots) for key in keys)

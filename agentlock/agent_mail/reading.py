@@ -17,9 +17,6 @@ from agentlock.patterns.wildmatch import escape, has_special, has_wildcard, pars
 _VIRTUAL = (b"resource://", b"service://")  # things that are no files, and have no name with us
 _MOST = 100  # patterns that the braces of one text may mean
 _UNTRACKED = b".git"
-_ODD = (b"", b" ", b"\t", b"\n", b"\r", b"/", b".")
-_SPECIAL = (b"*", b"?", b"[", b"{")
-_FAR = 1 << 62  # so that -1, for "not found", comes after every place
 
 
 def readings(raw: bytes, workspace: bytes, *, as_gitignore: bool) -> list[bytes]:
@@ -65,18 +62,6 @@ def _variants(text: bytes) -> list[bytes]:
     if has_special(text, b"[{"):
         found.append(text.replace(b"[", b"\\["))
     return [each for one in found for each in _without_inner_globstars(one)]
-
-
-def head(raw: bytes, *, as_gitignore: bool) -> bytes | None:
-    """The folder or path that all it matches lies in or is; None if only `readings` can tell."""
-    if raw[:1] in _ODD or raw[-1:] in _ODD or b"\\" in raw or b"./" in raw or b"//" in raw:
-        return None
-    if as_gitignore and b"/" not in raw[:-1]:
-        return None
-    wild = min(raw.find(each) % _FAR for each in _SPECIAL)
-    if wild == _FAR - 1:
-        return raw.rstrip(b"/")
-    return raw[: max(raw.rfind(b"/", 0, wild), 0)]
 
 
 def _tool(text: bytes) -> list[bytes]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from agentlock.errors import AgentlockError, UsageError
-from agentlock.git.roots import worktree_roots
+from agentlock.git.repository import worktree_roots
 from agentlock.moments import rfc3339
 from agentlock.shapes import text_of
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.store.base import chunks
 from agentlock.store.sqlite import connect, is_busy, read_mode
 from agentlock.store.sqlite.driver import driver
 
@@ -24,6 +25,11 @@ _HEADER = b"SQLite format 3\0"
 
 _PROJECTS = "SELECT id, human_key FROM projects"
 _LIVE = """
+SELECT id, CAST(path_pattern AS BLOB) FROM file_reservations
+WHERE project_id IN ({}) AND released_ts IS NULL
+    AND (expires_ts > ? OR typeof(expires_ts) <> 'text')
+"""
+_RESERVATIONS = """
 SELECT f.id, a.name, CAST(f.path_pattern AS BLOB), f.exclusive, f.reason, f.created_ts,
     f.expires_ts, a.last_active_ts,
     CASE WHEN a.last_active_ts > ? THEN '' ELSE max(
@@ -32,9 +38,7 @@ SELECT f.id, a.name, CAST(f.path_pattern AS BLOB), f.exclusive, f.reason, f.crea
             FROM message_recipients AS r WHERE r.agent_id = a.id), '')) END,
     f.project_id
 FROM file_reservations AS f JOIN agents AS a ON a.id = f.agent_id
-WHERE f.project_id IN ({}) AND f.released_ts IS NULL
-    AND (f.expires_ts > ? OR typeof(f.expires_ts) <> 'text')
-ORDER BY f.id
+WHERE f.id IN ({}) AND f.released_ts IS NULL ORDER BY f.id
 """
 _AGENTS = """
 SELECT name, program, model, last_active_ts FROM agents WHERE project_id IN ({}) ORDER BY id
@@ -81,13 +85,20 @@ class AgentMailDatabase:
         """The id of every project, and the folder that it is about."""
         return [(number, str(key)) for number, key in self.rows(_PROJECTS)]
 
-    def live(self, projects: Sequence[int], now: str, active: str) -> list[tuple[Any, ...]]:
-        """The rows of the reservations in these projects that nobody released, and may be live.
+    def live(self, projects: Sequence[int], now: str) -> list[tuple[Any, ...]]:
+        """Id and pattern of the reservations in these projects that nobody released, if live."""
+        return self.rows(_LIVE.format(", ".join("?" * len(projects))), (*projects, now))
+
+    def reservations(self, numbers: Sequence[int], active: str) -> list[tuple[Any, ...]]:
+        """The rows of these reservations, but for those that were released meanwhile.
 
         Id, agent, pattern, exclusive, reason, made, ends, the agent's last activity, its last mail
         if that was before ``active``, and the project; the times as they are kept.
         """
-        return self.rows(_LIVE.format(", ".join("?" * len(projects))), (active, *projects, now))
+        found: list[tuple[Any, ...]] = []
+        for chunk in chunks(numbers):
+            found += self.rows(_RESERVATIONS.format(", ".join("?" * len(chunk))), (active, *chunk))
+        return found
 
     def names(self) -> list[tuple[int, str]]:
         """The id and name of every agent of every project."""

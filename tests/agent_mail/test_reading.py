@@ -7,7 +7,8 @@ import random
 import pytest
 from pathspec import PathSpec
 
-from agentlock.agent_mail.reading import head, readings
+from agentlock.agent_mail.live import head
+from agentlock.agent_mail.reading import readings
 from agentlock.patterns.keys import fold_key, path_keys
 from agentlock.patterns.matching import PatternIndex
 

@@ -31,7 +31,7 @@ def executable(program: Program) -> Path:
         if may_skip():
             pytest.skip("needs npm")
         pytest.fail(f"needs npm, and {_NO_SKIP} is set")
-    place = _cache() / f"{program.name}-{program.version}"
+    place = cache() / f"{program.name}-{program.version}"
     found = place / "node_modules" / ".bin" / program.command
     with FileLock(f"{place}.lock"):
         if not found.exists():
@@ -40,7 +40,13 @@ def executable(program: Program) -> Path:
     return found
 
 
-def _cache() -> Path:
+def surroundings() -> dict[str, str]:
+    """The environment in which the tests were started."""
+    return dict(_SURROUNDINGS)
+
+
+def cache() -> Path:
+    """The folder for what is installed once on this machine."""
     given = _SURROUNDINGS.get(_CACHE)
     folder = Path(given) if given else Path(_base()) / "agentlock-tests"
     folder.mkdir(parents=True, exist_ok=True)
