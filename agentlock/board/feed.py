@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agentlock.agent_mail.live import leases
 from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.board import rows
@@ -45,6 +46,7 @@ _WHOLE = 10.0  # seconds after which all is read again, if something has changed
 _REST = 0.1  # seconds between two readings at least
 _SHARE = 3  # a reading is followed by a rest of so many times its own processor time
 _AGENTS = 15.0  # seconds after which it is asked again whether they are there
+_ELSEWHERE = 1.0  # seconds after which an Agent Mail is read again
 _LOOK_EVERY = 1.0  # seconds, where this process cannot be woken
 _INTERVENES = frozenset(str(kind) for kind in KINDS if kind.intervenes)
 
@@ -77,7 +79,7 @@ class Feed:
         self._removed: set[int] = set()
         self._last_event = 0
         self._ahead = 0  # the table's clock, compared with this process's
-        self._read_whole = self._asked_agents = -_WHOLE
+        self._read_whole = self._asked_agents = self._asked_elsewhere = -_WHOLE
         self._is_stale = True  # something was read since all of it was
 
     def changes(
@@ -114,6 +116,7 @@ class Feed:
     def read(self, store: Store) -> None:
         """Bring the picture up to what the table holds now."""
         self._read_rows(store)
+        self._read_elsewhere(store)
         self._settle(store.now())
 
     def _followed(self, store: Store, is_stopped: Callable[[], bool]) -> Iterator[Patch]:
@@ -133,6 +136,7 @@ class Feed:
                 self._read_rows(store)
             elif started - self._asked_agents >= _AGENTS:
                 self._put_agents(store)
+            self._read_elsewhere(store)
             self._settle(store.now())
             self.picture.drop("trouble", "table")
             if (patch := self.picture.patch(store.now())) is not None:
@@ -169,17 +173,35 @@ class Feed:
         self._is_stale = not whole
         if whole:
             self._read_whole = time.monotonic()
-            live = [one for one in self._leases.values() if one.is_live(now)]
+            ours = (one for one in self._leases.values() if not one.source)
+            live = [one for one in ours if one.is_live(now)]
             self._removed = {one.id for one in in_removed_worktrees(store, live)}
 
     def _read_leases(self, store: Store, events: list[Event], now: int, *, whole: bool) -> None:
         """All live ones, or those that the events name."""
         if whole:
-            self._leases = {one.id: one for one in store.reservations.all(live_at=now)}
+            kept = {number: one for number, one in self._leases.items() if one.source}
+            self._leases = {one.id: one for one in store.reservations.all(live_at=now)} | kept
             return
         named = {one.reservation_id for one in events if one.reservation_id is not None}
         for one in store.reservations.with_ids(named):
             self._leases[one.id] = one
+
+    def _read_elsewhere(self, store: Store) -> None:
+        """What an Agent Mail's agents hold, by its number below zero.
+
+        Nothing tells when that changes, so it is asked again and again.
+        """
+        if store.beside is None or time.monotonic() - self._asked_elsewhere < _ELSEWHERE:
+            return
+        self._asked_elsewhere = time.monotonic()
+        found = {-one.id: one for one in reversed(leases(store, None))}
+        ours = {number: one for number, one in self._leases.items() if not one.source}
+        known = self._leases  # an equal one stays the same, and is not drawn again
+        self._leases = ours | {
+            number: known[number] if known.get(number) == one else one
+            for number, one in found.items()
+        }
 
     def _put_events(self, events: list[Event]) -> None:
         for one in events[-_EVENTS:]:

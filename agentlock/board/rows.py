@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentlock.guard.report import pattern_of
 from agentlock.patterns.matching import displayed
 from agentlock.text import printable
 
@@ -34,7 +35,7 @@ def lease(held: Reservation) -> Row:
     return {
         "id": held.id,
         "agent": held.agent,
-        "pattern": pattern_text(held.pattern),
+        "pattern": printable(pattern_of(held)),
         "exclusive": held.exclusive,
         "reason": held.reason,
         "created": held.created_ts,

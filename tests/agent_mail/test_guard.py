@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import HOLDER, OTHER, Repo
@@ -104,7 +105,7 @@ def test_a_push_is_refused_too(repo: Repo, mailbox: Mailbox, project: int, tmp_p
     assert "BlueLake (Agent Mail)" in pushed.err
 
 
-def test_check_and_the_edit_verdict_say_the_same(
+def test_check_says_the_same_of_files_and_folders(
     repo: Repo, mailbox: Mailbox, project: int
 ) -> None:
     hold(mailbox, project, "src/*.py")
@@ -119,6 +120,22 @@ def test_check_and_the_edit_verdict_say_the_same(
     assert repo.agentlock("check", "src/a.py", agent=HOLDER).code == 0
     mine = repo.agentlock("check", "--json", "src/a.py", agent=HOLDER).json["paths"]
     assert mine[0]["state"] == "mine"
+
+
+def test_an_edit_is_denied_before_it_is_made(repo: Repo, mailbox: Mailbox, project: int) -> None:
+    hold(mailbox, project, "src/*.py", reason="the parser")
+    asked: dict[str, Any] = {
+        "session_id": "S",
+        "cwd": str(repo.path),
+        "hook_event_name": "PreToolUse",
+    }
+    asked |= {"tool_name": "Edit", "tool_input": {"file_path": str(repo.path / "src" / "a.py")}}
+    hook = ("hook", "edit", "claude", "PreToolUse")
+    denied = repo.agentlock(*hook, agent=OTHER, stdin=json.dumps(asked).encode())
+    told = denied.json["hookSpecificOutput"]
+    assert told["permissionDecision"] == "deny"
+    assert "BlueLake (Agent Mail)" in told["permissionDecisionReason"]
+    assert not repo.agentlock(*hook, agent=HOLDER, stdin=json.dumps(asked).encode()).out
 
 
 def test_list_explain_and_doctor_show_what_its_agents_hold(

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.agent_mail import Mailbox
 
 from agentlock.board import feed as feeds
 from agentlock.board.changes import Picture
@@ -18,6 +19,7 @@ from agentlock.store import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from support import Repo
 
@@ -165,3 +167,24 @@ def test_the_files_of_a_reservation_are_those_that_the_guard_would_refuse(
             files.paths[at] for start, end in files.spans(text) or () for at in range(start, end)
         ]
         assert found == expected, text
+
+
+def test_what_an_agent_mail_holds_is_shown_and_goes_when_it_is_released(
+    here: Repo, tmp_path: Path
+) -> None:
+    mailbox = Mailbox(tmp_path / "mail" / "storage.sqlite3")
+    assert here.agentlock("init", "--agent-mail", str(mailbox.path)).code == 0
+    project = mailbox.project(here.path)
+    held = mailbox.reserve(project, mailbox.agent(project, "BlueLake"), "src/*.py")
+    here.reserve("GreenHill", "docs/**")
+    feed, shown = Feed(discover()), Picture()
+    with closing(feed.changes()) as changes:
+        until(changes, shown, lambda one: len(one.rows("leases")) == 2)
+        seen = {lease["agent"]: lease["pattern"] for lease in shown.rows("leases")}
+        assert seen == {"GreenHill": "docs/**", "BlueLake (Agent Mail)": "src/*.py"}
+        mailbox.release(held)
+        until(changes, shown, lambda one: len(one.rows("leases")) == 1)
+    mailbox.path.unlink()
+    with closing(feed.changes()) as changes:
+        until(changes, shown, lambda one: one.rows("trouble"))
+    assert "is missing, so nobody knows" in shown.rows("trouble")[0]["text"]
