@@ -111,8 +111,8 @@ def answered(shape: Any) -> CallToolResult:
 
 
 def failed(shape: Shape) -> CallToolResult:
-    shape = sendable(shape)
-    return CallToolResult(content=[_text(shape)], structured_content=shape, is_error=True)
+    """An error, as text only: the SDK for TypeScript holds all data against the tool's schema."""
+    return CallToolResult(content=[_text(sendable(shape))], is_error=True)
 
 
 def _text(shape: Any) -> TextContent:

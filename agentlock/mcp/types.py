@@ -35,6 +35,7 @@ class Reservation(TypedDict):
     fence: int
     worktree: str
     offer: bool
+    automatic: bool
     holder: NotRequired[Holder]
     forced: NotRequired[Forced]
     worktree_removed: NotRequired[bool]

@@ -125,13 +125,20 @@ def _anthropic(step: Step, model: str) -> list[Event]:
 def _responses(step: Step, model: str) -> list[Event]:
     if "text" in step:
         said = {"type": "output_text", "text": step["text"], "annotations": []}
-        item = {"type": "message", "role": "assistant", "id": _id("msg_"), "content": [said]}
+        item: dict[str, Any] = {"type": "message", "role": "assistant", "id": _id("msg_")}
+        item["content"] = [said]
     elif "custom" in step:
         item = {"type": "custom_tool_call", "id": _id("ctc_"), "call_id": _id("call_")}
         item |= {"name": step["custom"], "input": step["input"]}
+    elif "search" in step:
+        item = {"type": "tool_search_call", "id": _id("tsc_"), "call_id": _id("call_")}
+        item |= {"execution": "client", "status": "completed"}
+        item |= {"arguments": {"query": step["search"], "limit": 20}}
     else:
         item = {"type": "function_call", "id": _id("fc_"), "call_id": _id("call_")}
         item |= {"name": step["tool"], "arguments": json.dumps(step["args"])}
+        if "namespace" in step:
+            item["namespace"] = step["namespace"]
     whole: dict[str, Any] = {
         "id": _id("resp_"),
         "object": "response",

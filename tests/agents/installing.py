@@ -12,7 +12,20 @@ import pytest
 from filelock import FileLock
 
 if TYPE_CHECKING:
-    from agents.programs import Program
+    from typing import Protocol
+
+    class Package(Protocol):
+        """What npm installs, and the command that it brings."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def package(self) -> str: ...
+        @property
+        def version(self) -> str: ...
+        @property
+        def command(self) -> str: ...
+
 
 _SURROUNDINGS = dict(os.environ)  # before a test seals it: npm's settings stand in the real HOME
 _NO_SKIP = "AGENTLOCK_TEST_NO_SKIP"
@@ -25,7 +38,7 @@ def may_skip() -> bool:
     return not _SURROUNDINGS.get(_NO_SKIP)
 
 
-def executable(program: Program) -> Path:
+def executable(program: Package) -> Path:
     """The program's command, installed if it is not; the test is skipped where there is no npm."""
     if shutil.which("npm", path=_SURROUNDINGS.get("PATH")) is None:
         if may_skip():
@@ -58,7 +71,7 @@ def _base() -> str:
     return _SURROUNDINGS.get("XDG_CACHE_HOME") or home
 
 
-def _install(program: Program, place: Path) -> None:
+def _install(program: Package, place: Path) -> None:
     draft = place.with_name(f"{place.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.rmtree(place, ignore_errors=True)

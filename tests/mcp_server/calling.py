@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,9 @@ class Caller:
             arguments.setdefault("agent", self.agent)
         done = await self.client.call_tool(tool, arguments)
         data = done.structured_content
+        if done.is_error:  # data would be held against the schema of what the tool answers
+            assert data is None
+            data = json.loads(done.content[0].model_dump()["text"])
         if isinstance(data, dict) and [*data] == ["result"]:
             data = data["result"]
         return Answer(data, bool(done.is_error))
