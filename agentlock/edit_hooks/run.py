@@ -157,7 +157,12 @@ def _judged(
 
         if take_offers(store, answer):
             answer = judged(store, repository, identity, paths)
-        return reserved(store, answer, call.program, call.session)
+        answer = reserved(store, answer, call.program, call.session)
+        if not answer.allowed:
+            from agentlock.guard.reserving import remember
+
+            remember(store, answer)
+        return answer
     finally:
         store.close()
 

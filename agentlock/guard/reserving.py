@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import ReadOnlyTableError
+from agentlock.errors import DatabaseError, ReadOnlyTableError
 from agentlock.event_kinds import GRANTED, RENEWED
 from agentlock.git.process import git
 from agentlock.guard.judge import beside, folding_of, with_holders
@@ -93,6 +93,20 @@ def take_offers(store: Store, answer: Judged) -> bool:
     except ReadOnlyTableError:
         return False
     return True
+
+
+def remember(store: Store, answer: Judged) -> None:
+    """Remember the edit that was denied, for the circles of agents that wait for each other."""
+    paths = dict.fromkeys(one.path for one in answer.verdict.conflicts)
+    if answer.identity.name is None or not paths:
+        return
+    from agentlock.waiting.wants import remember as remember_wants
+
+    patterns = [literal(path)[0] for path in paths]
+    try:  # noqa: SIM105 -- contextlib would cost the hook an import
+        remember_wants(store, answer.identity.name, patterns, folding_of(answer.repository))
+    except DatabaseError:  # the refusal stands without it
+        pass
 
 
 def _is_file(path: bytes) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from agentlock.store.templates import Templates
     from agentlock.store.tickets import Tickets
     from agentlock.store.waits import Waits
+    from agentlock.store.wants import Wants
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -192,6 +193,12 @@ class Store:
         from agentlock.store.waits import Waits
 
         return Waits(self)
+
+    @property
+    def wants(self) -> Wants:
+        from agentlock.store.wants import Wants
+
+        return Wants(self)
 
     @property
     def sessions(self) -> Sessions:

@@ -30,6 +30,7 @@ TABLES = {
     "events": "id",
     "commits": "rowid",
     "notes": "id",
+    "wants": "id",
     "conversations": "id",
     "reservation_sessions": "id",
     "turns": "id",

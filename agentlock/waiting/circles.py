@@ -86,21 +86,25 @@ def _changed_here(repository: Repository | None, folding: Folding) -> Callable[[
     return is_changed
 
 
-def _refusal(found: Circle) -> DeadlockError:
+def in_words(found: Circle) -> str:
+    """The circle, agent by agent."""
     steps = [
         f"{one.agent} {'is in the queue for' if one.queued else 'holds'} {shown_text(one.holds)} "
         f"and {'would wait' if number == 0 else 'waits'} for {shown_text(one.waits_for)}"
         for number, one in enumerate(found.steps[:_SHOWN])
     ]
+    return f"{'; '.join(steps)}{and_more(len(found.steps) - _SHOWN)}"
+
+
+def _refusal(found: Circle) -> DeadlockError:
     leave = [wait.id for wait in found.leave if isinstance(wait, Place)]
     fix = ""
     if found.release:
         fix = f"agentlock release --id {found.release[0].id}"
     elif leave:
         fix = f"agentlock queue leave {leave[0]}"
-    more = and_more(len(found.steps) - _SHOWN)
     error = DeadlockError(
-        f"this would be a deadlock, in which each waits for the next: {'; '.join(steps)}{more}",
+        f"this would be a deadlock, in which each waits for the next: {in_words(found)}",
         fix=fix,
     )
     error.details = {

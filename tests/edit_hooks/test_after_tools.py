@@ -175,3 +175,41 @@ def test_no_answer_after_a_tool_stands_in_the_way(repo: Repo) -> None:
     given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
     repo.database.write_bytes(b"damaged" * 1000)
     assert is_silent(hook("claude", "PostToolUse", json.dumps(given).encode(), cwd=repo.path))
+
+
+def test_a_circle_through_denied_edits_is_told_to_both_once(repo: Repo) -> None:
+    repo.reserve(HOLDER, "a.py")
+    repo.reserve(OTHER, "b.py")
+    assert repo.agentlock("list").code == 0
+    for _ in range(2):
+        assert edit("b.py", cwd=repo.path, agent=HOLDER).code == 101
+        assert edit("a.py", cwd=repo.path, agent=OTHER).code == 101
+    for agent in (HOLDER, OTHER):
+        (mail,) = repo.agentlock("inbox", "--json", agent=agent).json
+        assert mail["from"] == "", mail
+        assert "none can go on" in mail["subject"]
+        assert f"{OTHER} holds b.py" in mail["subject"]
+        assert f"{HOLDER} holds a.py" in mail["subject"]
+    refused = repo.sql("SELECT agent, path_pattern FROM events WHERE kind = 'refused'")
+    assert refused == [(HOLDER, "/b.py"), (OTHER, "/a.py")]  # each once
+
+
+def test_a_denied_edit_and_a_place_in_the_queue_close_a_circle_too(repo: Repo) -> None:
+    repo.reserve(HOLDER, "a.py")
+    repo.reserve(OTHER, "b.py")
+    assert repo.agentlock("reserve", "b.py", "--queue", agent=HOLDER).code == 1
+    assert edit("a.py", cwd=repo.path, agent=OTHER).code == 101
+    subjects = [one["subject"] for one in repo.agentlock("inbox", "--json", agent=HOLDER).json]
+    assert sum("none can go on" in one for one in subjects) == 1
+
+
+def test_a_denied_edit_is_forgotten_after_ten_minutes_and_blocks_nobody(repo: Repo) -> None:
+    repo.reserve(HOLDER, "a.py")
+    repo.reserve(OTHER, "b.py")
+    assert edit("b.py", cwd=repo.path, agent=HOLDER).code == 101
+    repo.sql("UPDATE wants SET created_ts = created_ts - 600000000")
+    assert edit("a.py", cwd=repo.path, agent=OTHER).code == 101
+    assert repo.sql("SELECT path_pattern FROM wants") == [("/a.py",)]
+    assert repo.sql("SELECT count(*) FROM messages") == [(0,)]
+    assert repo.agentlock("release", "--all", agent=HOLDER).code == 0
+    repo.reserve("Third", "a.py")
