@@ -31,4 +31,11 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:3] == ["hook", "edit"]:
+        # It ends within milliseconds: to collect garbage and to take the interpreter apart costs a
+        # sixth of it. All that it says is written without a buffer, and the table is closed.
+        import gc
+
+        gc.disable()
+        os._exit(main())
     sys.exit(main())

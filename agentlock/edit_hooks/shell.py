@@ -7,7 +7,6 @@ write by themselves) is not guessed: it passes here, and is judged at the commit
 from __future__ import annotations
 
 import os
-import sys
 
 from agentlock.edit_hooks.patch import paths_in
 from agentlock.model import Value
@@ -249,15 +248,9 @@ _WRITERS: dict[str, Callable[[list[str], str], list[str]]] = {
 
 
 def _tree(line: str) -> Node:
-    if sys.flags.no_site:  # as hooks start Python; the grammar is an installed package
-        import site
+    from agentlock.edit_hooks.grammar import parse
 
-        site.main()
-    import tree_sitter_bash
-    from tree_sitter import Language, Parser
-
-    parser = Parser(Language(tree_sitter_bash.language()))
-    return parser.parse(line.encode("utf-8", "replace")).root_node
+    return parse(line)
 
 
 def _words(node: Node) -> list[Node]:
