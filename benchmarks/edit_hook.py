@@ -43,7 +43,8 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
     reserve_by_others(repo, LIVE)
     repo.must("reserve", HELD, program="agentlock", agent="Other")
     repo.must("reserve", "src/0/2.txt", "--ttl", "20h", program="agentlock", agent="Bench")
-    call(repo, "SessionStart", {})()
+    for session in ("S", "T"):
+        call(repo, "SessionStart", {"session_id": session})()
     plain = scratch.repository("plain")
     names = itertools.count()
 
@@ -60,7 +61,7 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
         "a command line that writes nothing": ("", shell(repo, "pytest -q")),
         "in a repository without agentlock": ("", edit(plain, "src/0/0.txt")),
         "outside of every repository": ("", edit(repo, str(scratch.folder / "x.txt"))),
-        "after a tool": ("", call(repo, "PostToolUse", {"tool_name": "Read"})),
+        "after a tool": ("", call(repo, "PostToolUse", {"tool_name": "Read", "session_id": "T"})),
     }
     samples = interleaved({name: one for name, (_, one) in variants.items()}, rounds)
     table: list[Sequence[str]] = [

@@ -24,6 +24,7 @@ WHOLE = (
     ("pushes.py",),
     ("strict.py",),
     ("starting.py",),
+    ("edit_hook.py",),
     ("crowd.py",),
     ("growth.py",),
     ("postgres.py", "--write"),

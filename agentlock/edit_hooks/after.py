@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.telling import cut, news
-from agentlock.edit_hooks.watching import changed_by_command
 from agentlock.guard.judge import folding_of
 from agentlock.model import MICROSECONDS
-from agentlock.reservations.losses import untold
+from agentlock.store.reservations import SOON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +28,29 @@ def after_tool(store: Store, repository: Repository, session: Session, call: Cal
     _seen(store, session)
     told = [_stale(store, repository, session)]
     if call.use.command:
+        from agentlock.edit_hooks.watching import changed_by_command
+
         told.append(changed_by_command(store, repository, session))
-    if untold(store, session.agent):
+    if _is_news(store, session.agent):
+        from agentlock.edit_hooks.telling import news
+
         told.append(news(store, session.agent))
-    return cut("\n".join(filter(None, told)))
+    text = "\n".join(filter(None, told))
+    if not text:
+        return ""
+    from agentlock.edit_hooks.telling import cut
+
+    return cut(text)
+
+
+def _is_news(store: Store, agent: str) -> bool:
+    """Whether there may be something to tell: what tells it loads much, so it is asked first."""
+    now = store.now()
+    return bool(
+        store.messages.untold(agent, now, 1)
+        or store.reservations.expired_unseen(now, agent)
+        or store.reservations.ending_untold(agent, now, SOON)
+    )
 
 
 def _seen(store: Store, session: Session) -> None:

@@ -14,6 +14,8 @@ from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError
 from agentlock.guard.edits import by_worktree, repository_at
 from agentlock.guard.judge import folding_of
+from agentlock.guard.made import is_any as is_any_made
+from agentlock.guard.reserving import short_of_time
 from agentlock.store import open_table
 
 TYPE_CHECKING = False
@@ -56,21 +58,15 @@ def _folders(call: Call) -> list[bytes]:
 
 def _noted(repository: Repository, call: Call) -> str:
     """Write down the event; what the agent is told."""
-    from agentlock.agents.sessions import end
-    from agentlock.reservations.automatic import end_with_sessions, renew
-
-    folding = folding_of(repository)
     store = open_table(repository, TIMEOUT)
     try:
         session = begin(store, repository, call)
         end_committed(store, repository)
-        if call.event == END:
-            end(store, repository, session)
         if call.event in (START, END):
-            end_with_sessions(store, folding)
+            _begin_or_end(store, repository, session, call)
         if call.event == END:
             return ""
-        renew(store, session.program, session.id, folding)
+        _renew(store, repository, session)
         _take_offers(store, repository, session)
         if call.event == AFTER:
             return after_tool(store, repository, session, call)
@@ -88,18 +84,39 @@ def _noted(repository: Repository, call: Call) -> str:
 def end_committed(store: Store, repository: Repository) -> None:
     """Enter what was committed here, and end the automatic reservations of it."""
     from agentlock.guard.committed import noticed, write
-    from agentlock.guard.take_in import enter_made
 
-    enter_made(store, repository)
+    if is_any_made(repository):
+        from agentlock.guard.take_in import enter_made
+
+        enter_made(store, repository)
     if found := noticed(store, repository):
         write(store, found)
 
 
+def _begin_or_end(store: Store, repository: Repository, session: Session, call: Call) -> None:
+    from agentlock.agents.sessions import end
+    from agentlock.reservations.automatic import end_with_sessions
+
+    if call.event == END:
+        end(store, repository, session)
+    end_with_sessions(store, folding_of(repository))
+
+
+def _renew(store: Store, repository: Repository, session: Session) -> None:
+    """Let the automatic reservations last under which the session edited."""
+    short = short_of_time(store, session.program, session.id)
+    if short:
+        from agentlock.reservations.automatic import renew
+
+        renew(store, short, folding_of(repository))
+
+
 def _take_offers(store: Store, repository: Repository, session: Session) -> None:
     """Hand over what is due, and take what was handed over to the agent."""
-    from agentlock.waiting.turn import settle
+    if store.waits.next_due() is not None:
+        from agentlock.waiting.turn import settle
 
-    settle(store)
+        settle(store)
     if store.offers.of_agent(session.agent, store.now()):
         from agentlock.waiting.taking import take
 

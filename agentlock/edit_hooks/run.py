@@ -57,9 +57,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def before_tool(dialect: Dialect, event: str) -> int:
     """Deny or allow a use of a tool; DENIED or ALLOWED."""
+    entered: dict[bytes, Repository | None] = {}
     try:
         call = dialect.read(event, _received())
-        reason = _refusal(call)
+        reason = _refusal(call, entered)
     except AgentlockError as error:
         reason = _sentence(error)
     except (ImportError, SyntaxError) as error:
@@ -72,7 +73,7 @@ def before_tool(dialect: Dialect, event: str) -> int:
     if reason:
         return deny(dialect, event, reason)
     if call.use.command:
-        _look_before(call)
+        _look_before(call, entered)
     repaired = dialect.repair(call.use.command) if dialect.repair is not None else None
     if repaired is not None and _is_guarded(call):
         print_json(repaired)
@@ -106,8 +107,11 @@ def _received() -> Any:
         raise UndecidedError(f"what the program sent to the hook is no JSON: {error}") from error
 
 
-def _refusal(call: Call) -> str:
-    """Why the tool must not run; "" if nothing keeps it from running."""
+def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
+    """Why the tool must not run; "" if nothing keeps it from running.
+
+    ``entered`` gets the repositories that were asked, by the roots of their worktrees.
+    """
     from agentlock.guard.edits import by_worktree, enter, guarded, relative
 
     cwd = os.fsencode(call.cwd)
@@ -123,7 +127,7 @@ def _refusal(call: Call) -> str:
             if reason := _thrown_away(call, discard):
                 return reason
     for root, inside in by_worktree(paths, cwd).items():
-        repository = enter(root)
+        repository = entered[root] = enter(root)
         if repository is None:
             continue
         named = relative(repository, inside)
@@ -183,7 +187,7 @@ def _thrown_away(call: Call, discard: Discard) -> str:
     return ""
 
 
-def _look_before(call: Call) -> None:
+def _look_before(call: Call, entered: Mapping[bytes, Repository | None]) -> None:
     """Look before a shell command, so that what it changes can be told after it."""
     from agentlock.git.sessions import may_be_several
     from agentlock.guard.edits import by_worktree, enter
@@ -194,7 +198,7 @@ def _look_before(call: Call) -> None:
     from agentlock.edit_hooks.watching import look_before
 
     try:
-        repository = enter(root)
+        repository = entered[root] if root in entered else enter(root)
         if repository is not None:
             look_before(repository, call.program, call.session)
     except (AgentlockError, OSError):  # the command is allowed already

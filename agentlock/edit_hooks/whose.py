@@ -39,6 +39,9 @@ def entered(call: Call, repository: Repository, timeout: int) -> tuple[Store, Id
 
 def begin(store: Store, repository: Repository, call: Call) -> Session:
     """The session of a call, which begins if nobody has seen it."""
+    known = sessions.known(repository, call.program, call.session)
+    if known is not None and not sessions.has_ended(known):
+        return known
     from agentlock.agents.sessions import begin as begin_session
 
     transcript = call.given.get("transcript_path") or call.given.get("transcriptPath")

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.commits import beyond
-from agentlock.git.patches import paths_of, raw_diffs, read_commits
 from agentlock.git.process import git
-from agentlock.git.worktree import changed
-from agentlock.guard.take_in import Reader
 from agentlock.model import Value
 from agentlock.text import storable
 
@@ -55,6 +51,9 @@ def noticed(store: Store, repository: Repository) -> Noticed:
     moved = [one for one in held if heads.get(one.id) != head]
     if not moved or not head:
         return Noticed()
+    from agentlock.git.commits import beyond  # most commands and hooks come no further than this
+    from agentlock.git.worktree import changed
+
     last = _last_commits(store, repository, head, moved, heads)
     differing = changed(repository.root, [one.typed for one in last])
     done = {one: entry for one, entry in last.items() if one.typed not in differing}
@@ -99,6 +98,9 @@ def _last_commits(
     heads: dict[int, str],
 ) -> dict[Reservation, Entry]:
     """The newest commit of each file by the agent that holds it, since it was reserved."""
+    from agentlock.git.patches import paths_of, raw_diffs, read_commits
+    from agentlock.guard.take_in import Reader
+
     oids: dict[str, list[str]] = {}
     for base in {heads.get(one.id, "") for one in moved}:
         limit = (f"^{base}",) if base else ()

@@ -88,9 +88,14 @@ def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:
 def enter(root: bytes) -> Repository | None:
     """The repository at this root, which becomes the current directory; None without agentlock.
 
+    Only the repository's own configuration says so: where that does not even have the word, git
+    need not be asked.
+
     Variables that lead git elsewhere are the program's, and say nothing about this path.
     """
     os.chdir(root)
+    if _is_without_agentlock(root):
+        return None
     for name in FINDING_THE_REPOSITORY:
         os.environ.pop(name, None)
     try:
@@ -98,6 +103,25 @@ def enter(root: bytes) -> Repository | None:
     except NotARepositoryError:  # git finds nothing here either, so nothing can be committed
         return None
     return repository if repository.database else None
+
+
+def _is_without_agentlock(root: bytes) -> bool:
+    """Whether one look tells that agentlock does not guard a main worktree."""
+    git_dir = os.path.join(root, b".git")
+    own = _text_of(os.path.join(git_dir, b"config"))
+    if own is None or b"agentlock" in own:
+        return False  # also of a linked worktree or a bare repository, which have it elsewhere
+    path = os.path.join(git_dir, b"config.worktree")
+    return not os.path.lexists(path) or b"agentlock" not in (_text_of(path) or b"agentlock")
+
+
+def _text_of(path: bytes) -> bytes | None:
+    """What a file has, in lower case; None if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().lower()
+    except OSError:
+        return None
 
 
 def repository_at(folder: bytes) -> Repository | None:

@@ -170,6 +170,16 @@ def _is_own(held: Reservation, agent: str | None, worktree: str) -> bool:
     return held.agent == agent and (not held.automatic or held.worktree == worktree)
 
 
+def short_of_time(store: Store, program: str, session: str) -> list[Reservation]:
+    """The automatic reservations of a session that have less than half of their time left."""
+    now = store.now()
+    held = store.automatic.of_session(program, session, now)
+    if not held:
+        return []
+    until = now + _ttl(store.policy.read()) // 2
+    return [one for one in held if one.expires_ts < until]
+
+
 def _ttl(policy: Policy) -> int:
     return min(policy.edit_ttl, policy.max_ttl)
 

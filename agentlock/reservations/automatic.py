@@ -64,18 +64,13 @@ def end_with_sessions(store: Store, folding: Folding) -> None:
         _tell_who_waits(store, kept, folding)
 
 
-def renew(store: Store, program: str, session: str, folding: Folding) -> None:
-    """Let those last under which a session edited, because it is at work.
+def renew(store: Store, short: Sequence[Reservation], folding: Folding) -> None:
+    """Let these last, because a session that edited under them is at work.
 
-    Only those with less than half of their time left, and for which nobody waits: else only an edit
-    of the file renews it.
+    Those for which somebody waits are left out: only an edit of the file renews them.
     """
-    now, policy = store.now(), store.policy.read()
+    policy = store.policy.read()
     ttl = min(policy.edit_ttl, policy.max_ttl)
-    held = store.automatic.of_session(program, session, now)
-    short = [one for one in held if one.expires_ts < now + ttl // 2]
-    if not short:
-        return
     with store.writing(durable=False):
         now, meeting = store.now(), Meeting(folding)
         somebody = somebody_waits(store)

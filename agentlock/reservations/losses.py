@@ -11,6 +11,7 @@ from agentlock.model import MICROSECONDS, Value
 from agentlock.patterns.matching import compile_pattern
 from agentlock.reservations.search import meeting
 from agentlock.store.messages import Message
+from agentlock.store.reservations import SOON
 from agentlock.waiting.telling import expiry, note_expired, shown
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 MOST_A_MINUTE = 20
-SOON = 5 * 60 * MICROSECONDS
-"""A lease that ends within this time, and was not renewed within it, is named to its holder."""
 
 
 class Loss(Value):

@@ -93,6 +93,8 @@ _ENDING_UNTOLD = f"""{_OF_AGENT} AND r.expires_ts > ? AND r.expires_ts <= ?
         WHERE m.reservation_id = r.id AND m.while_live = 0 AND m.created_ts > r.expires_ts - ?)
     ORDER BY r.expires_ts"""  # noqa: S608 -- of constants
 _MOST_EXPIRIES = 20
+SOON = 5 * 60 * 1_000_000
+"""A lease that ends within this time, and was not renewed within it, is named to its holder."""
 _MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
 # Looks at those that ended first only: the events of a later one may take long to go.
 _OLDEST_ENDED = """

@@ -18,11 +18,19 @@ if TYPE_CHECKING:
     from agentlock.waiting.deadlock import Wait
 
 KEPT = 10 * 60 * MICROSECONDS
+_AGAIN = 60 * MICROSECONDS
 _MOST = 20  # files of one edit
 
 
 def remember(store: Store, agent: str, patterns: Sequence[bytes], folding: Folding) -> None:
-    """Remember that an agent was denied these files; each is logged once in ten minutes."""
+    """Remember that an agent was denied these files; each is logged once in ten minutes.
+
+    An edit that is tried again at once is remembered already: whoever closes a circle meanwhile
+    finds it.
+    """
+    wanted, now = set(patterns[:_MOST]), store.now()
+    if wanted <= {one.pattern for one in store.wants.since(now - _AGAIN) if one.agent == agent}:
+        return
     with store.writing(durable=False):
         now = store.now()
         wants = store.wants
