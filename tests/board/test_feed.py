@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from agentlock.board import feed as feeds
 from agentlock.board.changes import Picture
 from agentlock.board.feed import Feed
 from agentlock.board.files import Files
+from agentlock.board.hub import Hub
 from agentlock.git.repository import discover
 from agentlock.patterns.matching import EXACT, Folding, PatternIndex
 from agentlock.store import open_table
@@ -50,7 +52,10 @@ def until(changes: Iterator[Patch], shown: Picture, is_there: Callable[[Picture]
         shown.apply(next(changes))
 
 
-def test_a_change_is_shown_as_soon_as_it_is_committed(project: Repo) -> None:
+def test_a_change_is_shown_as_soon_as_it_is_committed(
+    project: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_WHOLE", 3600.0)  # what events name must do
     feed, shown = Feed(discover()), Picture()
     with closing(feed.changes()) as changes:
         shown.apply(next(changes))
@@ -95,12 +100,24 @@ def test_a_lease_that_runs_out_disappears_without_an_event(here: Repo) -> None:
     here.reserve("BlueLake", "src/**")
     feed = Feed(discover())
     feed.once()
+    (lease,) = feed.picture.rows("leases")
+    feed._settle(lease["expires"] - 1)
     assert feed.picture.rows("leases")
-    here.expire()
+    feed._settle(lease["expires"])
+    assert not feed.picture.rows("leases")
+
+
+def test_what_changes_without_an_event_is_shown_when_all_is_read_again(here: Repo) -> None:
+    here.reserve("BlueLake", "src/**")
+    feed = Feed(discover())
+    feed.once()
+    here.sql("UPDATE file_reservations SET reason = 'later'")
     with closing(open_table(discover(), read_only=True)) as store:
+        feed.read(store)
+        assert feed.picture.rows("leases")[0]["reason"] == ""
         feed._read_whole = -feeds._WHOLE
         feed.read(store)
-    assert not feed.picture.rows("leases")
+    assert feed.picture.rows("leases")[0]["reason"] == "later"
 
 
 def test_nothing_is_asked_while_nothing_happens(
@@ -142,6 +159,34 @@ def test_a_table_that_cannot_be_read_is_said_and_the_last_picture_stays(here: Re
         assert shown.rows("leases")
         os.rename(moved, here.database)
         until(changes, shown, lambda one: not one.rows("trouble"))
+
+
+def test_a_viewer_gets_each_patch_once_or_the_whole_picture_if_it_has_fallen_behind(
+    here: Repo,
+) -> None:
+    assert here.path.exists()
+    hub = Hub(Feed(discover()))
+
+    def take(number: int) -> None:
+        hub.take({"now": number, "set": {"events": {str(number): {"id": number}}}})
+
+    def seen(written: bytes) -> list[tuple[bool, list[str]]]:
+        found = [json.loads(one[6:]) for one in written.decode().split("\n\n") if one]
+        return [(one.get("whole", False), [*one["set"].get("events", {})]) for one in found]
+
+    take(1)
+    assert seen(hub.after(0)[0]) == [(True, ["1"])]
+    take(2)
+    take(3)
+    assert seen(hub.after(0)[0]) == [(True, ["1", "2", "3"])]
+    written, position = hub.after(1)
+    assert (seen(written), position) == ([(False, ["2"]), (False, ["3"])], 3)
+    assert hub.after(3) == (b"", 3)
+    for number in range(4, 104):
+        take(number)
+    assert len(seen(hub.after(3)[0])) == 100
+    take(104)
+    assert [whole for whole, _ in seen(hub.after(3)[0])] == [True]
 
 
 PATTERNS = (
