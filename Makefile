@@ -57,8 +57,9 @@ test-slow: dev ## the tests that `make test` leaves out because they would take 
 test-agents: dev ## the tests with every agent's program that runs offline, installed from npm
 	AGENTLOCK_TEST_NO_SKIP=1 $(PY) -m pytest -n auto -m 'agents or not agents' tests/agents $(PYTEST_ARGS)
 
-test-browser: dev ## the tests of the board in a real Chromium, which must be there
-	AGENTLOCK_TEST_NO_SKIP=1 $(PY) -m pytest -m 'slow or not slow' tests/board/test_browser.py $(PYTEST_ARGS)
+test-browser: dev ## the board in a real Chromium and terminal; keeps pictures in build/pictures
+	AGENTLOCK_TEST_NO_SKIP=1 AGENTLOCK_TEST_PICTURES=build/pictures $(PY) -m pytest \
+	  -m 'slow or not slow' tests/board/test_browser.py tests/board/test_terminal.py $(PYTEST_ARGS)
 
 test-all: ## every test on every CPython this machine has, each in its own .venv-3.x
 	@./install.sh --print-pythons | { \

@@ -6,6 +6,7 @@ import threading
 from textwrap import fill
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding
@@ -127,6 +128,11 @@ VIEWS = (
         lambda row: (row["ended"] is not None, -row["started"]),
     ),
 )
+
+
+def shorten(text: str, width: int) -> str:
+    """The text, cut to so many columns."""
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
 class Detail(ModalScreen[None]):
@@ -281,12 +287,12 @@ class BoardApp(App[None]):
         table.scroll_to(y=scrolled, animate=False)
 
     def _put_happens(self) -> None:
+        width = max(self.size.width - 2, 20)
         shown = [
-            "  ".join(filter(None, lines.event_cells(row)))
+            shorten("  ".join(filter(None, lines.event_cells(row))), width)
             for row in reversed(self.picture.rows("events")[-30:])
         ]
-        told = Text("\n".join(["what happens", *shown]), no_wrap=True, overflow="ellipsis")
-        self.query_one("#happens", Static).update(told)
+        self.query_one("#happens", Static).update(Text("\n".join(["what happens", *shown])))
 
     def _time(self) -> int:
         return max(self._now, self._feed.now())

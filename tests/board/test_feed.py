@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,14 @@ def here(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
     return repo
 
 
+def overdue(seconds: float = 60) -> Callable[[], bool]:
+    """Ends the changes after a while, so that what never comes is an error and no hanging test."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
 def until(changes: Iterator[Patch], shown: Picture, is_there: Callable[[Picture], Any]) -> None:
-    """Apply what comes until the picture shows something; a picture that never does hangs here."""
+    """Apply what comes until the picture shows something."""
     while not is_there(shown):
         shown.apply(next(changes))
 
@@ -57,7 +64,7 @@ def test_a_change_is_shown_as_soon_as_it_is_committed(
 ) -> None:
     monkeypatch.setattr(feeds, "_WHOLE", 3600.0)  # what events name must do
     feed, shown = Feed(discover()), Picture()
-    with closing(feed.changes()) as changes:
+    with closing(feed.changes(overdue())) as changes:
         shown.apply(next(changes))
         assert not shown.rows("leases")
         project.reserve("BlueLake", "src/**", "--reason", "bd-42")
@@ -84,7 +91,7 @@ def test_a_change_is_shown_as_soon_as_it_is_committed(
 
 def test_patches_make_the_same_picture_as_a_new_look(here: Repo) -> None:
     feed, shown = Feed(discover()), Picture()
-    with closing(feed.changes()) as changes:
+    with closing(feed.changes(overdue())) as changes:
         shown.apply(next(changes))
         for agent, pattern in (("A", "a/**"), ("B", "b/**"), ("A", "c")):
             here.reserve(agent, pattern)
@@ -150,10 +157,10 @@ def test_a_table_that_cannot_be_read_is_said_and_the_last_picture_stays(here: Re
     here.reserve("BlueLake", "src/**")
     moved = here.database.with_suffix(".away")
     feed, shown = Feed(discover()), Picture()
-    with closing(feed.changes()) as changes:
+    with closing(feed.changes(overdue())) as changes:
         shown.apply(next(changes))
         os.rename(here.database, moved)
-    with closing(feed.changes()) as changes:
+    with closing(feed.changes(overdue())) as changes:
         until(changes, shown, lambda one: one.rows("trouble"))
         assert "agentlock.sqlite3" in shown.rows("trouble")[0]["text"]
         assert shown.rows("leases")

@@ -14,6 +14,8 @@ _SURROUNDINGS = dict(os.environ)  # before a test seals it: npm's settings stand
 _NO_SKIP = "AGENTLOCK_TEST_NO_SKIP"
 _AXE = "axe-core@4.10.3"
 _LONGEST = 300  # seconds
+_WANTED = _SURROUNDINGS.get("AGENTLOCK_TEST_PICTURES")
+_PICTURES = Path(os.path.abspath(_WANTED)) if _WANTED else None
 
 
 def chromium() -> str:
@@ -56,8 +58,9 @@ def lack(what: str) -> None:
 
 def pictures() -> Path | None:
     """Where screenshots are to be kept, if somebody wants them: AGENTLOCK_TEST_PICTURES."""
-    folder = _SURROUNDINGS.get("AGENTLOCK_TEST_PICTURES")
-    return Path(folder) if folder else None
+    if _PICTURES is not None:
+        _PICTURES.mkdir(parents=True, exist_ok=True)
+    return _PICTURES
 
 
 def _cache() -> Path:
