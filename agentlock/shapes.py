@@ -295,6 +295,7 @@ def state_json(found: State) -> dict[str, Any]:
         **({"agent_mail": repository.agent_mail} if repository.agent_mail else {}),
         "enforcement": verdict.policy.enforcement,
         "holds": [reservation_json(held) for held in found.holds],
+        "waits": [wait_json(*one) for one in found.waits],
         "blocked_by": [
             path_conflict_json(conflict, verdict.holders) for conflict in verdict.conflicts
         ],

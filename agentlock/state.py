@@ -21,6 +21,7 @@ from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex
 from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import new_to
+from agentlock.waiting.queue import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation
+    from agentlock.store.waits import Wait
+    from agentlock.waiting.standing import Standing
 
 
 class Guard(Value):
@@ -67,9 +70,9 @@ class State(Value):
 
     ``verdict`` is about the uncommitted changes (none in a bare repository). ``messages`` are what
     the agent is to be told now, of ``unread`` messages, ``presence`` is its state, ``strained``
-    are its sessions that should be compacted,
-    ``interventions`` are those of the last day that are new to it. ``removed`` are anybody's live
-    reservations from worktrees that are gone.
+    are its sessions that should be compacted, ``waits`` are its places in the queue and how they
+    stand, ``interventions`` are those of the last day that are new to it. ``removed`` are anybody's
+    live reservations from worktrees that are gone.
     """
 
     repository: Repository
@@ -85,6 +88,7 @@ class State(Value):
     troubles: tuple[Trouble, ...] = ()
     removed: tuple[Reservation, ...] = ()
     unread: int = 0
+    waits: tuple[tuple[Wait, Standing], ...] = ()
 
 
 class Listed(Value):
@@ -125,7 +129,14 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
         (*troubles(repository), *tools_without_hooks(repository)),
         tuple(in_removed_worktrees(store, store.reservations.all(live_at=now))),
         store.messages.count_unread(name) if name else 0,
+        places_of(store, name) if name else (),
     )
+
+
+def places_of(store: Store, name: str) -> tuple[tuple[Wait, Standing], ...]:
+    """The agent's places in the queue, and how they stand."""
+    waits, standing = listed(store, name)
+    return tuple((one, standing[one.id]) for one in waits)
 
 
 def presence_of(store: Store, name: str | None) -> Presence | None:

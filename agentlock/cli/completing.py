@@ -37,6 +37,19 @@ def ids(
     return _beginning(typed, _read(read))
 
 
+def places(
+    _context: click.Context, _param: click.Parameter | None, typed: str
+) -> list[CompletionItem]:
+    """The numbers of the agent's places in the queue."""
+    from agentlock.waiting.telling import shown_texts
+
+    def read(store: Store, agent: str | None) -> list[CompletionItem]:
+        found = store.waits.of_agent(agent) if agent else []
+        return [CompletionItem(str(one.id), help=shown_texts(one.patterns)) for one in found]
+
+    return _beginning(typed, _read(read))
+
+
 def own_patterns(
     _context: click.Context, _param: click.Parameter, typed: str
 ) -> list[CompletionItem]:

@@ -14,6 +14,7 @@ from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
     agent_option,
+    completed,
     json_option,
     timeout_option,
 )
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.waiting.turn import HandOver
 
-_PLACES = click.argument("identifiers", nargs=-1, metavar="[ID...]", type=IDENTIFIER)
+_PLACES = click.argument(
+    "identifiers",
+    nargs=-1,
+    metavar="[ID...]",
+    type=IDENTIFIER,
+    shell_complete=completed("places"),
+)
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 from agentlock.agents.strain import strain
 from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.sessions import since_compaction
+from agentlock.cli.waiting import place_text
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
 from agentlock.guard.report import pattern_of, seen_text, status_text
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from agentlock.model import Event, Policy, Reservation, Verdict
     from agentlock.state import Guard, State
+    from agentlock.store.waits import Wait
+    from agentlock.waiting.standing import Standing
 
 _SHOWN = 10
 
@@ -74,6 +77,7 @@ def _put(found: State) -> None:
     for one in found.troubles:
         put(f"warning   {one.message}; fix: {one.fix}")
     _put_holds(found.holds, found.now)
+    _put_waits(found.waits)
     if found.unread:
         put(f"mail      {count(found.unread, 'unread message')}: agentlock inbox --unread")
     if not repository.is_bare:
@@ -117,6 +121,13 @@ def _put_holds(holds: Sequence[Reservation], now: int) -> None:
         put(f"          {held.id}  {displayed(held.pattern)}  {lease_text(held, now)}")
     if len(holds) > _SHOWN:
         put(f"         {and_more(len(holds) - _SHOWN)}: agentlock list --mine")
+
+
+def _put_waits(waits: Sequence[tuple[Wait, Standing]]) -> None:
+    for wait, standing in waits[:_SHOWN]:
+        put(f"waits     {place_text(wait, standing)}")
+    if len(waits) > _SHOWN:
+        put(f"         {and_more(len(waits) - _SHOWN)}: agentlock queue list --mine")
 
 
 def _put_blocks(verdict: Verdict, now: int) -> None:

@@ -151,7 +151,8 @@ def reserve(
             search.everything()
     answer = _refused(store, search)
     if answer is None and search.makes_exclusive() and search.somebody_waits():
-        refuse_circle(store, search.claim(), folding, repository)
+        with store.reading():
+            refuse_circle(store, search.claim(), folding, repository)
     if answer is None:
         stale = StaleCopies()
         if repository is not None:

@@ -4,9 +4,11 @@ Agent X waits for agent Y if a live wait of X meets, in a mode that conflicts, a
 of Y (an offer is one) or an earlier live wait of Y. How soon these end does not matter.
 
 Such an edge is added by a new wait, and by a shared reservation that becomes exclusive. No grant,
-renewal or end of anything else adds one, with one exception: a wait that names what its agent holds
-waits for nobody there, until that reservation ends. So whoever refuses the first two when they
-would close a circle, and ends such a wait if it does, never has a circle.
+renewal or end of anything else adds one, with two exceptions. A wait that names what its agent
+holds waits for nobody there, until that reservation ends. And if what it holds is shared and shall
+become exclusive, it waits for no place, but for the shared reservation that an earlier place
+becomes. So whoever refuses the first two when they would close a circle, and ends such a wait if
+one of the others does, never has a circle.
 """
 
 from __future__ import annotations

@@ -114,10 +114,11 @@ def _take_place(
     keys = [compile_pattern(text, folding).keys for text in wanted]
     readings = list(wanted.values())
     new = _new(request, readings, folding, store.now(), last=last, queued=queued, bell=bell)
-    fence = 0
-    if _the_same(store, request, wanted, store.now()) is None:
-        fence = store.last_fence()
-        refuse_circle(store, new, folding, repository)
+    event = 0
+    with store.reading():
+        if _the_same(store, request, wanted, store.now()) is None:
+            event = store.last_event()
+            refuse_circle(store, new, folding, repository)
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
@@ -128,7 +129,7 @@ def _take_place(
         until = now + last
         if wait is None:
             _require_room(store, request.agent, len(wanted))
-            if store.last_fence() != fence:  # somebody was granted something, or waits, since then
+            if store.last_event() != event:  # else nothing was granted, asked or released since
                 refuse_circle(store, new, folding, None)
             new = new.replace(created_ts=now, expires_ts=until)
             wait = store.waits.add(new, keys)

@@ -16,6 +16,7 @@ from agentlock.store.wake import alive, ring
 from agentlock.waiting.order import (
     Meeting,
     covers,
+    earlier,
     folding_of,
     held_already,
     is_met_elsewhere,
@@ -274,11 +275,23 @@ class _Turn:
             store.events.log(HANDED_OVER, now, agent=wait.agent, reservation=offered, detail=detail)
             granted.append(offered)
         store.waits.end(wait, now, GRANTED)
+        if not wait.exclusive:
+            self._meets_those_who_become_exclusive(wait, meeting)
         if is_waiting:
             self.bells.add(wait.bell)
         else:
             your_turn(store, wait, granted, now)
         self.done.append(HandOver(wait, tuple(granted)))
+
+    def _meets_those_who_become_exclusive(self, wait: Wait, meeting: Meeting) -> None:
+        """Let later places be tested that wait for this shared grant, but not for its place.
+
+        What their agents hold shared becomes exclusive before all places, so they met none.
+        """
+        for one in earlier(self._store, wait, wait.patterns, meeting, after=wait.fence):
+            later = one.wait
+            if held_already(self._store, later.agent, later.patterns, self._now, meeting):
+                self._store.waits.lost_something(later)
 
 
 def _end(store: Store, wait: Wait, outcome: str, now: int) -> None:

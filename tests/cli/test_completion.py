@@ -45,6 +45,13 @@ def test_the_shell_completes_what_the_table_has(held: Repo, words: str, offered:
     assert completed(held, words) == offered
 
 
+def test_the_shell_completes_the_agents_places_in_the_queue(held: Repo) -> None:
+    held.agentlock("reserve", "lib/", "--queue", agent=HOLDER)
+    held.agentlock("reserve", "lib/", "--queue", agent="RedStone")
+    assert completed(held, "agentlock queue leave ") == ["1"]
+    assert completed(held, "agentlock wait ", agent="RedStone") == ["2"]
+
+
 @pytest.mark.parametrize(
     "words", ["agentlock release ", "agentlock show ", "agentlock log --agent "]
 )

@@ -191,6 +191,7 @@ def test_the_other_commands_print_these_keys(table: Repo) -> None:
         "project",
         "enforcement",
         "holds",
+        "waits",
         "blocked_by",
         "uncovered",
         "messages",

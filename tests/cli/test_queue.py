@@ -102,6 +102,16 @@ def test_any_command_of_the_agent_takes_the_offer_and_says_so(repo: Repo) -> Non
     assert "your turn came" not in repo.agentlock("status", agent=OTHER).err
 
 
+def test_status_lists_the_places_of_the_agent(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/")
+    repo.agentlock("reserve", "src/", "--queue", agent=OTHER)
+    said = repo.agentlock("status", agent=OTHER)
+    assert f"waits     number 1 in the queue for src/ behind {HOLDER} (place 1)" in said.out
+    (place,) = repo.agentlock("status", "--json", agent=OTHER).json["waits"]
+    assert (place["id"], place["place"]) == (1, 1)
+    assert "waits" not in repo.agentlock("status", agent=HOLDER).out
+
+
 def test_interrupted_a_wait_gives_up_its_place(repo: Repo) -> None:
     repo.reserve(HOLDER, "README.md")
     waiting = repo.agentlock_in_background("reserve", "README.md", "--wait", agent=OTHER)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from support.glob_oracle import seeded
 from support.scripts import arguments
-from waiting.plain_queue import PATTERNS, Held, Place, Queue
+from waiting.plain_queue import PATTERNS, RULES, Held, Place, Queue
 from waiting.project import Project
 
 from agentlock.errors import AgentlockError, DeadlockError, RefusedError
@@ -204,7 +204,7 @@ def _out_of_order(project: Project) -> list[str]:
             if event.kind == "handed-over" and mine is not None:
                 queue = Queue()
                 queue.places = [one for at, one in open_places.items() if at < number]
-                if queue._blockers(mine, queue.places) and not _raised(project, mine):
+                if RULES.blockers(mine, [], queue.places) and not _raised(project, mine):
                     wrong.append(f"place {number} was granted before {queue.places}")
     return wrong
 

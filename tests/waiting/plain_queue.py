@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from waiting.plain_rules import Rules
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,7 @@ PATTERNS: Mapping[str, frozenset[str]] = {
     "/[bc]": frozenset("bc"),
     "/*": frozenset("abcz"),
 }
+RULES = Rules(PATTERNS)
 
 
 class Held(NamedTuple):
@@ -52,8 +55,8 @@ class Queue:
         """What comes of a claim: granted, refused, waits or deadlock."""
         self._step += 1
         claim = Place(agent, tuple(dict.fromkeys(patterns)), exclusive, self._step)
-        if not self._blockers(claim, self.places):
-            if self._closes_circle(claim, only_raised=True):
+        if not RULES.blockers(claim, self.held, self.places):
+            if RULES.would_close_circle(claim, self.held, self.places, only_raised=True):
                 return "deadlock"
             own = [one for one in self.held if one.agent == agent and one.pattern in patterns]
             self._grant(claim, offer=False)
@@ -63,7 +66,7 @@ class Queue:
         if not waits:
             return "refused"
         if not any(self._is_same(claim, one) for one in self.places):
-            if self._closes_circle(claim):
+            if RULES.would_close_circle(claim, self.held, self.places):
                 return "deadlock"
             self.places.append(claim)
         return "waits"
@@ -101,53 +104,30 @@ class Queue:
 
         A place that named what its agent held, until it ``ended``, may wait for ever now.
         """
+        ended = list(ended)
         for place in list(self.places):
             before = self.places[: self.places.index(place)]
-            if not self._blockers(place, before):
+            if not RULES.blockers(place, self.held, before):
                 self.places.remove(place)
                 self._grant(place, offer=True)
-            elif self._named(place, ended) and self._is_in_circle(place):
+                if not place.exclusive:  # what becomes exclusive met the place not, but the grant
+                    ended += [one for one in self.held if one.agent != place.agent]
+            elif RULES.names(place, ended) and RULES.is_in_circle(place, self.held, self.places):
                 self.places.remove(place)
 
     def overlaps(self) -> bool:
         """Whether two agents hold the same path, one of them exclusively."""
         return any(
-            _meet(one, one.pattern, other, other.pattern)
+            RULES.meet(one, one.pattern, other, other.pattern)
             for one in self.held
             for other in self.held
         )
 
-    # What the rules say
-
-    def _blockers(self, claim: Place, before: Sequence[Place]) -> list[Held | Place]:
-        found: list[Held | Place] = []
-        for pattern in claim.patterns:
-            found += [one for one in self.held if _meet(claim, pattern, one, one.pattern)]
-            if self._mode(claim, pattern) is None:
-                found += [
-                    one
-                    for one in before
-                    for theirs in one.patterns
-                    if _meet(claim, pattern, one, theirs)
-                ]
-        return found
-
-    def _mode(self, claim: Place, pattern: str) -> bool | None:
-        """Whether the agent held it exclusively when it asked; None if it did not hold it."""
-        held = [one for one in self._covering(claim.agent, pattern) if one.since <= claim.since]
-        return any(one.exclusive for one in held) if held else None
-
-    def _covering(self, agent: str, pattern: str) -> list[Held]:
-        return [one for one in self.held if one.agent == agent and _covers(one, pattern)]
-
-    def _named(self, place: Place, ended: Sequence[Held]) -> bool:
-        own = [one for one in ended if one.agent == place.agent]
-        return any(_covers(one, pattern) for one in own for pattern in place.patterns)
-
     def _grant(self, claim: Place, *, offer: bool) -> None:
         for pattern in claim.patterns:
-            since = [one.since for one in self._covering(claim.agent, pattern)]
-            own = [one for one in self.held if (one.agent, one.pattern) == (claim.agent, pattern)]
+            mine = [one for one in self.held if one.agent == claim.agent]
+            since = [one.since for one in mine if RULES.covers(one, pattern)]
+            own = [one for one in mine if one.pattern == pattern]
             own.sort(key=lambda one: not one.exclusive)
             age = min(since, default=self._step)
             if own and not offer:
@@ -155,50 +135,6 @@ class Queue:
                 self.held[self.held.index(own[0])] = new
             else:
                 self.held.append(Held(claim.agent, pattern, claim.exclusive, offer, age))
-
-    def _closes_circle(self, claim: Place, *, only_raised: bool = False) -> bool:
-        """Whether the agent would wait for itself, through any number of others."""
-        raised = {
-            pattern
-            for pattern in claim.patterns
-            if claim.exclusive and self._mode(claim, pattern) is False
-        }
-        if only_raised and not raised:
-            return False
-        places = [*self.places, claim]
-        edges: dict[str, set[str]] = {}
-        for number, place in enumerate(places):
-            blockers = self._blockers(place, places[:number])
-            if place is not claim:  # what becomes exclusive comes before all places
-                blockers += [
-                    claim
-                    for pattern in place.patterns
-                    for mine in raised
-                    if self._mode(place, pattern) is None and _meet(place, pattern, claim, mine)
-                ]
-            if only_raised and place is claim:
-                blockers = []
-            edges.setdefault(place.agent, set()).update(one.agent for one in blockers)
-        reached, following = set(), set(edges.get(claim.agent, ()))
-        while following:
-            agent = following.pop()
-            reached.add(agent)
-            following |= edges.get(agent, set()) - reached
-        return claim.agent in reached
-
-    def _is_in_circle(self, place: Place) -> bool:
-        edges: dict[str, set[str]] = {}
-        for number, one in enumerate(self.places):
-            names = {other.agent for other in self._blockers(one, self.places[:number])}
-            edges.setdefault(one.agent, set()).update(names)
-        number = self.places.index(place)
-        reached: set[str] = set()
-        following = {one.agent for one in self._blockers(place, self.places[:number])}
-        while following:
-            agent = following.pop()
-            reached.add(agent)
-            following |= edges.get(agent, set()) - reached
-        return place.agent in reached
 
     def _fulfils(self, claim: Place, place: Place) -> bool:
         same = claim.agent == place.agent and {*claim.patterns} == {*place.patterns}
@@ -213,14 +149,3 @@ def _replaces(later: Held, held: Held, agent: str) -> bool:
     """Whether what the agent takes ends what it had: the same, in the same or a weaker mode."""
     is_same = later.offer and later.agent == held.agent == agent and later.pattern == held.pattern
     return is_same and (later.exclusive or not held.exclusive)
-
-
-def _covers(held: Held, pattern: str) -> bool:
-    """Whether it is of the same text, or covers the single file that this is."""
-    is_file = len(PATTERNS[pattern]) == 1
-    return held.pattern == pattern or (is_file and PATTERNS[pattern] <= PATTERNS[held.pattern])
-
-
-def _meet(mine: Held | Place, pattern: str, other: Held | Place, theirs: str) -> bool:
-    is_conflict = mine.agent != other.agent and (mine.exclusive or other.exclusive)
-    return is_conflict and bool(PATTERNS[pattern] & PATTERNS[theirs])

@@ -101,3 +101,17 @@ def test_a_place_that_relied_on_a_lease_and_closes_no_circle_waits_on(project: P
     project.release("A", held.id)
     assert project.places() == ["A"]
     assert project.offers() == [("B", "/a")]
+
+
+def test_a_shared_grant_may_leave_a_place_in_a_deadlock_that_becomes_exclusive(
+    project: Project,
+) -> None:
+    project.reserve("A", "/d/", exclusive=False)
+    (other,) = project.reserve("Z", "/x").granted
+    project.reserve("Y", "/y")
+    project.place("B", "/d/*", "/x", exclusive=False)
+    project.place("A", "/d/", "/y")  # becomes exclusive before B's place
+    project.place("B", "/d/a")  # waits for A
+    project.release("Z", other.id)
+    assert project.offers() == [("B", "/d/*"), ("B", "/x")]
+    assert project.places() == ["B"]
