@@ -49,7 +49,7 @@ def begin(
             store, repository, Session(name, program, session, process, started, ""), transcript
         )
         store.sessions.forget_texts(now - TEXTS_KEPT)
-        _end_gone(store, repository, now)
+        _end_gone(store, repository)
     files.save(repository, found)
     return found
 
@@ -63,7 +63,7 @@ def begin_run(store: Store, repository: Repository, agent: str, kind: str, proce
         store.agents.locate(where.replace(**mine, process_place=boot_and_namespace()))
         session = Session(agent, kind, os.urandom(8).hex(), process, started, "")
         found = _open(store, repository, session, "")
-        _end_gone(store, repository, store.now())
+        _end_gone(store, repository)
     files.save(repository, found)
     return found
 
@@ -93,17 +93,20 @@ def end(store: Store, repository: Repository, session: Session) -> None:
         row = store.sessions.find(session.program, session.id)
         if row is not None:
             store.sessions.end([row.id], store.now())
-        _end_gone(store, repository, store.now())
+        _end_gone(store, repository)
 
 
-def _end_gone(store: Store, repository: Repository, now: int) -> None:
-    """End the sessions of this host whose process has ended without a word."""
+def _end_gone(store: Store, repository: Repository) -> None:
+    """End the sessions of this host whose process has ended without a word.
+
+    Nobody knows when that was, so they end when they were last seen.
+    """
     for one in files.all_open(repository):
         if files.has_ended(one):
             files.forget(repository, one)
             row = store.sessions.find(one.program, one.id)
-            if row is not None:
-                store.sessions.end([row.id], now)
+            if row is not None and row.ended_ts is None:
+                store.sessions.end([row.id], row.last_active_ts)
 
 
 def _name(store: Store, repository: Repository) -> str:

@@ -20,21 +20,36 @@ from agentlock.errors import (
 )
 from agentlock.install.moving import recorded_database, recorded_file
 from agentlock.shapes import (
+    agent_json,
     ended_wait_json,
     event_json,
     message_json,
     reservation_json,
+    session_json,
+    team_json,
+    template_json,
     ticket_json,
 )
+from agentlock.state import agents
 from agentlock.store import migrate
 from agentlock.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from agentlock.store.base import Store
 
-_EXPORTED = ("reservations", "events", "messages", "tickets", "waits")
+_EXPORTED: dict[str, Callable[[Store], Iterable[dict[str, Any]]]] = {
+    "reservations": lambda store: map(reservation_json, store.reservations.all()),
+    "events": lambda store: map(event_json, store.events.find()),
+    "messages": lambda store: map(message_json, store.messages.all()),
+    "tickets": lambda store: map(ticket_json, store.tickets.find(store.now())[::-1]),
+    "waits": lambda store: map(ended_wait_json, store.waits.all()),
+    "agents": lambda store: map(agent_json, agents(store)),
+    "sessions": lambda store: map(session_json, store.sessions.all()),
+    "templates": lambda store: map(template_json, store.templates.all()),
+    "teams": lambda store: map(team_json, store.teams.all()),
+}
 
 
 @click.group()
@@ -102,6 +117,7 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
       agentlock db check
       agentlock db check --repair
     """
+    from agentlock.agents import audit as agents_audit
     from agentlock.reservations import audit
     from agentlock.store.sqlite.inspection import faults
     from agentlock.waiting import audit as queue_audit
@@ -113,8 +129,10 @@ def check(repair: bool, as_json: bool, timeout: str | None) -> int:
     with workspace.store(read_only=not repair, takes=False) as store:
         if repair and not damage:
             repaired = audit.repair(store, workspace.folding) + queue_audit.repair(store)
+            repaired += agents_audit.repair(store)
         wrong = damage + [fault.sentence for fault in audit.examine(store, workspace.folding)]
         wrong += [fault.sentence for fault in queue_audit.examine(store)]
+        wrong += [fault.sentence for fault in agents_audit.examine(store)]
         held = len(store.reservations.all(live_at=store.now()))
     if as_json:
         print_json({"faults": wrong, "repaired": repaired, "live": held})
@@ -204,27 +222,15 @@ def prune(
 )
 @timeout_option
 def export(what: str, form: str, timeout: str | None) -> None:
-    """Print reservations, events, mail, tickets or waits, one per line.
+    """Print the rows of one kind, one per line.
 
     \b
     Example:
       agentlock db export events --format csv
     """
     with Workspace(timeout=timeout).store(read_only=True) as store:
-        rows = _exported(store, what)
+        rows = list(_EXPORTED[what](store))
     _write(rows, form)
-
-
-def _exported(store: Store, what: str) -> list[dict[str, Any]]:
-    if what == "events":
-        return [event_json(event) for event in store.events.find()]
-    if what == "waits":
-        return [ended_wait_json(wait) for wait in store.waits.all()]
-    if what == "messages":
-        return [message_json(message) for message in store.messages.all()]
-    if what == "tickets":
-        return [ticket_json(ticket) for ticket in store.tickets.find(store.now())[::-1]]
-    return [reservation_json(held) for held in store.reservations.all()]
 
 
 def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
@@ -238,6 +244,12 @@ def _write(rows: Iterable[dict[str, Any]], form: str) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
             writer.writeheader()
-        # A list in one cell: names have no spaces.
-        cells = {key: " ".join(one) if isinstance(one, list) else one for key, one in row.items()}
-        writer.writerow(cells)
+        writer.writerow({key: _cell(one) for key, one in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    """A list in one cell: names have no spaces; anything else in it is JSON."""
+    if not isinstance(value, list):
+        return value
+    is_plain = all(isinstance(one, str) and " " not in one for one in value)
+    return " ".join(value) if is_plain else json.dumps(value)

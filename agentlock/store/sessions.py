@@ -52,7 +52,7 @@ _ALL = f"{_FROM} ORDER BY c.id"
 _ACTIVE = f"{_FROM} AND c.ended_ts IS NULL ORDER BY c.id"
 _RECENT = f"{_FROM} AND c.ended_ts IS NOT NULL ORDER BY c.ended_ts DESC LIMIT ?2"
 _SEEN = "UPDATE conversations SET last_active_ts = ?, at_prompt_ts = ? WHERE id = ?"
-_END = "UPDATE conversations SET ended_ts = ? WHERE id = ? AND ended_ts IS NULL"
+_END = "UPDATE conversations SET ended_ts = ? WHERE id = ?"
 _TURN = """
 INSERT INTO turns (project_id, conversation_id, role, size, tokens, content, created_ts)
 VALUES (?, ?, ?, ?, ?, ?, ?)

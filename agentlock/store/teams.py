@@ -6,6 +6,7 @@ import json
 
 from agentlock.model import Value
 from agentlock.store.base import Noun
+from agentlock.store.templates import unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ INSERT INTO teams (project_id, name, members, created_ts, updated_ts) VALUES (?1
 ON CONFLICT (project_id, name) DO UPDATE SET
     members = excluded.members, updated_ts = excluded.updated_ts
 """
+_NAMES = "SELECT name FROM teams WHERE project_id = ? ORDER BY name"
 _REMOVE = "DELETE FROM teams WHERE project_id = ? AND name = ?"
 
 
@@ -30,6 +32,9 @@ class Team(Value):
 
 
 class Teams(Noun):
+    def names(self) -> list[str]:
+        return [str(name) for (name,) in self._rows(_NAMES)]
+
     def all(self) -> list[Team]:
         """By name."""
         return [_team(*row) for row in self._rows(f"{_SELECT} ORDER BY name")]
@@ -50,4 +55,4 @@ class Teams(Noun):
 
 
 def _team(name: str, members: str, created: int, updated: int) -> Team:
-    return Team(name, json.loads(members), created, updated)
+    return Team(name, unpacked(members, dict, f"team {name}"), created, updated)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 
+from agentlock.errors import DatabaseError
 from agentlock.model import Value
 from agentlock.store.base import Noun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Kept = TypeVar("Kept", list[str], dict[str, str])
 
 _SELECT = """
 SELECT name, role, program, command, bootstrap, patterns, ttl, created_ts, updated_ts
@@ -19,6 +26,7 @@ ON CONFLICT (project_id, name) DO UPDATE SET role = excluded.role, program = exc
     command = excluded.command, bootstrap = excluded.bootstrap, patterns = excluded.patterns,
     ttl = excluded.ttl, updated_ts = excluded.updated_ts
 """
+_NAMES = "SELECT name FROM agent_configs WHERE project_id = ? ORDER BY name"
 _REMOVE = "DELETE FROM agent_configs WHERE project_id = ? AND name = ?"
 
 
@@ -41,6 +49,9 @@ class Template(Value):
 
 
 class Templates(Noun):
+    def names(self) -> list[str]:
+        return [str(name) for (name,) in self._rows(_NAMES)]
+
     def all(self) -> list[Template]:
         """By name."""
         return [_template(*row) for row in self._rows(f"{_SELECT} ORDER BY name")]
@@ -61,6 +72,17 @@ class Templates(Noun):
         self._rows(_REMOVE, name)
 
 
+def unpacked(text: str, kind: type[Kept], what: str) -> Kept:
+    """What was kept as JSON; DatabaseError if somebody wrote something else there."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, kind) or not all(isinstance(one, str) for one in found):
+        raise DatabaseError(f"the row of the {what} is damaged", fix="agentlock db check --repair")
+    return found
+
+
 def _template(
     name: str,
     role: str,
@@ -72,5 +94,6 @@ def _template(
     created: int,
     updated: int,
 ) -> Template:
-    words, files, wanted = (tuple(json.loads(each)) for each in (command, bootstrap, patterns))
+    lists = (command, bootstrap, patterns)
+    words, files, wanted = (tuple(unpacked(each, list, f"template {name}")) for each in lists)
     return Template(name, role, program, words, files, wanted, ttl, created, updated)

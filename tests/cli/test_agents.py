@@ -131,6 +131,18 @@ def test_whoever_goes_on_after_its_session_is_not_gone(repo: Repo) -> None:
     assert listed(repo, HOLDER)["status"] == "working"
 
 
+def test_a_session_that_is_found_ended_later_ends_when_it_was_last_seen(repo: Repo) -> None:
+    event("SessionStart", cwd=repo.path, agent=HOLDER)
+    (file,) = (repo.path / ".git" / "agentlock" / "sessions").iterdir()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([*lines[:4], "1", *lines[5:]]), encoding="utf-8")  # another process
+    repo.reserve(HOLDER, "src/**")
+    event("SessionStart", cwd=repo.path, session="T", agent=OTHER)
+    (ended, _) = repo.agentlock("session", "list", "--json").json
+    assert ended["ended_ts"] == ended["started_ts"]
+    assert listed(repo, HOLDER)["status"] == "working"
+
+
 def test_an_agent_is_registered_once_and_shown(repo: Repo) -> None:
     done = repo.agentlock("agent", "register", HOLDER, "--program", "claude", agent=OTHER)
     assert done.out == f"registered {HOLDER}\n"

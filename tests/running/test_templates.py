@@ -111,3 +111,27 @@ def test_a_program_is_started_from_its_template(repo: Repo) -> None:
     missing = repo.agentlock("run", "--as", HOLDER, "--template", "writer")
     assert (missing.code, "gives docs/a.md: No such file" in missing.err) == (2, True)
     assert repo.live() == []
+
+
+def test_damaged_templates_and_teams_are_found_repaired_and_exported(repo: Repo) -> None:
+    for name in ("good", "bad"):
+        assert repo.agentlock("template", "set", name, "--", "vim", "a b").code == 0
+    assert repo.agentlock("team", "set", "t", f"{HOLDER}=good", f"{OTHER}=bad").code == 0
+    assert repo.agentlock("db", "check").code == 0
+    repo.sql("UPDATE agent_configs SET command = 'vim' WHERE name = 'bad'")
+    damaged = repo.agentlock("template", "show", "bad")
+    assert damaged.code == 3
+    assert (
+        "the row of the template bad is damaged\n  fix: agentlock db check --repair" in damaged.err
+    )
+    checked = repo.agentlock("db", "check")
+    assert checked.code == 1
+    assert "wrong: the row of the template bad is damaged" in checked.err
+    assert "wrong: the team t needs a template that is not there: bad" in checked.err
+    assert repo.agentlock("db", "check", "--repair").code == 0
+    (team,) = repo.agentlock("team", "list", "--json").json
+    assert team["members"] == [{"agent": HOLDER, "template": "good"}]
+    exported = repo.agentlock("db", "export", "templates", "--format", "csv").out
+    assert '"[""vim"", ""a b""]"' in exported
+    for what in ("agents", "sessions", "teams"):
+        assert repo.agentlock("db", "export", what).code == 0
