@@ -111,7 +111,7 @@ def main() -> int:
     rows = "".join(f"| {meaning} | {figures[name]:,} |\n" for name, meaning in ROWS)
     print(rows, end="")
     if options.write:
-        PAGE.write_text(f"{ABOUT}{rows}\n{origin()}- seed: {options.seed}\n", encoding="utf-8")
+        PAGE.write_text(f"{ABOUT}{rows}\n{origin()}\n- seed: {options.seed}\n", encoding="utf-8")
     return 1 if any(figures[name] for name in WRONG) else 0
 
 
