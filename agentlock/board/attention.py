@@ -85,11 +85,11 @@ def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]
             break
         else:
             if now - wait["created"] > _LONG:
-                behind = ", ".join(dict.fromkeys(one["agent"] for one in wait["behind"]))
+                names = ", ".join(dict.fromkeys(one["agent"] for one in wait["behind"]))
+                how = f", behind {names}." if names else "; anybody's next command hands it over."
                 yield {
                     **_row(f"long-{wait['id']}", LOOK, wait["created"]),
-                    "text": f"{wait['agent']} has waited {waited} for {what}, behind "
-                    f"{behind or 'nobody'}.",
+                    "text": f"{wait['agent']} has waited {waited} for {what}{how}",
                     "agent": wait["agent"],
                     "wait": wait["id"],
                 }

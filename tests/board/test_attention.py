@@ -75,6 +75,14 @@ def test_a_long_wait_is_named_whatever_the_holder_does() -> None:
     )
 
 
+def test_a_place_that_nothing_is_in_the_way_of_any_more_waits_for_a_command() -> None:
+    sections = scene(waited=31)
+    del sections["waits"]["2"]
+    sections["waits"]["1"]["behind"] = []
+    text = "GreenHill has waited 31m for src/a.py; anybody's next command hands it over."
+    assert said(sections) == [(LOOK, text)]
+
+
 def test_a_question_to_the_person_comes_before_a_question_to_an_agent() -> None:
     ticket = {"id": 1, "from": "A", "question": "may I?", "status": "pending", "created": NOW}
     tickets = {"1": {**ticket, "to": "B"}, "2": {**ticket, "id": 2, "to": "Ann"}}

@@ -109,14 +109,14 @@ function turnsChart({ turns, compactions }) {
   const largest = Math.max(1, ...shown.map((turn) => turn.size));
   const wide = (width - 60) / shown.length;
   const place = (moment) => 50 + wide * shown.filter((turn) => turn.at <= moment).length;
-  const tall = (turn) => Math.max(1, (Math.sqrt(turn.size) / Math.sqrt(largest)) * (base - 20));
+  const tall = (turn) => Math.max(1, (turn.size / largest) * (base - 20));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Turns, scrolls" }, s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${shown.length} turns and ${compactions.length} compactions; the table has the figures` },
     s("line", { x1: 48, x2: width - 8, y1: base, y2: base, class: "grid" }),
     s("text", { x: 44, y: base, class: "tick", "text-anchor": "end" }, "0"),
     s("text", { x: 44, y: 24, class: "tick", "text-anchor": "end" }, largest.toLocaleString()),
-    s("text", { x: 50, y: height - 8, class: "tick" }, `characters in each turn; ${clock(shown[0].at)} to ${clock(shown.at(-1).at)}`),
+    s("text", { x: 50, y: height - 8, class: "tick" }, `characters in each turn, green: the user's, blue: the agent's; ${clock(shown[0].at)} to ${clock(shown.at(-1).at)}`),
     shown.map((turn, at) => s("rect", { x: 50 + at * wide, y: base - tall(turn), width: Math.max(1, wide - 1), height: tall(turn), class: `turn ${turn.role}` }, s("title", {}, `${turn.role}, ${turn.size.toLocaleString()} characters, ${clock(turn.at)}`))),
-    compactions.map((each) => s("g", { class: "compaction" }, s("line", { x1: place(each.at), x2: place(each.at), y1: 14, y2: base }), s("text", { x: place(each.at) + 4, y: 12 }, `compacted${each.by ? ` (${each.by})` : ""}`)))));
+    compactions.map((each) => s("g", { class: "compaction" }, s("line", { x1: place(each.at), x2: place(each.at), y1: 14, y2: base }), s("text", place(each.at) > width - 130 ? { x: place(each.at) - 4, y: 12, "text-anchor": "end" } : { x: place(each.at) + 4, y: 12 }, `compacted${each.by ? ` (${each.by})` : ""}`)))));
 }
 
 function turnsTable({ turns, compactions }) {
