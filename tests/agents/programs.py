@@ -46,7 +46,7 @@ class Program(NamedTuple):
     model: str
     patch_model: str
     start: Callable[[Setting], tuple[list[str], dict[str, str]]]
-    edit: Callable[[str], list[Step]]
+    edit: Callable[..., list[Step]]  # the file, and what it has and gets: OLD and NEW
     create: Callable[[str], list[Step]]
     bash: Callable[[str], Step]
     patch: Callable[[str], Step] | None = None
@@ -56,8 +56,8 @@ OLD, NEW = "x = 1", "x = 2"
 CREATED = "new = 1\n"
 
 
-def update(file: str) -> str:
-    return _patched(f"*** Update File: {file}\n@@\n-{OLD}\n+{NEW}")
+def update(file: str, old: str = OLD, new: str = NEW) -> str:
+    return _patched(f"*** Update File: {file}\n@@\n-{old}\n+{new}")
 
 
 def added(file: str) -> str:
@@ -159,11 +159,13 @@ def _opencode(where: Setting) -> tuple[list[str], dict[str, str]]:
     }
     settings |= {"autoupdate": False, "share": "disabled", "permission": "allow"}
     settings["provider"] = {"scripted": provider}
-    path = where.home / "opencode.json"
+    path = where.home / f"opencode-{where.port}.json"
     path.write_text(json.dumps(settings), encoding="utf-8")
     quiet = ("MODELS_FETCH", "AUTOUPDATE", "LSP_DOWNLOAD")
     given = {f"OPENCODE_DISABLE_{name}": "1" for name in quiet}
     given["OPENCODE_CONFIG"] = str(path)
+    # Two that start at once in a new home both make its database, and one fails.
+    given["XDG_DATA_HOME"] = str(where.home / f"opencode-{where.port}")
     # Any plugin makes it ask a registry for its library; a 404 ends that at once.
     given["npm_config_registry"] = f"{where.address}/"
     return ["run", "--print-logs", "--log-level", "WARN", "go"], given
@@ -179,9 +181,9 @@ PROGRAMS = {
         Program(
             *("claude", "Claude Code", "@anthropic-ai/claude-code", "2.1.197", "claude"),
             *("claude-sonnet-4-5", "", _claude),
-            edit=lambda file: [
+            edit=lambda file, old=OLD, new=NEW: [
                 _call("Read", file_path=file),
-                _call("Edit", file_path=file, old_string=OLD, new_string=NEW),
+                _call("Edit", file_path=file, old_string=old, new_string=new),
             ],
             create=lambda file: [_call("Write", file_path=file, content=CREATED)],
             bash=lambda command: _call("Bash", command=command, description="run"),
@@ -189,16 +191,18 @@ PROGRAMS = {
         Program(
             *("codex", "Codex", "@openai/codex", "0.171.0", "codex"),
             *("gpt-5.5", "gpt-5.5", _codex),
-            edit=lambda file: [{"custom": "apply_patch", "input": update(file)}],
+            edit=lambda file, old=OLD, new=NEW: [
+                {"custom": "apply_patch", "input": update(file, old, new)}
+            ],
             create=lambda file: [{"custom": "apply_patch", "input": added(file)}],
-            bash=lambda command: _call("exec_command", cmd=command),
+            bash=lambda command: _call("exec_command", cmd=command, yield_time_ms=30_000),
             patch=lambda text: {"custom": "apply_patch", "input": text},
         ),
         Program(
             *("gemini", "Gemini CLI", "@google/gemini-cli", "0.61.0", "gemini"),
             *("gemini-2.5-flash", "", _gemini),
-            edit=lambda file: [
-                _call("replace", file_path=file, old_string=OLD, new_string=NEW, instruction="set")
+            edit=lambda file, old=OLD, new=NEW: [
+                _call("replace", file_path=file, old_string=old, new_string=new, instruction="set")
             ],
             create=lambda file: [_call("write_file", file_path=file, content=CREATED)],
             bash=lambda command: _call("run_shell_command", command=command),
@@ -206,9 +210,9 @@ PROGRAMS = {
         Program(
             *("copilot", "Copilot CLI", "@github/copilot", "1.0.102", "copilot"),
             *("gpt-4.1", "gpt-5.4", _copilot),
-            edit=lambda file: [
+            edit=lambda file, old=OLD, new=NEW: [
                 _call("view", path=file),
-                _call("edit", path=file, old_str=OLD, new_str=NEW),
+                _call("edit", path=file, old_str=old, new_str=new),
             ],
             create=lambda file: [_call("create", path=file, file_text=CREATED)],
             bash=_described,
@@ -217,9 +221,9 @@ PROGRAMS = {
         Program(
             *("opencode", "OpenCode", "opencode-ai", "1.18.33", "opencode"),
             *("scripted", "gpt-5-scripted", _opencode),
-            edit=lambda file: [
+            edit=lambda file, old=OLD, new=NEW: [
                 _call("read", filePath=file),
-                _call("edit", filePath=file, oldString=OLD, newString=NEW),
+                _call("edit", filePath=file, oldString=old, newString=new),
             ],
             create=lambda file: [_call("write", filePath=file, content=CREATED)],
             bash=_described,

@@ -12,16 +12,18 @@ import fcntl
 import http.server
 import json
 import os
+import pty
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agents.formats import model_of, offers_tools, speaker_of
 
@@ -120,24 +122,50 @@ def main() -> int:
         bring_loopback_up()
     serve(run["port"], Script(run["steps"], folder / "requests.jsonl"))
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        screen = _Screen(out) if run["screen"] else None
         child = subprocess.Popen(
             run["argv"],
             cwd=run["cwd"],
             env=run["env"],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
+            stdin=screen.inner if screen else subprocess.DEVNULL,
+            stdout=screen.inner if screen else out,
+            stderr=screen.inner if screen else err,
             start_new_session=True,
         )
-        try:
-            code = child.wait(run["limit"])
-        except subprocess.TimeoutExpired:
-            code = -1
+        code = _end_of(child, run["limit"], Path(run["until"]) if run["until"] else None)
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)  # what it left running, too
         child.wait()
     (folder / "code").write_text(str(code), encoding="utf-8")
     return 0
+
+
+class _Screen:
+    """A terminal that the program writes to, and that nobody types into."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        outer, self.inner = pty.openpty()
+        fcntl.ioctl(self.inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+
+        def keep() -> None:
+            with suppress(OSError):  # when the program has ended
+                while data := os.read(outer, 1 << 16):
+                    out.write(data)
+
+        threading.Thread(target=keep, daemon=True).start()
+
+
+def _end_of(child: subprocess.Popen[bytes], limit: float, until: Path | None) -> int:
+    """The code with which it ends; -1 if it has not ended when its time is over.
+
+    A program with a screen never ends by itself: its run is over once the file ``until`` is there.
+    """
+    end = time.monotonic() + limit
+    while child.poll() is None and time.monotonic() < end:
+        if until is not None and until.exists():
+            return 0
+        time.sleep(0.05)
+    return -1 if child.returncode is None else child.returncode
 
 
 if __name__ == "__main__":

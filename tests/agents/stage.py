@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agents.formats import Body, Step
     from agents.programs import Program
 
-LIMIT = 90  # seconds for one run
+LIMIT = 150  # seconds for one run
 # What a program sees of this machine: nothing of another program that these tests may run in.
 _KEPT = ("PATH", "HOME", "LC_ALL", "TMPDIR")
 
@@ -75,10 +75,13 @@ def start(
     model: str = "",
     env: Mapping[str, str] | None = None,
     more: Sequence[str] = (),
+    without: Sequence[str] = (),
+    until: Path | None = None,
 ) -> Running:
     """Start a program in a project; ``folder`` is made, and holds what comes of it.
 
-    ``more`` are words that its command line gets before all others.
+    ``more`` are words that its command line gets before all others; ``without`` are words and
+    variables that it does not get. With ``until`` it runs on a screen, until that file is there.
     """
     folder.mkdir(parents=True)
     home = Path(os.environ["HOME"])
@@ -86,14 +89,19 @@ def start(
     words, given = program.start(where)
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     kept["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{kept['PATH']}"  # agentlock
+    profile = f"export PATH='{kept['PATH']}'\n"  # Codex's shell is a login shell, which sets PATH
+    (home / ".profile").write_text(profile, encoding="utf-8")
     git = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
+    variables = {**kept, **git, "TERM": "dumb", **given, **(env or {})}
     run = {
-        "argv": [str(executable(program)), *more, *words],
+        "argv": [str(executable(program)), *more, *(one for one in words if one not in without)],
         "cwd": str(cwd or project),
-        "env": {**kept, **git, "TERM": "dumb", **given, **(env or {})},
+        "env": {name: value for name, value in variables.items() if name not in without},
         "steps": list(steps),
         "port": where.port,
         "limit": LIMIT,
+        "screen": until is not None,
+        "until": str(until or ""),
         "alone": bool(_without_a_way_out()),
     }
     (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
