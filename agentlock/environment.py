@@ -43,6 +43,7 @@ CLAUDE_CONFIG_DIR = "CLAUDE_CONFIG_DIR"
 CODEX_HOME = "CODEX_HOME"
 COPILOT_HOME = "COPILOT_HOME"
 COPILOT_CLI = "COPILOT_CLI"
+CLAUDE_CODE_ENTRYPOINT = "CLAUDE_CODE_ENTRYPOINT"
 SESSION = "AGENTLOCK_SESSION"
 # The ids of sessions that programs give their shells, and whose they are.
 SESSION_IDS = {
@@ -114,6 +115,8 @@ OTHERS = {
     "programs keep their settings, for `edit-hooks`.",
     ", ".join(SESSION_IDS): "Set by agents' programs for their shells: the session that a command "
     "belongs to, and so the agent's name.",
+    CLAUDE_CODE_ENTRYPOINT: "Set by Claude Code: whether it has a screen, where an agent can be "
+    "woken.",
     COPILOT_CLI: "Set by Copilot CLI for its hooks, which runs the entries of Claude Code too.",
     f"{HOME}, {XDG_DATA_HOME}": (
         "Where the list of repositories is kept that agentlock was put into."

@@ -5,9 +5,17 @@ import { spawnSync } from "node:child_process"
 
 const python = "@PYTHON@"
 const program = "@PROGRAM@"
+const parents = new Map() // a sub-agent has a session of its own, and acts under its parent's name
+
+function mainSession(session) {
+  while (parents.has(session)) session = parents.get(session)
+  return session
+}
 
 function ask(event, cwd, session, more) {
-  const input = JSON.stringify({ hook_event_name: event, session_id: session, cwd, ...more })
+  const input = JSON.stringify({
+    hook_event_name: event, session_id: mainSession(session), cwd, ...more,
+  })
   return spawnSync(python, ["-I", "-S", program, "hook", "edit", "opencode", event], {
     input, cwd, encoding: "utf8", timeout: 30000,
   })
@@ -43,5 +51,23 @@ export const Agentlock = async ({ directory }) => ({
       tool_name: input.tool, tool_input: input.args ?? {},
     }))
     if (told && typeof output.output === "string") output.output += `\n\n${told}`
+  },
+  "chat.message": async (input, output) => {
+    const texts = output.parts.filter((part) => part.type === "text")
+    if (texts.length === 0) return
+    const prompt = texts.map((part) => part.text).join("\n")
+    const text = tell(ask("chat.message", directory, input.sessionID, { prompt }))
+    if (text) output.parts.push({ ...texts[0], id: "prt_zzzzzzzzagentlock", text })
+  },
+  // The shell's commands and commits are the session's, although OpenCode gives them no id.
+  "shell.env": async (input, output) => {
+    if (input.sessionID) output.env.AGENTLOCK_SESSION = `opencode:${mainSession(input.sessionID)}`
+  },
+  event: async ({ event }) => {
+    const { info, sessionID } = event.properties ?? {}
+    const session = sessionID ?? info?.id
+    if (event.type === "session.created" && info?.parentID) parents.set(info.id, info.parentID)
+    else if (/^session\.(created|idle|compacted|deleted)$/.test(event.type) && session && !parents.has(session))
+      ask(event.type, directory, session, {})
   },
 })

@@ -14,4 +14,5 @@ DIALECT = claudes(
     home=(CLAUDE_CONFIG_DIR, "settings.json"),
     matcher="Edit|Write|MultiEdit|NotebookEdit|Bash",
     reads_below=False,
+    wakes="Stop",
 )

@@ -29,6 +29,7 @@ DIALECT = Dialect(
         "permissionDecision": "deny",
         "permissionDecisionReason": reason,
     },
+    hold=dialect.block,
     tell=lambda event, text: {"additionalContext": text} if event in _HEARD else None,
     user_file=".copilot/hooks/agentlock.json",
     project_file=".github/hooks/agentlock.json",

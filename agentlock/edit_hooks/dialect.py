@@ -47,6 +47,8 @@ class Dialect(Value):
     ``tell(event, text)`` what the model is told at an event, None where nothing reaches it.
     ``keys`` are its names for event, session, cwd, tool and the tool's input. ``repair`` is the
     answer that lets a shell command run git's hooks, where the program switches them off.
+    ``hold(text)`` is the answer at the end of a turn that lets it go on; None if none does.
+    ``wakes`` is the event after which a process may wait beside the program and wake its agent.
 
     ``user_file`` and ``project_file`` are where it always, or in one project, looks for entries;
     ``home`` is the variable that moves the folder of the first. An entry is for the tools that
@@ -70,6 +72,8 @@ class Dialect(Value):
     needs_trust: bool = False
     shape: Literal["nested", "flat", "own", "plugin"] = "nested"
     repair: Callable[[str], Mapping[str, Any] | None] | None = None
+    hold: Callable[[str], Mapping[str, Any]] | None = None
+    wakes: str = ""
     keys: tuple[str, str, str, str, str] = (
         *("hook_event_name", "session_id", "cwd"),
         *("tool_name", "tool_input"),
@@ -117,6 +121,7 @@ def claudes(commands: tuple[str, ...], **places: Any) -> Dialect:
             "SessionEnd": END,
         },
         deny=nested_deny,
+        hold=block,
         tell=lambda event, text: nested_context(event, text) if event in heard else None,
         **places,
     )
@@ -131,6 +136,11 @@ def nested_deny(event: str, reason: str) -> Mapping[str, Any]:
             "permissionDecisionReason": reason,
         }
     }
+
+
+def block(reason: str) -> Mapping[str, Any]:
+    """What most programs understand at the end of a turn: it goes on, with the reason as prompt."""
+    return {"decision": "block", "reason": reason}
 
 
 def nested_context(event: str, text: str) -> Mapping[str, Any]:

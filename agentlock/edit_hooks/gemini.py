@@ -34,6 +34,7 @@ DIALECT = Dialect(
         "SessionEnd": dialect.END,
     },
     deny=lambda _event, reason: {"decision": "deny", "reason": reason},
+    hold=dialect.block,
     tell=lambda event, text: nested_context(event, text) if event in _HEARD else None,
     user_file=".gemini/settings.json",
     project_file=".gemini/settings.json",

@@ -12,6 +12,7 @@ from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT,
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError
+from agentlock.git.sessions import set_waker
 from agentlock.guard.edits import by_worktree, repository_at
 from agentlock.guard.judge import folding_of
 from agentlock.guard.made import is_any as is_any_made
@@ -32,17 +33,20 @@ _ROLES = {PROMPT: "user", STOP: "assistant"}
 def happened(dialect: Dialect, event: str, call: Call) -> None:
     """Note an event of a session, and print what its agent is told then."""
     folders = _folders(call) if call.session else []
-    text = "\n".join(filter(None, [_told_in(folder, call) for folder in folders]))
-    answer = dialect.tell(event, text) if text else None
+    text = "\n".join(filter(None, [_told_in(folder, dialect, call) for folder in folders]))
+    if not text:
+        return
+    goes_on = call.event == STOP and dialect.hold is not None
+    answer = dialect.hold(text) if goes_on and dialect.hold else dialect.tell(event, text)
     if answer is not None:
         print_json(answer)
 
 
-def _told_in(folder: bytes, call: Call) -> str:
+def _told_in(folder: bytes, dialect: Dialect, call: Call) -> str:
     """Note the event in the repository of this folder; what the agent is told of it."""
     try:
         repository = repository_at(folder)
-        return "" if repository is None else _noted(repository, call)
+        return "" if repository is None else _noted(dialect, repository, call)
     except (AgentlockError, OSError):
         return ""
 
@@ -56,7 +60,7 @@ def _folders(call: Call) -> list[bytes]:
     return list(roots) or [cwd]
 
 
-def _noted(repository: Repository, call: Call) -> str:
+def _noted(dialect: Dialect, repository: Repository, call: Call) -> str:
     """Write down the event; what the agent is told."""
     store = open_table(repository, TIMEOUT)
     try:
@@ -67,18 +71,37 @@ def _noted(repository: Repository, call: Call) -> str:
         if call.event == END:
             return ""
         _renew(store, repository, session)
-        _take_offers(store, repository, session)
-        if call.event == AFTER:
-            return after_tool(store, repository, session, call)
+        if store.waits.next_due() is not None:
+            from agentlock.waiting.turn import settle
+
+            settle(store)
         if call.event in _ROLES:
             _note_turn(store, session, call)
-        elif call.event == COMPACT:
+        elif call.event == COMPACT or (call.event == COMPACTED and not dialect.event_of(COMPACT)):
             _note_compaction(store, session, call)
-        if call.event in (START, COMPACTED):
-            return _welcome(store, repository, session, call)
-        return _news(store, session) if call.event == PROMPT else ""
+        text = after_tool(store, repository, session, call) if call.event == AFTER else ""
+        told = _told(dialect, store, repository, session, call)
+        return "\n".join(filter(None, (told, text)))
     finally:
         store.close()
+
+
+def _told(
+    dialect: Dialect, store: Store, repository: Repository, session: Session, call: Call
+) -> str:
+    """What the agent is told at this event. What it would not hear then waits for the next one."""
+    if call.event == STOP:
+        may_go_on = dialect.hold is not None and not call.given.get("stop_hook_active")
+        return _turn(store, repository, session, ends=True) if may_go_on else ""
+    if dialect.tell(dialect.event_of(call.event), "anything") is None:
+        return ""
+    if call.event == AFTER:
+        return _turn(store, repository, session)
+    row = store.sessions.find(session.program, session.id)
+    is_due = row is not None and store.sessions.must_be_told(row.id)
+    if call.event in (START, COMPACTED) or (call.event == PROMPT and is_due):
+        return _welcome(store, repository, session, call)
+    return _news(store, repository, session) if call.event == PROMPT else ""
 
 
 def end_committed(store: Store, repository: Repository) -> None:
@@ -111,16 +134,18 @@ def _renew(store: Store, repository: Repository, session: Session) -> None:
         renew(store, short, folding_of(repository))
 
 
-def _take_offers(store: Store, repository: Repository, session: Session) -> None:
-    """Hand over what is due, and take what was handed over to the agent."""
-    if store.waits.next_due() is not None:
-        from agentlock.waiting.turn import settle
+def _turn(store: Store, repository: Repository, session: Session, *, ends: bool = False) -> str:
+    """That the agent's turn has come; ``ends``: it is about to sit at its prompt."""
+    if not ends:
+        set_waker(repository, session, "")
+    if not store.offers.of_agent(session.agent, store.now()):
+        return ""
+    from agentlock.edit_hooks.turns import turn
 
-        settle(store)
-    if store.offers.of_agent(session.agent, store.now()):
-        from agentlock.waiting.taking import take
-
-        take(store, session.agent, repository, folding_of(repository))
+    told = turn(store, repository, session.agent)
+    if told:
+        set_waker(repository, session, "")
+    return told
 
 
 def _note_turn(store: Store, session: Session, call: Call) -> None:
@@ -154,7 +179,7 @@ def _welcome(store: Store, repository: Repository, session: Session, call: Call)
     from agentlock.edit_hooks.telling import welcome
 
     source = call.given.get("source")
-    text = welcome(store, session, _news(store, session))
+    text = welcome(store, session, _news(store, repository, session))
     row = store.sessions.find(session.program, session.id)
     if row is not None:
         with store.writing(durable=False):
@@ -172,7 +197,9 @@ def _given_files(repository: Repository) -> list[str]:
     return [name for name in names if os.path.exists(os.path.join(root, name))]
 
 
-def _news(store: Store, session: Session) -> str:
-    from agentlock.edit_hooks.telling import news
+def _news(store: Store, repository: Repository, session: Session) -> str:
+    """That its turn has come, and what else the agent has not been told."""
+    from agentlock.edit_hooks.telling import cut, news
 
-    return news(store, session.agent)
+    found = (_turn(store, repository, session), news(store, session.agent))
+    return cut("\n".join(text for text in found if text))

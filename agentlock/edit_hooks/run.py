@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.guard.edits import Judged
 
+WAKE = "wake"  # no event: what waits beside a program to wake its agent
 DEADLINE = 5  # seconds; the entries give the programs 30
 ALLOWED = 100  # nothing else ends with it: an empty interpreter ends with 0
 DENIED = 101  # not 2, with which Python ends if its program is missing
@@ -42,6 +43,10 @@ def main(arguments: Sequence[str]) -> int:
     dialect = dialect_of(arguments[0])
     event = arguments[1] if len(arguments) > 1 else ""
     kind = dialect.events.get(event)
+    if event == WAKE:
+        from agentlock.edit_hooks.turns import wake
+
+        return wake(dialect.read(event, _received()))
     _limit(dialect, event, kind)
     if kind == BEFORE:
         return before_tool(dialect, event)

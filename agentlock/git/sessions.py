@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.repository import Repository
 
+WAKER = b".waker"  # of a file that names the process which waits to wake the session's agent
 BEFORE = b".before"  # what a file's name ends with that says what differed before a shell command
 _MOST_ANCESTORS = 50
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")
@@ -115,9 +116,29 @@ def save(repository: Repository, session: Session) -> None:
 
 def forget(repository: Repository, session: Session) -> None:
     path = path_of(repository, session.program, session.id)
-    for file in (path, path + BEFORE):
+    for file in (path, path + BEFORE, path + WAKER):
         if os.path.exists(file):
             os.unlink(file)
+
+
+def waker_of(repository: Repository, session: Session) -> str:
+    """The process that waits to wake the session's agent at its prompt; "" if none does."""
+    try:
+        path = path_of(repository, session.program, session.id) + WAKER
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def set_waker(repository: Repository, session: Session, process: str) -> None:
+    """Let this process alone wake the session's agent; "" for none."""
+    path = path_of(repository, session.program, session.id) + WAKER
+    if process:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(process)
+    elif os.path.exists(path):
+        os.unlink(path)
 
 
 def has_ended(session: Session) -> bool:

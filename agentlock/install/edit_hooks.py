@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from agentlock.edit_hooks.dialect import BEFORE, END
 from agentlock.edit_hooks.programs import NAMES, dialect_of
+from agentlock.edit_hooks.run import WAKE
+from agentlock.edit_hooks.turns import LONGEST, WOKEN
 from agentlock.errors import UsageError
 from agentlock.install import settings
 from agentlock.install.json_files import Document
@@ -109,7 +111,7 @@ def status(name: str, root: str | None = None) -> Installed:
     ours = {event: _ours(document, event) for event in dialect.events}
     if not any(ours.values()):
         return shown
-    expected = {event: [_command(dialect, event, path)] for event in dialect.events}
+    expected = {event: _commands(dialect, event, path) for event in dialect.events}
     texts = {event: [text for _, text in found] for event, found in ours.items() if found}
     if texts == expected:
         return shown.replace(state="installed")
@@ -154,8 +156,18 @@ def _asking(dialect: Dialect, event: str) -> str:
     return f"{python} -I -S {program} hook edit {dialect.name} {event}"
 
 
-def _entry(dialect: Dialect, event: str, path: str) -> dict[str, Any]:
-    command = _command(dialect, event, path)
+def _commands(dialect: Dialect, event: str, path: str) -> list[str]:
+    """The shell lines of all entries for an event."""
+    lines = [_command(dialect, event, path)]
+    if event == dialect.wakes:
+        lines.append(f"{_asking(dialect, WAKE)}; [ $? -ne {WOKEN} ] || exit 2; exit 0")
+    return lines
+
+
+def _entry(dialect: Dialect, event: str, command: str) -> dict[str, Any]:
+    if f" {WAKE};" in command:
+        hook: dict[str, Any] = {"type": "command", "command": command, "timeout": LONGEST + 60}
+        return {"hooks": [{**hook, "async": True, "asyncRewake": True}]}
     seconds = SECONDS if dialect.events[event] != END else 1
     is_for_tools = dialect.matcher and dialect.events[event] == BEFORE
     matcher = {"matcher": dialect.matcher} if is_for_tools else {}
@@ -176,7 +188,10 @@ def _whole(dialect: Dialect, path: str) -> bytes:
         for word, value in zip(("@PYTHON@", "@PROGRAM@"), current_pin(), strict=True):
             text = text.replace(word, json.dumps(value)[1:-1])
         return text.encode()
-    hooks = {event: [_entry(dialect, event, path)] for event in dialect.events}
+    hooks = {
+        event: [_entry(dialect, event, line) for line in _commands(dialect, event, path)]
+        for event in dialect.events
+    }
     return (json.dumps({"version": 1, "hooks": hooks}, indent=2) + "\n").encode()
 
 
@@ -185,21 +200,21 @@ def _merged(dialect: Dialect, path: str, old: bytes | None) -> bytes:
     start = b'{\n  "version": 1\n}\n' if dialect.shape == "flat" else b"{}\n"
     data = start if old is None or not old.strip() else old
     for event in dialect.events:
-        document = _document(dialect, path, data)
-        command = _command(dialect, event, path)
-        found = _ours(document, event)
-        if not found:
-            _require_list(document, event, path)
-            if document.value("hooks", event) is None:
-                data = document.insert(("hooks", event), [_entry(dialect, event, path)])
+        lines = _commands(dialect, event, path)
+        _require_list(_document(dialect, path, data), event, path)
+        for at, line in enumerate(lines):
+            document = _document(dialect, path, data)
+            found = _ours(document, event)
+            if at < len(found):
+                if found[at][1] != line:
+                    data = document.replace(found[at][0], line)
+            elif document.value("hooks", event) is None:
+                data = document.insert(("hooks", event), [_entry(dialect, event, line)])
             else:
-                data = document.insert(("hooks", event), _entry(dialect, event, path))
-            continue
-        for place, text in found[1:]:  # written twice by hand: each later one only repeats
-            if text != command:
-                data = _document(dialect, path, data).replace(place, command)
-        if found[0][1] != command:
-            data = _document(dialect, path, data).replace(found[0][0], command)
+                data = document.insert(("hooks", event), _entry(dialect, event, line))
+        for place, text in _ours(_document(dialect, path, data), event)[len(lines) :]:
+            if text != lines[0]:  # written twice by hand: each later one only repeats
+                data = _document(dialect, path, data).replace(place, lines[0])
     return data
 
 

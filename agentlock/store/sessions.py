@@ -84,6 +84,11 @@ _OF_CONVERSATION = "DELETE FROM {} WHERE conversation_id = ?"
 _STARTS = """
 SELECT source, files, size, created_ts FROM bootstrap_history WHERE conversation_id = ? ORDER BY id
 """
+_LAST_TOLD = """
+SELECT (SELECT max(created_ts) FROM bootstrap_history
+        WHERE project_id = ?1 AND conversation_id = ?2),
+    (SELECT max(created_ts) FROM compaction_metrics WHERE conversation_id = ?2)
+"""
 _COMPACTIONS = """
 SELECT id, started_by, turns, tokens, errors, created_ts FROM compaction_metrics
 WHERE conversation_id = ? ORDER BY id
@@ -197,6 +202,11 @@ class Sessions(Noun):
         return [Compaction(*row) for row in self._store.rows(_COMPACTIONS, (number,))]
 
     # What changes them: inside writing() only
+
+    def must_be_told(self, number: int) -> bool:
+        """Whether nobody told its agent who it is, or its program has compacted since."""
+        started, compacted = self._rows(_LAST_TOLD, number)[0]
+        return started is None or (compacted is not None and compacted >= started)
 
     def open(self, session: Conversation, started: int, place: str) -> None:
         """Begin a session of an agent that is registered, or go on with it under its first name.

@@ -54,7 +54,7 @@ def test_install_has_codex_trust_the_entries_and_doctor_tells_where_it_does_not(
     assert not is_stopped(repo, tmp_path / "untrusted")
     assert any("its word for it is 'untrusted'" in one for one in warnings(repo))
     repo.must("checkout", "-q", "src/edit.py")
-    assert "Codex trusts 6 entries" in install(repo)
+    assert "Codex trusts 7 entries" in install(repo)
     assert is_stopped(repo, tmp_path / "trusted")
     assert not any("does not run" in one for one in warnings(repo))
     settings = Path(os.environ["HOME"]) / ".codex/config.toml"

@@ -1,0 +1,97 @@
+"""An agent whose turn has come while it works, or sits at its prompt, goes on by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from agents.failing import UNASKED
+from agents.programs import PROGRAMS
+from agents.stage import start
+from support import HOLDER
+
+from agentlock.edit_hooks.programs import dialect_of
+from agentlock.install import edit_hooks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agents.formats import Step
+    from agents.programs import Program
+    from support import Repo
+
+pytestmark = pytest.mark.agents
+HOLDS = [one for name, one in PROGRAMS.items() if dialect_of(name).hold is not None]
+SENTENCE = "agentlock: it is your turn: you hold src/x.py now"
+
+
+def waits(repo: Repo, program: Program) -> list[Step]:
+    """Another agent holds the file; the program's takes a place behind it."""
+    repo.write("src/x.py")
+    repo.commit_unguarded()
+    repo.reserve(HOLDER, "src/x.py")
+    edit_hooks.install(program.name)
+    return [program.bash("agentlock reserve src/x.py --queue")]
+
+
+def wait_for(file: Path) -> None:
+    end = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert file.exists()
+
+
+@pytest.mark.parametrize("program", HOLDS, ids=[one.name for one in HOLDS])
+def test_a_turn_that_would_end_goes_on_if_the_agents_own_has_come(
+    repo: Repo, tmp_path: Path, program: Program
+) -> None:
+    asked, free = tmp_path / "asked", tmp_path / "free"
+    steps = [
+        *waits(repo, program),
+        {"text": "I cannot go on", "signal": str(asked), "after": str(free)},
+        program.bash("agentlock list --mine; agentlock whoami"),
+    ]
+    more = UNASKED if program.name == "codex" else ()
+    running = start(program, steps, project=repo.path, folder=tmp_path / "run", more=more)
+    wait_for(asked)
+    assert repo.agentlock("release", "src/x.py", agent=HOLDER).code == 0
+    free.touch()
+    outcome = running.outcome()
+    assert SENTENCE in outcome.words, outcome.told
+    assert len(outcome.told) == 2, outcome.told
+    assert repo.live()[0][0] in outcome.told[1]
+
+
+def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Path) -> None:
+    program = PROGRAMS["claude"]
+    known = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    settings = {"hasCompletedOnboarding": True, "projects": {str(repo.path): known}}
+    settings["customApiKeyResponses"] = {"approved": ["test"], "rejected": []}
+    (home / ".claude.json").write_text(json.dumps(settings), encoding="utf-8")
+    woken = tmp_path / "woken"
+    steps = [
+        *waits(repo, program),
+        {"text": "I cannot go on"},
+        {**program.bash("agentlock whoami")},
+        {"text": "done", "signal": str(woken)},
+    ]
+    without = ("-p", "--output-format", "stream-json", "--verbose")
+    running = start(
+        program,
+        steps,
+        project=repo.path,
+        folder=tmp_path / "run",
+        without=without,
+        until=woken,
+    )
+    sleeps = "SELECT count(*) FROM waits WHERE ended_ts IS NULL AND bell <> ''"
+    end = time.monotonic() + 60
+    while repo.sql(sleeps) != [(1,)] and time.monotonic() < end:
+        time.sleep(0.05)
+    assert repo.agentlock("release", "src/x.py", agent=HOLDER).code == 0
+    outcome = running.outcome()
+    assert outcome.code == 0, outcome.out[-2000:]
+    assert SENTENCE in outcome.words
+    assert repo.live()[0][0] in outcome.told[-1]
