@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 def test_in_a_real_terminal(
     shop: Repo, terminal: Callable[..., str], width: int, height: int
 ) -> None:
-    command = f"exec {sys.executable} -m agentlock board"
+    command = f"exec {shlex.quote(sys.executable)} -m agentlock board"
     size = ("-x", str(width), "-y", str(height))
     terminal("new-session", "-d", *size, "-c", str(shop.path), command)
 
