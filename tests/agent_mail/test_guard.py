@@ -50,6 +50,8 @@ def test_a_commit_of_another_is_refused_by_git_and_names_the_holder(
     assert "src/auth/login.py  BlueLake (Agent Mail)  exclusive  src/auth/**  for" in said
     assert '"the login"' in said
     assert "see:  agentlock list" in said
+    (event,) = repo.agentlock("log", "--json").json[-1:]
+    assert (event["kind"], event["reservation"]) == ("refused", None)  # its number is not ours
     mailbox.release(held)
     assert commit(repo, "src/auth/login.py")[0] == 0
 

@@ -103,7 +103,9 @@ def test_what_is_released_while_agent_mail_cannot_be_read_is_released_and_grante
     repo.reserve("RedFox", "docs/**")
     assert repo.agentlock("reserve", "docs/a.md", "--queue", agent=OTHER).code == 1
     away = mailbox.path.rename(mailbox.path.with_suffix(".away"))
-    assert repo.agentlock("release", "--all", agent="RedFox").code == 0
+    released = repo.agentlock("release", "--all", "--json", agent="RedFox")
+    assert released.code == 0
+    assert "handed_over" not in released.json
     refused = repo.agentlock("reserve", "lib/a.py", agent=OTHER)
     assert refused.code == 3
     assert "storage.sqlite3 is missing" in refused.err
