@@ -279,7 +279,10 @@ def _literals(node: Node, cwd: str) -> list[str] | None:
     if node.type == "word" and any(sign in text for sign in "*?["):
         from glob import glob
 
-        return sorted(glob(text, root_dir=cwd)) or [text]
+        try:
+            return sorted(glob(text, root_dir=cwd)) or [text]
+        except ValueError:  # a folder with a name that none can have
+            return [text]
     return [text]
 
 

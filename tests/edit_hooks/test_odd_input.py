@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from edit_hooks.payloads import EDITS, sent
 from edit_hooks.test_denying import hook, why
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from support import HOLDER
 
@@ -50,6 +50,8 @@ def test_whatever_is_sent_is_read_as_paths_that_can_be(program: str, payload: An
 
 @settings(max_examples=150, deadline=None)
 @given(some.text(alphabet=" '\"$(){}<>|&;\\\n\0abc*?[]=-/~gitrmsed\ud800", max_size=40))
+@example(">=\x00/?")
+@example(">\ud800/*")
 def test_whatever_a_line_is_the_grammar_reads_it(line: str) -> None:
     assert all("\0" not in path for path in effects_of(line, "/").writes)
 
