@@ -46,9 +46,9 @@ has read the refusal with the holder's name. *done*: the file is changed. In bra
 tool.
 """
 UNSEEN = """
-What no command line tells is the published limit: the edit passes, and the commit is refused. Text
-that Codex types into a shell that runs already (`write_stdin`) is such a thing as well: Codex
-calls no hook for it.
+What no command line tells is the published limit: the edit passes, and the commit is judged, as in
+the table below. Text that Codex types into a shell that runs already (`write_stdin`) is such a
+thing as well: Codex calls no hook for it (not tried here).
 """
 FAILING = """
 ## When a hook does not answer
@@ -105,7 +105,7 @@ def _held_column(program: Program, folder: Path, wrong: list[str]) -> dict[str, 
         is_done = free[action.name].done
         if not is_done or is_stopped == (action is matrix.UNSEEN):
             wrong.append(f"{program.name}, {action.name}: {held[action.name]} {free[action.name]}")
-        first = "stopped" if is_stopped else "**done**, commit refused"
+        first = "stopped" if is_stopped else "**done**"
         second = "done" if is_done else "STOPPED"
         cells[action.name] = f"{first} / {second} (`{held[action.name].tool}`)"
     return cells
