@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mcp.server import MCPServer
+    from mcp.server.connection import Connection
     from mcp.server.context import ServerRequestContext
     from mcp_types import SubscriptionsListenResult
 
     from agentlock.mcp.door import Door
     from agentlock.store.base import Store
 
+    _Subscription = tuple[Connection, str]
     Told = Callable[[str], Coroutine[Any, Any, object]]
 
 _LOOK_EVERY = 1.0  # seconds: whether somebody still listens
@@ -50,7 +52,7 @@ class Watching:
         self._door = door
         self._threads = anyio.CapacityLimiter(_MOST)
         self._tasks: anyio.abc.TaskGroup | None = None
-        self._scopes: dict[tuple[int, str], anyio.CancelScope] = {}
+        self._scopes: dict[_Subscription, anyio.CancelScope] = {}
 
     def lifespan(self, _server: MCPServer[Any]) -> AbstractAsyncContextManager[None]:
         """What lives as long as the server: the task group of the subscriptions of 2025."""
@@ -90,26 +92,27 @@ class Watching:
     async def _subscribe(
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
-        """The protocol of 2025: changes are told outside any answer."""
-        key = (id(ctx.session), str(params.uri))
+        """The protocol of 2025: changes are told outside any answer, until the client goes."""
+        key = _subscription(ctx, params.uri)
         if key not in self._scopes and self._tasks is not None:
-            self._scopes[key] = anyio.CancelScope()
-            self._tasks.start_soon(self._tell_session, key, ctx.session)
+            scope = self._scopes[key] = anyio.CancelScope()
+            key[0].exit_stack.callback(scope.cancel)
+            self._tasks.start_soon(self._tell_client, key, ctx.session)
         return EmptyResult()
 
-    async def _tell_session(self, key: tuple[int, str], session: Any) -> None:
+    async def _tell_client(self, key: _Subscription, session: Any) -> None:
         try:
             with self._scopes[key]:
                 await self._watch(key[1], session.send_resource_updated)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            pass  # the client has gone
+            pass  # the client has just gone
         finally:
             del self._scopes[key]
 
     async def _unsubscribe(
         self, ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
     ) -> EmptyResult:
-        scope = self._scopes.get((id(ctx.session), str(params.uri)))
+        scope = self._scopes.get(_subscription(ctx, params.uri))
         if scope is not None:
             scope.cancel()
         return EmptyResult()
@@ -125,12 +128,18 @@ class Watching:
             try:
                 with self._door.workspace(None) as place, place.store(read_only=True) as store:
                     for state in _states(store, uri):
+                        anyio.from_thread.check_cancelled()
                         if seen not in (None, state):
                             anyio.from_thread.run(told, uri)
                         seen = state
             except AgentlockError:  # noqa: PERF203 -- whoever reads the resource is told why
                 anyio.from_thread.check_cancelled()
                 sleep(_LOOK_EVERY)
+
+
+def _subscription(ctx: ServerRequestContext[Any, Any], uri: object) -> _Subscription:
+    """Whose it is, and to what. The SDK's session is made for each request, so it cannot tell."""
+    return ctx.session._connection, str(uri)  # noqa: SLF001 -- the SDK has no other way (2.3)
 
 
 def _states(store: Store, uri: str) -> Any:

@@ -91,12 +91,14 @@ def test_subscribers_of_the_protocol_of_2025_are_told_of_changes(
     served: Repo,
 ) -> None:
     told = anyio.Event()
+    times: list[str] = []
 
     async def main() -> None:
         async def note(message: object) -> None:
             if isinstance(message, ResourceUpdatedNotification):
                 assert str(message.params.uri) == BOARD
                 told.set()
+                times.append(BOARD)
 
         door = Door(None, is_of_one_program=True)
         async with Client(made(door), mode="legacy", message_handler=note) as client:
@@ -109,6 +111,11 @@ def test_subscribers_of_the_protocol_of_2025_are_told_of_changes(
             await told.wait()
             with pytest.warns(MCPDeprecationWarning):
                 await client.unsubscribe_resource(BOARD)
+            await anyio.sleep(0.1)
+            before = len(times)
+            await _in_thread(served, "reserve", "c", agent=OTHER)
+            await anyio.sleep(0.5)
+            assert len(times) == before
 
     anyio.run(main)
 
