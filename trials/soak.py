@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from histories.stage import Stage, build, explained, faults, look
+from histories.stage import CROWDED, WEIGHTS, Stage, build, explained, faults, look
 from histories.upgrade import age, kill_while_upgrading
 from support import Repo
 from support.glob_oracle import seeded
@@ -25,7 +25,8 @@ from benchmarks.pages import EVIDENCE, origin
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from histories.model import Table
+    from histories.checker import Event
+    from histories.table import Answer, Call, Table
 
 PAGE = EVIDENCE / "soak.md"
 HISTORIES = 5  # in one repository
@@ -37,7 +38,9 @@ ROWS = (
     ("crashes", "commands killed with SIGKILL at a random moment"),
     ("upgrades", "upgrades of the table killed so, and done by the next command"),
     ("grants", "grants that were acknowledged"),
-    ("lost", "of them lost"),
+    ("places", "places in the queue that were acknowledged"),
+    ("hand-overs", "reservations that the queue handed over"),
+    ("lost", "grants and places lost that were acknowledged"),
     ("violations", "histories that no order explains, and tables with a fault"),
 )
 
@@ -75,16 +78,9 @@ def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
     repo = Repo(folder / "repo")
     with Stage(repo) as stage:
         for turn in range(HISTORIES):
+            stage.weights = CROWDED if turn % 2 else WEIGHTS
             before, events = stage.history(HISTORIES * seed + turn, calls=20, kills=0.25)
-            told = [(one.call.kind, one.answer) for one in events if one.answer is not None]
-            yes = [(kind, answer.told) for kind, answer in told if not answer.code]
-            granted = [one[0] for kind, numbers in yes if kind == "reserve" for one in numbers]
-            kept = {row.number for row in look(repo).rows}
-            figures["operations"] += len(told)
-            figures["commits"] += sum(kind == "commit" for kind, _ in yes)
-            figures["grants"] += len(granted)
-            figures["lost"] += len(set(granted) - kept)
-            figures["histories"] += 1
+            figures += _counted(before, events, look(repo))
             wrong = faults(repo)
             if wrong or not explained(before, events):
                 figures["violations"] += 1
@@ -92,6 +88,27 @@ def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
         figures["crashes"] += stage.killed
     shutil.rmtree(folder)
     return figures
+
+
+def _counted(before: Table, events: list[Event[Call, Answer]], after: Table) -> Counter[str]:
+    told = [(one.call.kind, one.answer) for one in events if one.answer is not None]
+    yes = [(kind, answer.told) for kind, answer in told if not answer.code]
+    granted = {one[0] for kind, rows in yes if kind in ("reserve", "queued") for one in rows}
+    placed = {-number for kind, one in told if kind == "queued" and one.code for number in one.told}
+    handed = [{row.number for row in table.rows if row.place} for table in (before, after)]
+    lost = granted - {row.number for row in after.rows}
+    left = placed - {place.number for place in after.places}
+    return Counter(
+        {
+            "operations": sum(kind not in ("arrive", "queued") for kind, _ in told),
+            "commits": sum(kind == "commit" for kind, _ in yes),
+            "grants": len(granted),
+            "places": len(placed),
+            "hand-overs": len(handed[1] - handed[0]),
+            "lost": len(lost) + len(left),
+            "histories": 1,
+        }
+    )
 
 
 def upgrades(old: Repo, held: Table, folder: Path, seed: int) -> Counter[str]:

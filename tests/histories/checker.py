@@ -3,7 +3,8 @@
 The search of Wing and Gong (1993) with Lowe's memory of what was tried (2017): of the calls not
 yet placed, one that began before any other of them ended comes next, if the model then answers as
 it did. A state that was reached before with the same calls placed is not tried again. A call that
-was never answered (its process was killed) took effect at some moment after its begin, or never.
+was never answered took effect between its begin and the death of its process, or never.
+A command may be several calls, one after the other, between the same two times.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 State = TypeVar("State")
 Operation = TypeVar("Operation")
@@ -22,12 +23,18 @@ Reply = TypeVar("Reply")
 # No NamedTuple: one that is generic cannot be defined on CPython 3.10.
 @dataclass(frozen=True)
 class Event(Generic[Operation, Reply]):
-    """A call with the times (by one clock) between which it was at work; no answer: killed."""
+    """A call and the times (by one clock) between which its process was there; no answer: killed.
+
+    ``also`` is another answer that would explain what was seen. ``follows``: it comes after the
+    call before it in the history, if that was answered.
+    """
 
     call: Operation
     began: int
     ended: int
     answer: Reply | None
+    also: Reply | None = None
+    follows: bool = False
 
 
 class Order(NamedTuple):
@@ -40,14 +47,18 @@ class Order(NamedTuple):
 def order_of(
     history: Sequence[Event[Operation, Reply]],
     state: State,
-    apply: Callable[[State, Operation], tuple[State, Reply]],
+    outcomes: Callable[[State, Operation], Iterable[tuple[State, Reply]]],
 ) -> Order:
     """An order that explains the history, or the longest that explains a beginning of it.
 
-    States must be hashable; ``apply`` gives the state after a call and the call's answer.
+    States must be hashable; ``outcomes`` gives the states that may come after a call, each with
+    the call's answer.
     """
     by_begin = sorted(range(len(history)), key=lambda at: history[at].began)
     answered = sum(1 << at for at in by_begin if history[at].answer is not None)
+    later = [
+        sum(1 << at for at in by_begin if history[at].began > event.ended) for event in history
+    ]
     tried: set[tuple[int, State]] = set()
     path: list[int] = []
     longest: tuple[int, ...] = ()
@@ -61,14 +72,18 @@ def order_of(
                 continue
             if first_end is not None and event.began > first_end:
                 break
-            after, answer = apply(state, event.call)
-            if event.answer is None:
-                if after != state:  # without effect, it may as well be left out
-                    never_answered.append((at, after))
+            if event.answer is not None:
+                first_end = event.ended if first_end is None else min(first_end, event.ended)
+            if event.answer is None and placed & later[at]:
                 continue
-            first_end = event.ended if first_end is None else min(first_end, event.ended)
-            if answer == event.answer:
-                yield at, after
+            if event.follows and history[at - 1].answer is not None and not placed >> at - 1 & 1:
+                continue
+            for after, answer in outcomes(state, event.call):
+                if event.answer is None:
+                    if after != state:  # without effect, it may as well be left out
+                        never_answered.append((at, after))
+                elif answer in (event.answer, event.also):
+                    yield at, after
         yield from never_answered
 
     stack = [(0, following(0, state))]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from histories.checker import Event, order_of
-from histories.model import PATTERNS, Answer, Call, Kind, Table, apply
+from histories.model import PLACED, apply, outcomes
+from histories.table import PATTERNS, Answer, Call, Kind, Table
 from support.glob_oracle import seeded
 
 BLUE, GREEN = "BlueLake", "GreenHill"
@@ -18,7 +19,7 @@ def reserve(agent: str, *names: str, shared: bool = False) -> Call:
 
 
 def whole(*moments: Moment) -> bool:
-    return order_of([Event(*moment) for moment in moments], Table(), apply).whole
+    return order_of([Event(*moment) for moment in moments], Table(), outcomes).whole
 
 
 GRANTED = Answer(0, ((1, True, 1),))
@@ -34,6 +35,15 @@ FORCES, RENEWS = Call(GREEN, "force", number=1), Call(BLUE, "renew")
 LEFT, LOST = Answer(0, (2,)), Answer(1, (2,), (1,))
 COMMITS = Call(GREEN, "commit", ("src/a.py",))
 RELEASES = Call(BLUE, "release")
+
+QUEUES = Call(GREEN, "queue", ("src/a.py",))
+HAS_A_PLACE = (QUEUES, 2, 3, PLACED)
+HANDED = Answer(0, ((2, True, 3),))
+TAKES = Call(GREEN, "queued", ("src/a.py",))
+RED_ASKS, ENDS = reserve("RedStone", "src/a.py"), Call("RedStone", "force", number=1)
+EXPIRES, RUNS_OUT = Call("", "expire", number=1), Call("", "run out", number=1)
+BEHIND_A_PLACE, ONE = Answer(1, (1, -1)), Answer(0, (1,))
+RELEASED_TO_A_PLACE = ((BLUE_ASKS, 0, 1, GRANTED), HAS_A_PLACE, (ENDS, 4, 5, FIRST))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +73,22 @@ RELEASES = Call(BLUE, "release")
         # A commit over what was held all the while, and over what was given up meanwhile
         ([(BLUE_ASKS, 0, 1, GRANTED), (COMMITS, 2, 5, NOTHING)], False),
         ([(BLUE_ASKS, 0, 1, GRANTED), (COMMITS, 2, 5, NOTHING), (RELEASES, 3, 4, FIRST)], True),
+        # A place refuses later claims, also when what it waited for has ended
+        ([(BLUE_ASKS, 0, 1, GRANTED), HAS_A_PLACE, (RED_ASKS, 4, 5, BEHIND_A_PLACE)], True),
+        ([(BLUE_ASKS, 0, 1, GRANTED), HAS_A_PLACE, (RED_ASKS, 4, 5, REFUSED)], False),
+        ([*RELEASED_TO_A_PLACE, (RED_ASKS, 6, 7, Answer(1, (2,)))], True),
+        ([*RELEASED_TO_A_PLACE, (RED_ASKS, 6, 7, Answer(0, ((2, True, 3),)))], False),
+        # What was handed over is taken by whoever waited, and whose place ran out gets nothing
+        ([*RELEASED_TO_A_PLACE, (TAKES, 6, 7, HANDED)], True),
+        ([*RELEASED_TO_A_PLACE, (TAKES, 6, 7, Answer(1, (-1,)))], False),
+        (
+            [(BLUE_ASKS, 0, 1, GRANTED), HAS_A_PLACE, (EXPIRES, 4, 5, ONE), (TAKES, 6, 7, HANDED)],
+            True,
+        ),
+        (
+            [(BLUE_ASKS, 0, 1, GRANTED), HAS_A_PLACE, (RUNS_OUT, 4, 5, ONE), (TAKES, 6, 7, HANDED)],
+            False,
+        ),
     ],
 )
 def test_a_history_is_believed_where_one_order_explains_it(
@@ -97,11 +123,11 @@ def test_what_happened_in_some_order_is_explained_and_one_wrong_answer_is_not(se
     history = overlapping_history(seed)
     chance = seeded(seed)
     chance.shuffle(history)
-    assert order_of(history, Table(), apply).whole
+    assert order_of(history, Table(), outcomes).whole
     granted = [at for at, event in enumerate(history) if event.call.kind == "reserve"]
     at = chance.choice(granted)
     wrong = Answer(0, ((99, True, 99),))
     history[at] = replace(history[at], answer=wrong)
-    found = order_of(history, Table(), apply)
+    found = order_of(history, Table(), outcomes)
     assert not found.whole
     assert at not in found.positions

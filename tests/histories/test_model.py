@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from histories.model import FILES, PATTERNS, Answer, Call, Table, apply
-from histories.stage import AGENTS, answer_of, build, command_of, expire, faults, look
+from histories.model import PLACED, apply, settled
+from histories.stage import AGENTS, answer_of, build, command_of, expire, faults, look, run_out
+from histories.table import FILES, PATTERNS, Answer, Call, Table
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -54,12 +55,23 @@ class CommandLine(RuleBasedStateMachine):
         self._folder.cleanup()
 
     def _do(self, call: Call) -> None:
-        self._table, expected = apply(self._table, call)
+        expected = self._expected(call)
         assert self._answer(call) == expected, call
+
+    def _expected(self, call: Call) -> Answer:
+        """A command first hands over what is due, and takes what was handed over to its agent."""
+        if call.kind not in ("expire", "run out", "commit"):
+            self._table, _ = apply(settled(self._table), call._replace(kind="arrive"))
+        self._table, answer = apply(self._table, call)
+        if answer == PLACED:
+            self._table, answer = apply(self._table, call._replace(kind="queued"))
+        return answer
 
     def _answer(self, call: Call) -> Answer:
         if call.kind == "expire":
             return Answer(0, (expire(self._repo, call.number or 0),))
+        if call.kind == "run out":
+            return Answer(0, (run_out(self._repo, call.number or 0),))
         program, *words = command_of(call)
         command = (*AGENTLOCK, *words) if program == "agentlock" else (program, *words)
         return answer_of(call, run(*command, cwd=self._repo.path, agent=call.agent))
@@ -77,6 +89,24 @@ class CommandLine(RuleBasedStateMachine):
     def reserve_again(self, data: st.DataObject, shared: bool) -> None:
         held = data.draw(st.sampled_from(self._table.live()))
         self._do(Call(held.agent, "reserve", (held.pattern,), shared=shared))
+
+    @rule(
+        agent=agents,
+        names=st.lists(st.sampled_from(sorted(PATTERNS)), min_size=1, max_size=2, unique=True),
+        shared=st.booleans(),
+    )
+    def queue(self, agent: str, names: list[str], shared: bool) -> None:
+        self._do(Call(agent, "queue", tuple(names), shared=shared))
+
+    @precondition(lambda machine: machine._table.places)
+    @rule(agent=agents, number=st.none() | numbers)
+    def leave(self, agent: str, number: int | None) -> None:
+        self._do(Call(agent, "leave", number=number))
+
+    @precondition(lambda machine: machine._table.places)
+    @rule(number=numbers)
+    def run_out(self, number: int) -> None:
+        self._do(Call("", "run out", number=number))
 
     @rule(agent=agents, number=st.none() | numbers)
     def renew(self, agent: str, number: int | None) -> None:
@@ -107,7 +137,7 @@ class CommandLine(RuleBasedStateMachine):
 
     @invariant()
     def the_table_is_the_models(self) -> None:
-        assert look(self._repo) == self._table
+        assert look(self._repo).without_ages() == self._table.without_ages()
         assert self._table.overlaps() == []
 
 

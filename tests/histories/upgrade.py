@@ -18,7 +18,7 @@ from agentlock.store.migrations import schema_version, steps
 if TYPE_CHECKING:
     import random
 
-    from histories.model import Table
+    from histories.table import Table
     from support import Repo
 
 
