@@ -11,7 +11,7 @@ from agentlock.edit_hooks.after import after_tool
 from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT, START, STOP
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
-from agentlock.errors import AgentlockError
+from agentlock.errors import AgentlockError, ReadOnlyTableError
 from agentlock.git.sessions import set_waker
 from agentlock.guard.edits import by_worktree, repository_at
 from agentlock.guard.judge import folding_of
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 _TEXTS = {PROMPT: ("prompt",), STOP: ("last_assistant_message", "prompt_response")}
+_READ_ONLY = (
+    "agentlock: what other agents have reserved cannot be edited. The table of reservations cannot "
+    "be written from here, so what you edit is not reserved for you: commit often."
+)
 _ROLES = {PROMPT: "user", STOP: "assistant"}
 
 
@@ -47,6 +51,8 @@ def _told_in(folder: bytes, dialect: Dialect, call: Call) -> str:
     try:
         repository = repository_at(folder)
         return "" if repository is None else _noted(dialect, repository, call)
+    except ReadOnlyTableError:
+        return _READ_ONLY if call.event == START else ""
     except (AgentlockError, OSError):
         return ""
 

@@ -184,6 +184,7 @@ def test_a_circle_through_denied_edits_is_told_to_both_once(repo: Repo) -> None:
     for _ in range(2):
         assert edit("b.py", cwd=repo.path, agent=HOLDER).code == 101
         assert edit("a.py", cwd=repo.path, agent=OTHER).code == 101
+        repo.sql("UPDATE wants SET created_ts = created_ts - 120000000")
     for agent in (HOLDER, OTHER):
         (mail,) = repo.agentlock("inbox", "--json", agent=agent).json
         assert mail["from"] == "", mail

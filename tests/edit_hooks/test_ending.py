@@ -73,6 +73,15 @@ def test_only_a_commit_by_its_agent_here_ends_it(repo: Repo, tmp_path: Path) -> 
     assert live(repo) == ["/x.py"]
 
 
+def test_a_commit_of_the_file_by_another_agent_does_not_end_it(repo: Repo) -> None:
+    edited(repo, "x.py")
+    repo.must("add", ".")
+    skip = {"AGENTLOCK_SKIP": "it has to go out"}
+    assert_passed(repo.git("commit", "-qm", "x", agent=HOLDER, env=skip))
+    assert repo.agentlock("list").code == 0
+    assert live(repo) == ["/x.py"]
+
+
 def test_its_own_release_still_answers_after_the_commit(repo: Repo) -> None:
     edited(repo, "x.py")
     assert_passed(repo.commit_all(agent=OTHER))
@@ -151,6 +160,7 @@ def test_a_session_whose_process_has_gone_ends_as_well(repo: Repo) -> None:
 def test_what_is_of_another_host_is_left_alone(repo: Repo) -> None:
     event("SessionStart", cwd=repo.path)
     edited(repo, "x.py", agent=None)
+    (repo.path / "x.py").unlink()
     repo.sql("UPDATE conversations SET host = 'far', ended_ts = 1")
     event("SessionStart", cwd=repo.path, session="T")
     assert repo.agentlock("list").code == 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from edit_hooks.payloads import PATCH
 from edit_hooks.test_denying import edit, hook, is_silent, why
-from edit_hooks.test_sessions import event, in_shell, whoami
+from edit_hooks.test_sessions import event, in_shell, told, whoami
 from git.test_sandboxes import READ_ONLY
 from support import HOLDER, OTHER, run
 
@@ -86,7 +86,7 @@ def test_of_agents_that_edit_at_the_same_moment_one_gets_the_file(
         asked = tmp_path / "asked.json"
         asked.write_text(json.dumps({**given, "tool_input": {"file_path": f"{turn}.py"}}))
         running = []
-        for agent in ("Amber", "Birch", "Cedar"):
+        for agent in ("Amber", "Amber", "Birch", "Birch"):
             env = {**os.environ, "AGENTLOCK_AGENT": agent}
             with asked.open() as stdin:
                 quiet = subprocess.DEVNULL
@@ -95,7 +95,7 @@ def test_of_agents_that_edit_at_the_same_moment_one_gets_the_file(
                         command, cwd=repo.path, env=env, stdin=stdin, stdout=quiet, stderr=quiet
                     )
                 )
-        assert sorted(one.wait() for one in running) == [100, 101, 101], turn
+        assert sorted(one.wait() for one in running) == [100, 100, 101, 101], turn
     assert len(rows(repo)) == 5
 
 
@@ -226,8 +226,8 @@ def test_the_rest_of_very_many_files_is_only_judged_and_that_is_told_once(repo: 
         payload = json.dumps({**given, "tool_input": {"command": f"touch {names}"}}).encode()
         assert is_silent(hook("claude", "PreToolUse", payload, cwd=repo.path))
     assert len(rows(repo)) == 250  # 200, then the rest
-    told = repo.sql("SELECT subject FROM messages")
-    assert told == [("of an edit of more than 200 files, the first 200 were reserved for you",)]
+    mail = repo.sql("SELECT subject FROM messages")
+    assert mail == [("of an edit of more than 200 files, the first 200 were reserved for you",)]
 
 
 def test_an_agent_gets_a_thousand_by_edits_at_most(repo: Repo) -> None:
@@ -281,21 +281,23 @@ def test_a_stale_copy_is_refused_before_the_edit_where_the_policy_says_so(repo: 
 
 def test_where_the_table_cannot_be_written_a_free_edit_passes(repo: Repo) -> None:
     repo.reserve(HOLDER, "held.py")
-    command = [sys.executable, "-I", "-S", door.__file__, "hook", "edit", "claude", "PreToolUse"]
+    command = [sys.executable, "-I", "-S", door.__file__, "hook", "edit", "claude"]
 
-    def sandboxed(path: str) -> Any:
+    def sandboxed(event: str, path: str = "") -> Any:
         given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
         payload = json.dumps({**given, "tool_input": {"file_path": path}}).encode()
-        words = ["unshare", "--mount", "sh", "-c", READ_ONLY + '"$@"', "sh", *command]
+        words = ["unshare", "--mount", "sh", "-c", READ_ONLY + '"$@"', "sh", *command, event]
         return run(*words, cwd=repo.path, agent=OTHER, stdin=payload)
 
     if run("unshare", "--mount", "true", cwd=repo.path).code != 0:
         pytest.skip("this user cannot mount anything")
-    assert is_silent(sandboxed("free.py"))
-    assert HOLDER in why(sandboxed("held.py"))
+    assert "what you edit is not reserved for you" in told(sandboxed("SessionStart"))
+    assert is_silent(sandboxed("PreToolUse", "free.py"))
+    assert HOLDER in why(sandboxed("PreToolUse", "held.py"))
+    assert is_silent(sandboxed("PostToolUse", "free.py"))
     assert rows(repo) == [(HOLDER, "/held.py", 0)]
     policy(repo, "require_reservation=on")
-    assert "not reserved by you" in why(sandboxed("free.py"))
+    assert "not reserved by you" in why(sandboxed("PreToolUse", "free.py"))
 
 
 def test_nobody_without_a_name_reserves(new_repo: Callable[..., Repo], repo: Repo) -> None:
