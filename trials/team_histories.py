@@ -100,6 +100,11 @@ FOUND = """\
 - A commit that was made behind the guard's back, and then replayed elsewhere through a gate by a
   rebase that was given up, was refused where no other command had read the ledger meanwhile.
 
+Before this run, with the same program: 616 pushes of the eight kinds of team from seed 30500, and
+681 of the first three kinds from seed 20000. None was refused without a reason, none let through.
+Of 515 from seed 30000 one was called unexplained: the oracle took a commit for entered although its
+push had been refused.
+
 ## How often a push asks the remote
 
 Measured with `--asks --seed 9000`, before these were mended (7dc747c) and after. Of the version
