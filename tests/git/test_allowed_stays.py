@@ -90,6 +90,15 @@ def test_what_was_committed_and_released_is_pushed_by_anyone(scene: Repo) -> Non
     assert_lands(scene)
 
 
+def test_what_was_covered_when_it_was_made_needs_no_reservation_later(scene: Repo) -> None:
+    covered = ("policy", "set", "require_reservation", "on", "--reason", "strict")
+    assert_passed(scene.agentlock(*covered))
+    scene.reserve(MAKER, "src/x.py")
+    commit(scene, 3)
+    assert_passed(scene.agentlock("release", "--all", agent=MAKER))
+    assert_lands(scene)
+
+
 def test_what_was_committed_before_anybody_held_it_is_merged_and_pushed(scene: Repo) -> None:
     scene.must("checkout", "-q", "-b", "side")
     commit(scene, 3)
@@ -280,6 +289,14 @@ def test_a_commit_behind_the_guards_back_that_is_amended_is_refused(scene: Repo)
     assert_passed(scene.git("commit", "-q", "--amend", "-m", "better words", agent=MAKER))
     edit(scene, 20)
     assert_passed(scene.git("commit", "-q", "-a", "--amend", "-m", "more", agent=MAKER))
+    hold(scene)
+    assert_stopped(scene)
+
+
+def test_what_a_gate_judged_counts_for_no_other_change_on_the_same_base(scene: Repo) -> None:
+    commit(scene, 3)
+    scene.must("reset", "-q", "--hard", "HEAD~")
+    sneak(scene, 30)
     hold(scene)
     assert_stopped(scene)
 
