@@ -135,3 +135,13 @@ def test_a_server_has_no_worktree_and_so_no_agent_mail(tmp_path: Path, repo: Rep
     result = repo.agentlock("init", "--server", "--agent-mail", "x", cwd=tmp_path / "server.git")
     assert result.code == 2
     assert "--agent-mail is for a repository with a worktree" in result.err
+
+
+def test_an_agent_mail_that_is_gone_for_good_can_be_given_up(repo: Repo, tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path / "mail" / "storage.sqlite3")
+    init(repo, "--agent-mail", str(mailbox.path))
+    mailbox.path.unlink()
+    repo.write("src/a.py")
+    assert repo.commit_all(agent=OTHER).code == 1
+    init(repo, "--no-agent-mail")
+    assert repo.commit_all(agent=OTHER).code == 0
