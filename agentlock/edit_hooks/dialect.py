@@ -127,6 +127,17 @@ def claudes(commands: tuple[str, ...], **places: Any) -> Dialect:
     )
 
 
+def untagged(text: str) -> str:
+    """Text for a model, in which nothing can begin or end a block that its program puts around it.
+
+    Programs wrap what hooks say in tags, such as ``<system-reminder>``, and escape nothing.
+    """
+    first, *rest = text.split("<")
+    return first + "".join(
+        ("< " if part[:1].isalpha() or part[:1] in ("/", "!", "?") else "<") + part for part in rest
+    )
+
+
 def nested_deny(event: str, reason: str) -> Mapping[str, Any]:
     """The form of Claude Code and Codex. Codex ignores a denial with any other key in it."""
     return {

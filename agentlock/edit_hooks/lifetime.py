@@ -8,7 +8,16 @@ from __future__ import annotations
 import os
 
 from agentlock.edit_hooks.after import after_tool
-from agentlock.edit_hooks.dialect import AFTER, COMPACT, COMPACTED, END, PROMPT, START, STOP
+from agentlock.edit_hooks.dialect import (
+    AFTER,
+    COMPACT,
+    COMPACTED,
+    END,
+    PROMPT,
+    START,
+    STOP,
+    untagged,
+)
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError, ReadOnlyTableError
@@ -37,7 +46,8 @@ _ROLES = {PROMPT: "user", STOP: "assistant"}
 def happened(dialect: Dialect, event: str, call: Call) -> None:
     """Note an event of a session, and print what its agent is told then."""
     folders = _folders(call) if call.session else []
-    text = "\n".join(filter(None, [_told_in(folder, dialect, call) for folder in folders]))
+    told = filter(None, [_told_in(folder, dialect, call) for folder in folders])
+    text = untagged("\n".join(told))
     if not text:
         return
     goes_on = call.event == STOP and dialect.hold is not None

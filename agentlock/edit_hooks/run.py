@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.edit_hooks.dialect import BEFORE
+from agentlock.edit_hooks.dialect import BEFORE, untagged
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.environment import PROBE
 from agentlock.errors import AgentlockError, UndecidedError
@@ -89,6 +89,7 @@ def deny(dialect: Dialect, event: str, reason: str) -> int:
     """Say it in the program's own form, alone on stdout, and in words on stderr."""
     from agentlock.guard.report import tell
 
+    reason = untagged(reason)
     print_json(dialect.deny(event, reason.strip()))
     tell(reason)
     return DENIED

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_remaining
+from agentlock.edit_hooks.dialect import untagged
 from agentlock.edit_hooks.run import ALLOWED, TIMEOUT
 from agentlock.edit_hooks.whose import identity_of
 from agentlock.environment import CLAUDE_CODE_ENTRYPOINT
@@ -66,7 +67,7 @@ def wake(call: Call) -> int:
         return ALLOWED
     if not text:
         return ALLOWED
-    tell(f"{text}\n")
+    tell(f"{untagged(text)}\n")
     return WOKEN
 
 
