@@ -95,3 +95,17 @@ def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Pa
     assert outcome.code == 0, outcome.out[-2000:]
     assert SENTENCE in outcome.words
     assert repo.live()[0][0] in outcome.told[-1]
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_the_model_reads_who_it_is_and_its_shell_acts_under_that_name(
+    repo: Repo, tmp_path: Path, program: Program
+) -> None:
+    edit_hooks.install(program.name)
+    steps = [program.bash("agentlock whoami --json")]
+    more = UNASKED if program.name == "codex" else ()
+    folder = tmp_path / "run"
+    outcome = start(program, steps, project=repo.path, folder=folder, more=more).outcome()
+    named = outcome.told[0].partition('"agent": "')[2].partition('"')[0]
+    assert named, outcome.told
+    assert f"agentlock: you are {named} in this project." in outcome.words
