@@ -27,6 +27,7 @@ from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
 from agentlock.store.messages import Message
 from agentlock.store.reservations import _MANY_KEYS
+from agentlock.store.sessions import Conversation
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.waiting.telling import note_expired
 
@@ -704,3 +705,22 @@ def test_a_reader_cannot_write(database: Database) -> None:
     with pytest.raises(DatabaseError, match=r"read-?only"), reader.writing():
         reader.agents.register("A", 1)
     reader.close()
+
+
+def test_a_session_must_be_told_at_its_start_and_after_each_compaction(store: Store) -> None:
+    with store.writing():
+        store.agents.register("A", 1)
+        row = Conversation(0, "A", "claude", "S", None, "host", "/w", "", 1, 1, None)
+        store.sessions.open(row, 0, "")
+    found = store.sessions.find("claude", "S")
+    assert found is not None
+    assert store.sessions.must_be_told(found.id)
+    with store.writing():
+        store.sessions.add_start(found.id, "startup", "", 10, 5)
+    assert not store.sessions.must_be_told(found.id)
+    with store.writing():
+        store.sessions.add_compaction(found.id, "auto", 1, None, 7)
+    assert store.sessions.must_be_told(found.id)
+    with store.writing():
+        store.sessions.add_start(found.id, "", "", 10, 8)
+    assert not store.sessions.must_be_told(found.id)
