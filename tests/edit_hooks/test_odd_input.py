@@ -39,7 +39,7 @@ KEYS = some.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(some.sampled_from(NAMES), VALUES | some.dictionaries(KEYS, VALUES, max_size=6))
 def test_whatever_is_sent_is_read_as_paths_that_can_be(program: str, payload: Any) -> None:
     dialect = dialect_of(program)
@@ -48,7 +48,7 @@ def test_whatever_is_sent_is_read_as_paths_that_can_be(program: str, payload: An
         assert b"\0" not in os.fsencode(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(some.text(alphabet=" '\"$(){}<>|&;\\\n\0abc*?[]=-/~gitrmsed\ud800", max_size=40))
 @example(">=\x00/?")
 @example(">\ud800/*")
@@ -56,7 +56,7 @@ def test_whatever_a_line_is_the_grammar_reads_it(line: str) -> None:
     assert all("\0" not in path for path in effects_of(line, "/").writes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(VALUES)
 def test_our_json_is_what_the_library_reads_and_writes(value: Any) -> None:
     text = json.dumps(value)

@@ -192,8 +192,8 @@ def fuzz(kind: str, target: Target, examples: int) -> None:
 
     @settings(
         max_examples=examples,
-        deadline=None,
         database=None,
+        deadline=None,  # the trial has no conftest
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(st.sampled_from(KINDS[kind]), TEXTS)

@@ -24,7 +24,6 @@ from support import AGENTLOCK, Repo, run
 SETTINGS = settings(
     max_examples=10,
     stateful_step_count=12,
-    deadline=None,
     database=None,
     phases=(Phase.generate,),  # twelve steps are short enough to read; to shrink them takes minutes
     suppress_health_check=list(HealthCheck),

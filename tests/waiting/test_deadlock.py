@@ -169,7 +169,7 @@ _requests = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(_modes, _requests), max_size=14), _requests)
 def test_a_circle_is_found_exactly_where_there_is_one(
     asked: list[tuple[bool, tuple[str, list[bytes], bool]]], last: tuple[str, list[bytes], bool]
@@ -259,7 +259,7 @@ class Table:
         return "raised" in modes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from("rrwwwwel"), st.integers(0, 9), _requests), max_size=20))
 def test_only_a_wait_and_what_becomes_exclusive_add_an_edge(
     actions: list[tuple[str, int, tuple[str, list[bytes], bool]]],
