@@ -5,7 +5,8 @@
 
 One agent holds a file for each of many processes that wait, through the functions that `reserve
 --wait` calls. It releases one file after the other. Measured is the time from the return of
-`release` to the end of the process that waited. A process that polls calls `reserve` each 100 ms.
+`release` to the end of the process that waited, and between two of these a `reserve` of a free
+file. A process that polls calls `reserve` each 100 ms.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from support.postgresql import running
 from support.scripts import arguments
@@ -139,6 +140,16 @@ class Crowd:
         self.processes[number] = 0
         return max(self._slot(number)[1] - returned, 0) / 1e6
 
+    def reserved(self, number: int) -> float:
+        """Milliseconds that a `reserve` of a free file takes, which is then released again."""
+        text = b"/free/file%d.py" % number
+        started = time.monotonic_ns()
+        wanted = Request("Holder", [Reading(text, text, "literal")], HOUR)
+        assert reserve(self.holder, wanted, EXACT).granted
+        taken = time.monotonic_ns() - started
+        release(self.holder, "Holder", Selection(patterns=((text, frozenset([text])),)))
+        return taken / 1e6
+
     def busy(self) -> float:
         """Milliseconds that all that wait have kept a processor busy until now."""
         total = 0
@@ -161,13 +172,32 @@ class Crowd:
             os.waitpid(process, 0)
 
 
+class Measured(NamedTuple):
+    """Milliseconds of each hand-over, and of a `reserve` after each; what those who wait use."""
+
+    times: list[float]
+    reserves: list[float]
+    used: str
+    memory: str
+
+    def row(self) -> list[str]:
+        """The number of hand-overs, then median, 99th percentile and worst."""
+        times, reserves = sorted(self.times), sorted(self.reserves)
+        known = (*_middle_and_last(times), times[-1], *_middle_and_last(reserves))
+        return [f"{len(times)}", *(f"{one:.1f}" for one in known), self.used, self.memory]
+
+
+def _middle_and_last(times: Sequence[float]) -> tuple[float, float]:
+    return times[len(times) // 2], times[int(len(times) * 0.99)]
+
+
 def measured(
     location: str,
     count: int,
     how: Callable[[Store, int, Callable[[], None]], None],
     rings: int,
     idle: float,
-) -> list[str]:
+) -> Measured:
     crowd = Crowd(location, count, how)
     try:
         used = "-"
@@ -177,15 +207,14 @@ def measured(
             time.sleep(idle)
             used = f"{(crowd.busy() - before) / (idle * 10):.2f} %"
         memory = f"{crowd.memory():.1f}"
-        times = []
+        times, reserves = [], []
         for number in range(0, count, max(count // rings, 1)):
             times.append(crowd.hand_over(number))
             time.sleep(0.05)
+            reserves.append(crowd.reserved(number))
     finally:
         crowd.close()
-    times.sort()
-    known = (times[len(times) // 2], times[int(len(times) * 0.99)], times[-1])
-    return [f"{len(times)}", *(f"{one:.1f}" for one in known), used, memory]
+    return Measured(times, reserves, used, memory)
 
 
 def repeated(
@@ -197,16 +226,20 @@ def repeated(
 ) -> list[str]:
     """``measured``; a single process is measured again and again, each time in a new table."""
     if count > 1:
-        return measured(place(), count, how, rings, idle)
-    rows = [measured(place(), 1, how, 1, idle if not at else 0) for at in range(min(rings, 30))]
-    times = sorted(float(row[1]) for row in rows)
-    known = (times[len(times) // 2], times[int(len(times) * 0.99)], times[-1])
-    return [f"{len(times)}", *(f"{one:.1f}" for one in known), *rows[0][4:]]
+        return measured(place(), count, how, rings, idle).row()
+    all_of = [measured(place(), 1, how, 1, idle if not at else 0) for at in range(min(rings, 30))]
+    times = [time for one in all_of for time in one.times]
+    reserves = [time for one in all_of for time in one.reserves]
+    return Measured(times, reserves, all_of[0].used, all_of[0].memory).row()
 
 
 def section(rings: int, idle: float) -> Section:
-    head = ("table, processes that wait", "hand-overs", "p50", "p99", "worst", "idle", "MB each")
-    table: list[Sequence[str]] = [head]
+    table: list[Sequence[str]] = [
+        (
+            *("table, processes that wait", "hand-overs", "p50", "p99", "worst"),
+            *("`reserve` p50", "p99", "idle", "MB each"),
+        )
+    ]
 
     def row(name: str, *arguments: object) -> None:
         table.append((name, *repeated(*arguments)))  # type: ignore[arg-type]
@@ -228,10 +261,11 @@ def section(rings: int, idle: float) -> Section:
                 row(f"PostgreSQL, {count} wait", server.database, count, wait_in_queue, rings, idle)
             row("PostgreSQL, 1 poll", server.database, 1, poll, rings, 0)
     text = (
-        "Milliseconds from the return of `release` to the end of the process that waited; the part "
-        f"of one core that all of them use together while nothing happens ({idle:g} s); memory of "
-        "one process that it shares with no other (they are forked; a command of its own takes "
-        "about 25 MB)."
+        "Milliseconds from the return of `release` to the end of the process that waited; how long "
+        "a `reserve` of a free file takes in between, in a process that has the table open; the "
+        "part of one core that all of them use together while nothing happens "
+        f"({idle:g} s); memory of one process that it shares with no other (they are forked; a "
+        "command of its own takes about 25 MB)."
     )
     return Section("Waiting for a hand-over", text, table)
 
