@@ -13,7 +13,7 @@ from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tree_sitter import Node
 
@@ -22,12 +22,13 @@ _SIGNS = (
     *(">", "tee", "sed", "perl", "cp", "mv", "rm", "ln", "install", "truncate", "touch", "dd"),
     *("patch", "git", "unlink"),
 )
-_OPENERS = frozenset((">", ">>", "&>", "&>>", ">|", "<>"))
+_OPENERS = frozenset((">", ">>", "&>", "&>>", ">|", "<>", ">&"))
 _BEFORE_A_COMMAND = frozenset(
-    ("sudo", "command", "nohup", "time", "env", "exec", "builtin", "nice")
+    ("sudo", "command", "nohup", "time", "env", "exec", "builtin", "nice", "timeout", "eval")
 )
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash"))
 _OWN = "agentlock"
+_TARGET = "--target-directory="
 _DEEPEST = 4  # shells in shells
 
 
@@ -75,7 +76,7 @@ class _Reader:
 
     def _visit(self, node: Node) -> None:
         if node.type == "command":
-            self._run([_literals(one, self.cwd) for one in _words(node)], _heredoc(node))
+            self._run([_literals(one, self.cwd) for one in _words(node)], node)
         if node.type == "function_definition":
             return  # it runs when it is called, if ever
         before = self.cwd
@@ -88,18 +89,24 @@ class _Reader:
             self.cwd = before
 
     def _redirect(self, node: Node) -> None:
-        if any(child.type in _OPENERS for child in node.children):
-            self._write(*(_literals(node.children[-1], self.cwd) or ()))
+        signs = {child.type for child in node.children}
+        files = _literals(node.children[-1], self.cwd) or ()
+        is_copy = ">&" in signs and all(one.isdigit() or one == "-" for one in files)
+        if signs & _OPENERS and not is_copy:
+            self._write(*files)
 
     def _write(self, *paths: str) -> None:
         for path in paths:
             self.writes.append(os.path.join(self.cwd, os.path.expanduser(path)))
 
-    def _run(self, read: Sequence[list[str] | None], heredoc: str) -> None:
+    def _run(self, read: Sequence[list[str] | None], node: Node) -> None:
         """One command; ``read`` has what each word stands for, None where nobody can tell."""
         words = list(read)
         while words and words[0] and words[0][0] in _BEFORE_A_COMMAND:
-            words = [one for one in words[1:] if one is None or "=" not in one[0]]
+            if words[0][0] == "eval":
+                self.read(" ".join(word for one in words[1:] for word in one or ()))
+                return
+            words = _without_settings(words[1:])
         if not words or not words[0]:
             return
         name = os.path.basename(words[0][0])
@@ -108,16 +115,22 @@ class _Reader:
             return
         if name == "cd":
             self.cwd = os.path.normpath(os.path.join(self.cwd, os.path.expanduser((*rest, "~")[0])))
-        elif name in _SHELLS and "-c" in rest[:-1]:
-            self.read(rest[rest.index("-c") + 1])
+        elif name in _SHELLS:
+            self.read(_script(rest))
         elif name in ("apply_patch", "applypatch"):
-            self._write(*paths_in("\n".join([*rest, heredoc])))
+            self._write(*paths_in("\n".join([*rest, _heredoc(node)])))
         elif name == "git":
-            self._git(rest)
+            self._git(rest, node)
         elif name in _WRITERS:
             self._write(*_WRITERS[name](rest, self.cwd))
+            if name == "patch":
+                self._write(*self._sent(node))
 
-    def _git(self, rest: list[str]) -> None:
+    def _sent(self, node: Node) -> list[str]:
+        """The paths of the patch that a command reads from its standard input."""
+        return [*paths_in(_heredoc(node)), *_patched(_read_from(node, self.cwd), self.cwd)]
+
+    def _git(self, rest: list[str], node: Node) -> None:
         folder = self.cwd
         while rest[:1] and rest[0].startswith("-"):
             if rest[0] == "-C" and len(rest) > 1:
@@ -129,31 +142,56 @@ class _Reader:
         if name in ("mv", "rm") and "--cached" not in options:
             self._write(*(os.path.join(folder, one) for one in _plain(options)))
         elif name in ("apply", "am") and "--check" not in options:
-            self._write(*(os.path.join(folder, one) for one in _patched(_plain(options), self.cwd)))
-        discard = _discarded(name, options)
+            found = [*_patched(_plain(options), self.cwd), *self._sent(node)]
+            self._write(*(os.path.join(folder, one) for one in found))
+        discard = _discarded(name, options, folder)
         if discard is not None:
             self.discards.append(discard.replace(folder=folder))
 
 
-def _discarded(name: str, options: list[str]) -> Discard | None:
+def _discarded(name: str, options: list[str], folder: str) -> Discard | None:
     """What this git command throws away; None if it throws nothing away."""
     plain, flags = _plain(options), {one for one in options if one.startswith("-")}
     after = options[options.index("--") + 1 :] if "--" in options else []
     shown, found = f"git {name}", None
-    if name == "stash" and (not plain or plain[0] in ("push", "save")):
+    if name == "stash" and (not options or options[0].startswith(("-", "push", "save"))):
         untracked = bool(flags & {"-u", "--include-untracked", "-a", "--all"})
         found = Discard("", shown, tuple(after), untracked=untracked)
     elif name == "reset" and "--hard" in flags:
         found = Discard("", f"{shown} --hard")
-    elif name == "clean" and any("f" in one for one in flags) and not flags & {"-n", "--dry-run"}:
+    elif name == "clean" and _has(flags, "f", "--force") and not _has(flags, "n", "--dry-run"):
         found = Discard("", shown, tuple(plain), untracked=True, tracked=False)
     elif name in ("checkout", "switch") and flags & {"-f", "--force", "--discard-changes"}:
         found = Discard("", f"{shown} -f")
-    elif name == "checkout" and (after or plain[-1:] == ["."]):
-        found = Discard("", shown, tuple(after or plain[-1:]))
+    elif name == "checkout" and not flags & {"-b", "-B", "--orphan"}:
+        paths = after or [one for one in plain if os.path.lexists(os.path.join(folder, one))]
+        found = Discard("", shown, tuple(paths)) if paths else None
     elif name == "restore" and ("--staged" not in flags or "--worktree" in flags):
         found = Discard("", shown, tuple(plain))
     return found
+
+
+def _has(flags: Iterable[str], letter: str, name: str) -> bool:
+    """Whether an option is among the flags, also as one letter of several."""
+    return any(one == name or (one[1:2] != "-" and letter in one) for one in flags)
+
+
+def _without_settings(words: Sequence[list[str] | None]) -> list[list[str] | None]:
+    """The command after ``sudo``, ``env`` or ``timeout``: without what is said to these."""
+    at = 0
+    while at < len(words) and (said := words[at]):
+        if not said[0].startswith("-") and "=" not in said[0] and not said[0][:1].isdigit():
+            break
+        at += 2 if said[0] in ("-u", "-g") else 1
+    return list(words[at:])
+
+
+def _script(words: Sequence[str]) -> str:
+    """What ``sh -c`` runs, also as ``-lc`` or ``-ec``; "" if it runs something else."""
+    for at, word in enumerate(words[:-1]):
+        if _has((word,), "c", "") and word.startswith("-"):
+            return words[at + 1]
+    return ""
 
 
 def _plain(words: Sequence[str]) -> list[str]:
@@ -191,26 +229,46 @@ def _sources_and_target(words: list[str]) -> tuple[list[str], str]:
     if "-t" in words[:-1]:
         at = words.index("-t")
         return _plain([*words[:at], *words[at + 2 :]]), words[at + 1]
+    named = [one for one in words if one.startswith(_TARGET)]
+    if named:
+        return _plain(words), named[-1].removeprefix(_TARGET)
     plain = _plain(words)
     return plain[:-1], plain[-1] if len(plain) > 1 else ""
 
 
-def _in_place(words: list[str], _cwd: str) -> list[str]:
-    """In place, as ``sed -i`` and ``perl -i`` do: every file after the script."""
-    if not any(one.startswith(("-i", "--in-place", "-pi", "-ni")) for one in words):
-        return []
+def _by_sed(words: list[str], _cwd: str) -> list[str]:
+    return _in_place(words, script="ef", ends="efi")
+
+
+def _by_perl(words: list[str], _cwd: str) -> list[str]:
+    return _in_place(words, script="eE", ends="eEiMmIF")
+
+
+def _in_place(words: list[str], *, script: str, ends: str) -> list[str]:
+    """In place, as ``sed -i`` and ``perl -i`` do: every file after the script.
+
+    ``script`` are the letters of options that give one; after one of ``ends`` the rest of the word
+    is its value.
+    """
     files: list[str] = []
-    has_script = skip = False
+    in_place = has_script = skip = False
     for word in words:
         if skip:
             skip = False
-        elif word in ("-e", "-f", "--expression", "--file", "-E") and word != "-E":
-            has_script = skip = True
+        elif word.startswith("--"):
+            in_place = in_place or word.startswith("--in-place")
+            has_script = has_script or word.startswith(("--expression", "--file"))
+            skip = word in ("--expression", "--file")
         elif word.startswith("-") and len(word) > 1:
-            if word.startswith("-") and not word.startswith("--") and word.endswith("e"):
-                has_script = skip = True  # perl -pie, sed -ne
+            at = next((at for at, one in enumerate(word) if one in ends), len(word))
+            last = word[at : at + 1]
+            in_place = in_place or last == "i"
+            has_script = has_script or (bool(last) and last in script)
+            skip = bool(last) and last in script and at == len(word) - 1
         else:
             files.append(word)
+    if not in_place:
+        return []
     return files if has_script else files[1:]
 
 
@@ -240,7 +298,8 @@ _WRITERS: dict[str, Callable[[list[str], str], list[str]]] = {
     **dict.fromkeys(("tee", "rm", "rmdir", "unlink"), _all),
     **dict.fromkeys(("truncate", "touch"), _without_values),
     **dict.fromkeys(("cp", "install", "ln"), _last),
-    **dict.fromkeys(("sed", "gsed", "perl"), _in_place),
+    **dict.fromkeys(("sed", "gsed"), _by_sed),
+    "perl": _by_perl,
     "mv": _moved,
     "dd": _made_of,
     "patch": _by_patch,
@@ -269,6 +328,15 @@ def _heredoc(node: Node) -> str:
         if child.type == "heredoc_redirect":
             return "".join(_text(one) for one in child.children if one.type == "heredoc_body")
     return ""
+
+
+def _read_from(node: Node, cwd: str) -> list[str]:
+    """The file that a command reads as its standard input."""
+    near = [*node.children, *(node.parent.children if node.parent is not None else ())]
+    for child in near:
+        if child.type == "file_redirect" and any(one.type == "<" for one in child.children):
+            return _literals(child.children[-1], cwd) or []
+    return []
 
 
 def _literals(node: Node, cwd: str) -> list[str] | None:
