@@ -79,8 +79,7 @@ def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:
         named = os.path.join(cwd, os.path.expanduser(path))
         folder, name = os.path.split(os.path.normpath(named))
         for full in (os.path.join(os.path.realpath(folder), name), os.path.realpath(named)):
-            root = _root_of(full)
-            if root is not None:
+            for root in _roots_of(full):
                 found.setdefault(root, {})[full] = None
     return {root: list(inside) for root, inside in found.items()}
 
@@ -180,23 +179,51 @@ def uncommitted(
     return [one[3:] for one in entries if (tracked if one[:2] != b"??" else untracked)]
 
 
-def _root_of(path: bytes) -> bytes | None:
-    """The nearest folder above a path that is a worktree, or a bare repository.
+def _roots_of(path: bytes) -> Iterator[bytes]:
+    """The nearest folder above a path that is a worktree, and a bare repository below that.
 
-    One look at each folder tells it, so a path outside every repository asks git nothing.
+    A worktree's git adds the files of a bare repository inside it like any others. A look or two
+    at each folder tells it, so a path outside every repository asks git nothing.
     """
     folder = os.path.dirname(path)
     while True:
-        if os.path.lexists(os.path.join(folder, b".git")):
-            return folder
-        inside = (os.path.join(folder, name) for name in (b"HEAD", b"objects", b"refs"))
-        is_git = os.path.basename(folder) != b".git" and all(map(os.path.lexists, inside))
-        if is_git and not _is_private(folder):
-            return folder
+        if _leads_to_git(os.path.join(folder, b".git")):
+            yield folder
+            return
+        is_bare = os.path.basename(folder) != b".git" and _is_git(folder)
+        if is_bare and not _is_private(folder):
+            yield folder
         parent = os.path.dirname(folder)
         if parent == folder:
-            return None
+            return
         folder = parent
+
+
+def _leads_to_git(path: bytes) -> bool:
+    """Whether a ``.git`` is or names a repository, so that git does not look further up.
+
+    One that is left over, as of a worktree whose repository is gone, is none; one that cannot be
+    read counts.
+    """
+    if not os.path.lexists(path):
+        return False
+    if os.path.isdir(path):
+        return _is_git(path)
+    try:
+        with open(path, "rb") as file:
+            text = file.read(8192)
+    except OSError:
+        return True
+    named = os.path.join(os.path.dirname(path), text.removeprefix(b"gitdir:").strip())
+    return text.startswith(b"gitdir:") and _is_git(named)
+
+
+def _is_git(folder: bytes) -> bool:
+    """Whether a folder has what git looks for in its own (setup.c, is_git_directory)."""
+    inside = (os.path.join(folder, name) for name in (b"HEAD", b"objects", b"refs"))
+    return all(map(os.path.lexists, inside)) or (
+        os.path.lexists(os.path.join(folder, b"HEAD")) and _is_private(folder)
+    )
 
 
 def _is_private(folder: bytes) -> bool:

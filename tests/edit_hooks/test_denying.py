@@ -200,6 +200,30 @@ def test_a_repository_without_agentlock_is_left_alone(new_repo: Any, tmp_path: P
     assert is_silent(hook("claude", "PreToolUse", unreadable, cwd=plain.path))
 
 
+def test_a_git_folder_that_git_does_not_take_for_one_changes_nothing(
+    repo: Repo, tmp_path: Path
+) -> None:
+    repo.reserve(HOLDER, "src/**")
+    (repo.path / "src").mkdir()
+    left_over = repo.path / "src/.git"
+    left_over.write_text("gitdir: /nowhere/.git/worktrees/side\n", "utf-8")
+    assert HOLDER in why(edit("src/x.py", cwd=repo.path))
+    left_over.unlink()
+    left_over.mkdir()
+    (left_over / "config").write_text("[user]\n\tname = x\n", "utf-8")
+    assert HOLDER in why(edit("src/x.py", cwd=repo.path))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".git").write_text("gitdir: /nowhere/.git/worktrees/side\n", "utf-8")
+    assert is_silent(edit("x.py", cwd=elsewhere))
+
+
+def test_a_bare_repository_in_a_worktree_is_of_the_worktree_too(repo: Repo) -> None:
+    repo.reserve(HOLDER, "fixture/**")
+    repo.must("init", "-q", "--bare", "fixture")
+    assert HOLDER in why(edit("fixture/description", cwd=repo.path))
+
+
 def test_a_tool_that_only_reads_and_other_events_are_left_alone(repo: Repo) -> None:
     repo.reserve(HOLDER, "src/**")
     reads = {"cwd": str(repo.path), "tool_name": "Read", "tool_input": {"file_path": "src/x.py"}}
