@@ -37,6 +37,8 @@ def loads(text: str) -> Any:
         value, end = scan(text, start)
     except StopIteration as stop:
         raise ValueError(f"nothing that begins a value at character {stop.value}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if text[end:].strip(_SPACE):
         raise ValueError(f"more than one value, at character {end}")
     return value

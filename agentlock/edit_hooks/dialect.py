@@ -97,7 +97,8 @@ class Dialect(Value):
         return Call(
             host,
             kind,
-            _text(payload.get("parentAgentId")) or _text(session),  # a sub-agent's own is its own
+            # A sub-agent's own is its own.
+            _one_line(_text(payload.get("parentAgentId")) or _text(session)),
             _text(cwd) if _can_be_a_path(_text(cwd)) else os.getcwd(),
             _text(tool),
             use,
@@ -188,6 +189,11 @@ def _can_be_a_path(text: str) -> bool:
         return bool(text) and b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
+
+
+def _one_line(text: str) -> str:
+    """The text in letters that a line of a file can have."""
+    return "".join(one if one.isprintable() else f"\\x{ord(one):x}" for one in text)
 
 
 def _text(value: Any) -> str:

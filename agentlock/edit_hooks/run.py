@@ -118,6 +118,7 @@ def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
 
     ``entered`` gets the repositories that were asked, by the roots of their worktrees.
     """
+    from agentlock.edit_hooks.tools import Use
     from agentlock.guard.edits import by_worktree, enter, guarded, relative
 
     cwd = os.fsencode(call.cwd)
@@ -127,11 +128,15 @@ def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
     if call.use.command:
         from agentlock.edit_hooks.shell import effects_of
 
-        effects = effects_of(call.use.command, call.cwd)
+        try:
+            effects = effects_of(call.use.command, call.cwd)
+        except RecursionError:
+            deep = Use(unreadable="the command line is nested too deeply to be read")
+            return _undecided(call.replace(use=deep))
         paths += [os.fsencode(path) for path in effects.writes]
-        for discard in effects.discards:
-            if reason := _thrown_away(call, discard):
-                return reason
+        reasons = (_thrown_away(call, discard) for discard in effects.discards)
+        if reason := next(filter(None, reasons), ""):
+            return reason
     for root, inside in by_worktree(paths, cwd).items():
         repository = entered[root] = enter(root)
         if repository is None:

@@ -19,6 +19,7 @@ from agentlock.edit_hooks.shell import effects_of
 from agentlock.json_text import dumps, loads
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from support import Repo
@@ -63,6 +64,38 @@ def test_our_json_is_what_the_library_reads_and_writes(value: Any) -> None:
     assert loads(text) == json.loads(text)
     if isinstance(value, str):
         assert json.loads(dumps({value: {"a": value}})) == {value: {"a": value}}
+
+
+@pytest.mark.parametrize("event", ["PreToolUse", "PostToolUse", "Stop"])
+def test_what_is_nested_too_deeply_is_no_bug(repo: Repo, event: str) -> None:
+    answer = hook("claude", event, b"[" * 100_000, cwd=repo.path)
+    assert "Traceback" not in answer.err
+    assert "bug" not in answer.err
+
+
+def test_a_line_that_is_nested_too_deeply_is_denied_only_where_agentlock_guards(
+    repo: Repo, tmp_path: Path
+) -> None:
+    line = " && ".join(["touch x.py"] * 2_000)
+    for cwd, expected in ((repo.path, "nested too deeply"), (tmp_path, "")):
+        given = {"session_id": "S", "cwd": str(cwd), "hook_event_name": "PreToolUse"}
+        given |= {"tool_name": "Bash", "permission_mode": "default"}
+        payload = json.dumps({**given, "tool_input": {"command": line}})
+        answer = hook("claude", "PreToolUse", payload.encode(), cwd=cwd)
+        assert "bug" not in answer.err
+        assert expected in answer.err
+        assert bool(answer.err) == bool(expected)
+
+
+@pytest.mark.parametrize("session", ["a\ud800b", "a" * 10_000])
+def test_a_session_may_have_any_id(repo: Repo, session: str) -> None:
+    program, event, payload = EDITS["claude Edit"]
+    for file in ("x.py", "y.py"):
+        answer = hook(
+            program, event, sent(payload | {"session_id": session}, repo.path, file), cwd=repo.path
+        )
+        assert answer.err == ""
+    assert len({line.split()[1] for line in repo.agentlock("list").out.splitlines()}) == 1
 
 
 @pytest.mark.parametrize("path", ["src/\0x", "src/\ud800", "\0"])
