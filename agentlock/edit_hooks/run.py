@@ -118,7 +118,6 @@ def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
 
     ``entered`` gets the repositories that were asked, by the roots of their worktrees.
     """
-    from agentlock.edit_hooks.tools import Use
     from agentlock.guard.edits import by_worktree, enter, guarded, relative
 
     cwd = os.fsencode(call.cwd)
@@ -126,17 +125,10 @@ def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
         return _undecided(call)
     paths = [os.fsencode(path) for path in call.use.writes]
     if call.use.command:
-        from agentlock.edit_hooks.shell import effects_of
-
-        try:
-            effects = effects_of(call.use.command, call.cwd)
-        except RecursionError:
-            deep = Use(unreadable="the command line is nested too deeply to be read")
-            return _undecided(call.replace(use=deep))
-        paths += [os.fsencode(path) for path in effects.writes]
-        reasons = (_thrown_away(call, discard) for discard in effects.discards)
-        if reason := next(filter(None, reasons), ""):
+        written, reason = _of_command(call)
+        if reason:
             return reason
+        paths += written
     for root, inside in by_worktree(paths, cwd).items():
         repository = entered[root] = enter(root)
         if repository is None:
@@ -151,6 +143,20 @@ def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
         if not answer.allowed:
             return _text(answer, cwd)
     return ""
+
+
+def _of_command(call: Call) -> tuple[list[bytes], str]:
+    """The paths that a shell command plainly writes, and why it must not run, if so."""
+    from agentlock.edit_hooks.shell import effects_of
+    from agentlock.edit_hooks.tools import Use
+
+    try:
+        effects = effects_of(call.use.command, call.cwd)
+    except RecursionError:
+        deep = Use(unreadable="the command line is nested too deeply to be read")
+        return [], _undecided(call.replace(use=deep))
+    reasons = (_thrown_away(call, discard) for discard in effects.discards)
+    return [os.fsencode(path) for path in effects.writes], next(filter(None, reasons), "")
 
 
 def _judged(
