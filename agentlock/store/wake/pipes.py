@@ -33,7 +33,7 @@ class PipeBell:
     been killed between a commit and the ring.
     """
 
-    look_every = 15.0
+    look_every = 25.0
     is_heard = True
 
     def __init__(self, store: Store, name: str, descriptor: int) -> None:
