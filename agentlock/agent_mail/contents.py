@@ -83,7 +83,8 @@ def _of_database(
     agents = [_correspondent(*row) for row in people]
     got: dict[int, list[tuple[Any, ...]]] = {}
     for message, *recipient in addressed:
-        got.setdefault(message, []).append(tuple(recipient))
+        if recipient[0] in names:  # else its agent has been deleted there
+            got.setdefault(message, []).append(tuple(recipient))
     letters = []
     for number, project, sender, subject, body, created, thread, importance, ack, files in rows:
         recipients = got.get(number, [])

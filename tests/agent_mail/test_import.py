@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +62,17 @@ def test_agents_messages_and_what_is_held_come_over_once(repo: Repo, mailbox: Ma
     # Without the Agent Mail, what its agents held is still held.
     assert repo.agentlock("init", "--no-agent-mail").code == 0
     assert repo.agentlock("check", "src/deep/a.py", agent=OTHER).code == 1
+
+
+def test_a_message_to_an_agent_that_was_deleted_comes_over(repo: Repo, mailbox: Mailbox) -> None:
+    project = mailbox.project(repo.path)
+    blue, green = mailbox.agent(project, HOLDER), mailbox.agent(project, OTHER)
+    gone = mailbox.agent(project, "Gone")
+    mailbox.send(project, blue, [green, gone], "The plan")
+    with closing(sqlite3.connect(mailbox.path)) as database, database:
+        database.execute("DELETE FROM agents WHERE id = ?", (gone,))
+    assert imported(repo)["messages"] == 1
+    assert repo.agentlock("inbox", "--json", agent=OTHER).json[0]["to"] == [OTHER]
 
 
 def test_what_cannot_come_over_is_named_and_the_rest_does(repo: Repo, mailbox: Mailbox) -> None:
