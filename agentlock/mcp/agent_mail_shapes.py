@@ -52,7 +52,10 @@ def require_project(place: Place, key: str) -> None:
     """ProjectError unless ``key`` is a worktree of the served repository, or the slug of one."""
     common = place.repository.common_dir
     roots = {os.path.realpath(root) for root in (*worktree_roots(common), place.repository.root)}
-    path = os.path.realpath(os.fsencode(key))
+    try:
+        path = os.path.realpath(os.fsencode(key))
+    except ValueError:  # a NUL, or half of a surrogate pair
+        path = b""
     if path not in roots and key not in {slug(root) for root in roots}:
         here = os.fsdecode(os.path.realpath(place.repository.root))
         raise ProjectError(f"{key} is not the project that is served here", fix=f"name {here}")

@@ -214,6 +214,8 @@ def test_reservations_are_named_in_exactly_one_way(
         (("show", "0"), "'0' is not the number of a reservation"),
         (("show", f"{2**63}"), f"'{2**63}' is not the number of a reservation"),
         (("renew", "--id", f"{2**63}"), f"'{2**63}' is not the number of a reservation"),
+        (("session", "show", f"{2**63}"), "larger than any in a table"),
+        (("log", "--limit", f"{2**63}"), "larger than any in a table"),
         (("release", "--id", "-1"), "'-1' is not the number of a reservation"),
         (("release", "--id", "99"), "there is no reservation 99"),
         (("release", "--id", "two"), "'two' is not a valid integer"),

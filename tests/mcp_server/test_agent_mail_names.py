@@ -207,6 +207,8 @@ def test_errors_have_the_form_that_their_agents_know(served: Repo, tmp_path: Any
     async def story(mail: Caller) -> None:
         for tool, arguments, kind in (
             ("ensure_project", {"human_key": str(tmp_path)}, "NOT_FOUND"),
+            ("ensure_project", {"human_key": "\0"}, "NOT_FOUND"),
+            ("acknowledge_message", {**here, "agent_name": OTHER, "message_id": 2**70}, wrong),
             ("whois", {**here, "agent_name": "Nobody"}, wrong),
             ("file_reservation_paths", {**other, "agent_name": OTHER, "paths": ["a"]}, "NOT_FOUND"),
             (

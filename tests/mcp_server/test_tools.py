@@ -57,6 +57,20 @@ def test_reading_tools_answer_with_the_json_of_the_command_line(served: Repo) ->
     calling(story, OTHER)
 
 
+@pytest.mark.usefixtures("served")
+def test_a_number_that_no_table_can_have_is_wrong_input() -> None:
+    async def story(caller: Caller) -> None:
+        for tool, arguments in (
+            ("force_release", {"id": 2**63, "reason": "gone"}),
+            ("wait", {"ids": [2**70]}),
+            ("queue_leave", {"ids": [2**63]}),
+            ("answer", {"id": 2**63, "text": "yes"}),
+        ):
+            assert (await caller.call(tool, **arguments)).kind == "usage", tool
+
+    calling(story, OTHER)
+
+
 def test_a_day_of_two_agents(served: Repo) -> None:
     async def story(blue: Caller) -> None:
         green = Caller(blue.client, OTHER)

@@ -6,7 +6,12 @@ import os
 import stat
 import time
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError, ReadOnlyTableError
+from agentlock.errors import (
+    DatabaseError,
+    DatabaseUnreachableError,
+    ReadOnlyTableError,
+    UsageError,
+)
 from agentlock.store.base import (
     APPLICATION_ID,
     READ_IDENTITY,
@@ -134,6 +139,8 @@ class SQLiteStore(Store):
                 left = deadline - time.monotonic()
                 if left <= 0 or not is_busy(error):
                     raise
+            except OverflowError as error:  # only the driver's own check of a number that is given
+                raise UsageError("a number that is given is larger than any in a table") from error
             time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
             self._patience = max(deadline - time.monotonic(), 0.0)
