@@ -125,6 +125,9 @@ class _Reader:
             self._write(*_WRITERS[name](rest, self.cwd))
             if name == "patch":
                 self._write(*self._sent(node))
+            elif name == "rm":
+                whole = [os.path.join(self.cwd, os.path.expanduser(one)) for one in _plain(rest)]
+                self.discards += [_whole(one, name) for one in whole if _is_worktree(one)]
 
     def _sent(self, node: Node) -> list[str]:
         """The paths of the patch that a command reads from its standard input."""
@@ -146,7 +149,7 @@ class _Reader:
             self._write(*(os.path.join(folder, one) for one in found))
         discard = _discarded(name, options, folder)
         if discard is not None:
-            self.discards.append(discard.replace(folder=folder))
+            self.discards.append(discard.replace(folder=discard.folder or folder))
 
 
 def _discarded(name: str, options: list[str], folder: str) -> Discard | None:
@@ -157,6 +160,9 @@ def _discarded(name: str, options: list[str], folder: str) -> Discard | None:
     if name == "stash" and (not options or options[0].startswith(("-", "push", "save"))):
         untracked = bool(flags & {"-u", "--include-untracked", "-a", "--all"})
         found = Discard("", shown, tuple(after), untracked=untracked)
+    elif name == "worktree" and plain[:1] == ["remove"] and _has(flags, "f", "--force"):
+        removed = os.path.join(folder, "".join(plain[1:2]))
+        found = _whole(removed, f"{shown} remove") if _is_worktree(removed) else None
     elif name == "reset" and "--hard" in flags:
         found = Discard("", f"{shown} --hard")
     elif name == "clean" and _has(flags, "f", "--force") and not _has(flags, "n", "--dry-run"):
@@ -169,6 +175,15 @@ def _discarded(name: str, options: list[str], folder: str) -> Discard | None:
     elif name == "restore" and ("--staged" not in flags or "--worktree" in flags):
         found = Discard("", shown, tuple(plain))
     return found
+
+
+def _whole(folder: str, command: str) -> Discard:
+    """All that is changed in a worktree, which goes with it."""
+    return Discard(folder, command, untracked=True)
+
+
+def _is_worktree(folder: str) -> bool:
+    return os.path.lexists(os.path.join(folder, ".git"))
 
 
 def _has(flags: Iterable[str], letter: str, name: str) -> bool:

@@ -180,6 +180,21 @@ def test_git_throws_nothing_away_that_somebody_else_has_changed_here(repo: Repo)
         assert is_silent(shell(line, cwd=repo.path, agent=HOLDER)), line
 
 
+def test_no_worktree_is_removed_with_what_somebody_else_has_changed_there(repo: Repo) -> None:
+    side = repo.path.parent / "side"
+    repo.must("worktree", "add", "-q", "-b", "side", str(side))
+    removals = ("rm -rf ../side", f"rm -r {side}/", "git worktree remove --force ../side")
+    repo.reserve(HOLDER, "new.py", cwd=side)
+    for line in removals:
+        assert is_silent(shell(line, cwd=repo.path)), line
+    (side / "new.py").write_text("x = 1\n", "utf-8")
+    for line in removals:
+        assert HOLDER in why(shell(line, cwd=repo.path)), line
+    assert is_silent(shell("git worktree remove ../side", cwd=repo.path))  # git refuses it itself
+    assert is_silent(shell(removals[0], cwd=repo.path, agent=HOLDER))
+    assert repo.agentlock("list", "--json", agent=OTHER).json[1:] == []
+
+
 def test_geminis_shell_runs_the_hooks_that_it_would_switch_off(repo: Repo, new_repo: Any) -> None:
     payload = {"session_id": "S", "hook_event_name": "BeforeTool", "tool_name": "run_shell_command"}
 
