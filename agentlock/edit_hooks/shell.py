@@ -197,16 +197,16 @@ def _without_settings(words: Sequence[list[str] | None]) -> list[list[str] | Non
     while at < len(words) and (said := words[at]):
         if not said[0].startswith("-") and "=" not in said[0] and not said[0][:1].isdigit():
             break
+        if said[0] in ("-v", "-V"):
+            return []  # it only asks where the command is
         at += 2 if said[0] in ("-u", "-g") else 1
     return list(words[at:])
 
 
 def _script(words: Sequence[str]) -> str:
     """What ``sh -c`` runs, also as ``-lc`` or ``-ec``; "" if it runs something else."""
-    for at, word in enumerate(words[:-1]):
-        if _has((word,), "c", "") and word.startswith("-"):
-            return words[at + 1]
-    return ""
+    given = zip(words, words[1:], strict=False)
+    return next((script for one, script in given if one[:1] == "-" and _has((one,), "c", "")), "")
 
 
 def _plain(words: Sequence[str]) -> list[str]:

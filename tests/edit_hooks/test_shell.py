@@ -52,6 +52,7 @@ WRITES: dict[str, list[str]] = {
     "sudo env A=1 rm a.py": ["a.py"],
     "sudo -u root timeout 5s dd of=a.py": ["a.py"],
     "nice -n 10 touch a.py": ["a.py"],
+    "command -v rm sed": [],
     "bash -c 'echo x > a.py'": ["a.py"],
     "bash -lc 'echo x > a.py'": ["a.py"],
     "sh -e -c 'rm a.py' --": ["a.py"],
