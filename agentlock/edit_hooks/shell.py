@@ -205,8 +205,8 @@ def _without_settings(words: Sequence[list[str] | None]) -> list[list[str] | Non
 
 def _script(words: Sequence[str]) -> str:
     """What ``sh -c`` runs, also as ``-lc`` or ``-ec``; "" if it runs something else."""
-    given = zip(words, words[1:], strict=False)
-    return next((script for one, script in given if one[:1] == "-" and _has((one,), "c", "")), "")
+    found = [at for at, one in enumerate(words[:-1]) if one[:1] == "-" and _has((one,), "c", "")]
+    return words[found[0] + 1] if found else ""
 
 
 def _plain(words: Sequence[str]) -> list[str]:
