@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from agentlock.model import Value
 from agentlock.store.base import Noun
 from agentlock.store.templates import unpacked
@@ -47,6 +45,8 @@ class Teams(Noun):
 
     def put(self, one: Team) -> None:
         """Write a team in the place of the one with its name, which keeps ``created_ts``."""
+        import json  # `status` reads teams and writes none
+
         members = json.dumps(dict(one.members))
         self._rows(_WRITE, one.name, members, one.created_ts, one.updated_ts)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from agentlock.errors import DatabaseError
 from agentlock.model import Value
 from agentlock.store.base import Noun
@@ -64,6 +62,8 @@ class Templates(Noun):
 
     def put(self, one: Template) -> None:
         """Write a template in the place of the one with its name, which keeps ``created_ts``."""
+        import json  # `status` reads nothing that is packed, mostly
+
         lists = [json.dumps(each) for each in (one.command, one.bootstrap, one.patterns)]
         times = (one.ttl, one.created_ts, one.updated_ts)
         self._rows(_WRITE, one.name, one.role, one.program, *lists, *times)
@@ -74,6 +74,8 @@ class Templates(Noun):
 
 def unpacked(text: str, kind: type[Kept], what: str) -> Kept:
     """What was kept as JSON; DatabaseError if somebody wrote something else there."""
+    import json
+
     try:
         found = json.loads(text)
     except ValueError:

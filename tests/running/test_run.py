@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def test_whatever_happens_the_leases_end_and_the_exit_code_is_the_programs(
 
 
 def test_the_program_is_the_agent_and_holds_its_files(repo: Repo) -> None:
-    script = f"{' '.join(WHOAMI)} && {' '.join(AGENTLOCK)} list && git commit -qam mine"
+    script = f"{shlex.join(WHOAMI)} && {shlex.join(AGENTLOCK)} list && git commit -qam mine"
     repo.write("README.md", "changed\n")
     done = run(repo, "--as", HOLDER, "--reserve", "README.md", "--", "sh", "-c", script)
     assert done.code == 0, done
@@ -93,7 +94,7 @@ def test_it_waits_for_its_turn(repo: Repo) -> None:
 
 def test_what_the_agent_held_before_or_reserves_itself_stays_its_own(repo: Repo) -> None:
     repo.reserve(HOLDER, "docs/")
-    script = f"{' '.join(AGENTLOCK)} reserve lib/"
+    script = f"{shlex.join(AGENTLOCK)} reserve lib/"
     mine = ("--reserve", "docs/", "--reserve", "src/**")
     assert run(repo, "--as", HOLDER, *mine, "--", "sh", "-c", script).code == 0
     assert [pattern for _, pattern, _ in repo.live()] == ["/docs/", "/lib/"]
