@@ -56,7 +56,13 @@ def until(there: Callable[[], object]) -> None:
 
 
 def started(repo: Repo, *command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen((*RUN, *command), cwd=repo.path, stderr=subprocess.PIPE)
+    """In a process group of its own, as a shell starts it: no SIGTSTP stops an orphaned group."""
+    return subprocess.Popen(
+        (*RUN, *command),
+        cwd=repo.path,
+        stderr=subprocess.PIPE,
+        preexec_fn=os.setpgrp,  # noqa: PLW1509 -- process_group= needs CPython 3.11
+    )
 
 
 def program_of(repo: Repo) -> int:
