@@ -68,13 +68,7 @@ def install(programs: tuple[str, ...], user: bool, sandbox: bool, as_json: bool)
     Example:
       agentlock edit-hooks install claude codex
     """
-    root = _root(user)
-    found = [installation.install(name, root) for name in _chosen(programs)]
-    notes = [note for one in found for note in _settled(one, sandbox)]
-    _print(found, as_json)
-    if not as_json:
-        for note in notes:
-            say(f"agentlock: {note}")
+    put_in(_chosen(programs), _root(user), sandbox=sandbox, as_json=as_json)
 
 
 @edit_hooks.command()
@@ -118,6 +112,22 @@ def status(programs: tuple[str, ...], as_json: bool) -> int:
 
 
 _TRUST = "Codex runs the entries only once you have trusted them: start codex, and type /hooks"
+
+
+def put_in(
+    programs: Sequence[str],
+    root: str | None = None,
+    *,
+    sandbox: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Write the entries of these programs and show them; ``root`` is that of a project."""
+    found = [installation.install(name, root) for name in programs]
+    notes = [note for one in found for note in _settled(one, sandbox)]
+    _print(found, as_json)
+    if not as_json:
+        for note in notes:
+            say(f"agentlock: {note}")
 
 
 def _settled(one: Installed, sandbox: bool) -> list[str]:

@@ -313,15 +313,36 @@ def _say_what_is_left(repository: Repository, *, hooks: bool, first: bool) -> No
         say(f'  fix: in package.json, under "scripts": {line}')
     if first or not all(map(has_guide, files_for_agents())):
         _offer_guide()
+    if first:
+        _offer_edit_hooks()
+
+
+def _asks() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _offer_edit_hooks() -> None:
+    found = [edit_hooks.status(name) for name in edit_hooks.found_here()]
+    missing = [one for one in found if one.state == "missing"]
+    if not missing:
+        return
+    if not _asks():
+        say("stop them before they edit: agentlock edit-hooks install")
+        return
+    say("agentlock can stop these before they edit what another agent holds:")
+    for one in missing:
+        say(f"  {one.title}, by entries in {one.file}")
+    if click.confirm("Write these entries?", default=True):
+        from agentlock.cli.edit_hooks import put_in
+
+        put_in([one.program for one in missing])
 
 
 def _offer_guide() -> None:
     files = files_for_agents()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _asks():
         one = f" {shell_word(files[0])}" if len(files) == 1 else ""
         say(f"teach your agents: agentlock guide --write{one}")
-        if any(edit_hooks.status(name).state == "missing" for name in edit_hooks.found_here()):
-            say("stop them before they edit: agentlock edit-hooks install")
         return
     if click.confirm(f"Write the guide for agents into {', '.join(files)}?", default=True):
         for file in files:

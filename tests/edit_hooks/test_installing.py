@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from edit_hooks.payloads import EDITS, sent
 from support import HOLDER, OTHER, run
+from support.terminal import in_a_terminal
 
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.errors import UsageError
 from agentlock.install import edit_hooks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support import Repo
 
 MERGED = ("claude", "codex", "gemini", "cursor")  # whose files others write too
@@ -203,3 +206,27 @@ def test_doctor_names_entries_of_another_installation_and_how_to_renew_them(repo
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("/__main__.py", "/old/__main__.py"), encoding="utf-8")
     assert said() == [("warning", "agentlock edit-hooks install claude")]
+
+
+@pytest.mark.parametrize(("answer", "state"), [("y", "installed"), ("n", "missing")])
+def test_init_offers_the_entries_at_a_terminal(
+    new_repo: Callable[..., Repo], home: Path, answer: str, state: str
+) -> None:
+    (home / ".claude").mkdir()
+    repo = new_repo()
+    answers = {"Write the guide": "n", "Write these entries?": answer}
+    code, shown = in_a_terminal(repo, "init", answers=answers)
+    assert code == 0, shown
+    assert "Claude Code, by entries in" in shown
+    found = repo.agentlock("edit-hooks", "status", "claude", "--json").json
+    assert [one["state"] for one in found if one["place"] == "user"] == [state]
+
+
+def test_init_names_the_entries_where_nobody_can_be_asked(
+    new_repo: Callable[..., Repo], home: Path
+) -> None:
+    (home / ".claude").mkdir()
+    repo = new_repo()
+    assert "agentlock edit-hooks install" in repo.agentlock("init").err
+    assert not (home / ".claude" / "settings.json").exists()
+    assert "agentlock edit-hooks install" not in repo.agentlock("init").err
