@@ -199,6 +199,7 @@ def test_it_connects_again_by_itself(board: Board, new_page: Callable[..., Page]
             for size, scheme in (
                 ((1440, 900), "dark"),
                 ((820, 1100), "light"),
+                ((820, 1100), "dark"),
                 ((360, 740), "light"),
             )
         ),
