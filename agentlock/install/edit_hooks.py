@@ -58,9 +58,7 @@ def file_of(dialect: Dialect, root: str | None) -> str:
     """Where the entries stand: in the user's own settings, or in the project at ``root``."""
     if root is not None:
         return os.path.join(root, dialect.project_file)
-    variable, inside = dialect.home
-    moved = os.environ.get(variable) if variable else None
-    return os.path.join(moved, inside) if moved else os.path.expanduser(f"~/{dialect.user_file}")
+    return settings.of_user(dialect.home, dialect.user_file)
 
 
 def install(name: str, root: str | None = None) -> Installed:
@@ -71,10 +69,8 @@ def install(name: str, root: str | None = None) -> Installed:
     new = (
         _whole(dialect, path) if dialect.shape in ("own", "plugin") else _merged(dialect, path, old)
     )
-    if new != old:
-        settings.keep(_KIND, path, old, new)
-        settings.write(path, new)
-    return status(name, root).replace(changed=new != old)
+    changed = settings.put(_KIND, path, old, new)
+    return status(name, root).replace(changed=changed)
 
 
 def uninstall(name: str, root: str | None = None) -> Installed:

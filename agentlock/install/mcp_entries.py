@@ -116,9 +116,7 @@ def file_of(one: Program, root: str | None) -> str:
                 f"{one.title} reads no MCP servers from a project", fix="leave out --project"
             )
         return os.path.join(root, one.project_file)
-    variable, inside = one.home
-    moved = os.environ.get(variable) if variable else None
-    return os.path.join(moved, inside) if moved else os.path.expanduser(f"~/{one.user_file}")
+    return settings.of_user(one.home, one.user_file)
 
 
 def install(name: str, root: str | None, options: Iterable[str] = ()) -> Entry:
@@ -132,10 +130,8 @@ def install(name: str, root: str | None, options: Iterable[str] = ()) -> Entry:
         new = _with_table(path, old, entry)
     else:
         new = _with_object(one, path, old, entry)
-    if new != old:
-        settings.keep(_KIND, path, old, new)
-        settings.write(path, new)
-    return status(name, root).replace(changed=new != old)
+    changed = settings.put(_KIND, path, old, new)
+    return status(name, root).replace(changed=changed)
 
 
 def uninstall(name: str, root: str | None = None) -> Entry:

@@ -16,6 +16,16 @@ UNKNOWN = b"\0"
 """What a file was that has changed since."""
 
 
+def of_user(home: tuple[str, str], file: str) -> str:
+    """Where the user's own settings are: ``file`` below HOME, or what a variable moves it to.
+
+    ``home`` is the name of that variable ("": there is none) and the path within its folder.
+    """
+    variable, inside = home
+    moved = os.environ.get(variable) if variable else None
+    return os.path.join(moved, inside) if moved else os.path.expanduser(f"~/{file}")
+
+
 def shown(path: str) -> str:
     home = os.path.expanduser("~")
     return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
@@ -46,11 +56,10 @@ def _kept(kind: str, path: str) -> str:
     return os.path.join(os.path.dirname(registry.path()), kind, name)
 
 
-def keep(kind: str, path: str, old: bytes | None, new: bytes) -> None:
+def _keep(kind: str, path: str, old: bytes | None, new: bytes) -> None:
     """Keep what the file was, with a digest of what it is now: only then may it be restored."""
-    before = restored(
-        kind, path, old
-    )  # a second installation keeps what was there before the first
+    # A second installation keeps what was there before the first.
+    before = restored(kind, path, old)
     original = old if before is UNKNOWN else before
     head = hashlib.sha256(new).hexdigest().encode() + (b" made\n" if original is None else b"\n")
     try:
@@ -58,6 +67,15 @@ def keep(kind: str, path: str, old: bytes | None, new: bytes) -> None:
         replace_file(_kept(kind, path), head + (original or b""), 0o600)  # it may hold keys
     except OSError:
         return  # without it the entries are taken out one by one
+
+
+def put(kind: str, path: str, old: bytes | None, new: bytes) -> bool:
+    """Write what the file becomes, and keep what it was; whether that changes anything."""
+    if new == old:
+        return False
+    _keep(kind, path, old, new)
+    write(path, new)
+    return True
 
 
 def restored(kind: str, path: str, now: bytes | None) -> bytes | None:
