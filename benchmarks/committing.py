@@ -194,7 +194,7 @@ def phases(folder: Path, rounds: int) -> Section:
     marks, trace = folder / "marks", folder / "trace"
     hook = repo.path / ".git" / "hooks" / "pre-commit"
     text = hook.read_text(encoding="utf-8")
-    plain = "from agentlock.__main__ import main\n    code = main()"
+    plain = "from agentlock.__main__ import main\n    code = int(main())"
     assert plain in text, "the shim starts Python in another way"
     told = "\n    ".join(
         (

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.committing import PHASES, phases
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
     str(path.relative_to(ROOT))
@@ -34,3 +36,9 @@ def test_every_script_answers_help_and_every_other_module_can_be_imported(
     told = " ".join(capsys.readouterr().out.split())
     assert told.lower().startswith("usage: ")
     assert described.partition("\n")[0] in told
+
+
+def test_the_benchmark_that_takes_a_commit_apart_finds_each_part(tmp_path: Path) -> None:
+    parts = phases(tmp_path / "bench", rounds=1).table[1:]
+    assert [name for name, *_ in parts] == [*PHASES, "the whole"]
+    assert all(float(mean) >= 0 for _, mean, _ in parts)
