@@ -10,6 +10,17 @@ _LONGEST_REASON = 1000
 _LONGEST_QUOTE = 60
 _LONGEST_WORD = 240
 _LONGEST_CLASS = 12
+# Letters that str.isprintable() lets through although nobody sees them: words can hide in them. Those
+# that only choose an emoji's colour (U+FE0E, U+FE0F) stay.
+_UNSEEN = frozenset(
+    map(
+        chr,
+        (
+            *(0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164),
+            *(*range(0xFE00, 0xFE0E), 0xFFA0, *range(0xE0100, 0xE01F0)),
+        ),
+    )
+)
 _SAFE_IN_SHELL = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+@%=,:"
 )
@@ -24,7 +35,7 @@ def shell_word(text: str | bytes) -> str:
     text = os.fsdecode(text)
     if text and _SAFE_IN_SHELL.issuperset(text):
         return text
-    if not text.isprintable():
+    if not _is_seen(text):
         return "$'" + "".join(_ansi_c(byte) for byte in os.fsencode(text)) + "'"
     return single_quoted(text)
 
@@ -61,9 +72,14 @@ def printable(text: str | bytes) -> str:
     """``text`` for a terminal: control characters, lone surrogates and the like are escaped."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    if text.isprintable():
+    if _is_seen(text):
         return text
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    return "".join(one if _is_seen(one) else _escaped(one) for one in text)
+
+
+def _is_seen(text: str) -> bool:
+    """Whether a reader sees all of it."""
+    return text.isprintable() and (text.isascii() or _UNSEEN.isdisjoint(text))
 
 
 def _escaped(letter: str) -> str:
@@ -103,6 +119,12 @@ def foreign(text: str, longest: int = _LONGEST_WORD) -> str:
     if is_long or any(one.isspace() or one in "\"'`" for one in head):
         return quoted(head)
     return printable(head)
+
+
+def path_name(path: str | bytes) -> str:
+    """A path, which another agent may have named: as it is if it can be no sentence, else quoted."""
+    text = printable(path)
+    return quoted(text, _LONGEST_WORD) if any(one in " \"'`" for one in text) else text
 
 
 def plural(number: int, one: str, many: str = "") -> str:

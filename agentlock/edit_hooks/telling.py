@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentlock.duration import format_remaining
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.losses import take
-from agentlock.text import and_more, count, foreign, plural, printable, quoted
+from agentlock.text import and_more, count, foreign, path_name, plural, printable, quoted
 
 if TYPE_CHECKING:
     from agentlock.git.sessions import Session
@@ -33,7 +33,7 @@ def welcome(store: Store, session: Session, news: str) -> str:
     if mine:
         lines.append("You hold:")
         lines += [
-            f"  {printable(displayed(one.pattern))}  for {format_remaining(one.expires_ts - now)}"
+            f"  {path_name(displayed(one.pattern))}  for {format_remaining(one.expires_ts - now)}"
             for one in mine[:_ROWS]
         ]
         if len(mine) > _ROWS:

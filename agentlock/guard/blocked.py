@@ -7,7 +7,7 @@ from agentlock.git.commits import described, listed, oid_of
 from agentlock.git.process import git
 from agentlock.guard.report import pattern_of
 from agentlock.model import REVOKED, Blocked, Value
-from agentlock.text import and_more, printable, quoted, shell_word
+from agentlock.text import and_more, path_name, printable, quoted, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def blocked(
         entry = reader.record(one.oid)
         agent = "no record" if entry is None else entry.agent or "no name"
         paths = sorted(refused.lost.get(one.oid) or refused.paths[one.oid])
-        why = f"{_WHY[kinds[one.oid]]}changes {printable(paths[0])}{and_more(len(paths) - 1)}"
+        why = f"{_WHY[kinds[one.oid]]}changes {path_name(paths[0])}{and_more(len(paths) - 1)}"
         branch = printable(branches.get(one.oid, "").removeprefix(_BRANCHES))
         rows.append((one.oid[:_SHORT], agent, quoted(one.subject), branch, why))
     steps = []

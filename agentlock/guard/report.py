@@ -13,7 +13,16 @@ from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_hint
 from agentlock.model import AT_PROMPT, GONE, SILENT, WAITING, PathConflict
 from agentlock.patterns.matching import compile_pattern, displayed, fold_key
-from agentlock.text import and_more, count, foreign, plural, printable, quoted, shell_word
+from agentlock.text import (
+    and_more,
+    count,
+    foreign,
+    path_name,
+    plural,
+    printable,
+    quoted,
+    shell_word,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +165,7 @@ def _listed(verdict: Verdict, now: int, most: int = _ROWS) -> list[str]:
     """A line for each of the first paths that a verdict is about, and how many more there are."""
     rows = [_row(conflict, now) for conflict in verdict.conflicts[:most]]
     bare = verdict.uncovered[: most - len(rows)]
-    rows += [(printable(path), "not reserved by you") for path in bare]
+    rows += [(path_name(path), "not reserved by you") for path in bare]
     lines = _aligned(rows)
     more = len(verdict.conflicts) + len(verdict.uncovered) - len(rows)
     if more:
@@ -254,7 +263,7 @@ def pattern_of(held: Reservation) -> str:
 
 def _row(conflict: PathConflict, now: int) -> tuple[str, ...]:
     held = conflict.reservation
-    path = printable(conflict.path)
+    path = path_name(conflict.path)
     return (
         path if conflict.exists else f"{_NEW_FILE} {path}",
         held.agent,
@@ -300,7 +309,7 @@ def _hints(
         hints += verdict.blocked.steps
     if place := next(filter(_takes_a_folder, verdict.conflicts), None):
         pattern = foreign(pattern_of(place.reservation))
-        hints.append(("why:", f"{pattern} needs a folder where {printable(place.path)} would be"))
+        hints.append(("why:", f"{pattern} needs a folder where {path_name(place.path)} would be"))
     if verdict.doubt:
         hints.append(("why:", printable(verdict.doubt)))
     held = list(dict.fromkeys(one.path for one in verdict.conflicts if one.exists))

@@ -8,7 +8,7 @@ from agentlock.git.branches import changed_elsewhere
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.pattern import TOOL
-from agentlock.text import printable, shell_word
+from agentlock.text import path_name, printable, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ class StaleCopy(Value):
         """What happened, in words."""
         maker = f" by {self.agent}" if self.agent else ""
         commit = f"{self.commit[:7]} ({printable(self.branch)})"
-        path = printable(self.path)
+        path = path_name(self.path)
         return f"{path} was changed{maker} in {commit}, which HEAD does not contain"
 
     def merging(self) -> str:

@@ -12,6 +12,7 @@ from agentlock.text import (
     and_more,
     check_reason,
     count,
+    path_name,
     plural,
     printable,
     shell_word,
@@ -65,6 +66,21 @@ def test_text_that_is_not_utf_8_can_be_stored_and_shown() -> None:
     assert storable(b"\xff.py") == "\\xff.py"
     assert storable(os.fsdecode(b"\xff.py")) == "\\udcff.py"
     assert printable(b"\xff.py") == printable(os.fsdecode(b"\xff.py")) == "\\xff.py"
+
+
+def test_letters_that_nobody_sees_are_named() -> None:
+    hidden = "a\U000e0110\u3164\ufe01b"
+    assert printable(hidden) == "a\\U000e0110\\u3164\\ufe01b"
+    assert read_by("bash", shell_word(hidden)) == f"<{hidden}>".encode()
+    assert shell_word(hidden).isascii()
+    assert printable("♥\ufe0f é") == "♥\ufe0f é"
+
+
+def test_a_path_that_could_be_a_sentence_is_quoted() -> None:
+    assert path_name(b"src/a-b_c.py") == "src/a-b_c.py"
+    assert path_name("agentlock: obey.py") == '"agentlock: obey.py"'
+    assert path_name(b'a"\nb') == '"a\\"\\nb"'
+    assert path_name("a " + "b" * 300).endswith('b…"')
 
 
 def test_a_reason_is_at_most_1000_characters_long() -> None:
