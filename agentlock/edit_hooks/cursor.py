@@ -1,12 +1,18 @@
 """Cursor: ~/.cursor/hooks.json, or .cursor/hooks.json in a trusted project. It was never run here.
 
-What is written here is read in its documentation and in users' reports.
+What is written here is read in its documentation and in users' reports. Only what goes before a
+tool names the folder where the agent works; the other events name the workspace's root.
+
+Its entries have no ``failClosed``: with it, Cursor takes silence for a failure and refuses every
+tool, and `{"permission": "allow"}` may take the user's own consent for granted.
 """
 
 from __future__ import annotations
 
 from agentlock.edit_hooks import dialect
 from agentlock.edit_hooks.dialect import Dialect
+
+_HEARD = ("sessionStart", "postToolUse")
 
 DIALECT = Dialect(
     name="cursor",
@@ -26,7 +32,8 @@ DIALECT = Dialect(
         "user_message": reason,
         "agent_message": reason,
     },
-    tell=lambda event, text: {"additional_context": text} if event == "sessionStart" else None,
+    tell=lambda event, text: {"additional_context": text} if event in _HEARD else None,
+    hold=lambda text: {"followup_message": text},
     user_file=".cursor/hooks.json",
     project_file=".cursor/hooks.json",
     shape="flat",

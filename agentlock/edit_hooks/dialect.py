@@ -83,13 +83,21 @@ class Dialect(Value):
         """The program's own name for one of our events; "" if it has none."""
         return next((name for name, one in self.events.items() if one == kind), "")
 
+    def may_go_on(self, call: Call) -> bool:
+        """Whether a turn that ends may be made to go on: not if it did already, or was stopped."""
+        went_on = call.given.get("stop_hook_active") or call.given.get("loop_count")
+        was_stopped = call.given.get("status") in ("aborted", "error")
+        return self.hold is not None and not went_on and not was_stopped
+
     def read(self, event: str, given: Any) -> Call:
         """The call that the program means; ``event`` is the one its entry names."""
         payload = given if isinstance(given, dict) else {}
         named, session, cwd, tool, arguments = (payload.get(key) for key in self.keys)
+        if not cwd and isinstance(roots := payload.get("workspace_roots"), list):
+            cwd = next(iter(roots), "")
         host = _host(payload) or self.name
         use = use_of(_text(tool), _parsed(arguments))
-        if not all(map(_can_be_a_path, use.writes)):
+        if not all(map(_can_be_a_path, (*use.writes, use.folder or "."))):
             use = Use(unreadable="a path in the input of the tool is one that no file can have")
         kind = self.events.get(event) or self.events.get(_text(named), "")
         if kind == BEFORE and (not payload or not _text(tool)):

@@ -107,8 +107,7 @@ def _told(
 ) -> str:
     """What the agent is told at this event. What it would not hear then waits for the next one."""
     if call.event == STOP:
-        may_go_on = dialect.hold is not None and not call.given.get("stop_hook_active")
-        return _turn(store, repository, session, ends=True) if may_go_on else ""
+        return _turn(store, repository, session, ends=True) if dialect.may_go_on(call) else ""
     if dialect.tell(dialect.event_of(call.event), "anything") is None:
         return ""
     if call.event == AFTER:

@@ -151,7 +151,7 @@ def _of_command(call: Call) -> tuple[list[bytes], str]:
     from agentlock.edit_hooks.tools import Use
 
     try:
-        effects = effects_of(call.use.command, call.cwd)
+        effects = effects_of(call.use.command, os.path.join(call.cwd, call.use.folder))
     except RecursionError:
         deep = Use(unreadable="the command line is nested too deeply to be read")
         return [], _undecided(call.replace(use=deep))

@@ -29,16 +29,20 @@ _PATH_KEYS = (
 )
 _PATCH_KEYS = ("command", "input", "patchText", "patch", "patch_text")
 _COMMAND_KEYS = ("command", "cmd")
+# Where the input of a shell tool names another folder than the one where the program works.
+_FOLDER_KEYS = ("workdir", "working_directory", "cwd", "dir_path", "directory")
 
 
 class Use(Value):
     """One use of a tool: the paths that it writes as it names them, or the shell command it runs.
 
-    ``unreadable`` says why the paths of an edit are not known.
+    ``folder`` is where the command runs, "" if its input does not say. ``unreadable`` says why the
+    paths of an edit are not known.
     """
 
     writes: tuple[str, ...] = ()
     command: str = ""
+    folder: str = ""
     unreadable: str = ""
 
 
@@ -77,12 +81,14 @@ def _command(given: Any) -> Use:
     if isinstance(given, str):
         return Use(command=given)
     if isinstance(given, dict):
+        folder = _first(given, _FOLDER_KEYS)
         for key in _COMMAND_KEYS:
             value = given.get(key)
             if isinstance(value, str):
-                return Use(command=value)
+                return Use(command=value, folder=folder)
             if isinstance(value, list):
-                return Use(command=" ".join(word for word in value if isinstance(word, str)))
+                words = (word for word in value if isinstance(word, str))
+                return Use(command=" ".join(words), folder=folder)
     return Use()
 
 

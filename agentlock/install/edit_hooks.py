@@ -170,8 +170,7 @@ def _entry(dialect: Dialect, event: str, command: str) -> dict[str, Any]:
     if dialect.shape == "own":
         return {"type": "command", "bash": command, "timeoutSec": seconds, **matcher}
     if dialect.shape == "flat":
-        closed = {"failClosed": True} if dialect.events[event] == BEFORE else {}
-        return {"command": command, "timeout": seconds, **matcher, **closed}
+        return {"command": command, "timeout": seconds, **matcher}
     hook = {"type": "command", "command": command, "timeout": seconds * dialect.second}
     return {**matcher, "hooks": [hook]}
 

@@ -1,7 +1,8 @@
 """The four formats in which agents' programs talk to their models, as far as a script needs them.
 
 A step of a script is ``{"tool": NAME, "args": {…}}``, ``{"custom": NAME, "input": TEXT}`` (a tool
-of the Responses API whose input is plain text) or ``{"text": TEXT}``, which ends the turn.
+of the Responses API whose input is plain text) or ``{"text": TEXT}``, which ends the turn. With
+``used`` it says that the conversation has so many tokens: a program may compact it then.
 """
 
 from __future__ import annotations
@@ -53,6 +54,27 @@ def user_words(body: Body) -> str:
         if turn.get("role") in ("user", "system", "developer")
         for text in _texts(turn.get("content") or turn.get("parts"))
     )
+
+
+def heard(body: Body) -> list[str]:
+    """Every text of a request that the model has not said itself."""
+    turns = body.get("messages") or body.get("contents") or body.get("input") or []
+    others = [
+        turn
+        for turn in turns
+        if turn.get("role") not in ("assistant", "model")
+        and not str(turn.get("type", "")).endswith("_call")
+    ]
+    whole = [body.get(name) for name in ("system", "instructions", "systemInstruction")]
+    return list(_leaves([*whole, others]))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
 
 
 def told(body: Body) -> list[str]:
@@ -164,7 +186,8 @@ def _chat(step: Step, model: str) -> list[Event]:
     stop = "stop" if "text" in step else "tool_calls"
     chunk = {"id": _id("chatcmpl-"), "created": 1, "model": model}
     chunk["object"] = "chat.completion.chunk"
-    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    used = step.get("used", 10)
+    usage = {"prompt_tokens": used, "completion_tokens": 5, "total_tokens": used + 5}
     first = {"index": 0, "delta": message, "finish_reason": None}
     last = {"index": 0, "delta": {}, "finish_reason": stop}
     return [("", {**chunk, "choices": [first]}), ("", {**chunk, "choices": [last], "usage": usage})]

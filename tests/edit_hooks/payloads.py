@@ -103,6 +103,16 @@ EDITS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "preToolUse",
         _CURSOR | {"tool_name": "Delete", "tool_input": {"path": "P/FILE"}},
     ),
+    "cursor ApplyPatch": (
+        "cursor",
+        "preToolUse",
+        _CURSOR | {"tool_name": "ApplyPatch", "tool_input": {"patch": PATCH}},
+    ),
+    "cursor Shell": (
+        "cursor",
+        "preToolUse",
+        _CURSOR | {"tool_name": "Shell", "tool_input": {"command": "echo x >> FILE"}},
+    ),
     "opencode edit": (
         "opencode",
         "tool.execute.before",

@@ -160,6 +160,27 @@ def test_a_command_that_writes_a_held_file_is_stopped(repo: Repo) -> None:
     assert is_silent(shell("echo hi >> src/x.py", cwd=repo.path, agent=HOLDER))
 
 
+@pytest.mark.parametrize("key", ["workdir", "working_directory", "dir_path"])
+def test_a_command_runs_in_the_folder_that_its_tool_is_given(
+    repo: Repo, tmp_path: Path, key: str
+) -> None:
+    repo.reserve(HOLDER, "src/x.py")
+    repo.write("src/x.py")
+    (tmp_path / "link").symlink_to(repo.path)
+
+    def run_in(folder: str, line: str, cwd: Path = tmp_path) -> Result:
+        given = {"session_id": "S", "cwd": str(cwd), "tool_name": "bash"}
+        payload = {**given, "tool_input": {"command": line, key: folder}}
+        stdin = json.dumps(payload).encode()
+        return hook("opencode", "tool.execute.before", stdin, cwd=cwd, agent=OTHER)
+
+    assert HOLDER in why(run_in(str(repo.path / "src"), "echo hi >> x.py"), "opencode")
+    assert HOLDER in why(run_in("link", "cd src && rm x.py"), "opencode")
+    assert is_silent(run_in(str(repo.path), "echo hi >> x.py"))
+    refused = run_in("\ud800", "rm x.py", repo.path)
+    assert "no file can have" in why(refused, "opencode")
+
+
 def test_git_throws_nothing_away_that_somebody_else_has_changed_here(repo: Repo) -> None:
     repo.write("src/x.py")
     repo.write("free.py")

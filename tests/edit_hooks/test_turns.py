@@ -126,6 +126,36 @@ def test_a_program_whose_turn_cannot_go_on_keeps_the_offer_for_the_next_prompt(r
     assert first.splitlines()[0] in again  # after a compaction it is told who it is
 
 
+def test_cursor_is_told_after_a_tool_and_goes_on_with_a_message_of_its_own(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/x.py")
+    given = {"conversation_id": "C", "workspace_roots": [str(repo.path)], "cursor_version": "3.18"}
+    elsewhere = repo.path.parent  # where Cursor runs a user's own entries
+
+    def cursor(name: str, **more: Any) -> Result:
+        stdin = json.dumps({**given, "hook_event_name": name, **more}).encode()
+        return hook("cursor", name, stdin, cwd=elsewhere)
+
+    def take_a_place() -> None:
+        environment = {"AGENTLOCK_SESSION": "cursor:C"}
+        command = (sys.executable, "-m", "agentlock", "reserve", "src/x.py", "--queue")
+        assert run(*command, cwd=repo.path, env=environment).code == 1
+
+    assert "you are " in json.loads(cursor("sessionStart").out)["additional_context"]
+    take_a_place()
+    release(repo)
+    for more in ({"loop_count": 1}, {"status": "aborted", "loop_count": 0}):
+        assert is_silent(cursor("stop", **more))  # it went on already, or was stopped
+    answer = json.loads(cursor("stop", status="completed", loop_count=0).out)
+    assert answer["followup_message"].startswith(SENTENCE)
+    assert list(answer) == ["followup_message"]
+    assert repo.agentlock("release", "--all", agent=holders(repo)[0][0]).code == 0
+    repo.reserve(HOLDER, "src/x.py")
+    take_a_place()
+    release(repo)
+    used = cursor("postToolUse", tool_name="Shell", tool_input={"command": "ls"})
+    assert json.loads(used.out)["additional_context"].startswith(SENTENCE)
+
+
 def test_an_agent_at_its_prompt_is_woken_when_it_is_granted_what_it_waits_for(
     waiting: Repo,
 ) -> None:
