@@ -411,6 +411,8 @@ class Agent(Value):
 
 
 WORKING, AT_PROMPT, WAITING, SILENT, GONE = "working", "at-prompt", "waiting", "silent", "gone"
+RECENTLY = "active within 2m"
+"""Why most agents count as working."""
 
 
 class Presence(Value):

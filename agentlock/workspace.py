@@ -29,6 +29,7 @@ from agentlock.reservations.losses import untold
 from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT, is_url, open_table
 from agentlock.text import and_more, plural
 from agentlock.waiting.turn import is_any_due, settle
+from agentlock.waiting.working import is_needed, keep_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -234,7 +235,8 @@ class Workspace:
         Both need a table that can be written; if it cannot, the command goes on without.
         """
         name = None if self.identity.overruled is not None else self.identity.name
-        if not is_any_due(store) and not (name and store.offers.of_agent(name, store.now())):
+        is_offered = name and store.offers.of_agent(name, store.now())
+        if not (is_any_due(store) or is_offered or is_needed(store)):
             return
         from agentlock.waiting.taking import take  # few commands have something to take
 
@@ -242,6 +244,7 @@ class Workspace:
             suppress(DatabaseError),
             migrated_table(self.repository, timeout=min(self.timeout, BRIEF_TIMEOUT)) as writable,
         ):
+            keep_all(writable)
             settle(writable)
             if name is not None:
                 taken = take(writable, name, self.repository, self.folding)

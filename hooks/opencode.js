@@ -37,7 +37,7 @@ function isGuarded(cwd) {
 export const Agentlock = async ({ directory }) => ({
   "tool.execute.before": async (input, output) => {
     const ran = ask("tool.execute.before", directory, input.sessionID, {
-      tool_name: input.tool, tool_input: output.args,
+      tool_name: input.tool, tool_input: output.args, tool_use_id: input.callID,
     })
     if (ran.status === 100) return
     if (ran.status === 101) throw new Error((ran.stderr || "agentlock: edit refused").trim())
@@ -48,7 +48,7 @@ export const Agentlock = async ({ directory }) => ({
   },
   "tool.execute.after": async (input, output) => {
     const told = tell(ask("tool.execute.after", directory, input.sessionID, {
-      tool_name: input.tool, tool_input: input.args ?? {},
+      tool_name: input.tool, tool_input: input.args ?? {}, tool_use_id: input.callID,
     }))
     if (told && typeof output.output === "string") output.output += `\n\n${told}`
   },

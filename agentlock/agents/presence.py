@@ -2,18 +2,22 @@
 
 An agent is gone when its session has ended, or the process of its session. The process that a
 command was started from proves less: it may have been a script. Whatever nobody can tell counts as
-being there.
+being there. A shell command that an agent's program runs on this host counts as being at work.
 """
 
 from __future__ import annotations
 
-from agentlock.model import AT_PROMPT, GONE, SILENT, WAITING, WORKING, Presence
+import os
+
+from agentlock.duration import format_remaining
+from agentlock.model import AT_PROMPT, GONE, RECENTLY, SILENT, WAITING, WORKING, Presence
 from agentlock.processes import has_ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agentlock.git.sessions import Tool
     from agentlock.model import Agent
     from agentlock.store.base import Store
     from agentlock.store.sessions import Run
@@ -23,6 +27,9 @@ WITHOUT_HOOKS = "run"
 """The program of the sessions that `agentlock run` opens: they show no turns."""
 ACTIVE = 120 * 1_000_000
 """Whoever did something within this time is working."""
+LONGEST_TOOL = 3600 * 1_000_000
+"""A tool that has not ended after this time says nothing more: its program may have forgotten it,
+or waits for somebody to allow it."""
 
 
 def presences(store: Store, agents: Mapping[str, Agent]) -> dict[str, Presence]:
@@ -51,9 +58,28 @@ def presence(agent: Agent, runs: Sequence[Run], wait: Blocked | None, now: int) 
         return Presence(agent, WAITING, wait.behind, wait.created_ts)
     if told and is_resting:
         return Presence(agent, AT_PROMPT, "its turn has ended", max(_prompts(told)))
-    if now - seen <= ACTIVE:
-        return Presence(agent, WORKING, "active within 2m", seen)
+    if why := RECENTLY if now - seen <= ACTIVE else _which_tool(there):
+        return Presence(agent, WORKING, why, seen)
     return Presence(agent, SILENT, _why_silent(agent, there), seen)
+
+
+def _which_tool(runs: Sequence[Run]) -> str:
+    """How long a tool has run in these sessions; "" if none does."""
+    ages = [tool.age for tool in tools_of(runs)]
+    return f"a tool has run for {format_remaining(min(ages))}" if ages else ""
+
+
+def tools_of(runs: Sequence[Run]) -> list[Tool]:
+    """The tools that run in these sessions, as far as this host can tell, not for too long."""
+    here = os.uname().nodename
+    found: list[Tool] = []
+    for run in runs:
+        if run.ended_ts is None and run.host == here and run.worktree and not _has_ended(run):
+            from agentlock.git.sessions import folder_at, tools_running  # seldom: hooks load this
+
+            folder = folder_at(os.fsencode(run.worktree))
+            found += tools_running(folder, run.program, run.session) if folder else []
+    return [tool for tool in found if tool.age < LONGEST_TOOL]
 
 
 def _why_gone(agent: Agent, runs: Sequence[Run]) -> str:

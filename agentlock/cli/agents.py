@@ -76,8 +76,8 @@ def agent() -> None:
 def list_agents(active: bool, as_json: bool, timeout: str | None) -> None:
     """List the agents, and whether each is still there.
 
-    An agent is working (it did something in the last two minutes), at its prompt, waiting, silent,
-    or gone (its session has ended).
+    An agent is working (it did something in the last two minutes, or runs a command), at its
+    prompt, waiting, silent, or gone (its session has ended).
 
     \b
     Example:

@@ -39,6 +39,11 @@ class Call(Value):
     given: Mapping[str, Any]
     agent_id: str = ""
 
+    @property
+    def tool_id(self) -> str:
+        """The program's own name for this use of a tool; "" where it has none."""
+        return _text(self.given.get("tool_use_id"))
+
 
 class Dialect(Value):
     """How one program calls its hooks, what it understands, and where its entries stand.

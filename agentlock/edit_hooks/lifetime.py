@@ -21,12 +21,13 @@ from agentlock.edit_hooks.dialect import (
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError, ReadOnlyTableError
-from agentlock.git.sessions import set_waker
+from agentlock.git.sessions import folder_of, set_waker, take_tools, tool_ends
 from agentlock.guard.edits import by_worktree, repository_at
 from agentlock.guard.judge import folding_of
 from agentlock.guard.made import is_any as is_any_made
 from agentlock.guard.reserving import short_of_time
 from agentlock.store import open_table
+from agentlock.store.reservations import SOON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _noted(dialect: Dialect, repository: Repository, call: Call) -> str:
     store = open_table(repository, TIMEOUT)
     try:
         session = begin(store, repository, call)
+        _end_tool(store, repository, call)
         end_committed(store, repository)
         if call.event in (START, END):
             _begin_or_end(store, repository, session, call)
@@ -100,6 +102,19 @@ def _noted(dialect: Dialect, repository: Repository, call: Call) -> str:
         return "\n".join(filter(None, (told, text)))
     finally:
         store.close()
+
+
+def _end_tool(store: Store, repository: Repository, call: Call) -> None:
+    """Note that a tool has ended, after the leases last that ran out meanwhile."""
+    if store.reservations.ending(store.now() + SOON):
+        from agentlock.waiting.working import keep_all
+
+        keep_all(store)
+    if call.event == AFTER:
+        who = (folder_of(repository), call.program, call.session, call.tool_id)
+        tool_ends(*who, failed=False)
+    elif call.event != COMPACTED:
+        take_tools(folder_of(repository), call.program, call.session)
 
 
 def _told(

@@ -78,7 +78,7 @@ def before_tool(dialect: Dialect, event: str) -> int:
     if reason:
         return deny(dialect, event, reason)
     if call.use.command:
-        _look_before(call, entered)
+        _before_command(call, entered)
     repaired = dialect.repair(call.use.command) if dialect.repair is not None else None
     if repaired is not None and _is_guarded(call):
         print_json(repaired)
@@ -204,13 +204,19 @@ def _thrown_away(call: Call, discard: Discard) -> str:
     return ""
 
 
-def _look_before(call: Call, entered: Mapping[bytes, Repository | None]) -> None:
-    """Look before a shell command, so that what it changes can be told after it."""
-    from agentlock.git.sessions import may_be_several
+def _before_command(call: Call, entered: Mapping[bytes, Repository | None]) -> None:
+    """Note that a shell command begins, and look before it, to tell afterwards what it changes."""
+    from agentlock.git.sessions import folder_at, may_be_several, tool_begins
     from agentlock.guard.edits import by_worktree, enter
 
     root = next(iter(by_worktree([b"any"], os.fsencode(call.cwd))), None)
-    if root is None or not may_be_several(root):
+    if root is None:
+        return
+    try:  # noqa: SIM105 -- contextlib would cost the hook an import
+        tool_begins(folder_at(root), call.program, call.session, call.tool_id)
+    except OSError:  # as in a sandbox
+        pass
+    if not may_be_several(root):
         return
     from agentlock.edit_hooks.watching import look_before
 

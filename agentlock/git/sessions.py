@@ -8,6 +8,7 @@ among their ancestors. Without any session that costs one look at a folder.
 from __future__ import annotations
 
 import os
+import time
 
 from agentlock import processes
 from agentlock.environment import SESSION, SESSION_IDS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 WAKER = b".waker"  # of a file that names the process which waits to wake the session's agent
 BEFORE = b".before"  # what a file's name ends with that says what differed before a shell command
+TOOLS = b".tools"  # of a file with a line for each tool that began or ended in the session's turn
 _MOST_ANCESTORS = 50
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")
 _LONGEST_ID = 120
@@ -43,8 +45,34 @@ class Session(Value):
     place: str  # the boot and the pid namespace in which the process number means this process
 
 
+class Tool(Value):
+    """A shell command that runs: since when, and for how long, in microseconds.
+
+    ``age`` leaves out the time in which the machine slept.
+    """
+
+    began_ts: int
+    age: int
+
+
 def folder_of(repository: Repository) -> bytes:
     return os.path.join(repository.common_dir, SESSIONS)
+
+
+def folder_at(root: bytes) -> bytes:
+    """The same folder of the worktree at this root, without asking git; "" if it is none."""
+    git_dir = os.path.join(root, b".git")
+    if not os.path.isdir(git_dir):
+        try:
+            with open(git_dir, "rb") as file:
+                named = file.read(8192).removeprefix(b"gitdir:").strip()
+            git_dir = os.path.join(root, named)
+            if os.path.exists(common := os.path.join(git_dir, b"commondir")):
+                with open(common, "rb") as file:
+                    git_dir = os.path.join(git_dir, file.read(8192).strip())
+        except OSError:
+            return b""
+    return os.path.join(git_dir, SESSIONS)
 
 
 def path_of(repository: Repository, program: str, session: str) -> bytes:
@@ -116,7 +144,7 @@ def save(repository: Repository, session: Session) -> None:
 
 def forget(repository: Repository, session: Session) -> None:
     path = path_of(repository, session.program, session.id)
-    for file in (path, path + BEFORE, path + WAKER):
+    for file in (path, path + BEFORE, path + WAKER, path + TOOLS):
         if os.path.exists(file):
             os.unlink(file)
 
@@ -141,6 +169,55 @@ def set_waker(repository: Repository, session: Session, process: str) -> None:
         os.unlink(path)
 
 
+def tool_begins(folder: bytes, program: str, session: str, tool: str) -> None:
+    """Note that a shell command begins in a session, if it is open. OSError if that fails.
+
+    ``tool`` is the program's own name for this use of its tool; "" where it has none.
+    """
+    path = os.path.join(folder, _name(program, session))
+    if os.path.exists(path):
+        began = f"{_clock()} {time.time_ns() // 1000}"
+        _append(path + TOOLS, f"+ {began} {_one_word(tool)}\n")
+
+
+def tool_ends(folder: bytes, program: str, session: str, tool: str, *, failed: bool) -> None:
+    """Note that a tool of an open session has ended. OSError if that fails."""
+    path = os.path.join(folder, _name(program, session))
+    if os.path.exists(path):
+        _append(path + TOOLS, f"{'!' if failed else '-'} {_one_word(tool)}\n")
+
+
+def tools_running(folder: bytes, program: str, session: str) -> list[Tool]:
+    """The shell commands of a session that have begun and not ended.
+
+    A program says nothing of one that somebody interrupts or refuses, so it may run no more.
+    """
+    running: dict[str, tuple[int, int]] = {}
+    for line in _lines(os.path.join(folder, _name(program, session)) + TOOLS):
+        sign, *words = line.split(" ")
+        if sign in ("-", "!"):
+            running.pop("".join(words), None)
+        elif sign == "+" and len(words) == 3 and words[0].isdigit() and words[1].isdigit():
+            running[words[2]] = (int(words[0]), int(words[1]))
+    now = _clock()
+    return [Tool(at, now - clock) for clock, at in running.values() if clock <= now]
+
+
+def take_tools(folder: bytes, program: str, session: str) -> tuple[int, int]:
+    """How many tools have ended since the last call, and how many failed; none runs any more.
+
+    OSError if the file cannot be removed.
+    """
+    path = os.path.join(folder, _name(program, session)) + TOOLS
+    if not os.path.exists(path):
+        return 0, 0
+    os.rename(path, path + b"-taken")  # what ends meanwhile is counted the next time
+    lines = _lines(path + b"-taken")
+    os.unlink(path + b"-taken")
+    failed = sum(line.startswith("!") for line in lines)
+    return failed + sum(line.startswith("-") for line in lines), failed
+
+
 def has_ended(session: Session) -> bool:
     """Whether its process is proven to have ended; False where nobody here can tell."""
     return processes.has_ended(session.process, session.started, session.place)
@@ -152,6 +229,35 @@ def is_another_process(session: Session) -> bool:
         return False
     process = (session.process, session.started)
     return all((number, started) != process for number, _, started in ancestors(_MOST_ANCESTORS))
+
+
+def _clock() -> int:
+    """Microseconds of a clock that all processes share until the machine starts again.
+
+    It stands still while the machine sleeps, and nobody sets it.
+    """
+    return time.monotonic_ns() // 1000
+
+
+def _append(path: bytes, line: str) -> None:
+    """Add a line, in one write, so that none of two processes at once is lost."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.write(file, line.encode("utf-8", "replace"))
+    finally:
+        os.close(file)
+
+
+def _lines(path: bytes) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().split("\n")
+    except OSError:
+        return []
+
+
+def _one_word(text: str) -> str:
+    return "".join(text.split())[:_LONGEST_ID]
 
 
 def _named_in_environment() -> Iterable[tuple[str, str]]:

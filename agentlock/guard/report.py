@@ -11,7 +11,7 @@ import os
 from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_hint
-from agentlock.model import AT_PROMPT, GONE, SILENT, WAITING, PathConflict
+from agentlock.model import AT_PROMPT, RECENTLY, WAITING, PathConflict
 from agentlock.patterns.matching import compile_pattern, displayed, fold_key
 from agentlock.text import (
     and_more,
@@ -140,8 +140,7 @@ def status_text(known: Presence, now: int) -> str:
         return f"waiting {since}{f' for {known.why}' if known.why else ''}"
     if known.status == AT_PROMPT:
         return f"at its prompt for {since}"
-    is_told = bool(known.why) and known.status in (SILENT, GONE)
-    return f"{known.status} ({known.why})" if is_told else known.status
+    return f"{known.status} ({known.why})" if known.why not in ("", RECENTLY) else known.status
 
 
 def _holder(

@@ -218,6 +218,8 @@ class _Writing:
 
                 handed = hand_over(store, now)
             answer, over = self._judged(now)
+            if over and self._keeps_somebody(now):
+                answer, over = self._judged(now)
             free = [path for path in plan.free if not self._is_taken(answer, path)]
             refused = bool(answer.verdict.conflicts) and not answer.verdict.allowed
             places = self._places(free, now) if somebody_waits and free and not refused else ()
@@ -229,6 +231,12 @@ class _Writing:
         if handed is not None:
             self._ring(handed)
         return answer.replace(verdict=with_holders(store, answer.verdict))
+
+    def _keeps_somebody(self, now: int) -> bool:
+        """Whether a lease that ran out lasts all the same, because its agent's tool runs."""
+        from agentlock.waiting.working import keep
+
+        return keep(self._store, now)
 
     def _judged(self, now: int) -> tuple[Judged, list[Reservation]]:
         """The verdict at ``now``, and the leases of others near it that ran out."""

@@ -28,6 +28,7 @@ from agentlock.waiting.standing import standings
 from agentlock.waiting.telling import end_for_good, shown
 from agentlock.waiting.turn import GRANTED as FULFILLED
 from agentlock.waiting.turn import Handed, hand_over, is_any_due, reservations_ended, settle
+from agentlock.waiting.working import keep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,6 +208,7 @@ def _granted(
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
+        keep(store, now)
         conflicts = search.all_confirmed(now)
         if conflicts:
             return Answer((), conflicts, now, search.is_cut_short)

@@ -13,6 +13,7 @@ from agentlock.reservations.search import meeting
 from agentlock.store.messages import Message
 from agentlock.store.reservations import SOON
 from agentlock.waiting.telling import expiry, note_expired, shown
+from agentlock.waiting.working import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,6 +56,7 @@ def take(store: Store, agent: str) -> list[Message]:
         most = _room(store, agent, now)
         if not most:
             return []
+        keep(store, now)
         note_expired(store, now, agent)
         for one in _ending(store, agent, now)[:most]:
             _send(store, agent, one)
@@ -70,6 +72,7 @@ def taken(
 
     It is part of a write transaction of the caller, whose answer says what they say.
     """
+    keep(store, now)
     note_expired(store, now, agent)
     found = store.messages.unread_losses(agent)
     unread = [one for one in found if counts(one.reservation_id)]

@@ -9,6 +9,7 @@ from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
 from agentlock.model import SETTINGS
 from agentlock.waiting.telling import note_expired
+from agentlock.waiting.working import keep
 
 if TYPE_CHECKING:
     from agentlock.model import Policy
@@ -50,6 +51,7 @@ def tidy(store: Store, policy: Policy, now: int) -> None:
 
     Every change does this. It removes a full BITE or nothing, because each removal adds an event.
     """
+    keep(store, now)
     note_expired(store, now)
     if policy.retention is None:
         return

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlock.agents.activity import holders
-from agentlock.agents.presence import WITHOUT_HOOKS
+from agentlock.agents.presence import WITHOUT_HOOKS, tools_of
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import AgentlockError, RefusedError
 from agentlock.event_kinds import RENEWED
@@ -22,6 +22,7 @@ from agentlock.store import open_table
 from agentlock.waiting.order import Meeting
 from agentlock.waiting.telling import shown
 from agentlock.waiting.turn import settle
+from agentlock.waiting.working import keep_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +71,7 @@ class Keeper:
             try:
                 with store.writing(durable=False):
                     said = self._renewed(store)
+                keep_all(store)
                 settle(store)
             finally:
                 store.close()
@@ -121,6 +123,7 @@ class Keeper:
         told = [one.last_active_ts for one in runs if one.ended_ts is None]
         if not told:
             return ""
+        told += [now - tool.age for tool in tools_of(runs)]
         known = holders(store, [held])[self._agent]
         if now - max(*told, known.agent.last_active_ts) <= policy.idle_limit:
             return ""

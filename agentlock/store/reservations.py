@@ -93,6 +93,7 @@ _ENDING_UNTOLD = f"""{_OF_AGENT} AND r.expires_ts > ? AND r.expires_ts <= ?
         WHERE m.reservation_id = r.id AND m.while_live = 0 AND m.created_ts > r.expires_ts - ?)
     ORDER BY r.expires_ts"""  # noqa: S608 -- of constants
 _MOST_EXPIRIES = 20
+_MOST_ENDING = 100
 SOON = 5 * 60 * 1_000_000
 """A lease that ends within this time, and was not renewed within it, is named to its holder."""
 _MARK_EXPIRY_SEEN = "UPDATE file_reservations SET expiry_logged = 1 WHERE id = ?"
@@ -250,6 +251,12 @@ class Reservations(Noun):
         if agent is not None:
             return self.found(f"{_EXPIRY_UNSEEN} AND a.name = ? ORDER BY r.expires_ts", now, agent)
         return self.found(f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts LIMIT {_MOST_EXPIRIES}", now)
+
+    def ending(self, until: int) -> list[Reservation]:
+        """Some that end before a time, or ran out and are not logged yet: the last to end."""
+        return self.found(
+            f"{_EXPIRY_UNSEEN} ORDER BY r.expires_ts DESC LIMIT {_MOST_ENDING}", until
+        )
 
     def ending_untold(self, agent: str, now: int, soon: int) -> list[Reservation]:
         """An agent's leases that end within ``soon``, and that nobody has extended in that time.

@@ -40,7 +40,7 @@ ON CONFLICT (project_id, program, program_session) DO UPDATE SET
 # Of each agent: the sessions that are open, and its newest one.
 _RUNS = """
 SELECT a.name, c.program, c.process, c.process_started, c.process_place, c.last_active_ts,
-    c.ended_ts, c.at_prompt_ts
+    c.ended_ts, c.at_prompt_ts, c.host, c.worktree, c.program_session
 FROM agents AS a JOIN conversations AS c ON c.agent_id = a.id
 WHERE a.project_id = ? AND a.name IN ({places}) AND (c.ended_ts IS NULL
     OR c.id = (SELECT max(o.id) FROM conversations AS o WHERE o.agent_id = a.id))
@@ -131,6 +131,9 @@ class Run(Value):
     last_active_ts: int
     ended_ts: int | None
     at_prompt_ts: int | None
+    host: str = ""
+    worktree: str = ""
+    session: str = ""  # the program's own id
 
 
 class Turn(Value):

@@ -32,6 +32,7 @@ from agentlock.waiting.telling import (
     tell_holders,
     your_turn,
 )
+from agentlock.waiting.working import keep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +116,7 @@ def hand_over(store: Store, now: int, watched: Sequence[str] = ()) -> Handed:
 
     At most some hundred places; `settle` goes on.
     """
+    keep(store, now)
     gone = _gone(store, watched)
     for wait in store.waits.live() if gone else ():
         if wait.bell in gone and not wait.queued:

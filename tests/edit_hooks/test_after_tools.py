@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
-from edit_hooks.test_denying import edit, hook, is_silent
+from edit_hooks.test_denying import edit, hook, is_silent, why
 from edit_hooks.test_ending import live
 from edit_hooks.test_reserving import age, left, policy
 from edit_hooks.test_sessions import event, told, whoami
 from support import HOLDER, OTHER, assert_passed
+
+from agentlock.git.sessions import tools_running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +31,8 @@ def tool(
     """A tool of session S is about to run, or has run."""
     session, program = given.pop("session", "S"), given.pop("program", "claude")
     where = {"cwd": cwd or repo.path, "session": session, "program": program}
-    return event(when, **where, tool_name=name, tool_input=given)
+    which = {"tool_use_id": given.pop("tool_use_id", "toolu_1")}
+    return event(when, **where, **which, tool_name=name, tool_input=given)
 
 
 def shell(repo: Repo, command: str, do: Any, *, cwd: Path | None = None) -> Result:
@@ -166,7 +170,8 @@ def test_where_another_session_may_have_done_it_nothing_is_said(repo: Repo, tmp_
 def test_with_one_session_nobody_looks(repo: Repo) -> None:
     event("SessionStart", cwd=repo.path)
     tool(repo, "Bash", when="PreToolUse", command="python build.py")
-    assert [one.name for one in (repo.path / ".git/agentlock/sessions").iterdir()] == ["claude-S"]
+    found = (repo.path / ".git/agentlock/sessions").iterdir()
+    assert sorted(one.name for one in found) == ["claude-S", "claude-S.tools"]
 
 
 def test_no_answer_after_a_tool_stands_in_the_way(repo: Repo) -> None:
@@ -214,3 +219,38 @@ def test_a_denied_edit_is_forgotten_after_ten_minutes_and_blocks_nobody(repo: Re
     assert repo.sql("SELECT count(*) FROM messages") == [(0,)]
     assert repo.agentlock("release", "--all", agent=HOLDER).code == 0
     repo.reserve("Third", "a.py")
+
+
+def running(repo: Repo, name: str = "claude-S") -> int:
+    folder = os.fsencode(repo.path / ".git/agentlock/sessions")
+    return len(tools_running(folder, *name.split("-")))
+
+
+def test_a_shell_command_counts_as_running_until_its_program_says_otherwise(
+    repo: Repo, tmp_path: Path
+) -> None:
+    event("SessionStart", cwd=repo.path)
+    repo.must("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    for number, cwd in enumerate((repo.path, tmp_path / "side")):
+        tool(repo, "Bash", when="PreToolUse", cwd=cwd, command="make", tool_use_id=f"t{number}")
+    assert running(repo) == 2
+    tool(repo, "Read")
+    tool(repo, "Bash", command="make", tool_use_id="t0")
+    assert running(repo) == 1
+    event("Stop", cwd=repo.path)
+    assert running(repo) == 0
+    tool(repo, "Bash", when="PreToolUse", command="rm .git/config")  # denied
+    assert running(repo) == 0
+
+
+def test_an_edit_is_refused_while_a_tool_of_the_holder_runs(repo: Repo) -> None:
+    event("SessionStart", cwd=repo.path)
+    edit("x.py", cwd=repo.path, agent=None)
+    tool(repo, "Bash", when="PreToolUse", command="make", tool_use_id="t")
+    journal = repo.path / ".git/agentlock/sessions/claude-S.tools"
+    began = int(journal.read_text().split()[2])
+    repo.sql("UPDATE file_reservations SET expires_ts = ?", began + 1)
+    assert "is reserved by others" in why(edit("x.py", cwd=repo.path, agent=OTHER))
+    tool(repo, "Bash", command="make", tool_use_id="t")
+    repo.sql("UPDATE file_reservations SET expires_ts = ?", began + 1)
+    assert is_silent(edit("x.py", cwd=repo.path, agent=OTHER))
