@@ -10,8 +10,8 @@ _LONGEST_REASON = 1000
 _LONGEST_QUOTE = 60
 _LONGEST_WORD = 240
 _LONGEST_CLASS = 12
-# Letters that str.isprintable() lets through although nobody sees them: words can hide in them. Those
-# that only choose an emoji's colour (U+FE0E, U+FE0F) stay.
+# Letters that str.isprintable() lets through although nobody sees them: words can hide in them.
+# Those that only choose an emoji's colour (U+FE0E, U+FE0F) stay.
 _UNSEEN = frozenset(
     map(
         chr,
@@ -122,7 +122,7 @@ def foreign(text: str, longest: int = _LONGEST_WORD) -> str:
 
 
 def path_name(path: str | bytes) -> str:
-    """A path, which another agent may have named: as it is if it can be no sentence, else quoted."""
+    """A path that another agent may have named: as it is if it can be no sentence, else quoted."""
     text = printable(path)
     return quoted(text, _LONGEST_WORD) if any(one in " \"'`" for one in text) else text
 

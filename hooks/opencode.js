@@ -14,7 +14,8 @@ function mainSession(session) {
 
 function ask(event, cwd, session, more) {
   const input = JSON.stringify({
-    hook_event_name: event, session_id: mainSession(session), cwd, ...more,
+    hook_event_name: event, session_id: mainSession(session), cwd,
+    agent_id: parents.has(session) ? session : "", ...more,
   })
   return spawnSync(python, ["-I", "-S", program, "hook", "edit", "opencode", event], {
     input, cwd, encoding: "utf8", timeout: 30000,
@@ -54,7 +55,7 @@ export const Agentlock = async ({ directory }) => ({
   },
   "chat.message": async (input, output) => {
     const texts = output.parts.filter((part) => part.type === "text")
-    if (texts.length === 0) return
+    if (texts.length === 0 || parents.has(input.sessionID)) return // nobody's prompt: the agent's own
     const prompt = texts.map((part) => part.text).join("\n")
     const text = tell(ask("chat.message", directory, input.sessionID, { prompt }))
     if (text) output.parts.push({ ...texts[0], id: "prt_zzzzzzzzagentlock", text })

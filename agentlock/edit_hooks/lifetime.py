@@ -125,12 +125,14 @@ def _told(
         return _turn(store, repository, session, ends=True) if dialect.may_go_on(call) else ""
     if dialect.tell(dialect.event_of(call.event), "anything") is None:
         return ""
-    if call.event == AFTER:
-        return _turn(store, repository, session)
     row = store.sessions.find(session.program, session.id)
     is_due = row is not None and store.sessions.must_be_told(row.id)
-    if call.event in (START, COMPACTED) or (call.event == PROMPT and is_due):
+    # Not every program lets its agent hear that it has compacted: then the next event tells it.
+    is_heard = call.event == PROMPT or (call.event == AFTER and not call.agent_id)
+    if call.event in (START, COMPACTED) or (is_heard and is_due):
         return _welcome(store, repository, session, call)
+    if call.event == AFTER:
+        return _turn(store, repository, session)
     return _news(store, repository, session) if call.event == PROMPT else ""
 
 

@@ -124,6 +124,13 @@ def test_a_program_whose_turn_cannot_go_on_keeps_the_offer_for_the_next_prompt(r
     assert is_silent(opencode("session.compacted"))
     again = json.loads(opencode("chat.message", prompt="on").out)["tell"]
     assert first.splitlines()[0] in again  # after a compaction it is told who it is
+    used = {"tool_name": "bash", "tool_input": {"command": "ls"}}
+    assert is_silent(opencode("tool.execute.after", **used))
+    assert is_silent(opencode("session.compacted"))  # in the middle of a turn
+    assert is_silent(opencode("tool.execute.after", **used, agent_id="a sub-agent's"))
+    told_again = json.loads(opencode("tool.execute.after", **used).out)["tell"]
+    assert first.splitlines()[0] in told_again
+    assert is_silent(opencode("tool.execute.after", **used))
 
 
 def test_cursor_is_told_after_a_tool_and_goes_on_with_a_message_of_its_own(repo: Repo) -> None:
