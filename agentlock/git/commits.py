@@ -58,6 +58,31 @@ def listing(revisions: Iterable[bytes], *options: str) -> Running:
     return Running("rev-list", "--parents", "--stdin", *options, stdin=asked)
 
 
+def listing_changes(revisions: Iterable[bytes], *options: str) -> Running:
+    """Begin to list commits, each followed by what it changes unless it is a merge.
+
+    ``listed_in`` and ``changed_by`` read it. Two git commands work on it at the same time.
+    """
+    asked = b"".join(b"%b\n" % revision for revision in revisions)
+    oids = Running("rev-list", "--stdin", *options, stdin=asked)
+    shown = ("--stdin", "--always", "--parents", "-r", "--root", *RAW)
+    return Running("diff-tree", *shown, source=oids)
+
+
+def listed_in(answer: bytes) -> list[bytes]:
+    """The commits in what ``listing_changes`` gives, as ``listed`` gives them."""
+    if answer and answer[-1] != 0:
+        raise cut_short()
+    found = []
+    fields = iter(answer.split(b"\0"))
+    for field in fields:
+        if field[:1] == b":":
+            next(fields)
+        elif field:
+            found.append(field)
+    return found
+
+
 def beyond(commits: Iterable[bytes], tips: Iterable[bytes]) -> set[str]:
     """Of these commits (as ``listed``), those that the tips do not reach."""
     oids = {oid_of(line) for line in commits}
@@ -141,14 +166,16 @@ def changed_by(
     commits: Iterable[bytes] = (),
     dropped: Iterable[bytes] = (),
     diffs: Mapping[str, bytes] | None = None,
+    answer: bytes | None = None,
 ) -> History:
     """What these commits change; each is given as its oid and its parents' oids.
 
     A merge changes what it does beyond git's own automatic merge of its parents. Of some commits,
-    ``diffs`` are the raw diffs of what they change.
+    ``diffs`` are the raw diffs of what they change. ``answer`` is what ``listing_changes`` gave
+    of ``commits``, if it was asked.
     """
     found = _Findings()
-    found.add_commits(commits)
+    found.add_commits(commits, answer=answer)
     found.add_commits(dropped, made=False)
     for oid, diff in (diffs or {}).items():
         found.add_diff(diff, oid)
@@ -169,7 +196,9 @@ class _Findings:
         changes = Changes(paths, frozenset(self._submodules), frozenset(self._added))
         return History(changes, self._touched)
 
-    def add_commits(self, commits: Iterable[bytes], *, made: bool = True) -> None:
+    def add_commits(
+        self, commits: Iterable[bytes], *, made: bool = True, answer: bytes | None = None
+    ) -> None:
         plain: list[bytes] = []
         merges: list[bytes] = []
         for line in commits:
@@ -183,7 +212,9 @@ class _Findings:
                 diff = difference(os.fsencode(base) if base else parents[0], oid)
                 both = diff + beside if base else merged_by_hand(diff, parents)
                 self._add(both, oid, made=made)
-        if plain:
+        if answer is not None:
+            self._add(answer, made=made)
+        elif plain:
             asked = b"".join(b"%b\n" % oid for oid in plain)
             diffs = output("diff-tree", "--stdin", "-r", "--root", *RAW, stdin=asked)
             self._add(diffs, made=made)
@@ -248,4 +279,4 @@ class _Findings:
                 if made and header[-1:] in ADDS:
                     self._added.add(path)
             elif header and made:
-                name = header.decode()
+                name = oid_of(header)

@@ -32,7 +32,7 @@ _NEVER = (
 _WORDS = ("fatal: ", "error: ")
 _CHUNK = 1 << 20
 _FITS_A_PIPE = 4096  # bytes that every system lets one write before anybody reads (PIPE_BUF)
-_SIGTERM = 15  # the module `signal` costs an enum
+_SIGPIPE, _SIGTERM = 13, 15  # the module `signal` costs an enum
 
 
 class Result:
@@ -73,17 +73,24 @@ class Running:
         stdin: bytes = b"",
         cwd: bytes | None = None,
         environment: Mapping[bytes, bytes] | None = None,
+        source: Running | None = None,
     ) -> None:
-        """Start ``git ARGUMENTS``; if that fails, ``result`` raises the error."""
+        """Start ``git ARGUMENTS``; if that fails, ``result`` raises the error.
+
+        Its stdin is ``stdin``, or the stdout of a command that is still running, its ``source``.
+        """
         self._arguments = arguments
+        self._source = source
         variables = {**(os.environb if environment is None else environment), **_ALWAYS}
         for name in _NEVER:
             variables.pop(name, None)
         place = _place(cwd, variables)
         command = ["git", *place, *arguments]
+        self.process: _Spawned | None = None
         self._failed: OSError | None = None
         try:
-            self._process = _Spawned(command, stdin, variables)
+            before = None if source is None else source.process
+            self.process = _Spawned(command, stdin, variables, before)
         except OSError as error:
             self._failed = error
 
@@ -93,9 +100,9 @@ class Running:
         GitError only where git could not be started at all, or has not ended by then.
         """
         try:
-            if self._failed is not None:
-                raise self._failed
-            return Result(self._arguments, *self._process.wait(timeout))
+            if self.process is None:
+                raise self._failed or OSError
+            return Result(self._arguments, *self.process.wait(timeout))
         except TimeoutError as error:
             raise GitError("git gave no answer in time", fix="try again") from error
         except OSError as error:
@@ -106,13 +113,17 @@ class Running:
         try:
             return self.result(timeout)
         except GitError:
-            if self._failed is not None:
+            if self.process is None:
                 raise
-            return Result(self._arguments, -_SIGTERM, *self._process.received())
+            return Result(self._arguments, -_SIGTERM, *self.process.received())
 
     def output(self) -> bytes:
-        """Wait for the stdout of a command that must succeed; GitError if it fails."""
+        """Wait for the stdout of a command that must succeed, as its source must; else GitError."""
         result = self.result()
+        if self._source is not None:
+            source = self._source.result()
+            if source.code != 0 and (result.code == 0 or source.code != -_SIGPIPE):
+                raise source.error()
         if result.code != 0:
             raise result.error()
         return result.stdout
@@ -162,11 +173,18 @@ def _is_git_folder(folder: bytes) -> bool:
 
 
 class _Spawned:
-    """A child with three pipes; ``_pipes`` are the ends of ours that are still open."""
+    """A child with three pipes; ``pipes`` are the ends of ours that are still open."""
 
-    def __init__(self, command: list[str], stdin: bytes, variables: Mapping[bytes, bytes]) -> None:
-        self._stdin = stdin
-        self._received: tuple[list[bytes], list[bytes]] = ([], [])
+    def __init__(
+        self,
+        command: list[str],
+        stdin: bytes,
+        variables: Mapping[bytes, bytes],
+        source: _Spawned | None = None,
+    ) -> None:
+        """``source`` is a child whose stdout this one reads as its stdin."""
+        self._source = source
+        self._rest = memoryview(stdin)
         pipes: list[int] = []
         try:
             for _ in range(3):
@@ -174,9 +192,9 @@ class _Spawned:
             child_in, to_child, from_child, child_out, errors_from_child, child_errors = pipes
             if len(stdin) <= _FITS_A_PIPE:  # then git need not wait until it is waited for
                 os.write(to_child, stdin)
-                self._stdin = b""
+                self._rest = self._rest[:0]
             actions = [
-                (os.POSIX_SPAWN_DUP2, child_in, 0),
+                (os.POSIX_SPAWN_DUP2, child_in if source is None else source.stdout, 0),
                 (os.POSIX_SPAWN_DUP2, child_out, 1),
                 (os.POSIX_SPAWN_DUP2, child_errors, 2),
             ]
@@ -187,60 +205,71 @@ class _Spawned:
             raise
         for end in (child_in, child_out, child_errors):
             os.close(end)
-        self._pipes = [from_child, errors_from_child]
-        if self._stdin:
-            self._pipes.append(to_child)
+        if source is not None:
+            source.close(source.stdout)
+        self.stdout: int = from_child
+        self.stderr: int = errors_from_child
+        self.found: dict[int, list[bytes]] = {from_child: [], errors_from_child: []}
+        self.pipes = [from_child, errors_from_child]
+        if self._rest:
+            os.set_blocking(to_child, False)
+            self.pipes.append(to_child)
         else:
             os.close(to_child)
 
     def wait(self, timeout: float | None) -> tuple[int, bytes, bytes]:
         try:
-            self._exchange(*self._pipes[:2], timeout=timeout)
+            self._exchange(timeout)
         except TimeoutError:
             os.kill(self._pid, _SIGTERM)
             raise
         finally:
-            for end in self._pipes:
-                os.close(end)
-            self._pipes.clear()
+            for end in list(self.pipes):
+                self.close(end)
             _, status = os.waitpid(self._pid, 0)
         return os.waitstatus_to_exitcode(status), *self.received()
 
     def received(self) -> tuple[bytes, bytes]:
         """What the child has written on stdout and stderr so far."""
-        stdout, stderr = self._received
-        return b"".join(stdout), b"".join(stderr)
+        return b"".join(self.found[self.stdout]), b"".join(self.found[self.stderr])
 
-    def _exchange(self, from_child: int, errors_from_child: int, *, timeout: float | None) -> None:
-        """Feed the rest of stdin and collect both outputs, as each is ready: no pipe fills up."""
+    def close(self, end: int) -> None:
+        os.close(end)
+        self.pipes.remove(end)
+
+    def _exchange(self, timeout: float | None) -> None:
+        """Feed the rest of stdin and collect both outputs, as each is ready: no pipe fills up.
+
+        The same is done for the source, which may have more to read, and to say, meanwhile.
+        """
         import select
         import time
 
         deadline = None if timeout is None else time.monotonic() + timeout
         poll = select.poll()
-        received = dict(zip((from_child, errors_from_child), self._received, strict=True))
-        for end in received:
-            poll.register(end, select.POLLIN | select.POLLHUP)
-        rest = memoryview(self._stdin)
-        for to_child in self._pipes[2:]:
-            os.set_blocking(to_child, False)
-            poll.register(to_child, select.POLLOUT)
-        while self._pipes:
+        children = (self,) if self._source is None else (self._source, self)
+        owners = {end: child for child in children for end in child.pipes}
+        for end, child in owners.items():
+            reads = end in child.found
+            poll.register(end, select.POLLIN | select.POLLHUP if reads else select.POLLOUT)
+        while self.pipes:
             left = None if deadline is None else max(deadline - time.monotonic(), 0.0) * 1000
             ready = poll.poll(left)
             if not ready:
                 raise TimeoutError
             for end, _ in ready:
-                if end not in received:
-                    try:
-                        rest = rest[os.write(end, rest[:_CHUNK]) :]
-                    except BrokenPipeError:  # git has ended; its exit code says why
-                        rest = rest[:0]
-                    if rest:
-                        continue
-                elif chunk := os.read(end, _CHUNK):
-                    received[end].append(chunk)
-                    continue
-                poll.unregister(end)
-                os.close(end)
-                self._pipes.remove(end)
+                if not owners[end].moves(end):
+                    poll.unregister(end)
+                    owners[end].close(end)
+
+    def moves(self, end: int) -> bool:
+        """Move what one of the pipes has or takes; whether it has or takes more."""
+        if end in self.found:
+            chunk = os.read(end, _CHUNK)
+            self.found[end].append(chunk)
+            return bool(chunk)
+        try:
+            self._rest = self._rest[os.write(end, self._rest[:_CHUNK]) :]
+        except BrokenPipeError:  # git has ended; its exit code says why
+            return False
+        return bool(self._rest)

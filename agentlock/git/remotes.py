@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 USUAL = (b"refs/heads/main", b"refs/heads/master")  # default branches
 _BRANCHES = b"refs/heads/"
+_PLAIN = frozenset(b"/-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class Remote(Value):
@@ -96,12 +97,34 @@ def others(repository: Repository, name: str, url: str, timeout: float) -> list[
     return found
 
 
-def default_branch(name: str) -> bytes:
+def default_branch(name: str, common_dir: bytes) -> bytes:
     """The branch that refs/remotes/NAME/HEAD names, as the remote calls it; b"" if none does."""
-    head = git("symbolic-ref", "--quiet", f"refs/remotes/{name}/HEAD")
     prefix = os.fsencode(f"refs/remotes/{name}/")
-    ref = head.stdout.rstrip(b"\n")
+    ref = _symbolic_ref(prefix + b"HEAD", common_dir)
     return _BRANCHES + ref[len(prefix) :] if ref.startswith(prefix) else b""
+
+
+def _symbolic_ref(name: bytes, common_dir: bytes) -> bytes:
+    """What a symbolic ref names; b"" if it is none. Reading its file saves a git command."""
+    if _PLAIN.issuperset(name) and b".." not in name:
+        target = _link_in(common_dir, name)
+        if target is None and not os.path.isdir(os.path.join(common_dir, b"reftable")):
+            return b""  # git packs no symbolic ref
+        if target and _PLAIN.issuperset(target) and not _link_in(common_dir, target):
+            return target
+    return git("symbolic-ref", "--quiet", os.fsdecode(name)).stdout.rstrip(b"\n")
+
+
+def _link_in(common_dir: bytes, name: bytes) -> bytes | None:
+    """What the file of a ref names; b"" if that is no other ref, None if there is no file."""
+    try:
+        with open(os.path.join(common_dir, name), "rb") as file:
+            found = file.read(4096)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return b""
+    return found[len(b"ref: ") :].strip() if found.startswith(b"ref: ") else b""
 
 
 def defaults_here() -> dict[bytes, bytes]:

@@ -54,10 +54,16 @@ class Client(Server):
     """A remote, seen from a clone. It is asked once, and refs in the clone prove nothing."""
 
     def __init__(self, repository: Repository, remote: Remote) -> None:
-        super().__init__(default_branch(remote.name))
+        super().__init__(b"")
         self.remote: Remote = remote
         self._repository = repository
         self._heads: Heads | None = None
+
+    def protected(self, updates: Sequence[RefUpdate], policy: Policy) -> list[RefUpdate]:
+        default = b""
+        if not policy.protected:
+            default = default_branch(self.remote.name, self._repository.common_dir)
+        return protected(updates, policy, default)
 
     def asked(self) -> Heads:
         """The branches that the remote says it has; GitError where it does not answer."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.git.process import Running
+    from agentlock.git.pushes import Told
     from agentlock.guard.clearance import Judged
     from agentlock.hook_kinds import HookKind
 
@@ -19,9 +20,9 @@ STRICT = "--strict"  # hooks/shim.sh adds it if a reference-transaction hook wil
 
 
 class Asked:
-    """Git commands that are running: the settings, and what is staged or which remotes exist."""
+    """Git commands that are running: the settings, and what is staged or what is pushed."""
 
-    __slots__ = ("index", "remotes", "settings", "staged")
+    __slots__ = ("index", "push", "settings", "staged")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
@@ -29,7 +30,7 @@ class Asked:
         self.settings = ask_settings()
         self.index: Judged | None = None
         self.staged: Running | None = None
-        self.remotes: Running | None = None
+        self.push: Told | None = None
         kind = KINDS.get(arguments[0]) if arguments else None
         if kind is None:
             return
@@ -42,9 +43,9 @@ class Asked:
 
             self.staged = ask_staged()
         elif kind.asks == REMOTES:
-            from agentlock.git.pushes import ask_remotes
+            from agentlock.git.pushes import Told
 
-            self.remotes = ask_remotes()
+            self.push = Told(arguments[1:])
 
 
 def _is_asked_again(kind: HookKind, arguments: Sequence[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agentlock.errors import AgentlockError
 from agentlock.git.remotes import USUAL
-from agentlock.patterns.matching import compile_pattern
 from agentlock.store import write_aside
 from agentlock.text import and_more, count, plural, printable
 
@@ -39,6 +38,8 @@ def _is_listed(ref: bytes, patterns: Sequence[str]) -> bool:
     """The last pattern that matches decides; a leading ``!`` makes an exception."""
     if not ref.startswith(_BRANCHES):
         return False
+    from agentlock.patterns.matching import compile_pattern  # few projects list any
+
     listed = False
     for text in patterns:
         name = text.removeprefix("!").lstrip("/")

@@ -65,7 +65,7 @@ class Pushed:
         self._refused: tuple[Touched, set[str]] = ({}, set())  # for what, and what is bound
         self._drops: Touched = {}  # those that may not be dropped
         self._left_out: set[str] = set()  # what passes without having been judged
-        self.history: History = changed_by(push.brings, push.drops)
+        self.history: History = changed_by(push.brings, push.drops, answer=push.answer)
 
     # What the guard asks
 
@@ -109,7 +109,8 @@ class Pushed:
         Those holders get a message. What was found of commits is entered, so that the same change
         is known again in every clone.
         """
-        self._read(store).keep()
+        if self._reader is not None:
+            self._reader.keep()
         said = ""
         if self._landed:
             tell_holders(self._repository, self._landed, agent)
@@ -331,13 +332,24 @@ class Pushed:
 
     def _gains(self, policy: Policy) -> list[bytes]:
         """All commits that protected branches gain, whatever other branches have."""
-        if self._gained is None:
+        if self._gained is None and self._gains_what_it_brings(policy):
+            self._gained = list(self._push.brings)
+        elif self._gained is None:
             self._gained = []
             for update in self._protected(policy):
                 if update.deletes or update.remote_oid in self._push.unknown:
                     continue  # of what is unknown here nothing is held (questions.pre_push)
                 self._gained += listed([update.local_oid, b"^" + update.remote_oid])
         return self._gained
+
+    def _gains_what_it_brings(self, policy: Policy) -> bool:
+        """Whether one protected branch is pushed, and no other ref of the remote has a part of it.
+
+        Then what the push brings leaves out what that branch has, and nothing else.
+        """
+        push = self._push
+        alone = len(push.told) == 1 and not (push.tracked or push.unknown)
+        return alone and self._protected(policy) == self._updates
 
 
 def _touching(verdict: Verdict, touched: Touched) -> Verdict:

@@ -86,16 +86,16 @@ def pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Ask
 
 def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     """What the pushed commits change, of those that the remote does not have."""
-    from agentlock.git.hook_input import pushed_refs
-    from agentlock.git.pushes import require_known, sent
+    from agentlock.git.pushes import Told, require_known, sent
     from agentlock.git.remotes import Remote
     from agentlock.guard.destination import Client
     from agentlock.guard.pushing import Pushed
 
-    name, url, updates = pushed_refs(arguments)
+    told = asked.push or Told(arguments)
+    name, url, updates = told.refs()
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))
     to = Client(repository, remote)
-    push = sent(name, updates, asked.remotes)
+    push = sent(name, updates, told)
     if repository.treeless_remote is not None:
         from agentlock.git.treeless import fetch_trees
 

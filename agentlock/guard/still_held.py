@@ -19,6 +19,8 @@ _MOST_IDS = 12
 def still_held(store: Store, agent: str, changes: Changes, folding: Folding) -> str:
     """Two lines for whoever pushes these changes; "" if the agent holds none of their paths."""
     held = store.reservations.all(agent=agent, live_at=store.now())
+    if not held:
+        return ""
     try:
         index = index_of(held, folding)
     except DatabaseError:  # a damaged pattern of the agent's own is no reason to refuse a push

@@ -159,6 +159,8 @@ class Reader:
 
     def _look(self, oids: Sequence[str]) -> None:
         unknown = self._unknown(oids)
+        if not unknown:
+            return
         if len(unknown) > MOST_NAMED:
             self._known.update({oid: self._partly.get(oid) for oid in unknown})
             return

@@ -82,10 +82,11 @@ def test_landing_over_a_live_lease_is_told_to_the_pusher_and_the_holder(scene: R
 
 def test_with_landing_now_only_the_holder_lands_what_is_held(scene: Repo) -> None:
     policy(scene, "landing", "now")
-    made = commit(scene, "made earlier")
+    made, more = commit(scene, "made earlier"), commit(scene, "and more")
     scene.reserve(HOLDER, "src/")
     assert_refused(push(scene, f"{made}:refs/heads/main"), "src/x.py", what="push")
-    assert_passed(push(scene, f"{made}:refs/heads/backup"))
+    for tip in (made, more):  # first to a branch that is new there
+        assert_passed(push(scene, f"{tip}:refs/heads/backup"))
     assert_passed(push(scene, f"{made}:refs/heads/main", agent=HOLDER))
 
 

@@ -213,6 +213,14 @@ def test_a_new_branch_and_a_tag_are_judged_by_what_no_branch_has(hub: Hub) -> No
     assert hub.push("annotated", pusher=HOLDER).code == 0
 
 
+def test_the_default_branch_is_judged_by_all_that_it_gains(hub: Hub) -> None:
+    made = hub.commit("src/x.py")
+    hub.server.must("fetch", "-q", str(hub.clone.path), f"{made}:refs/heads/side")
+    hub.reserve("src/")
+    assert_refused(hub.push("HEAD:main", pusher=OTHER), "src/x.py")
+    assert hub.push("HEAD:other", pusher=OTHER).code == 0
+
+
 def test_a_tag_makes_no_commit_known(hub: Hub) -> None:
     made = hub.commit("src/x.py")
     hub.server.must("fetch", "-q", str(hub.clone.path), f"{made}:refs/tags/early")
