@@ -193,7 +193,7 @@ def _anywhere(repo: Repo) -> Setting:
 
 _CRASH = "import os\nos.kill(os.getpid(), 9)\n"
 _ERROR = "raise SystemExit(1)\n"
-_SLOW = "import time\ntime.sleep(20)\n"
+_SLOW = "import time\ntime.sleep(6)\n"  # Gemini CLI waits for its end after each time-out, too
 TROUBLES = (
     Trouble("nothing is wrong", _sound),
     Trouble("agentlock's program is missing", _other_door("")),

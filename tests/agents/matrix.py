@@ -56,6 +56,17 @@ def _shell(command: str) -> Callable[[Program, Path], list[Step]]:
     return lambda program, _: [program.bash(command)]
 
 
+def _below(command: str) -> Callable[[Program, Path], list[Step]]:
+    """A command in the folder src, which the tool is given."""
+
+    def steps(program: Program, project: Path) -> list[Step]:
+        step = program.bash(command)
+        step["args"][program.folder] = str(project / "src")
+        return [step] if program.folder else []
+
+    return steps
+
+
 def _patched(program: Program, project: Path) -> list[Step]:
     if program.patch is None:
         return [program.bash(f"git apply {_FIX}")]
@@ -82,6 +93,11 @@ ACTIONS = (
     ),
     Action("patch", _patched, _has("src/patch.py", NEW), by_patch=True),
     Action("shell write", _shell("echo y >> src/shell.py"), _has("src/shell.py", "y")),
+    Action(
+        "shell write, run in a folder below",
+        _below("echo y >> below.py"),
+        _has("src/below.py", "y"),
+    ),
     Action(
         "destructive git",
         _shell("git checkout -- src/git.py"),
@@ -119,7 +135,10 @@ UNSEEN = Action(
     _shell(f"python3 -c \"open('src/unseen.py', 'w').write('{NEW}')\""),
     _has("src/unseen.py", NEW),
 )
-_FILES = ("edit", "patch", "shell", "git", "delete", "move", "patch_delete", "patch_move", "unseen")
+_FILES = (
+    *("edit", "patch", "shell", "below", "git", "delete", "move"),
+    *("patch_delete", "patch_move", "unseen"),
+)
 
 
 def lay(repo: Repo) -> None:

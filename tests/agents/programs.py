@@ -35,7 +35,8 @@ class Program(NamedTuple):
     """A program: its package, its command, and how its tools are called.
 
     ``start`` writes its settings, and gives the words and the variables of a run. ``patch_model``
-    is a model that gets a tool for patches ("" if none does).
+    is a model that gets a tool for patches ("" if none does), ``folder`` what the shell tool calls
+    the folder in which it runs a command.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Program(NamedTuple):
     create: Callable[[str], list[Step]]
     bash: Callable[[str], Step]
     patch: Callable[[str], Step] | None = None
+    folder: str = ""
 
 
 OLD, NEW = "x = 1", "x = 2"
@@ -197,6 +199,7 @@ PROGRAMS = {
             create=lambda file: [{"custom": "apply_patch", "input": added(file)}],
             bash=lambda command: _call("exec_command", cmd=command, yield_time_ms=30_000),
             patch=lambda text: {"custom": "apply_patch", "input": text},
+            folder="workdir",
         ),
         Program(
             *("gemini", "Gemini CLI", "@google/gemini-cli", "0.61.0", "gemini"),
@@ -206,6 +209,7 @@ PROGRAMS = {
             ],
             create=lambda file: [_call("write_file", file_path=file, content=CREATED)],
             bash=lambda command: _call("run_shell_command", command=command),
+            folder="dir_path",
         ),
         Program(
             *("copilot", "Copilot CLI", "@github/copilot", "1.0.102", "copilot"),
@@ -228,6 +232,7 @@ PROGRAMS = {
             create=lambda file: [_call("write", filePath=file, content=CREATED)],
             bash=_described,
             patch=lambda text: _call("apply_patch", patchText=text),
+            folder="workdir",
         ),
     )
 }

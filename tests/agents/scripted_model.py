@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agents.formats import Body, Step
 
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP
-_LONGEST_WAIT = 60  # seconds, for what a step comes after
+_LONGEST_WAIT = 150  # seconds, for what a step comes after
 
 
 class Script:

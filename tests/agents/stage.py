@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from agents.formats import Body, Step
     from agents.programs import Program
 
-LIMIT = 150  # seconds for one run
+LIMIT = 300  # seconds for one run
 # What a program sees of this machine: nothing of another program that these tests may run in.
 _KEPT = ("PATH", "HOME", "LC_ALL", "TMPDIR")
 
@@ -109,6 +110,14 @@ def start(
     command = [*_without_a_way_out(), *driver]
     pipe: Any = subprocess.PIPE
     return Running(subprocess.Popen(command, stdout=pipe, stderr=pipe), folder)
+
+
+def wait_for(file: Path) -> None:
+    """Wait until a step of the script has made its file."""
+    end = time.monotonic() + LIMIT
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert file.exists()
 
 
 @functools.cache

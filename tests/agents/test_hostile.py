@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from agents.failing import UNASKED
 from agents.formats import heard
 from agents.programs import PROGRAMS
-from agents.stage import start
+from agents.stage import start, wait_for
 from support import HOLDER, OTHER
 
 from agentlock.edit_hooks.programs import dialect_of
@@ -55,13 +54,6 @@ def assert_is_data(outcome: Outcome) -> list[str]:
         for one in FORBIDDEN:
             assert one not in line, line
     return lines
-
-
-def wait_for(file: Path) -> None:
-    end = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert file.exists()
 
 
 def prepare(repo: Repo) -> None:

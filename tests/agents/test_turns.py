@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from agents.failing import UNASKED
 from agents.programs import PROGRAMS
-from agents.stage import start
+from agents.stage import LIMIT, start, wait_for
 from support import HOLDER
 
 from agentlock.edit_hooks.programs import dialect_of
@@ -34,13 +34,6 @@ def waits(repo: Repo, program: Program) -> list[Step]:
     repo.reserve(HOLDER, "src/x.py")
     edit_hooks.install(program.name)
     return [program.bash("agentlock reserve src/x.py --queue")]
-
-
-def wait_for(file: Path) -> None:
-    end = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert file.exists()
 
 
 @pytest.mark.parametrize("program", HOLDS, ids=[one.name for one in HOLDS])
@@ -87,7 +80,7 @@ def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Pa
         until=woken,
     )
     sleeps = "SELECT count(*) FROM waits WHERE ended_ts IS NULL AND bell <> ''"
-    end = time.monotonic() + 60
+    end = time.monotonic() + LIMIT
     while repo.sql(sleeps) != [(1,)] and time.monotonic() < end:
         time.sleep(0.05)
     assert repo.agentlock("release", "src/x.py", agent=HOLDER).code == 0
