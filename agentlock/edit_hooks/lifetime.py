@@ -21,8 +21,8 @@ from agentlock.edit_hooks.dialect import (
 from agentlock.edit_hooks.run import TIMEOUT, print_json
 from agentlock.edit_hooks.whose import begin
 from agentlock.errors import AgentlockError, ReadOnlyTableError
+from agentlock.git.containing import by_worktree, repository_at
 from agentlock.git.sessions import folder_of, set_waker, take_tools, tool_ends
-from agentlock.guard.edits import by_worktree, repository_at
 from agentlock.guard.judge import folding_of
 from agentlock.guard.made import is_any as is_any_made
 from agentlock.guard.reserving import short_of_time

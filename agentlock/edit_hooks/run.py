@@ -11,8 +11,8 @@ import os
 
 from agentlock.edit_hooks.dialect import BEFORE, untagged
 from agentlock.edit_hooks.programs import NAMES, dialect_of
-from agentlock.environment import PROBE
-from agentlock.errors import AgentlockError, UndecidedError
+from agentlock.edit_hooks.signs import may_write
+from agentlock.git.containing import by_worktree, is_without_agentlock
 from agentlock.json_text import dumps, loads
 
 TYPE_CHECKING = False
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agentlock.edit_hooks.dialect import Call, Dialect
-    from agentlock.edit_hooks.shell import Discard
     from agentlock.git.repository import Repository
-    from agentlock.guard.edits import Judged
 
 WAKE = "wake"  # no event: what waits beside a program to wake its agent
 DEADLINE = 5  # seconds; the entries give the programs 30
@@ -52,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         return before_tool(dialect, event)
     if kind is not None:
         from agentlock.edit_hooks.lifetime import happened
+        from agentlock.errors import AgentlockError
 
         try:
             happened(dialect, event, dialect.read(event, _received()))
@@ -65,24 +64,32 @@ def before_tool(dialect: Dialect, event: str) -> int:
     entered: dict[bytes, Repository | None] = {}
     try:
         call = dialect.read(event, _received())
-        reason = _refusal(call, entered)
-    except AgentlockError as error:
-        reason = _sentence(error)
-    except (ImportError, SyntaxError) as error:
-        damaged = f"the installation is damaged ({error})"
-        reason = _sentence(UndecidedError(damaged, fix="install agentlock again"))
-    except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may get through
-        from agentlock.bug import report_bug
+        if is_elsewhere(call):
+            return ALLOWED
+        from agentlock.edit_hooks.before import before_command, is_guarded, refusal
 
-        reason = _sentence(UndecidedError(report_bug(error)))
+        reason = refusal(call, entered)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may get through
+        reason = failed(error)
     if reason:
         return deny(dialect, event, reason)
     if call.use.command:
-        _before_command(call, entered)
+        before_command(call, entered)
     repaired = dialect.repair(call.use.command) if dialect.repair is not None else None
-    if repaired is not None and _is_guarded(call):
+    if repaired is not None and is_guarded(call):
         print_json(repaired)
     return ALLOWED
+
+
+def is_elsewhere(call: Call) -> bool:
+    """Whether a look tells that the call concerns no repository which agentlock guards.
+
+    Most calls of a user's programs may be such ones, so nothing else is loaded before.
+    """
+    if call.use.command and may_write(call.use.command):
+        return False  # the line may lead anywhere
+    paths = [os.fsencode(path) for path in call.use.writes] or [b"any"]
+    return all(map(is_without_agentlock, by_worktree(paths, os.fsencode(call.cwd))))
 
 
 def deny(dialect: Dialect, event: str, reason: str) -> int:
@@ -110,171 +117,24 @@ def _received() -> Any:
     try:
         return loads(b"".join(chunks).decode("utf-8", "replace"))
     except ValueError as error:
+        from agentlock.errors import UndecidedError
+
         raise UndecidedError(f"what the program sent to the hook is no JSON: {error}") from error
 
 
-def _refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
-    """Why the tool must not run; "" if nothing keeps it from running.
+def failed(error: Exception) -> str:
+    """The refusal for whatever kept the guard from an answer."""
+    from agentlock.edit_hooks.before import sentence
+    from agentlock.errors import AgentlockError, UndecidedError
 
-    ``entered`` gets the repositories that were asked, by the roots of their worktrees.
-    """
-    from agentlock.guard.edits import by_worktree, enter, guarded, relative
+    if isinstance(error, AgentlockError):
+        return sentence(error)
+    if isinstance(error, (ImportError, SyntaxError)):
+        damaged = f"the installation is damaged ({error})"
+        return sentence(UndecidedError(damaged, fix="install agentlock again"))
+    from agentlock.bug import report_bug
 
-    cwd = os.fsencode(call.cwd)
-    if call.use.unreadable:
-        return _undecided(call)
-    paths = [os.fsencode(path) for path in call.use.writes]
-    if call.use.command:
-        written, reason = _of_command(call)
-        if reason:
-            return reason
-        paths += written
-    for root, inside in by_worktree(paths, cwd).items():
-        repository = entered[root] = enter(root)
-        if repository is None:
-            continue
-        named = relative(repository, inside)
-        switch = guarded(repository, named)
-        if switch is not None:
-            return _not_for_agents(switch)
-        answer = _judged(call, repository, named)
-        if PROBE in os.environ:
-            return f"agentlock: edit refused: {os.environ[PROBE][:64]} is a probe\n"
-        if not answer.allowed:
-            return _text(answer, cwd)
-    return ""
-
-
-def _of_command(call: Call) -> tuple[list[bytes], str]:
-    """The paths that a shell command plainly writes, and why it must not run, if so."""
-    from agentlock.edit_hooks.shell import effects_of
-    from agentlock.edit_hooks.tools import Use
-
-    try:
-        effects = effects_of(call.use.command, os.path.join(call.cwd, call.use.folder))
-    except RecursionError:
-        deep = Use(unreadable="the command line is nested too deeply to be read")
-        return [], _undecided(call.replace(use=deep))
-    reasons = (_thrown_away(call, discard) for discard in effects.discards)
-    return [os.fsencode(path) for path in effects.writes], next(filter(None, reasons), "")
-
-
-def _judged(
-    call: Call, repository: Repository, paths: Sequence[bytes], *, reserves: bool = True
-) -> Judged:
-    """The verdict on these paths for the agent of the call's session.
-
-    ``reserves``: after what is free among them is the agent's, if the policy says so.
-    """
-    from agentlock.edit_hooks.whose import entered
-    from agentlock.guard.edits import judged
-
-    store, identity = entered(call, repository, TIMEOUT)
-    try:
-        answer = judged(store, repository, identity, paths)
-        if not reserves or answer.verdict.policy.on_edit != "reserve" or PROBE in os.environ:
-            return answer
-        from agentlock.guard.reserving import reserved, take_offers
-
-        if take_offers(store, answer):
-            answer = judged(store, repository, identity, paths)
-        answer = reserved(store, answer, call.program, call.session)
-        if not answer.allowed:
-            from agentlock.guard.reserving import remember
-
-            remember(store, answer)
-        return answer
-    finally:
-        store.close()
-
-
-def _thrown_away(call: Call, discard: Discard) -> str:
-    """A refusal, if git would throw away what somebody else has changed here under a lease."""
-    from agentlock.guard.edits import repository_at, uncommitted
-
-    folder = os.fsencode(discard.folder)
-    repository = repository_at(folder)
-    if repository is None:
-        return ""
-    limits = [os.fsencode(path) for path in discard.paths]
-    changed = uncommitted(folder, limits, tracked=discard.tracked, untracked=discard.untracked)
-    answer = _judged(call, repository, changed, reserves=False)
-    if answer.verdict.conflicts and not answer.allowed:
-        return _text(answer, os.fsencode(call.cwd), discard.command)
-    return ""
-
-
-def _before_command(call: Call, entered: Mapping[bytes, Repository | None]) -> None:
-    """Note that a shell command begins, and look before it, to tell afterwards what it changes."""
-    from agentlock.git.sessions import folder_at, may_be_several, tool_begins
-    from agentlock.guard.edits import by_worktree, enter
-
-    root = next(iter(by_worktree([b"any"], os.fsencode(call.cwd))), None)
-    if root is None:
-        return
-    try:  # noqa: SIM105 -- contextlib would cost the hook an import
-        tool_begins(folder_at(root), call.program, call.session, call.tool_id)
-    except OSError:  # as in a sandbox
-        pass
-    if not may_be_several(root):
-        return
-    from agentlock.edit_hooks.watching import look_before
-
-    try:
-        repository = entered[root] if root in entered else enter(root)
-        if repository is not None:
-            look_before(repository, call.program, call.session)
-    except (AgentlockError, OSError):  # the command is allowed already
-        return
-
-
-def _is_guarded(call: Call) -> bool:
-    """Whether agentlock guards the folder where the program works."""
-    from agentlock.guard.edits import repository_at
-
-    return repository_at(os.fsencode(call.cwd)) is not None
-
-
-def _undecided(call: Call) -> str:
-    """A refusal, if the folder where the program works is guarded."""
-    if not _is_guarded(call):
-        return ""
-    return _sentence(
-        UndecidedError(
-            f"{call.use.unreadable}, so nobody can tell whether somebody else holds it",
-            fix="edit one file at a time with the program's own tools",
-        )
-    )
-
-
-def _not_for_agents(path: bytes) -> str:
-    return _sentence(
-        UndecidedError(
-            f"{os.fsdecode(path)} belongs to the guard of this repository, and no agent edits it",
-            fix="ask the person who runs this project",
-        )
-    )
-
-
-def _text(answer: Judged, cwd: bytes, what: str = "edit") -> str:
-    """The refusal in the words of a commit's; its commands are typed in ``cwd``."""
-    from agentlock.guard.report import places_text, stale_text, verdict_text
-
-    root = os.path.realpath(answer.repository.root)
-    here = os.path.relpath(os.path.realpath(cwd), root)
-    inside = b"" if here == b"." or here.startswith(b"..") else here
-    if answer.places and answer.verdict.allowed:
-        return places_text(answer.places, answer.now, folder=inside)
-    if answer.stale and answer.verdict.allowed:
-        return stale_text(answer.stale)
-    return verdict_text(
-        answer.verdict,
-        answer.now,
-        what=what,
-        agent=answer.identity.name,
-        source=answer.identity.source,
-        folder=inside,
-    )
+    return sentence(UndecidedError(report_bug(error)))
 
 
 def _limit(dialect: Dialect, event: str, kind: str | None) -> None:
@@ -285,16 +145,12 @@ def _limit(dialect: Dialect, event: str, kind: str | None) -> None:
     import _signal  # type: ignore[import-not-found] # ``signal`` costs an enum
 
     def strike(*_: object) -> None:
+        from agentlock.errors import UndecidedError
+
         slow = f"agentlock had no answer within {DEADLINE} seconds"
-        deny(dialect, event, _sentence(UndecidedError(slow, fix="try again; agentlock doctor")))
+        deny(dialect, event, failed(UndecidedError(slow, fix="try again; agentlock doctor")))
         os._exit(DENIED)
 
     if kind == BEFORE:
         _signal.signal(_signal.SIGALRM, strike)
     _signal.setitimer(_signal.ITIMER_REAL, DEADLINE)
-
-
-def _sentence(error: AgentlockError) -> str:
-    from agentlock.guard.report import error_text
-
-    return error_text(error, "edit refused: ")

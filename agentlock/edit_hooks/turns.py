@@ -16,7 +16,7 @@ from agentlock.edit_hooks.whose import identity_of
 from agentlock.environment import CLAUDE_CODE_ENTRYPOINT
 from agentlock.errors import AgentlockError
 from agentlock.git import sessions
-from agentlock.guard.edits import repository_at
+from agentlock.git.containing import repository_at
 from agentlock.guard.judge import folding_of
 from agentlock.guard.report import tell
 from agentlock.model import MICROSECONDS

@@ -1,18 +1,15 @@
 """The verdict on files that an agent is about to edit: the same as on a commit of them.
 
-The repository of each path decides, not that of the folder where the agent works. A path through
-symbolic links counts as it is named and as what it leads to.
+The repository of each path decides, not that of the folder where the agent works
+(agentlock/git/containing.py).
 """
 
 from __future__ import annotations
 
 import os
 
-from agentlock.environment import FINDING_THE_REPOSITORY
-from agentlock.errors import NotARepositoryError
 from agentlock.git.changes import Changes
 from agentlock.git.process import output
-from agentlock.git.repository import discover
 from agentlock.guard.judge import folding_of, standing, with_holders
 from agentlock.guard.verdict import decide
 from agentlock.model import Value
@@ -69,66 +66,6 @@ def judged(
     return Judged(repository, identity, changes, verdict, now, tuple(live))
 
 
-def by_worktree(paths: Iterable[bytes], cwd: bytes) -> dict[bytes, list[bytes]]:
-    """The absolute paths, by the root of the worktree that each lies in.
-
-    What lies in none is left out: it is not ours.
-    """
-    found: dict[bytes, dict[bytes, None]] = {}
-    for path in paths:
-        named = os.path.join(cwd, os.path.expanduser(path))
-        folder, name = os.path.split(os.path.normpath(named))
-        for full in (os.path.join(os.path.realpath(folder), name), os.path.realpath(named)):
-            for root in _roots_of(full):
-                found.setdefault(root, {})[full] = None
-    return {root: list(inside) for root, inside in found.items()}
-
-
-def enter(root: bytes) -> Repository | None:
-    """The repository at this root, which becomes the current directory; None without agentlock.
-
-    Only the repository's own configuration says so: where that does not even have the word, git
-    need not be asked.
-
-    Variables that lead git elsewhere are the program's, and say nothing about this path.
-    """
-    os.chdir(root)
-    if _is_without_agentlock(root):
-        return None
-    for name in FINDING_THE_REPOSITORY:
-        os.environ.pop(name, None)
-    try:
-        repository = discover()
-    except NotARepositoryError:  # git finds nothing here either, so nothing can be committed
-        return None
-    return repository if repository.database else None
-
-
-def _is_without_agentlock(root: bytes) -> bool:
-    """Whether one look tells that agentlock does not guard a main worktree."""
-    git_dir = os.path.join(root, b".git")
-    own = _text_of(os.path.join(git_dir, b"config"))
-    if own is None or b"agentlock" in own:
-        return False  # also of a linked worktree or a bare repository, which have it elsewhere
-    path = os.path.join(git_dir, b"config.worktree")
-    return not os.path.lexists(path) or b"agentlock" not in (_text_of(path) or b"agentlock")
-
-
-def _text_of(path: bytes) -> bytes | None:
-    """What a file has, in lower case; None if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read().lower()
-    except OSError:
-        return None
-
-
-def repository_at(folder: bytes) -> Repository | None:
-    """The repository that a folder lies in, entered; None without agentlock."""
-    root = next(iter(by_worktree([b"any"], folder)), None)
-    return None if root is None else enter(root)
-
-
 def relative(repository: Repository, paths: Iterable[bytes]) -> list[bytes]:
     """The absolute paths as they are seen from the root; in git's own folder: ``.git/…``.
 
@@ -177,55 +114,3 @@ def uncommitted(
     listed = output(*asked, *map(os.fsdecode, limits), cwd=folder)
     entries = [entry for entry in listed.split(b"\0") if entry]
     return [one[3:] for one in entries if (tracked if one[:2] != b"??" else untracked)]
-
-
-def _roots_of(path: bytes) -> Iterator[bytes]:
-    """The nearest folder above a path that is a worktree, and a bare repository below that.
-
-    A worktree's git adds the files of a bare repository inside it like any others. A look or two
-    at each folder tells it, so a path outside every repository asks git nothing.
-    """
-    folder = os.path.dirname(path)
-    while True:
-        if _leads_to_git(os.path.join(folder, b".git")):
-            yield folder
-            return
-        is_bare = os.path.basename(folder) != b".git" and _is_git(folder)
-        if is_bare and not _is_private(folder):
-            yield folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
-        folder = parent
-
-
-def _leads_to_git(path: bytes) -> bool:
-    """Whether a ``.git`` is or names a repository, so that git does not look further up.
-
-    One that is left over, as of a worktree whose repository is gone, is none; one that cannot be
-    read counts.
-    """
-    if not os.path.lexists(path):
-        return False
-    if os.path.isdir(path):
-        return _is_git(path)
-    try:
-        with open(path, "rb") as file:
-            text = file.read(8192)
-    except OSError:
-        return True
-    named = os.path.join(os.path.dirname(path), text.removeprefix(b"gitdir:").strip())
-    return text.startswith(b"gitdir:") and _is_git(named)
-
-
-def _is_git(folder: bytes) -> bool:
-    """Whether a folder has what git looks for in its own (setup.c, is_git_directory)."""
-    inside = (os.path.join(folder, name) for name in (b"HEAD", b"objects", b"refs"))
-    return all(map(os.path.lexists, inside)) or (
-        os.path.lexists(os.path.join(folder, b"HEAD")) and _is_private(folder)
-    )
-
-
-def _is_private(folder: bytes) -> bool:
-    """Whether it is the folder of a linked worktree inside git's own, which has a HEAD too."""
-    return os.path.lexists(os.path.join(folder, b"commondir"))

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from edit_hooks.test_denying import hook, is_silent, why
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
 from support import HOLDER, OTHER, run
 
 from agentlock.edit_hooks.run import ALLOWED
 from agentlock.edit_hooks.shell import effects_of
+from agentlock.edit_hooks.signs import may_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +25,13 @@ WRITES: dict[str, list[str]] = {
     "echo x >> a.py": ["a.py"],
     "echo x &> a.py": ["a.py"],
     "echo x >| a.py": ["a.py"],
+    "echo x > a.py and more": ["a.py"],
+    "> a.py echo x": ["a.py"],
+    "rm > /dev/null a.py b.py": ["a.py", "b.py", "/dev/null"],
+    "rm a.py 2>&1 > log b.py": ["a.py", "b.py", "log"],
+    "tee a.py <<E > b.py c.py\ntext\nE": ["a.py", "c.py", "b.py"],
+    "true && ! ls | tee > a.py b.py": ["b.py", "a.py"],
+    "{ rm a.py; } > b.py": ["a.py", "b.py"],
     "make 2>&1 | tee -a a.py b.py": ["a.py", "b.py"],
     "cat > 'a b.py' <<EOF\nrm -rf other\nEOF": ["a b.py"],
     "cat <<'EOF' > a.py && echo > b.py\ntext > c.py\nEOF": ["a.py", "b.py"],
@@ -115,6 +125,49 @@ DISCARDS: dict[str, list[tuple[str, tuple[str, ...], bool]]] = {
 }
 
 
+# What agents type most: the grammar is not loaded for it.
+HARMLESS = (
+    *("pytest -q 2>&1 | tail -5", "git status", "git log --oneline -5", "ls >/dev/null 2>&1"),
+    *("git commit -m 'used to format names'", "cd src && make &>/dev/null; echo done", "pip list"),
+    *("npm test 2>/dev/null | head", "grep -rn farm .", "git diff >/dev/null", "make 1>&2;ls"),
+)
+PIECES = (
+    *("rm", "touch", "git", "stash", "mv", "a.py", " ", " ", " ", ";", "&&", "|", "\n", "'", '"'),
+    *(
+        "\\",
+        ">",
+        ">&1",
+        ">/dev/null",
+        "2>&1",
+        "x",
+        "sh -c ",
+        "eval ",
+        "cd src",
+        "$x",
+        "(",
+        ")",
+        "/",
+    ),
+    *(
+        ")",
+        "-",
+        "=",
+        "`",
+        "tee",
+        "sed -i",
+        "restore",
+        "\u00a0",
+        "1",
+        "{",
+        "}",
+        "<<E",
+        "E",
+        "#",
+        "!",
+    ),
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "src").mkdir()
@@ -135,6 +188,30 @@ def test_what_git_would_throw_away(folder: Path) -> None:
     for line, expected in DISCARDS.items():
         found = effects_of(line, str(folder)).discards
         assert [(one.command, one.paths, one.untracked) for one in found] == expected, line
+
+
+def test_a_line_that_may_write_is_known_without_the_grammar(folder: Path) -> None:
+    for line, expected in {**WRITES, **DISCARDS}.items():
+        if expected and expected != ["/dev/null"]:
+            assert may_write(line), line
+    for line in HARMLESS:
+        assert not may_write(line), line
+        assert set(effects_of(line, str(folder)).writes) <= {"/dev/null"}, line
+
+
+@settings(max_examples=300)
+@given(some.lists(some.sampled_from(PIECES), max_size=12).map("".join))
+@example("r''m a.py")
+@example("'rm' a.py")
+@example("\\rm a.py")
+@example("x>/dev/nullx")
+@example("x>&12")
+@example("/bin/rm a.py")
+@example("rmrm>&1 git")
+def test_whatever_has_an_effect_may_write(line: str) -> None:
+    effects = effects_of(line, "/")
+    if set(effects.writes) - {"/dev/null"} or effects.discards:
+        assert may_write(line)
 
 
 @pytest.mark.parametrize("line", ["echo '", "((((", "> > >", "\0 > a", "rm", "git", "cd", "sed -i"])
