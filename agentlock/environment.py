@@ -24,6 +24,9 @@ GIT_INDEX_FILE = "GIT_INDEX_FILE"
 GIT_PREFIX = "GIT_PREFIX"
 GIT_NAMESPACE = "GIT_NAMESPACE"
 GIT_CONFIG_COUNT = "GIT_CONFIG_COUNT"
+GIT_CONFIG_GLOBAL = "GIT_CONFIG_GLOBAL"
+GIT_CONFIG_NOSYSTEM = "GIT_CONFIG_NOSYSTEM"
+GIT_CONFIG_SYSTEM = "GIT_CONFIG_SYSTEM"
 GIT_HEAD_PREFIX = "GITHEAD_"
 FINDING_THE_REPOSITORY = (
     *(GIT_DIR, "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
@@ -34,6 +37,7 @@ FRAMEWORK_PUSH = (
     *("PRE_COMMIT_LOCAL_BRANCH", "PRE_COMMIT_REMOTE_BRANCH"),
 )
 HOME = "HOME"
+PATH = "PATH"
 PRE_COMMIT_HOME = "PRE_COMMIT_HOME"
 XDG_CACHE_HOME = "XDG_CACHE_HOME"
 XDG_DATA_HOME = "XDG_DATA_HOME"
@@ -101,6 +105,8 @@ OTHERS = {
     ", ".join(CI_SYSTEMS): "Set by CI systems: if one is set, AGENT_NAME is ignored.",
     GIT_CONFIG_COUNT: "If it sets core.hooksPath, every command says that git runs no hook of "
     "agentlock.",
+    f"{PATH}, {GIT_CONFIG_GLOBAL}, {GIT_CONFIG_NOSYSTEM}, {GIT_CONFIG_SYSTEM}": "Which git is "
+    "started, and which files it reads. They are read as git would read them, or git is asked.",
     GIT_NAMESPACE: "A push to a repository that is served with it is refused.",
     ", ".join(FINDING_THE_REPOSITORY[1:]): "If one is set, git is asked where the repository is; "
     "otherwise agentlock looks for itself.",

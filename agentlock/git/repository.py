@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from agentlock.environment import AGENT, FINDING_THE_REPOSITORY
+from agentlock.environment import AGENT
 from agentlock.errors import ConfigurationError, GitError, NotARepositoryError
-from agentlock.git.process import Running, git, is_oid, output
+from agentlock.git.process import git, is_oid, output
+from agentlock.git.settings import Settings
 from agentlock.model import Value
 from agentlock.text import shell_word
 
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agentlock.git.process import Result
+    from agentlock.git.settings import Entry
 
-    _Entry = tuple[bytes, bytes, bytes, bytes]
 
-_SETTINGS = (
-    r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
-    r"|remote\.(origin\.url|.*\.partialclonefilter))$"
-)
 # Only the repository's own files count for what begins so: which database guards it, who the agent
 # is, whom a server believes, whose key is asked for. A `git -c`, a personal configuration or a file
 # that the own ones include (which may be a tracked one) must not lead the guard elsewhere.
@@ -133,23 +130,17 @@ class Repository(Value):
         )
 
 
-def ask_settings(cwd: bytes | None = None) -> Running:
-    """Start to ask git for the settings that agentlock reads."""
-    asked = ("--show-scope", "--show-origin", "--get-regexp", _SETTINGS)
-    return Running("config", "-z", *asked, cwd=cwd)
-
-
-def at(common_dir: bytes, asked: Running | None = None) -> Repository:
+def at(common_dir: bytes, asked: Settings | None = None) -> Repository:
     """The repository with this common directory, without a worktree.
 
-    ``asked`` is what ``ask_settings`` began there.
+    ``asked`` are the settings there, if they have been asked for.
     """
-    entries = _entries((asked or ask_settings(common_dir)).result())
+    entries = (asked or Settings(common_dir)).entries()
     settings = _settings(entries, common_dir, common_dir, common_dir)
     return Repository(common_dir, common_dir, common_dir, settings)
 
 
-def receiving(asked: Running | None = None) -> Repository:
+def receiving(asked: Settings | None = None) -> Repository:
     """The repository that a push comes to, as a bare one, also if it has worktrees.
 
     git runs the hooks of a push in git's own folder, with no worktree (githooks(5)).
@@ -158,44 +149,21 @@ def receiving(asked: Running | None = None) -> Repository:
     return discover(asked) if found.code != 0 else at(found.stdout[:-1], asked)
 
 
-def discover(asked: Running | None = None) -> Repository:
+def discover(asked: Settings | None = None) -> Repository:
     """The worktree or bare repository that the current directory lies in.
 
-    ``asked`` is what ``ask_settings`` began.
+    ``asked`` are the settings, if they have been asked for.
 
     NotARepositoryError outside one and in git's folder of one; GitError where git fails otherwise.
     """
-    directories = _directories_at_root()
-    entries = _entries((asked or ask_settings()).result())
-    if directories is None or not _is_here(entries):
-        directories = _directories()
-    root, git_dir, common_dir = directories
+    asked = asked or Settings()
+    entries = asked.entries()
+    found = asked.directories if _is_here(entries) else None
+    root, git_dir, common_dir = found or _directories()
     return Repository(root, git_dir, common_dir, _settings(entries, root, git_dir, common_dir))
 
 
-def _directories_at_root() -> list[bytes] | None:
-    """The answers of ``_directories`` where looking gives them and no variable changes them.
-
-    That is how git starts a hook in a main worktree, and it saves the hook a git command. What is
-    tested is what git tests (setup.c, is_git_directory); everything else is git's to answer.
-    """
-    if any(name in os.environ for name in FINDING_THE_REPOSITORY):
-        return None
-    try:
-        root = os.getcwdb()
-        git_dir = os.path.join(root, b".git")
-        names = set(os.listdir(git_dir))
-        with open(os.path.join(git_dir, b"HEAD"), "rb") as file:
-            head = file.read(256)
-    except OSError:
-        return None
-    if not {b"objects", b"refs"} <= names or b"commondir" in names or os.path.islink(git_dir):
-        return None
-    is_commit = len(head) in (41, 65) and not head.strip(b"0123456789abcdef\n")
-    return [root, git_dir, git_dir] if head.startswith(b"ref: refs/") or is_commit else None
-
-
-def _is_here(entries: Sequence[_Entry]) -> bool:
+def _is_here(entries: Sequence[Entry]) -> bool:
     """Whether the worktree is neither elsewhere nor missing, as its own configuration says.
 
     Every repository has ``core.bare``. `git config` leaves out the repository that it does not
@@ -259,22 +227,8 @@ def _not_found(result: Result) -> NotARepositoryError | GitError:
     return GitError(f"git cannot read this repository: {said}", fix=advice)
 
 
-def _entries(result: Result) -> list[_Entry]:
-    """The scope, the file (``file:PATH``), the name and the value of each setting, as git says."""
-    if result.code == 1 and not result.stdout:
-        return []
-    if result.code != 0:
-        raise result.error()
-    fields = result.stdout.split(b"\0")
-    entries = []
-    for scope, origin, item in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        name, separator, value = item.partition(b"\n")
-        entries.append((scope, origin, name, value if separator else b"\0"))
-    return entries
-
-
 def _settings(
-    entries: Iterable[_Entry], root: bytes, git_dir: bytes, common_dir: bytes
+    entries: Iterable[Entry], root: bytes, git_dir: bytes, common_dir: bytes
 ) -> dict[bytes, bytes]:
     """What counts of the entries, the last of a name.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.repository import ask_settings
 from agentlock.hook_kinds import INDEX, KINDS, MOVES_REFS, REMOTES
 
 TYPE_CHECKING = False
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from agentlock.git.process import Running
     from agentlock.git.pushes import Told
+    from agentlock.git.settings import Settings
     from agentlock.guard.clearance import Judged
     from agentlock.hook_kinds import HookKind
 
@@ -20,20 +20,25 @@ STRICT = "--strict"  # hooks/shim.sh adds it if a reference-transaction hook wil
 
 
 class Asked:
-    """Git commands that are running: the settings, and what is staged or what is pushed."""
+    """What git is being asked: the settings, and what is staged or what is pushed."""
 
     __slots__ = ("index", "push", "settings", "staged")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Ask what the guard of this hook (its name, then git's arguments) will want to know."""
         hold_standard_descriptors()
-        self.settings = ask_settings()
         self.index: Judged | None = None
         self.staged: Running | None = None
         self.push: Told | None = None
         kind = KINDS.get(arguments[0]) if arguments else None
-        if kind is None:
-            return
+        if kind is not None:
+            self._begin(kind, arguments)
+        # Last, because the settings are read from files if that is possible.
+        from agentlock.git.settings import Settings
+
+        self.settings: Settings = Settings()
+
+    def _begin(self, kind: HookKind, arguments: Sequence[str]) -> None:
         if _is_asked_again(kind, arguments[1:]):
             from agentlock.guard.clearance import Judged
 

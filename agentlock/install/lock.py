@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
+from agentlock.git import system_config
 from agentlock.guard import clearance, made, notes
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def remove_files(common_dir: bytes) -> None:
     for folder in folders:
         with suppress(FileNotFoundError, NotADirectoryError):
             clearance.forget(folder)
+            system_config.forget(folder)
         for name in (_NAME, made.MADE, notes.FILE):
             with suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(os.path.join(folder, name))

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agentlock.errors import AgentlockError, GitError
-from agentlock.git.repository import ask_settings, at
+from agentlock.git.repository import at
+from agentlock.git.settings import Settings
 from agentlock.install import registry
 from agentlock.install.project import absolute_key, address_of, has_relative_key, origin_of
 from agentlock.model import Value
@@ -80,7 +81,7 @@ def _others(repository: Repository) -> Iterator[Repository]:
         listed = [one for one in registry.repositories() if os.path.isdir(one)]
     listed = [one for one in listed if os.path.realpath(one) != mine]
     for start in range(0, len(listed), _AT_ONCE):
-        asked = [(one, ask_settings(one)) for one in listed[start : start + _AT_ONCE]]
+        asked = [(one, Settings(one)) for one in listed[start : start + _AT_ONCE]]
         for common_dir, running in asked:
             with suppress(GitError):
                 other = at(common_dir, running)
