@@ -26,7 +26,8 @@ from agentlock.patterns.syntax import Reading
 from agentlock.reservations import audit
 from agentlock.reservations.granting import Request, reserve
 from agentlock.store import migrate, open_store
-from agentlock.store.postgres.libpq import Connection, PostgresError
+from agentlock.store.postgres.libpq import Connection
+from agentlock.store.postgres.values import PostgresError
 from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.scratch import Repository, Scratch
 

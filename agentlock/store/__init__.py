@@ -33,7 +33,11 @@ NOT_INITIALISED = "this repository has no reservation table yet"
 
 
 def open_table(
-    recorded: Recorded, timeout: int = DEFAULT_TIMEOUT, *, read_only: bool = False
+    recorded: Recorded,
+    timeout: int = DEFAULT_TIMEOUT,
+    *,
+    read_only: bool = False,
+    lazily: bool = False,
 ) -> Store:
     """The project's table, as a repository records it; see ``open_store``."""
     store = open_store(
@@ -42,6 +46,7 @@ def open_table(
         recorded.project,
         timeout=timeout,
         read_only=read_only,
+        lazily=lazily,
     )
     if recorded.agent_mail:
         store.beside = recorded
@@ -71,17 +76,20 @@ def open_store(
     *,
     timeout: int = DEFAULT_TIMEOUT,
     read_only: bool = False,
+    lazily: bool = False,
 ) -> Store:
     """The project's table in an existing database; it never makes one.
 
     ``location``, ``database_id`` and ``project`` are what `init` recorded. All waiting together
     takes at most ``timeout`` microseconds. ConfigurationError if nothing is recorded, DatabaseError
-    (and its kinds) if the database is not the recorded one or cannot be used.
+    (and its kinds) if the database is not the recorded one or cannot be used; on a server, the
+    first question may find that out, if it is opened ``lazily``.
     """
     if not location or not database_id or not project:
         raise ConfigurationError(NOT_INITIALISED, fix="agentlock init")
     refuse_unsupported(location)
-    return connect(location, database_id, project, timeout=timeout, read_only=read_only)
+    how = {"read_only": read_only, "lazily": lazily}
+    return connect(location, database_id, project, timeout=timeout, **how)
 
 
 def connect(
@@ -91,12 +99,14 @@ def connect(
     *,
     timeout: int,
     read_only: bool,
+    lazily: bool = False,
 ) -> Store:
     """As ``open_store``, but without an id any database will do, and without a project none."""
     if is_url(location):
         from agentlock.store.postgres import PostgresStore
 
-        return PostgresStore(location, database_id, project, timeout=timeout, read_only=read_only)
+        how = {"read_only": read_only, "lazily": lazily}
+        return PostgresStore(location, database_id, project, timeout=timeout, **how)
     from agentlock.store.sqlite import SQLiteStore
 
     return SQLiteStore(location, database_id, project, timeout=timeout, read_only=read_only)

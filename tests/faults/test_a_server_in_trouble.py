@@ -130,15 +130,21 @@ def test_a_server_killed_while_one_waits_for_its_lock_has_granted_nothing(scene:
     assert [name for name, _ in scene.held()] == [HOLDER]
 
 
-def test_a_hook_has_one_connection_and_asks_two_questions(scene: Scene) -> None:
+@pytest.mark.parametrize("user", ["", "postgres"])
+def test_a_hook_has_one_connection_and_asks_one_question(
+    scene: Scene, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With PGUSER, or another setting of libpq's, libpq asks it."""
     scene.use(f"{scene.wire.url(scene.url)}?sslmode=disable")
+    if user:
+        monkeypatch.setenv("PGUSER", user)
     scene.wire.connections = scene.wire.questions = 0
     scene.repo.must("add", "free.md")
     hook = run(str(scene.repo.path / ".git/hooks/pre-commit"), cwd=scene.repo.path, agent=OTHER)
     assert hook.code == 0, hook
     assert scene.wire.connections == 1
     start_and_farewell = 2
-    assert scene.wire.questions == start_and_farewell + 2
+    assert scene.wire.questions == start_and_farewell + 1
 
 
 def test_a_client_that_hangs_in_its_transaction_does_not_stop_the_others(scene: Scene) -> None:

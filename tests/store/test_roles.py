@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentlock.store.migrations import steps
-from agentlock.store.postgres.libpq import PostgresError
+from agentlock.store.postgres.values import PostgresError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from agentlock.store.postgres.libpq import Connection, PostgresError
+from agentlock.store.postgres.libpq import Connection
+from agentlock.store.postgres.values import PostgresError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

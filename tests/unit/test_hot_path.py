@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from support import NO_HOOKS, run
 from support.agent_mail import Archive, Mailbox
+from support.postgresql import GIVEN_POOLER, GIVEN_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ TOO_DEAR = (
     *("subprocess", "tempfile", "threading", "traceback", "typing", "urllib", "uuid"),
 )
 ITS_OWN = {"agentlock.guard.run", "agentlock.guard.verdict", "agentlock.store.base"}
+LIBRARY = "agentlock.store.postgres.libpq"  # which a server on this machine needs not
 STORES = {"agentlock.store.sqlite", "agentlock.store.postgres"}
 PREFIX = "import time:"
 
@@ -97,6 +99,7 @@ def test_a_commit_that_is_allowed_loads_nothing_dear(watched: Repo) -> None:
     commit = loaded(watched.commit_all(agent="Mine"))
     assert commit.code == 0, commit.said
     assert not commit.too_dear
+    assert LIBRARY not in commit.modules or GIVEN_SERVER or GIVEN_POOLER
 
 
 def test_an_agent_mail_loads_nothing_dear_and_nothing_where_there_is_none(

@@ -1,14 +1,19 @@
 """The PostgreSQL store: one server for the agents of many machines.
 
-A git hook needs one connection and two statements. Nothing here needs a session to last longer than
-a transaction, so a connection pooler may be used.
+A git hook needs one connection and one statement, unless it refuses. Nothing here needs a session
+to last longer than a transaction, so a connection pooler may be used.
 """
 
 from __future__ import annotations
 
 import time
 
-from agentlock.errors import DatabaseError, LostTableError, OutcomeUnknownError
+from agentlock.errors import (
+    DatabaseError,
+    DatabaseUnreachableError,
+    LostTableError,
+    OutcomeUnknownError,
+)
 from agentlock.store.base import (
     APPLICATION_ID,
     NEXT_FENCE,
@@ -19,8 +24,9 @@ from agentlock.store.base import (
 )
 from agentlock.store.policy import COLUMNS as POLICY_COLUMNS
 from agentlock.store.policy import policy_of
-from agentlock.store.postgres.libpq import PostgresError
+from agentlock.store.postgres import loopback
 from agentlock.store.postgres.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
+from agentlock.store.postgres.values import PostgresError
 from agentlock.store.reservations import COLUMNS, few_names, reservation_of
 
 TYPE_CHECKING = False
@@ -38,10 +44,12 @@ CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 # The timeline of the server's log: a new one begins when a standby takes over.
 _TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 _NOW = f"SELECT {CLOCK}"
-_OPEN = """
-SELECT i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END
-FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
-"""
+# What opening checks: see _check.
+_CHECKED = 4  # columns
+_IDENTITY = "i.schema_version, i.id, p.id, CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END"
+_OPEN = f"""
+SELECT {_IDENTITY} FROM database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
+"""  # noqa: S608 -- of constants
 _BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_NOW}"
 # A grant must outlive a crash, so a server that does not wait for its disk waits this time.
 # The time is read, and later statements take their snapshots, after the lock was taken.
@@ -69,26 +77,27 @@ COMMIT"""
 # Parameter: the transaction's id. Another database, or a server that took over, counts its own.
 _WAS_COMMITTED = f"SELECT pg_xact_status($1::xid8), id, {_TIMELINE} FROM database_identity"  # noqa: S608
 _LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events WHERE project_id = $1"
-# Parameters: project, prefixes, names, what is added. At least one row comes, with the policy.
+# Parameters: the project's key, prefixes, names, what is added. At least one row comes, with what
+# opening checks and the policy.
 _STANDING = """
 WITH moment AS MATERIALIZED (SELECT {clock} AS now)
-SELECT moment.now, p.last_fence, {policy}, {reservation}
-FROM moment CROSS JOIN projects AS p
+SELECT {identity}, moment.now, p.last_fence, {policy}, {reservation}
+FROM moment CROSS JOIN database_identity AS i LEFT JOIN projects AS p ON p.human_key = $1
     LEFT JOIN (file_reservations AS r JOIN agents AS a ON a.id = r.agent_id)
-    ON r.project_id = p.id AND r.released_ts IS NULL AND r.expires_ts > moment.now
+    ON r.project_id = {project} AND r.released_ts IS NULL AND r.expires_ts > moment.now
         AND {near}
-WHERE p.id = $1
 ORDER BY r.id
 """
+_PROJECT = "(SELECT id FROM projects WHERE human_key = $1)"
 _ON = "r.prefix_key = ANY ($2::text::bytea[])"
 _OF_NAMES = " AND r.name_key = ANY ($3::text::bytea[])"
 _ON_OR_WITHIN = """r.id IN (
     SELECT r.id FROM file_reservations AS r
-    WHERE r.project_id = $1 AND r.released_ts IS NULL AND {on}
+    WHERE r.project_id = {project} AND r.released_ts IS NULL AND {on}
     UNION ALL
     SELECT r.id
     FROM unnest({added}::text::bytea[]) AS added (key) CROSS JOIN file_reservations AS r
-    WHERE r.project_id = $1 AND r.released_ts IS NULL
+    WHERE r.project_id = {project} AND r.released_ts IS NULL
         AND r.prefix_key >= added.key AND r.prefix_key < added.key || '0'::bytea
 )"""
 
@@ -97,7 +106,8 @@ class PostgresStore(Server, Store):
     """One project's rows on a server; see ``Store`` for what each method promises.
 
     Opening checks that the database has agentlock's tables, this program's schema and the recorded
-    id. ``now`` reads the server's clock, which stands still inside a transaction.
+    id; ``lazily``, the first question does. ``now`` reads the server's clock, which stands still
+    inside a transaction.
     """
 
     def __init__(
@@ -108,6 +118,7 @@ class PostgresStore(Server, Store):
         *,
         timeout: int,
         read_only: bool,
+        lazily: bool = False,
     ) -> None:
         Store.__init__(self)
         Server.__init__(self, location, timeout)
@@ -115,17 +126,35 @@ class PostgresStore(Server, Store):
         self._read_only = read_only
         self._moment: int | None = None
         self._identity = self._transaction_id = self._timeline = ""
+        self._recorded = (database_id, project)
+        self._is_checked = False
+        self._project_id = 0
         try:
-            self._verify(database_id, project)
+            if not lazily:
+                self._require_checked()
         except BaseException:
             self.close()
             raise
 
-    def _verify(self, database_id: str | None, project: str | None) -> None:
-        rows = self._ask(_OPEN, (project or "",))
+    @property
+    def project_id(self) -> int:
+        self._require_checked()
+        return self._project_id
+
+    @project_id.setter
+    def project_id(self, number: int) -> None:
+        self._project_id = number
+
+    def _require_checked(self) -> None:
+        if not self._is_checked:
+            self._check(self._ask(_OPEN, (self._recorded[1] or "",)))
+
+    def _check(self, rows: Sequence[Sequence[Any]]) -> None:
+        """DatabaseError if the database is not the recorded one, by a row that has _IDENTITY."""
         if not rows:
             raise LostTableError(f"{self.location} has lost its own id", fix=WHERE_IT_BELONGS)
-        version, found, project_id, standby = rows[0]
+        version, found, project_id, standby, *_ = rows[0]
+        database_id, project = self._recorded
         if standby:  # it may not have the newest grant yet
             raise DatabaseError(
                 f"{self.location} is a standby and may lag behind the primary server", fix=PRIMARY
@@ -135,6 +164,7 @@ class PostgresStore(Server, Store):
         self._identity = found
         if project is not None:
             self._find_project(project, [] if project_id is None else [(project_id,)])
+        self._is_checked = True
 
     # Transactions
 
@@ -148,6 +178,7 @@ class PostgresStore(Server, Store):
         self._left = min(self._left, most / 1_000_000)
 
     def _begin_reading(self) -> None:
+        self._require_checked()
         ((moment,),) = self._script(_BEGIN_READING)
         self._moment = int(moment)
 
@@ -193,10 +224,13 @@ class PostgresStore(Server, Store):
     def roll_back(self) -> None:
         self._moment = None
         self.concerned.clear()
+        connection = self._made
+        if connection is None:
+            return
         try:
-            self._within(lambda seconds: self._connection.script("ROLLBACK", seconds))
+            self._within(lambda seconds: connection.script("ROLLBACK", seconds))
         except PostgresError:
-            self._connection.close()  # the server rolls back a transaction without a client
+            connection.close()  # the server rolls back a transaction without a client
 
     def _settle(self, error: PostgresError) -> None:
         """Return if the transaction was committed, raise if it was not or nobody knows."""
@@ -219,7 +253,7 @@ class PostgresStore(Server, Store):
     def _status(self) -> str:
         """The transaction's status over a new connection, or "" if this server does not know it."""
         try:
-            self._connection = self._connect()
+            self._made = self._connect()
             rows = self._ask(_WAS_COMMITTED, (self._transaction_id,))
         except DatabaseError:
             return ""
@@ -232,6 +266,7 @@ class PostgresStore(Server, Store):
         return self._moment or int(self.one(_NOW)[0])
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._require_checked()
         return self._ask(_spoken(statement), parameters)
 
     def inserted(self, statement: str, parameters: Sequence[Any]) -> int:
@@ -248,20 +283,40 @@ class PostgresStore(Server, Store):
             arrays.append(_array(few))
         if added:
             arrays.append(_array(_shortened(key) for key in added))
-            near = _ON_OR_WITHIN.format(on=near, added=f"${len(arrays) + 1}")
+            near = _ON_OR_WITHIN.format(on=near, added=f"${len(arrays) + 1}", project=_PROJECT)
         statement = _STANDING.format(
+            identity=_IDENTITY,
             clock=CLOCK,
+            project=_PROJECT,
             policy=", ".join([f"p.{name}" for name in POLICY_COLUMNS]),
             reservation=_spoken(COLUMNS),
             near=near,
         )
-        rows = self._ask(statement, (self.project_id, *arrays))
-        if not rows:
-            raise LostTableError(f"{self.location} lacks a row of its own", fix=WHERE_IT_BELONGS)
-        end = 2 + len(POLICY_COLUMNS)
-        now, fence, *settings = rows[0][:end]
+        rows = self._first(statement, (self._recorded[1] or "", *arrays))
+        self._check(rows)
+        end = _CHECKED + 2 + len(POLICY_COLUMNS)
+        now, fence, *settings = rows[0][_CHECKED:end]
         live = [row[end:] for row in rows if row[end] is not None]
         return now, policy_of(settings), [reservation_of(row) for row in live], fence
+
+    def _first(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that needs no connection to be there already."""
+        if not self.is_connected:
+            try:
+                found = self._within(
+                    lambda seconds: loopback.ask(self.location, statement, parameters, seconds)
+                )
+            except PostgresError as error:
+                raise self.translated(error) from error
+            if found is not None:
+                return found
+        try:
+            return self._ask(statement, parameters)
+        except DatabaseUnreachableError:
+            raise
+        except DatabaseError:
+            self._require_checked()  # a table of an older schema may lack what was asked for
+            raise
 
     def next_fence(self) -> int:  # in one statement, because all other writers wait meanwhile
         statement = f"{NEXT_FENCE} RETURNING last_fence"

@@ -18,13 +18,14 @@ import sys
 import time
 
 from agentlock.errors import ConfigurationError
+from agentlock.store.postgres.values import PostgresError, TimeoutExpiredError, bound, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    Parameter = str | bytes | int | None
+    from agentlock.store.postgres.values import Parameter
 
 # libpq-fe.h
 _OK, _BAD = 0, 1
@@ -32,34 +33,10 @@ _POLLING_FAILED, _POLLING_READING, _POLLING_WRITING, _POLLING_OK = 0, 1, 2, 3
 _COMMAND_OK, _TUPLES_OK = 1, 2
 _VERBOSE = 2
 _SQLSTATE = ord("C")
-# catalog/pg_type.dat
-_BYTEA, _BIGINT, _TEXT = 17, 20, 25
-_INTEGERS = (20, 21, 23)
-_TEXTS = (25, 1043, 19)
 
 _NAMES = ("libpq.so.5", "libpq.5.dylib")
 _FOLDERS = ("psycopg_binary.libs", os.path.join("psycopg_binary", ".dylibs"))
 INSTALL = "in a checkout of agentlock: ./install.sh --postgres"
-
-
-class PostgresError(Exception):
-    """An error of the server or the library; ``state`` is its SQLSTATE, or "" if it gave none.
-
-    ``lost``: the connection is gone, so nobody knows what the server did last.
-    """
-
-    def __init__(self, said: str, state: str = "", *, lost: bool = False) -> None:
-        super().__init__(said)
-        self.said = said
-        self.state = state
-        self.lost = lost
-
-
-class TimeoutExpiredError(PostgresError):
-    """No answer in time; the connection was abandoned."""
-
-    def __init__(self) -> None:
-        super().__init__("no answer in time", lost=True)
 
 
 class Connection:
@@ -68,6 +45,7 @@ class Connection:
     def __init__(self, settings: dict[str, str], seconds: float) -> None:
         self._library = library()
         self._pointer = 0
+        self._gave_up = False
         self._pointer = _connected_in(self._library, settings, seconds)
         self._library.PQsetnonblocking(self._pointer, 1)
 
@@ -93,16 +71,16 @@ class Connection:
         No statement is prepared by name, so that any pooler can be used.
         """
         count = len(parameters)
-        bound = [_bound(parameter) for parameter in parameters]
+        given = [bound(parameter) for parameter in parameters]
         return self._run(
             seconds,
             self._library.PQsendQueryParams,
             statement.encode(),
             count,
-            (ctypes.c_uint * count)(*[kind for kind, _, _ in bound]),
-            (ctypes.c_char_p * count)(*[value for _, value, _ in bound]),
-            (ctypes.c_int * count)(*[len(value or b"") for _, value, _ in bound]),
-            (ctypes.c_int * count)(*[form for _, _, form in bound]),
+            (ctypes.c_uint * count)(*[kind for kind, _, _ in given]),
+            (ctypes.c_char_p * count)(*[cell for _, cell, _ in given]),
+            (ctypes.c_int * count)(*[len(cell or b"") for _, cell, _ in given]),
+            (ctypes.c_int * count)(*[form for _, _, form in given]),
             1,
         )
 
@@ -125,6 +103,8 @@ class Connection:
 
     def _run(self, seconds: float, send: Any, *arguments: Any) -> list[tuple[Any, ...]]:
         if not self._pointer:
+            if self._gave_up:  # somebody went on without the answer
+                raise TimeoutExpiredError
             raise PostgresError("the connection is closed", lost=True)
         deadline = time.monotonic() + seconds
         try:
@@ -132,6 +112,7 @@ class Connection:
                 raise self._failed(None)
             result = self._answer(deadline)
         except TimeoutExpiredError:
+            self._gave_up = True
             self.close()  # an answer that still comes would be taken for the next one
             raise
         pq = self._library
@@ -213,17 +194,6 @@ def _connected(pq: ctypes.CDLL, settings: dict[str, str]) -> int:
     return int(pointer)
 
 
-def _bound(parameter: Parameter) -> tuple[int, bytes | None, int]:
-    """(type, value, format) as PQexecParams takes them; 1 is the binary format."""
-    if parameter is None:
-        return 0, None, 0
-    if isinstance(parameter, bytes):
-        return _BYTEA, parameter, 1
-    if isinstance(parameter, int):  # a boolean as well: every column keeps it as 0 or 1
-        return _BIGINT, b"%d" % parameter, 0
-    return _TEXT, parameter.encode("utf-8", "surrogateescape"), 1
-
-
 def _read(pq: ctypes.CDLL, result: int | None) -> Iterator[tuple[Any, ...]]:
     columns = range(pq.PQnfields(result))
     kinds = [pq.PQftype(result, column) for column in columns]
@@ -236,18 +206,8 @@ def _read(pq: ctypes.CDLL, result: int | None) -> Iterator[tuple[Any, ...]]:
                 cells.append(None)
                 continue
             cell = ctypes.string_at(pq.PQgetvalue(result, row, column), length)
-            cells.append(_value(cell, kinds[column], binary=binary[column]))
+            cells.append(value(cell, kinds[column], binary=binary[column]))
         yield tuple(cells)
-
-
-def _value(cell: bytes, kind: int, *, binary: bool) -> Any:
-    if kind in _INTEGERS:
-        return int.from_bytes(cell, "big", signed=True) if binary else int(cell)
-    if kind == _BYTEA and binary:
-        return cell
-    if kind in _TEXTS or not binary:
-        return cell.decode("utf-8", "surrogateescape")
-    raise PostgresError(f"a column has the unexpected type {kind}")
 
 
 def _wait(

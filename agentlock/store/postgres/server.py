@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 from agentlock.errors import DatabaseError, DatabaseUnreachableError, ReadOnlyTableError
-from agentlock.store.postgres.libpq import Connection, PostgresError, TimeoutExpiredError
+from agentlock.store.postgres.values import PostgresError, TimeoutExpiredError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
+
+    from agentlock.store.postgres.libpq import Connection
 
     Answer = TypeVar("Answer")
 
@@ -107,16 +109,25 @@ def _fix_of_connecting(error: PostgresError) -> str:
 class Server:
     """One connection, and the time that all waits for it may take together.
 
-    ``timeout`` is in microseconds; time between two calls does not count.
+    It is made when it is first needed. ``timeout`` is in microseconds; time between two calls does
+    not count.
     """
 
     def __init__(self, location: str, timeout: int) -> None:
         self.location = location
         self._timeout = timeout / _MICROSECONDS
         self._left = self._timeout
-        self._connection = self._connect()
+        self._made: Connection | None = None
+
+    @property
+    def _connection(self) -> Connection:
+        if self._made is None:
+            self._made = self._connect()
+        return self._made
 
     def _connect(self) -> Connection:
+        from agentlock.store.postgres.libpq import Connection  # a hook may need none
+
         settings = {
             "fallback_application_name": "agentlock",
             # of several hosts, a silent one must not use up the time of all
@@ -135,16 +146,21 @@ class Server:
             self._left -= pause
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    @property
+    def is_connected(self) -> bool:
+        return self._made is not None
+
     def close(self) -> None:
-        self._connection.close()
+        if self._made is not None:
+            self._made.close()
 
     def another(self) -> Connection:
         """A second connection, which the caller closes."""
         return self._connect()
 
     def connect_again(self) -> None:
-        self._connection.close()
-        self._connection = self._connect()
+        self.close()
+        self._made = self._connect()
 
     def rested(self) -> None:
         self._left = self._timeout

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from agentlock.errors import CannotWakeError, DatabaseError
 from agentlock.store.postgres import CLOCK, RING
-from agentlock.store.postgres.libpq import PostgresError
+from agentlock.store.postgres.values import PostgresError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
