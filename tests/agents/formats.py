@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Event = tuple[str, dict[str, Any]]  # the name of the event, "" if the format has none
     Speaker = Callable[[Step, str], list[Event]]
 
-_DONE = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+_ANSWERED = 5  # tokens
+# Copilot CLI offers tools when it compacts, too, and says in words that none may be called.
+_NO_TOOLS = "Tools are unavailable in this step"
 
 
 def speaker_of(path: str) -> Speaker | None:
@@ -38,6 +40,8 @@ def model_of(path: str, body: Body) -> str:
 
 def offers_tools(body: Body) -> bool:
     """Whether it is a turn of the agent. Titles and summaries are asked for without tools."""
+    if _NO_TOOLS in user_words(body):
+        return False
     given = body.get("input")
     items = given if isinstance(given, list) else []
     return bool(body.get("tools")) or any(
@@ -113,6 +117,11 @@ def _texts(content: Any) -> list[str]:
     return [one["text"] for one in parts if isinstance(one.get("text"), str)]
 
 
+def _used(step: Step) -> dict[str, int]:
+    used = step.get("used", 10)
+    return {"input_tokens": used, "output_tokens": _ANSWERED, "total_tokens": used + _ANSWERED}
+
+
 def _id(prefix: str) -> str:
     return prefix + uuid.uuid4().hex[:20]
 
@@ -130,7 +139,7 @@ def _anthropic(step: Step, model: str) -> list[Event]:
         "role": "assistant",
         "model": model,
     }
-    message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": _DONE}
+    message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": _used(step)}
     stop = "end_turn" if "text" in step else "tool_use"
     end = {"stop_reason": stop, "stop_sequence": None}
     events: list[Event] = [
@@ -138,7 +147,7 @@ def _anthropic(step: Step, model: str) -> list[Event]:
         ("content_block_start", {"index": 0, "content_block": block}),
         ("content_block_delta", {"index": 0, "delta": delta}),
         ("content_block_stop", {"index": 0}),
-        ("message_delta", {"delta": end, "usage": {"output_tokens": 5}}),
+        ("message_delta", {"delta": end, "usage": {"output_tokens": _ANSWERED}}),
         ("message_stop", {}),
     ]
     return [(name, {"type": name, **data}) for name, data in events]
@@ -167,7 +176,7 @@ def _responses(step: Step, model: str) -> list[Event]:
         "model": model,
         "output": [item],
     }
-    whole |= {"status": "completed", "usage": _DONE}
+    whole |= {"status": "completed", "usage": _used(step)}
     events: list[Event] = [
         ("response.created", {"response": {"id": whole["id"]}}),
         ("response.output_item.added", {"output_index": 0, "item": item}),
@@ -186,8 +195,8 @@ def _chat(step: Step, model: str) -> list[Event]:
     stop = "stop" if "text" in step else "tool_calls"
     chunk = {"id": _id("chatcmpl-"), "created": 1, "model": model}
     chunk["object"] = "chat.completion.chunk"
-    used = step.get("used", 10)
-    usage = {"prompt_tokens": used, "completion_tokens": 5, "total_tokens": used + 5}
+    used, answered, total = _used(step).values()
+    usage = {"prompt_tokens": used, "completion_tokens": answered, "total_tokens": total}
     first = {"index": 0, "delta": message, "finish_reason": None}
     last = {"index": 0, "delta": {}, "finish_reason": stop}
     return [("", {**chunk, "choices": [first]}), ("", {**chunk, "choices": [last], "usage": usage})]
@@ -197,6 +206,7 @@ def _gemini(step: Step, model: str) -> list[Event]:
     call = {"functionCall": {"name": step.get("tool"), "args": step.get("args")}}
     parts = [{"text": step["text"]}] if "text" in step else [call]
     content = {"role": "model", "parts": parts}
-    used = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+    used, answered, total = _used(step).values()
+    usage = {"promptTokenCount": used, "candidatesTokenCount": answered, "totalTokenCount": total}
     candidate = {"index": 0, "finishReason": "STOP", "content": content}
-    return [("", {"candidates": [candidate], "modelVersion": model, "usageMetadata": used})]
+    return [("", {"candidates": [candidate], "modelVersion": model, "usageMetadata": usage})]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from agents.failing import UNASKED
 from agents.programs import PROGRAMS
 from agents.stage import LIMIT, start, wait_for
-from support import HOLDER
+from support import HOLDER, OTHER
 
+from agentlock.edit_hooks.dialect import START
 from agentlock.edit_hooks.programs import dialect_of
 from agentlock.install import edit_hooks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agents.formats import Step
     from agents.programs import Program
     from support import Repo
@@ -55,6 +55,31 @@ def test_a_turn_that_would_end_goes_on_if_the_agents_own_has_come(
     assert SENTENCE in outcome.words, outcome.told
     assert len(outcome.told) == 2, outcome.told
     assert repo.live()[0][0] in outcome.told[1]
+
+
+@pytest.mark.parametrize("program", HOLDS, ids=[one.name for one in HOLDS])
+def test_a_model_that_hears_nothing_at_the_start_hears_it_at_its_prompt(
+    repo: Repo, tmp_path: Path, program: Program
+) -> None:
+    waits(repo, program)
+    dialect = dialect_of(program.name)
+    settings = Path(edit_hooks.file_of(dialect, None))
+    document = json.loads(settings.read_text(encoding="utf-8"))
+    del document["hooks"][dialect.event_of(START)]
+    settings.write_text(json.dumps(document), encoding="utf-8")
+    assert repo.agentlock("reserve", "src/x.py", "--queue", agent=OTHER).code == 1
+    assert repo.agentlock("release", "src/x.py", agent=HOLDER).code == 0
+    outcome = start(
+        program,
+        [{"text": "done"}],
+        project=repo.path,
+        folder=tmp_path / "run",
+        more=UNASKED if program.name == "codex" else (),
+        env={"AGENTLOCK_AGENT": OTHER},
+    ).outcome()
+    assert f"agentlock: you are {OTHER} in this project." in outcome.words
+    assert SENTENCE in outcome.words
+    assert repo.live() == [(OTHER, "/src/x.py", True)]
 
 
 def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Path) -> None:

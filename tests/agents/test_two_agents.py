@@ -1,4 +1,4 @@
-"""Two agents, one file: the second is stopped, waits its turn, and commits as itself."""
+"""Two or three agents, one file: who comes later is stopped, waits its turn, and commits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from agents.failing import UNASKED
-from agents.programs import NEW, OLD
+from agents.programs import NEW, OLD, PROGRAMS
 from agents.stage import start
 from agents.test_programs import EVERY
 
@@ -15,6 +15,7 @@ from agentlock.install import edit_hooks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agents.formats import Step
     from agents.programs import Program
     from support import Repo
 
@@ -67,3 +68,65 @@ def test_the_second_agent_is_stopped_waits_is_told_and_commits_as_itself(
     assert makers[1] in one.told[-1]
     assert makers[0] in two.told[-1]
     assert repo.live() == []  # the first agent released nothing: its commit ended its lease
+
+
+def wait_for_places(program: Program, number: int) -> Step:
+    """Wait until the queue has so many; Gemini CLI takes no command with ``$(…)``."""
+    if not number:
+        return program.bash("true")
+    places = "agentlock queue list --json | tr , '\\n' | grep '\"place\"'"
+    return program.bash(f"until {places} | sed -n {number}p | grep -q .; do sleep 0.3; done")
+
+
+@pytest.mark.agents
+def test_three_agents_of_two_programs_edit_one_file_in_the_order_in_which_they_asked(
+    repo: Repo, tmp_path: Path
+) -> None:
+    gemini, claude = PROGRAMS["gemini"], PROGRAMS["claude"]
+    file = repo.write("src/x.py", "x = 0\n")
+    repo.commit_unguarded()
+    for program in (gemini, claude):
+        edit_hooks.install(program.name)
+    has_edited, second_asks = str(tmp_path / "has edited"), str(tmp_path / "second asks")
+
+    def later(program: Program, number: int, after: str) -> list[Step]:
+        edit = program.edit(str(file), f"x = {number - 1}", f"x = {number}")
+        refused = program.edit(str(file), "x = 1", f"x = {number}")
+        return [
+            {**wait_for_places(program, number - 2), "after": after},
+            *refused,
+            {
+                **program.bash("agentlock reserve src/x.py --wait 2m"),
+                "signal": second_asks if number == 2 else str(tmp_path / "third asks"),
+            },
+            *edit,
+            program.bash(f"git commit -qam {number}; agentlock release --all"),
+        ]
+
+    first = [
+        *gemini.edit(str(file), "x = 0", "x = 1"),
+        {**wait_for_places(gemini, 2), "signal": has_edited},
+        gemini.bash("git commit -qam 1"),
+    ]
+    scripts = [
+        (gemini, first),
+        (claude, later(claude, 2, has_edited)),
+        (gemini, later(gemini, 3, second_asks)),
+    ]
+    runs = [
+        start(program, steps, project=repo.path, folder=tmp_path / str(number))
+        for number, (program, steps) in enumerate(scripts)
+    ]
+    outcomes = [run.outcome() for run in runs]
+    for outcome, (_, steps) in zip(outcomes, scripts, strict=True):
+        assert len(outcome.told) == len(steps), outcome
+    assert repo.must("log", "-3", "--format=%s") == "3\n2\n1", outcomes
+    oids = repo.must("log", "-3", "--format=%H").split()
+    makers = [repo.agentlock("ledger", "show", oid).out.split("\t")[1] for oid in oids]
+    assert len(set(makers)) == 3
+    _, second, holder = makers
+    assert f"{holder}  exclusive  src/x.py" in "\n".join(outcomes[1].told)
+    assert f"{holder}  exclusive  src/x.py" in "\n".join(outcomes[2].told)
+    assert second in "\n".join(outcomes[2].told)  # which the third was behind
+    assert repo.must("show", "HEAD:src/x.py") == "x = 3"
+    assert repo.live() == []
