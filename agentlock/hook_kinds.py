@@ -28,6 +28,8 @@ class HookKind:
     ``asks``: what git is asked before Python has loaded the guard, INDEX or REMOTES.
     ``clears``: the hook that the same git process runs later and that need not judge the same
     index again (guard/clearance.py).
+    ``stays``: while one git command runs it for many commits, the guard that has judged the first
+    stays for the others (guard/staying.py).
     ``stands_in``: git's configuration runs it where git finds no hooks folder of ours (git 2.54).
     ``framework``: the id in .pre-commit-hooks.yaml that does its work in the pre-commit framework.
     ``misses``: what nobody judges before the push if this hook does not run (a push to this
@@ -46,6 +48,7 @@ class HookKind:
         reads_stdin: bool = False,
         asks: str = "",
         clears: str = "",
+        stays: bool = False,
         stands_in: bool = False,
         framework: str = "",
         misses: str = "",
@@ -58,6 +61,7 @@ class HookKind:
         self.reads_stdin = reads_stdin
         self.asks = asks
         self.clears = clears
+        self.stays = stays
         self.stands_in = stands_in
         self.framework = framework
         self.misses = misses
@@ -102,11 +106,18 @@ KINDS = {
             "commit",
             asks=INDEX,
             clears="reference-transaction",
+            stays=True,
             stands_in=True,
             misses="commits with --no-verify, cherry-picks and rebases",
         ),
         HookKind(
-            "pre-applypatch", JUDGES, "patch", asks=INDEX, stands_in=True, misses="patches (git am)"
+            "pre-applypatch",
+            JUDGES,
+            "patch",
+            asks=INDEX,
+            stays=True,
+            stands_in=True,
+            misses="patches (git am)",
         ),
         HookKind(
             "pre-push",

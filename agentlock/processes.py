@@ -9,12 +9,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_answers_for = 0
+
+
+def answer_for(parent: int) -> None:
+    """From now on this process counts as a child of that one, whose later children it stands for.
+
+    A process that outlives its parent is given another one.
+    """
+    global _answers_for  # noqa: PLW0603 -- a fact about this process, as its real parent is
+    _answers_for = parent
+
+
 def ancestors(most: int, first: int = 0) -> Iterator[tuple[int, str, int]]:
     """Number, name and start (ticks since boot) of this process's parent, of its parent, and so on.
 
     ``first`` begins with another process. A number and a start together are one process only.
     """
-    number = first or os.getppid()
+    number = first or _answers_for or os.getppid()
     for _ in range(most):
         try:
             with open(f"/proc/{number}/stat", "rb") as file:

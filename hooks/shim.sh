@@ -3,9 +3,10 @@
 # The hook that was here before is kept next to this folder and runs first. Then agentlock decides,
 # also if that hook refused: an agent must not repair what it may not commit. If agentlock cannot be
 # asked, git is refused.
-hook=@HOOK@ reads_stdin='@READS_STDIN@' clears='@CLEARS@' cleared_by='@CLEARED_BY@'
+hook=@HOOK@ reads_stdin='@READS_STDIN@' clears='@CLEARS@' cleared_by='@CLEARED_BY@' stays='@STAYS@'
 @ASK@
 @PROCESS@
+@STAYED@
 kept=${0%/*}
 kept=${kept%/}.before-agentlock
 refs='' ran='' status=0
@@ -82,9 +83,10 @@ if [ -n "$refs" ]; then
     exit $status
 fi
 recognised && exit $status
-# The guard needs git's process id: to clear the index for the next hook, and to tell how to take
-# back what git changed before it asked, which depends on git's command.
-if [ -n "$clears" ]; then
+[ -n "$stays" ] && ask_stayed "${GIT_INDEX_FILE-}" && exit $status
+# The guard needs git's process id: to clear the index for the next hook, to stay for as long as git
+# runs, and to tell how to take back what git changed before it asked, which depends on git's command.
+if [ -n "$clears$stays" ]; then
     set -- "$PPID"
     [ "$clears" = reference-transaction ] && [ -x "${0%/*}/$clears" ] && set -- "$@" --strict
 fi

@@ -19,7 +19,7 @@ fi
 [ "$1" = prepared ] || exit $status
 
 # The old value may be zero although the ref exists; a new value `ref:…` only switches branches.
-moves='' old='' new='' base=HEAD
+moves='' old='' new='' several='' base=HEAD
 read_moves() {
     while read -r from to ref; do
         case $ref in
@@ -34,6 +34,10 @@ read_moves() {
         esac
         moves="$moves$from $to $ref
 "
+        case "$old$new" in
+        '' | "$from $to") ;;
+        *) several=yes ;;
+        esac
         old=$from
         [ "$to" = "${new##* }" ] || new="$new $to"
     done
@@ -47,6 +51,12 @@ else
 fi
 [ -n "$new$probing" ] || exit $status
 
+@PROCESS@
+@STAYED@
+# Whether this is one new commit, made of what the guard that has stayed for this git process has just
+# judged, on top of what every ref here was at: it knows the answer of both questions below.
+[ -n "$several$probing" ] || ! ask_stayed "$old$new" || exit $status
+
 # A commit is new if no branch here or of a remote has it; tags do not count. If only HEAD moves,
 # the commits below the old HEAD are not new either: it may be detached.
 export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=''
@@ -55,7 +65,6 @@ unset GIT_SHALLOW_FILE
 found=$(git rev-list --parents --max-count=2 $new --not --branches --remotes $base 2>&1) &&
     [ -z "$found$probing" ] && exit $status
 
-@PROCESS@
 # Whether this is one new commit on top of the old one, made by the git process whose index has just
 # been cleared (agentlock/guard/clearance.py), and whether its tree is that index: git wrote the tree
 # before prepare-commit-msg, which judges the index as it is then. Each clearance serves once. The

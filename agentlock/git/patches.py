@@ -8,7 +8,7 @@ own, because git-patch-id(1) ignores spaces, and below git 2.39 what binary file
 from __future__ import annotations
 
 from agentlock.git.changes import RAW, digest
-from agentlock.git.process import git, output
+from agentlock.git.process import Answering, git, output
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -105,6 +105,29 @@ def raw_diffs(pairs: Sequence[tuple[str, str]]) -> list[bytes]:
 
         raise cut_short()
     return found
+
+
+class NewCommits:
+    """Asks one git process about commit after commit, as they are made."""
+
+    def __init__(self) -> None:
+        self._git = Answering(
+            "diff-tree", "--stdin", "-r", "--root", "--always", "--format=%P", *RAW
+        )
+
+    def parents_and_digest(self, oid: str) -> tuple[tuple[str, ...], str]:
+        """The parents of a commit and, if it has one at most, the digest of its raw diff.
+
+        That diff is what ``diff-index --cached`` gave before the commit. GitError if git is gone.
+        """
+        # git repeats a line that begins with no oid (builtin/diff-tree.c), which tells where the
+        # answer ends: no path of a commit has the oid of the commit in it.
+        said = self._git.answer(b"%b\n" % oid.encode(), b"end of %b\n" % oid.encode())
+        parents, _, diff = said.partition(b"\0")
+        return tuple(parents.decode().split()), digest(diff.removeprefix(b"\n"))
+
+    def close(self) -> None:
+        self._git.close()
 
 
 def _joined(fields: Sequence[bytes]) -> bytes:

@@ -81,11 +81,7 @@ class Running:
         """
         self._arguments = arguments
         self._source = source
-        variables = {**(os.environb if environment is None else environment), **_ALWAYS}
-        for name in _NEVER:
-            variables.pop(name, None)
-        place = _place(cwd, variables)
-        command = ["git", *place, *arguments]
+        command, variables = _prepared(arguments, cwd, environment)
         self.process: _Spawned | None = None
         self._failed: OSError | None = None
         try:
@@ -129,6 +125,47 @@ class Running:
         return result.stdout
 
 
+class Answering:
+    """A git command that answers one question after the other: for a process that has many.
+
+    It ends when this object is closed, or when this process has ended.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        """Start ``git ARGUMENTS``; OSError if it cannot be started."""
+        command, variables = _prepared(arguments, None, None)
+        child_in, self._questions = os.pipe()
+        self._answers, child_out = os.pipe()
+        actions = [(os.POSIX_SPAWN_DUP2, child_in, 0), (os.POSIX_SPAWN_DUP2, child_out, 1)]
+        try:
+            self._pid = os.posix_spawnp(command[0], command, variables, file_actions=actions)
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+
+    def answer(self, question: bytes, end: bytes) -> bytes:
+        """What git says to a question, up to ``end``, which git repeats. GitError if it is gone."""
+        os.write(self._questions, question + end)
+        said = b""
+        while not said.endswith(end):
+            chunk = os.read(self._answers, _CHUNK)
+            if not chunk:
+                raise GitError("git ended before it answered", fix="try again")
+            said += chunk
+        return said[: -len(end)]
+
+    def close(self) -> None:
+        self._close()
+        os.waitpid(self._pid, 0)
+
+    def _close(self) -> None:
+        os.close(self._questions)
+        os.close(self._answers)
+
+
 def is_oid(text: bytes) -> bool:
     """Whether this is the full name of an object, of either length."""
     return len(text) in (40, 64) and not text.strip(b"0123456789abcdef")
@@ -147,6 +184,16 @@ def git(
 def output(*arguments: str, stdin: bytes = b"", cwd: bytes | None = None) -> bytes:
     """The stdout of a git command that must succeed; GitError if it fails."""
     return Running(*arguments, stdin=stdin, cwd=cwd).output()
+
+
+def _prepared(
+    arguments: Sequence[str], cwd: bytes | None, environment: Mapping[bytes, bytes] | None
+) -> tuple[list[str], dict[bytes, bytes]]:
+    """The command line and the variables of ``git ARGUMENTS``."""
+    variables = {**(os.environb if environment is None else environment), **_ALWAYS}
+    for name in _NEVER:
+        variables.pop(name, None)
+    return ["git", *_place(cwd, variables), *arguments], variables
 
 
 def _place(cwd: bytes | None, variables: dict[bytes, bytes]) -> list[str]:

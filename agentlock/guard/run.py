@@ -54,11 +54,22 @@ def run(name: str, arguments: Sequence[str], asked: Asked) -> int:
     if code == EXIT_OK:
         if asked.index is not None:
             asked.index.cleared()
+        if kind.stays and arguments:
+            _stay(kind, arguments)
     elif command := how_to_restore(name, arguments):
         from agentlock.guard.report import tell
 
         tell(f"  go back: {command}\n")
     return code
+
+
+def _stay(kind: HookKind, arguments: Sequence[str]) -> None:
+    from agentlock.git.replaying import more_to_come
+
+    if more_to_come():
+        from agentlock.guard.staying import stay
+
+        stay(kind.name, arguments)
 
 
 def _answer(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
@@ -113,8 +124,8 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
             return answer(kind.name, store, question.changes, identity.name, folding)
         if question.before is not None:
             question = question.before(store, identity.name) or question
-        verdict, now, how = _verdict(question, store, identity.name, repository)
-        note = _note_of(question, store, verdict, now, how, identity.name)
+        verdict, now, how = verdict_on(question, store, identity.name, repository)
+        note = note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)
         if not verdict.allowed and question.blocked is not None:
             verdict = verdict.replace(blocked=question.blocked(store, verdict))
@@ -135,7 +146,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
     return _told(kind, question, verdict, now, repository, identity, note)
 
 
-def _verdict(
+def verdict_on(
     question: Question, store: Store, agent: str | None, repository: Repository
 ) -> tuple[Verdict, int, str]:
     """The verdict, its time, and how what is allowed passes: ALLOWED, or as a replay."""
@@ -154,7 +165,7 @@ def _verdict(
     return verdict, now, how
 
 
-def _note_of(
+def note_of(
     question: Question, store: Store, verdict: Verdict, now: int, how: str, agent: str | None
 ) -> Note | None:
     """What to note if the change passes; None where nothing was judged."""

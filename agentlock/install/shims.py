@@ -18,7 +18,7 @@ _TEMPLATES = {
     MOVES_REFS: "transaction.sh",
     RECORDS: "record.sh",
 }
-_PARTS = {b"@ASK@\n": "ask.sh", b"@PROCESS@\n": "process.sh"}
+_PARTS = {b"@ASK@\n": "ask.sh", b"@PROCESS@\n": "process.sh", b"@STAYED@\n": "stayed.sh"}
 _MOST_PINS = 8
 _PINS_BEGIN = b"\nuse '"
 _PINS_END = b"\n# end of pins\n"
@@ -41,6 +41,7 @@ def guarding(hook: str, former: str, pins: list[Pin]) -> bytes:
         ROLE=kind.role,
         READS_STDIN="yes" if kind.reads_stdin else "",
         CLEARS=kind.clears,
+        STAYS="yes" if kind.stays else "",
         CLEARED_BY=" ".join(one.name for one in KINDS.values() if one.clears == hook),
         FORMER=f"{former}/{hook}" if former else "",
         PINS=lines,
