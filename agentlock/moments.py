@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
 
 from agentlock.duration import parse_duration
 from agentlock.errors import UsageError
+from agentlock.model import MICROSECONDS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+
+_ORDINARY = 7_000 * 365 * 86_400  # seconds: until about the year 8970, what every calendar has
 
 
 def rfc3339(microseconds: int | None) -> str | None:
@@ -21,13 +25,21 @@ def rfc3339(microseconds: int | None) -> str | None:
 
 def local_time(microseconds: int) -> str:
     """The same moment on the reader's own clock, to the second."""
-    return _utc(microseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _local(microseconds, "%Y-%m-%d %H:%M:%S")
 
 
 def local_clock(microseconds: int, now: int) -> str:
     """The hour and minute on the reader's clock, with the day if it is not today."""
-    moment, today = _utc(microseconds).astimezone(), _utc(now).astimezone()
-    return moment.strftime("%H:%M" if moment.date() == today.date() else "%Y-%m-%d %H:%M")
+    day = "%Y-%m-%d"
+    is_today = _local(microseconds, day) == _local(now, day)
+    return _local(microseconds, "%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+def _local(microseconds: int, form: str) -> str:
+    seconds = microseconds // MICROSECONDS
+    if 0 <= seconds < _ORDINARY:
+        return time.strftime(form, time.localtime(seconds))
+    return _utc(microseconds).astimezone().strftime(form)
 
 
 def _utc(microseconds: int) -> datetime:

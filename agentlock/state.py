@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from agentlock.agents.activity import holders
 from agentlock.agents.presence import presences
@@ -13,8 +12,7 @@ from agentlock.agents.templates import teams_of
 from agentlock.git.changes import Changes, uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS, RECEIVES
-from agentlock.install.hooks import is_guarded
-from agentlock.install.hooks import status as hooks_status
+from agentlock.install.hooks import complete_status, is_guarded
 from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.siblings import troubles
 from agentlock.model import Value
@@ -23,6 +21,7 @@ from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import new_to
 from agentlock.waiting.queue import listed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -105,8 +104,8 @@ class Listed(Value):
 
 
 def guard(repository: Repository) -> Guard:
-    """The hooks of a worktree, as git would run them now."""
-    return Guard(tuple(hooks_status(repository)))
+    """The hooks of a worktree, as git would run them by the settings that were read."""
+    return Guard(tuple(complete_status(repository)))
 
 
 def state(repository: Repository, identity: Identity, store: Store) -> State:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from agentlock.agents.place import here, worktree_of
 from agentlock.agents.registry import is_due
@@ -31,6 +30,7 @@ from agentlock.text import and_more, plural
 from agentlock.waiting.turn import is_any_due, settle
 from agentlock.waiting.working import is_needed, keep_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -182,14 +182,15 @@ class Workspace:
 
     def _unguarded(self) -> list[str]:
         """A warning if not all changes here are guarded."""
-        from agentlock.state import guard
+        from agentlock.install.hooks import guarding, is_guarded
 
-        found = guard(self.repository)
-        if found.is_in_place:
+        found = guarding(self.repository)
+        if is_guarded(found):
             return []
-        lacking = [hook.hook for hook in found.lacking]
-        hooks = f"{', '.join(lacking)} {plural(len(lacking), 'does', 'do')}"
-        unguarded = f"so some changes are not guarded; fix: {found.lacking[0].mend}"
+        lacking = [one for one in found if not one.guards]
+        names = ", ".join(one.hook for one in lacking)
+        hooks = f"{names} {plural(len(lacking), 'does', 'do')}"
+        unguarded = f"so some changes are not guarded; fix: {lacking[0].mend}"
         return [f"warning: {hooks} not run agentlock here, {unguarded}"]
 
     @contextmanager

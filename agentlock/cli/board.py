@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 import webbrowser
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
 from agentlock.board.feed import Feed
+from agentlock.cli import declared
 from agentlock.cli.output import say
 from agentlock.cli.workspace import Workspace, timeout_option
 from agentlock.errors import ConfigurationError, UsageError
 from agentlock.files import replace_file
 from agentlock.git.identity import person
+from agentlock.git.repository import reread
 from agentlock.state import guard
 from agentlock.workspace import migrated_table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.rules.owner_key import Opened
 
@@ -26,24 +28,24 @@ _EXTRA = (
 )
 
 
-@click.command()
-@click.option("--web", is_flag=True, help="Serve it to a browser on this machine.")
-@click.option(
+@declared.command()
+@declared.option("--web", is_flag=True, help="Serve it to a browser on this machine.")
+@declared.option(
     "--port",
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=declared.Range(0, 65535),
     help="With --web: the port (default: any).",
 )
-@click.option("--open", "opens", is_flag=True, help="With --web: open the browser, too.")
-@click.option("--allow-release", is_flag=True, help="With --web: leases can be ended by force.")
-@click.option(
+@declared.option("--open", "opens", is_flag=True, help="With --web: open the browser, too.")
+@declared.option("--allow-release", is_flag=True, help="With --web: leases can be ended by force.")
+@declared.option(
     "--export",
     "file",
     metavar="FILE.html",
     type=click.Path(dir_okay=False),
     help="Write one picture as a page that can be sent to somebody.",
 )
-@click.option("--once", is_flag=True, help="Print one picture, and return.")
+@declared.option("--once", is_flag=True, help="Print one picture, and return.")
 @timeout_option
 def board(
     web: bool,
@@ -75,7 +77,7 @@ def board(
     feed = Feed(
         workspace.repository,
         partial(opened, read_only=True),
-        guarded=lambda: guard(workspace.repository).is_in_place,
+        guarded=lambda: guard(reread(workspace.repository)).is_in_place,
         with_files=web or file is not None,
     )
     if web:

@@ -52,9 +52,8 @@ def changed_elsewhere(
     in HEAD's history: then the change has arrived in another way, for example by a squash merge.
     """
     asking = _Asking(repository, places, seconds)
-    asking_head = asking.start("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
     listed = asking.start("for-each-ref", "--format=%(objectname) %(refname) %(symref)", *_BRANCHES)
-    head = asking.answer(asking_head).strip()
+    head = repository.head().encode()
     tips = _tips(asking.answer(listed), head)
     if not head or not tips:
         return Found((), complete=asking.complete)

@@ -26,6 +26,7 @@ _OWN_ONLY = b"agentlock."
 _OWN_FILES = {b"local": b"config", b"worktree": b"config.worktree"}
 # How names are compared is a fact about the files of a repository, not a choice of one command.
 _NOT_BY_COMMAND = (b"core.ignorecase", b"core.precomposeunicode")
+_OF_ALL = b"agentlock.strict"  # the hooks are the same in all worktrees
 
 
 class Repository(Value):
@@ -163,6 +164,12 @@ def discover(asked: Settings | None = None) -> Repository:
     return Repository(root, git_dir, common_dir, _settings(entries, root, git_dir, common_dir))
 
 
+def reread(repository: Repository) -> Repository:
+    """The same repository with its settings as they are now."""
+    places = (repository.root, repository.git_dir, repository.common_dir)
+    return Repository(*places, _settings(Settings(repository.root).entries(), *places))
+
+
 def _is_here(entries: Sequence[Entry]) -> bool:
     """Whether the worktree is neither elsewhere nor missing, as its own configuration says.
 
@@ -243,6 +250,8 @@ def _settings(
                 settings[b"agentlock ignored"] = b"%b (%b)" % (name, origin or scope)
                 continue
         if name in _NOT_BY_COMMAND and scope == b"command":
+            continue
+        if name == _OF_ALL and scope == b"worktree":
             continue
         settings[name] = value
         if name == b"core.hookspath":

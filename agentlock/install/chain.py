@@ -14,14 +14,13 @@ there would run itself without end.
 from __future__ import annotations
 
 import os
-import re
-from typing import TYPE_CHECKING
 
 from agentlock.errors import ConfigurationError, UndecidedError
 from agentlock.files import replace_file
 from agentlock.install.everybody import make_folder
 from agentlock.install.shims import MARK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -40,9 +39,8 @@ _MANAGERS = (
         b"rusty-hook",
     ),
 )
-_GENERATED = re.compile(
-    rb"^#.*\b(?:created|generated|installed|maintained|managed|written) (?:by|with)\b.*$",
-    re.IGNORECASE | re.MULTILINE,
+_GENERATED = (
+    rb"(?im)^#.*\b(?:created|generated|installed|maintained|managed|written) (?:by|with)\b.*$"
 )
 
 
@@ -247,7 +245,9 @@ def _supersedes(new: str, old: str) -> bool:
 
 def _generators(script: bytes) -> set[bytes]:
     """The lines that say what has written it, without version numbers."""
-    return {re.sub(rb"[0-9.]+", b"", line) for line in _GENERATED.findall(script)}
+    import re
+
+    return {re.sub(rb"[0-9.]+", b"", line) for line in re.findall(_GENERATED, script)}
 
 
 def _is_exactly(path: str, script: bytes) -> bool:

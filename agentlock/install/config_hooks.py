@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.git import config
 from agentlock.hook_kinds import KINDS
@@ -17,6 +16,7 @@ from agentlock.install.shims import INSTALL
 from agentlock.model import Value
 from agentlock.text import shell_word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.config import HookSetting
 

@@ -7,10 +7,9 @@ everybody can enter, and never below the private one of the table.
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,12 +71,16 @@ def copy_former(common_dir: bytes) -> None:
         folder = folder_of(common_dir, os.path.basename(former))
         if not os.path.lexists(folder):
             make_folder(os.path.dirname(folder))
+            import shutil
+
             shutil.copytree(former, folder, symlinks=True)
 
 
 def remove_former(common_dir: bytes) -> None:
     """Remove them there, once git runs the new ones; and our folder, if nothing is left in it."""
     for former in _former(common_dir):
+        import shutil
+
         shutil.rmtree(former, ignore_errors=True)
     with suppress(OSError):
         os.rmdir(os.path.dirname(folder_of(common_dir, HOOKS)))

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal
 
 from agentlock.environment import GIT_CONFIG_COUNT
 from agentlock.git import config, version
 from agentlock.git.rehearsal import CONFIGURED_SINCE
+from agentlock.git.repository import reread
 from agentlock.hook_kinds import JUDGES, KINDS, MOVES_REFS, RECEIVES, RECORDS, with_role
 from agentlock.install import chain, config_hooks, everybody, own_folder, shims
 from agentlock.install.lock import exclusively
 from agentlock.install.shims import INSTALL
 from agentlock.model import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from agentlock.git.repository import Repository
+
+    State = Literal[
+        "installed",
+        "framework",
+        "missing",
+        "foreign",
+        "not executable",
+        "broken",
+        "not passed on",
+        "not configured",
+    ]
 
 HOOKS = with_role(JUDGES, RECORDS, RECEIVES)  # of a worktree; reference-transaction if --strict
 _OURS = with_role(JUDGES, RECORDS, RECEIVES, MOVES_REFS)
@@ -25,17 +39,6 @@ _FRAMEWORK_MARK = b"https://pre-commit.com"
 _FRAMEWORK_FILE = ".pre-commit-config.yaml"
 
 NOT_OVERRIDDEN = "unset GIT_CONFIG_COUNT"  # in the same shell as the git command
-
-State = Literal[
-    "installed",
-    "framework",
-    "missing",
-    "foreign",
-    "not executable",
-    "broken",
-    "not passed on",
-    "not configured",
-]
 
 
 class HookStatus(Value):
@@ -73,6 +76,7 @@ def install(repository: Repository, *, strict: bool | None = None) -> list[HookS
             _loosen(common_dir)
         elif strict:
             config.record(common_dir, _STRICT, "true")
+        repository = reread(repository)
         pins, wanted = _pins(common_dir), _wanted(repository)
         setting = own_folder.configured(root, common_dir)
         _put(repository, own_folder.shared(common_dir), setting, wanted, pins)
@@ -190,11 +194,22 @@ def present(common_dir: bytes) -> list[str]:
 
 def status(repository: Repository) -> list[HookStatus]:
     """For each hook, what git would run in this worktree, and what it no longer runs."""
-    root, common_dir = repository.root, repository.common_dir
-    folder = os.fsdecode(config.hooks_folder(root))
+    return complete_status(reread(repository))
+
+
+def guarding(repository: Repository) -> list[HookStatus]:
+    """For each hook that should be here, what git would run, by the settings that were read."""
+    folder = _folder(repository)
     found = [_status_of(repository, folder, hook) for hook in expected(repository)]
     if overridden(repository):
         found = [one if one.guards else one.replace(mend=NOT_OVERRIDDEN) for one in found]
+    return found
+
+
+def complete_status(repository: Repository) -> list[HookStatus]:
+    """The same, and what git no longer runs."""
+    root, common_dir = repository.root, repository.common_dir
+    folder, found = _folder(repository), guarding(repository)
     own = own_folder.shared(common_dir).folder, own_folder.alone(repository.git_dir).folder
     if os.path.realpath(folder) in map(os.path.realpath, own):
         setting = own_folder.configured(root, common_dir, repository.git_dir)
@@ -236,6 +251,16 @@ def left_behind(common_dir: bytes) -> list[str]:
     return left + [path for folder in folders for path in chain.left_in(folder)]
 
 
+def _folder(repository: Repository) -> str:
+    """The folder that git runs hooks from; git is asked only about a path that it must expand."""
+    value = repository.settings.get(b"core.hookspath")
+    if value is None:
+        return os.path.realpath(own_folder.default(repository.common_dir))
+    if value.startswith(b"/"):
+        return os.path.realpath(os.fsdecode(value))
+    return os.fsdecode(config.hooks_folder(repository.root))
+
+
 def is_guarded(hooks: list[HookStatus]) -> bool:
     """Whether commits and pushes of this worktree, or pushes to this server, meet the guard.
 
@@ -252,7 +277,7 @@ def is_guarded(hooks: list[HookStatus]) -> bool:
 
 def expected(repository: Repository) -> tuple[str, ...]:
     """The hooks that a worktree, or a server, should have."""
-    strict = config.recorded(repository.common_dir, _STRICT) == "true"
+    strict = repository.settings.get(f"agentlock.{_STRICT}".encode()) == b"true"
     usual = with_role(RECEIVES) if repository.is_bare else HOOKS
     return (*usual, *with_role(MOVES_REFS)) if strict else usual
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
 from agentlock.git import system_config
 from agentlock.guard import clearance, made, notes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

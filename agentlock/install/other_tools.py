@@ -7,12 +7,12 @@ libgit2 leaves nothing there, so it is not seen.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.install.siblings import Trouble
 from agentlock.model import Value
 from agentlock.text import shell_word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from agentlock.git.process import git
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
@@ -22,6 +21,8 @@ def default_project(repository: Repository) -> str:
 
 def normalised_url(url: str) -> str:
     """``git@github.com:Org/Repo.git`` and ``https://me@github.com/Org/Repo`` are one project."""
+    from urllib.parse import urlsplit  # costs as much as twenty of our modules
+
     parts = urlsplit(url)
     if parts.scheme and parts.netloc:
         host, path = parts.hostname or "", parts.path
@@ -64,9 +65,10 @@ def has_relative_key(repository: Repository) -> bool:
     url = os.fsdecode(repository.settings.get(b"remote.origin.url", b""))
     return bool(
         key
-        and key == normalised_url(url)
+        and url
         and not os.path.isabs(url)
         and os.path.isdir(os.path.join(_home(repository), url))
+        and key == normalised_url(url)
     )
 
 

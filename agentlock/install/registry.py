@@ -6,12 +6,12 @@ It lies in the XDG data folder, beside the private environment that install.sh m
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.environment import XDG_DATA_HOME
 from agentlock.errors import UndecidedError
 from agentlock.files import replace_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 
 from agentlock.errors import UndecidedError
@@ -67,8 +66,15 @@ def pins_of(script: bytes) -> list[Pin]:
     """The interpreters and programs that a script of ours names; [] if it is damaged."""
     _, _, rest = script.partition(_PINS_BEGIN)
     block, end, _ = (_PINS_BEGIN + rest).partition(_PINS_END)
+    if not end:
+        return []
+    lines = [line.split("'") for line in os.fsdecode(block).split("\n") if line]
+    if all([*line[::2]] == ["use ", " ", ""] for line in lines):  # no quotation mark in a path
+        return [(line[1], line[3]) for line in lines]
+    import shlex  # costs as much as ten of our modules
+
     try:
-        words = shlex.split(os.fsdecode(block)) if end else []
+        words = shlex.split(os.fsdecode(block))
     except ValueError:
         return []
     return list(zip(words[1::3], words[2::3], strict=False))

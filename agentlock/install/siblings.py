@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.errors import AgentlockError, GitError
 from agentlock.git.repository import at
@@ -15,6 +14,7 @@ from agentlock.model import Value
 from agentlock.store import is_url
 from agentlock.text import shell_word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

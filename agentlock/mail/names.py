@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
 from agentlock.errors import UsageError
 from agentlock.model import MICROSECONDS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -45,5 +43,7 @@ def active_lately(store: Store, now: int, *, but: str) -> tuple[str, ...]:
 
 def _nearest(name: str, known: list[str]) -> list[str]:
     """The names that are most like this one, in whatever case."""
+    from difflib import get_close_matches
+
     folded = {one.lower(): one for one in known}
     return [folded[one] for one in get_close_matches(name.lower(), folded, n=_MOST_NEAR)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.errors import UsageError
 from agentlock.mail.names import active_lately, register, require_known
 from agentlock.mail.threads import found, thread_of
 from agentlock.model import Value
 from agentlock.text import count, storable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.messages import Message

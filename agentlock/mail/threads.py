@@ -5,10 +5,9 @@ A thread has the name that somebody gave it, or the number of the message that b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
