@@ -6,15 +6,15 @@ surrogate escapes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from agentlock.agents.strain import strain
 from agentlock.duration import format_duration
 from agentlock.model import MOST_CONFLICTS
 from agentlock.moments import rfc3339
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from agentlock.errors import AgentlockError
     from agentlock.explain import Explanation

@@ -22,6 +22,9 @@ from benchmarks.timing import interleaved, ratio, timed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.scratch import Repository
+    from benchmarks.timing import Sample
+
 HERE = Path(__file__).resolve().parent
 CLICK = "`python -c 'import click'`"
 AGENTLOCK = os.path.join(os.path.dirname(sys.executable), "agentlock")
@@ -39,10 +42,14 @@ def starting(scratch: Scratch, rounds: int) -> Section:
         "`agentlock renew --all`": (AGENTLOCK, "renew", "--all"),
         "`agentlock check FILE`": (AGENTLOCK, "check", "src/0/0.txt"),
         "`agentlock status`": (AGENTLOCK, "status"),
+        "`agentlock inbox`": (AGENTLOCK, "inbox"),
+        "`agentlock queue list`": (AGENTLOCK, "queue", "list"),
+        "`agentlock whoami`": (AGENTLOCK, "whoami"),
     }
     variants = {
         name: partial(timed, repo, command, expected=0) for name, command in commands.items()
     }
+    variants["`agentlock release FILE`"] = partial(_release, repo)
     samples = interleaved(variants, rounds)
     table: list[Sequence[str]] = [
         ("command", "median, ms", "processor, ms", "to import click", "processor to it")
@@ -61,6 +68,12 @@ def starting(scratch: Scratch, rounds: int) -> Section:
         "are medians of the ratios of each round."
     )
     return Section("Starting", text, table)
+
+
+def _release(repo: Repository) -> Sample:
+    """Only the release is timed, of what was reserved just before it."""
+    repo.must("reserve", "src/0/1.txt", program="agentlock")
+    return timed(repo, (AGENTLOCK, "release", "src/0/1.txt"), expected=0)
 
 
 def main() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.environment import PROGRAM
 from agentlock.model import Agent
 from agentlock.processes import ancestors, boot_and_namespace
 from agentlock.text import storable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 

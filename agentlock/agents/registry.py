@@ -6,13 +6,13 @@ Names are registered by their first command, or on their own, and retired when n
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.errors import IdentityError, RefusedError, UsageError
 from agentlock.event_kinds import RETIRED
 from agentlock.model import MICROSECONDS
 from agentlock.text import count
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

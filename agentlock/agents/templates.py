@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.errors import UsageError
 from agentlock.git.identity import NAME_RULE, is_agent_name
@@ -11,6 +10,7 @@ from agentlock.model import SETTINGS
 from agentlock.store.teams import Team
 from agentlock.store.templates import Template
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.shapes import reservation_json
@@ -11,7 +10,7 @@ from agentlock.taking_over import take_over
 from agentlock.text import count
 
 
-@click.group("agent-mail")
+@declared.group("agent-mail")
 def agent_mail() -> None:
     """Take over what an MCP Agent Mail has.
 

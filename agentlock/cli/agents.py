@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import (
     lease_text,
     print_json,
@@ -28,10 +27,10 @@ from agentlock.moments import local_time
 from agentlock.shapes import agent_json
 from agentlock.text import foreign
 
-_NAME = click.argument("name", metavar="NAME", shell_complete=completed("agents"))
+_NAME = declared.argument("name", metavar="NAME", shell_complete=completed("agents"))
 
 
-@click.command()
+@declared.command()
 @agent_option
 @json_option
 def whoami(agent: str | None, as_json: bool) -> None:
@@ -59,7 +58,7 @@ def whoami(agent: str | None, as_json: bool) -> None:
         say(f"agentlock: {warning}")
 
 
-@click.group()
+@declared.group()
 def agent() -> None:
     """The agents of this project.
 
@@ -70,7 +69,7 @@ def agent() -> None:
 
 
 @agent.command("list")
-@click.option("--active", is_flag=True, help="Only those that are neither silent nor gone.")
+@declared.option("--active", is_flag=True, help="Only those that are neither silent nor gone.")
 @json_option
 @timeout_option
 def list_agents(active: bool, as_json: bool, timeout: str | None) -> None:
@@ -149,8 +148,10 @@ def show(name: str, as_json: bool, timeout: str | None) -> None:
 
 @agent.command()
 @_NAME
-@click.option("--program", default="", envvar=PROGRAM, help="The program that the agent runs in.")
-@click.option("--model", default="", envvar=MODEL, help="The agent's model.")
+@declared.option(
+    "--program", default="", envvar=PROGRAM, help="The program that the agent runs in."
+)
+@declared.option("--model", default="", envvar=MODEL, help="The agent's model.")
 @timeout_option
 def register(name: str, program: str, model: str, timeout: str | None) -> None:
     """Register an agent before its first command.

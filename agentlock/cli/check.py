@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import lease_text, print_json, put, table
 from agentlock.cli.stale import say_stale
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
 from agentlock.git import commits as git_commits
-from agentlock.git import path_lists
 from agentlock.git.ranges import Range
 from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
@@ -27,6 +24,7 @@ from agentlock.reservations.stale import stale_copies
 from agentlock.shapes import MOST_PATHS, checked_json, refused_commit_json, text_of, verdict_json
 from agentlock.text import and_more, count, foreign, quoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,18 +37,20 @@ _MOST_BYTES = 64 << 20
 _MOST_GIVEN = 1_000_000
 
 
-@click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--stdin", "from_stdin", is_flag=True, help="Check NUL-separated paths from stdin.")
-@click.option("--lines", is_flag=True, help="Check paths from stdin, one on each line.")
-@click.option("--staged", is_flag=True, help="Check only what is staged.")
-@click.option(
+@declared.command()
+@declared.argument("paths", nargs=-1, metavar="[PATH...]")
+@declared.option(
+    "--stdin", "from_stdin", is_flag=True, help="Check NUL-separated paths from stdin."
+)
+@declared.option("--lines", is_flag=True, help="Check paths from stdin, one on each line.")
+@declared.option("--staged", is_flag=True, help="Check only what is staged.")
+@declared.option(
     "--range",
     "revisions",
     metavar="A..B",
     help="Check commits by what is reserved now, as a push of them does.",
 )
-@click.option(
+@declared.option(
     "--since",
     metavar="WHEN",
     help="List HEAD's commits since then (2h, or a time) that passed though others held the files.",
@@ -94,6 +94,8 @@ def check(
     if revisions is not None or since is not None:
         return _check_commits(workspace, revisions, since, as_json=as_json)
     if from_stdin:
+        from agentlock.git import path_lists
+
         given = _from_stdin()
         listed = path_lists.lines(given) if lines else path_lists.separated(given)
         asked = named(listed, workspace.tree)

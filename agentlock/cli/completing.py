@@ -5,12 +5,11 @@ A shell that completes prints no error: where the table cannot be read, nothing 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from click.shell_completion import CompletionItem
 
 from agentlock.errors import AgentlockError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

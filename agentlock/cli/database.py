@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import TYPE_CHECKING, Any
 
-import click
-
-from agentlock.cli import moving
+from agentlock.cli import declared, moving
 from agentlock.cli.output import print_json, put, say, say_how_to_start_afresh
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
@@ -34,8 +31,10 @@ from agentlock.state import agents
 from agentlock.store import migrate
 from agentlock.text import count
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from agentlock.store.base import Store
 
@@ -52,7 +51,7 @@ _EXPORTED: dict[str, Callable[[Store], Iterable[dict[str, Any]]]] = {
 }
 
 
-@click.group()
+@declared.group()
 def db() -> None:
     """The database that holds the reservations.
 
@@ -63,7 +62,7 @@ def db() -> None:
 
 
 for _command in (moving.backup, moving.restore, moving.copy_project, moving.use_database):
-    db.add_command(_command)
+    db.add(_command)
 
 
 @db.command()
@@ -103,7 +102,9 @@ def run_migrations(as_json: bool, timeout: str | None) -> None:
 
 
 @db.command()
-@click.option("--repair", is_flag=True, help="Repair what can be repaired, and say what was done.")
+@declared.option(
+    "--repair", is_flag=True, help="Repair what can be repaired, and say what was done."
+)
 @json_option
 @timeout_option
 def check(repair: bool, as_json: bool, timeout: str | None) -> int:
@@ -174,7 +175,7 @@ def vacuum(as_json: bool, timeout: str | None) -> None:
 
 
 @db.command()
-@click.option(
+@declared.option(
     "--older-than", metavar="DURATION", help="Their age at least (default: the policy's retention)."
 )
 @owner_options
@@ -212,11 +213,11 @@ def prune(
 
 
 @db.command()
-@click.argument("what", type=click.Choice(_EXPORTED), default="reservations")
-@click.option(
+@declared.argument("what", type=declared.Choice(tuple(_EXPORTED)), default="reservations")
+@declared.option(
     "--format",
     "form",
-    type=click.Choice(("jsonl", "csv")),
+    type=declared.Choice(("jsonl", "csv")),
     default="jsonl",
     help="One JSON object per line (the default), or CSV for a spreadsheet.",
 )

@@ -9,6 +9,7 @@ import tempfile
 
 import click
 
+from agentlock.cli import declared
 from agentlock.environment import AGENT, AGENT_NAME
 from agentlock.errors import AgentlockError
 from agentlock.text import single_quoted
@@ -39,7 +40,7 @@ _STORY = (
 _REFUSED_STEPS = (5, 7)
 
 
-@click.command()
+@declared.command()
 def demo() -> None:
     """Show two agents and a refused commit in a scratch repository.
 

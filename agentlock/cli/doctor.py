@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say_how_to_start_afresh
 from agentlock.cli.workspace import agent_option, json_option, timeout_of, timeout_option
 from agentlock.doctor.examine import examine
@@ -17,16 +15,18 @@ from agentlock.errors import EXIT_OK, EXIT_REFUSED, IdentityError
 from agentlock.git.identity import identify
 from agentlock.git.repository import discover
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from agentlock.doctor.findings import Finding
 
 _WORDS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
 
-@click.command()
-@click.option("--verbose", is_flag=True, help="Show each worktree on a line of its own.")
+@declared.command()
+@declared.option("--verbose", is_flag=True, help="Show each worktree on a line of its own.")
 @agent_option
 @json_option
 @timeout_option

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, say, table
 from agentlock.cli.workspace import json_option
 from agentlock.edit_hooks.programs import NAMES
@@ -23,13 +21,14 @@ from agentlock.install import codex
 from agentlock.install import edit_hooks as installation
 from agentlock.text import count
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.install.edit_hooks import Installed
 
-_programs = click.argument("programs", metavar="[PROGRAM]...", nargs=-1)
-_place = click.option(
+_programs = declared.argument("programs", metavar="[PROGRAM]...", nargs=-1)
+_place = declared.option(
     "--user/--project",
     "user",
     default=True,
@@ -37,7 +36,7 @@ _place = click.option(
 )
 
 
-@click.group("edit-hooks")
+@declared.group("edit-hooks")
 def edit_hooks() -> None:
     """The hooks of agents' programs, before an edit.
 
@@ -53,7 +52,7 @@ def edit_hooks() -> None:
 @edit_hooks.command()
 @_programs
 @_place
-@click.option(
+@declared.option(
     "--sandbox",
     is_flag=True,
     help="Also let commands in Codex's sandbox write this project's reservations.",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, reservation_row, say
 from agentlock.cli.stale import say_stale
 from agentlock.cli.workspace import (
@@ -22,6 +20,7 @@ from agentlock.reservations.naming import path_named
 from agentlock.shapes import explanation_json, text_of
 from agentlock.text import count
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,9 +34,9 @@ _KINDS = {
 }
 
 
-@click.command()
-@click.argument("pattern", metavar="PATTERN")
-@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@declared.command()
+@declared.argument("pattern", metavar="PATTERN")
+@declared.argument("paths", nargs=-1, metavar="[PATH...]")
 @reading_options
 @agent_option
 @json_option

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from agentlock.cli import declared
 from agentlock.cli.output import say
 from agentlock.errors import UsageError
 from agentlock.files import replace_file
@@ -55,8 +56,8 @@ do not exist yet can be reserved too; write `folder/` for everything below a fol
 """
 
 
-@click.command()
-@click.option(
+@declared.command()
+@declared.option(
     "--write",
     "file",
     metavar="[FILE]",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.cli import declared
 from agentlock.cli.guide import MARKER
 from agentlock.cli.init import warnings_of
 from agentlock.cli.output import print_json, put, say, table
@@ -30,6 +30,7 @@ from agentlock.install.removal import (
     take_out,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _UNINSTALL = "hooks uninstall"
 
 
-@click.group()
+@declared.group()
 def hooks() -> None:
     """Git's hooks in this repository.
 
@@ -52,10 +53,10 @@ def hooks() -> None:
 
 
 @hooks.command()
-@click.option(
+@declared.option(
     "--strict/--no-strict", default=None, help="Install reference-transaction too, or remove it."
 )
-@click.option("--if-led-away", is_flag=True, hidden=True, help="Only if git was led away.")
+@declared.option("--if-led-away", is_flag=True, hidden=True, help="Only if git was led away.")
 @owner_options
 @json_option
 def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool) -> None:
@@ -83,11 +84,11 @@ def install(strict: bool | None, if_led_away: bool, owner: Owner, as_json: bool)
 
 
 @hooks.command()
-@click.option(
+@declared.option(
     "--everywhere", is_flag=True, help="In every repository where agentlock was installed."
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--yes", is_flag=True, help="Do not ask, also at a terminal.")
+@declared.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@declared.option("--yes", is_flag=True, help="Do not ask, also at a terminal.")
 @owner_options
 @json_option
 def uninstall(everywhere: bool, dry_run: bool, yes: bool, owner: Owner, as_json: bool) -> int:
@@ -157,9 +158,9 @@ def status(as_json: bool) -> int:
     return EXIT_OK if installation.is_guarded(found) else EXIT_REFUSED
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name", metavar="NAME")
-@click.argument("arguments", nargs=-1, metavar="[ARGUMENT...]", type=click.UNPROCESSED)
+@declared.command(context_settings={"ignore_unknown_options": True})
+@declared.argument("name", metavar="NAME")
+@declared.argument("arguments", nargs=-1, metavar="[ARGUMENT...]")
 def hook(name: str, arguments: Sequence[str]) -> int:
     """Run a hook as git does: pre-commit, pre-push and so on.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from agentlock.agent_mail.place import AGENT_MAIL, folders_of, named, usual
+from agentlock.cli import declared
 from agentlock.cli.guide import files_for_agents, has_guide, write_guide
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options, reason_for
@@ -34,42 +35,46 @@ if TYPE_CHECKING:
     from agentlock.install.passing import Passing
 
 
-@click.command()
-@click.option("--database", metavar="PATH|URL", help="A database that several clones share.")
-@click.option("--project", metavar="KEY", help="The project's name there (default: origin's URL).")
-@click.option("--hooks/--no-hooks", default=True, help="Install the git hooks (default: yes).")
-@click.option("--server", is_flag=True, help="Guard pushes to this bare repository.")
-@click.option(
+@declared.command()
+@declared.option("--database", metavar="PATH|URL", help="A database that several clones share.")
+@declared.option(
+    "--project", metavar="KEY", help="The project's name there (default: origin's URL)."
+)
+@declared.option("--hooks/--no-hooks", default=True, help="Install the git hooks (default: yes).")
+@declared.option("--server", is_flag=True, help="Guard pushes to this bare repository.")
+@declared.option(
     "--identity-variable",
     "identity_variables",
     metavar="NAME",
     multiple=True,
     help="A variable that tells the server who pushes: REMOTE_USER... (repeatable).",
 )
-@click.option(
+@declared.option(
     "--strict", is_flag=True, help="Also guard plumbing and resets (reference-transaction)."
 )
-@click.option(
+@declared.option(
     "--new-database",
     is_flag=True,
     help="Start with an empty table if the database is lost (with --reason).",
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why (with --new-database).")
-@click.option(
+@declared.option("--reason", default="", metavar="TEXT", help="Why (with --new-database).")
+@declared.option(
     "--force", is_flag=True, help="With --new-database: give up a table that can still be read."
 )
-@click.option(
+@declared.option(
     "--separate", is_flag=True, help="Make a table though a clone on this machine has one."
 )
-@click.option(
+@declared.option(
     "--agent-mail",
     metavar="[PATH]",
     is_flag=False,
     flag_value="",
     help="Let the reservations of an MCP Agent Mail count as well (default: where it usually is).",
 )
-@click.option("--no-agent-mail", is_flag=True, help="Let them count no more.")
-@click.option("--owner-key", "new_key", is_flag=True, help="Make the owner's key, or replace it.")
+@declared.option("--no-agent-mail", is_flag=True, help="Let them count no more.")
+@declared.option(
+    "--owner-key", "new_key", is_flag=True, help="Make the owner's key, or replace it."
+)
 @owner_options
 @json_option
 @timeout_option

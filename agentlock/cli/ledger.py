@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, table
 from agentlock.cli.owner import reason_for
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
@@ -16,13 +14,15 @@ from agentlock.guard.revoking import looked_up, revoke
 from agentlock.moments import local_time, rfc3339
 from agentlock.text import and_more, count, foreign, printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from agentlock.model import Entry
 
 
-@click.group()
+@declared.group()
 def ledger() -> None:
     """The commits that were judged and let pass.
 
@@ -33,7 +33,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.argument("commits", nargs=-1, required=True, metavar="COMMIT...")
+@declared.argument("commits", nargs=-1, required=True, metavar="COMMIT...")
 @json_option
 @timeout_option
 def show(commits: Sequence[str], as_json: bool, timeout: str | None) -> int:
@@ -62,8 +62,10 @@ def show(commits: Sequence[str], as_json: bool, timeout: str | None) -> int:
 
 
 @ledger.command("revoke")
-@click.argument("commits", nargs=-1, required=True, metavar="COMMIT...")
-@click.option("--reason", default="", metavar="TEXT", help="Why (required): every agent sees it.")
+@declared.argument("commits", nargs=-1, required=True, metavar="COMMIT...")
+@declared.option(
+    "--reason", default="", metavar="TEXT", help="Why (required): every agent sees it."
+)
 @agent_option
 @timeout_option
 def take_back(commits: Sequence[str], reason: str, agent: str | None, timeout: str | None) -> None:

@@ -5,14 +5,13 @@ What other agents wrote stands in quotation marks or behind ``>``, without contr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.cli.output import put, say
 from agentlock.duration import format_remaining
 from agentlock.moments import local_time
 from agentlock.patterns.matching import displayed
 from agentlock.text import and_more, count, foreign, quoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
 from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
+from agentlock.cli import declared
 from agentlock.cli.output import (
     RESERVATION_HEADERS,
     detail_of,
@@ -37,6 +34,7 @@ from agentlock.reservations.search import listed
 from agentlock.shapes import listed_json, reservation_json, text_of
 from agentlock.text import count, foreign, quoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -61,22 +59,22 @@ def _seen(held: Reservation, known: Mapping[str, Presence], now: int) -> str:
     return f"last seen {format_remaining(max(now - held.active_ts, 0))} ago"
 
 
-@click.command("list")
-@click.option(
+@declared.command("list")
+@declared.option(
     "--agent",
     metavar="NAME",
     shell_complete=completed("agents"),
     help="Only the reservations of one agent.",
 )
-@click.option("--mine", is_flag=True, help="Only your own.")
-@click.option(
+@declared.option("--mine", is_flag=True, help="Only your own.")
+@declared.option(
     "--path", metavar="PATH", help="Only reservations that cover a path (or meet a folder)."
 )
-@click.option("--all", "ended", is_flag=True, help="Ended reservations too.")
-@click.option(
+@declared.option("--all", "ended", is_flag=True, help="Ended reservations too.")
+@declared.option(
     "--expiring", metavar="DURATION", help="Only leases that end within this time, the next first."
 )
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N, the newest.")
+@declared.option("--limit", metavar="N", type=declared.Range(1), help="At most N, the newest.")
 @json_option
 @timeout_option
 def list_reservations(
@@ -133,8 +131,8 @@ def list_reservations(
         say(f"agentlock: {count(more, 'more reservation')}: agentlock list without --limit")
 
 
-@click.command()
-@click.argument("identifier", metavar="ID", type=IDENTIFIER)
+@declared.command()
+@declared.argument("identifier", metavar="ID", type=IDENTIFIER)
 @json_option
 @timeout_option
 def show(identifier: int, as_json: bool, timeout: str | None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
+from agentlock.cli import declared
 from agentlock.cli.output import event_cells, print_json, shown
 from agentlock.cli.workspace import Workspace, completed, json_option, named_agent, timeout_option
 from agentlock.environment import NO_COLOR, TERM
@@ -18,6 +18,7 @@ from agentlock.reservations.history import Page, events
 from agentlock.shapes import event_json
 from agentlock.store.wake import LOG, following
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,22 +35,24 @@ _COLOURS: dict[str, str] = {
 }
 
 
-@click.command()
-@click.option("--follow", is_flag=True, help="Print new events as they come, until interrupted.")
-@click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
-@click.option(
+@declared.command()
+@declared.option("--follow", is_flag=True, help="Print new events as they come, until interrupted.")
+@declared.option(
+    "--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z)."
+)
+@declared.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=declared.Range(1),
     help="The last N events (default 20; all of them with --since or --json).",
 )
-@click.option(
+@declared.option(
     "--agent",
     metavar="NAME",
     shell_complete=completed("agents"),
     help="Only events of one agent.",
 )
-@click.option("--path", metavar="PATH", help="Only events about a path or folder.")
+@declared.option("--path", metavar="PATH", help="Only events about a path or folder.")
 @json_option
 @timeout_option
 def log(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.letters import MESSAGE_HEADERS, message_row, put_message
-from agentlock.cli.optional_value import WithDurations, optional_duration
 from agentlock.cli.output import print_json, put, table
+from agentlock.cli.waiting import with_value_of_wait
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -30,6 +28,7 @@ from agentlock.moments import moment_of
 from agentlock.shapes import message_json
 from agentlock.text import storable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
@@ -38,35 +37,37 @@ if TYPE_CHECKING:
     from agentlock.store.messages import Message
 
 _NEWEST = 50
-IDS = click.argument("ids", nargs=-1, required=True, type=IDENTIFIER, metavar="ID...")
-_LIMIT = click.option(
+IDS = declared.argument("ids", nargs=-1, required=True, type=IDENTIFIER, metavar="ID...")
+_LIMIT = declared.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=declared.Range(1),
     default=_NEWEST,
     metavar="N",
     help=f"The newest N (default {_NEWEST}).",
 )
 
 
-@click.command()
-@click.argument("agents", nargs=-1, metavar="AGENT...", shell_complete=completed("agents"))
-@click.option("--all", "everybody", is_flag=True, help="To all who were active in the last week.")
-@click.option("--subject", metavar="TEXT", help="What it is about (a reply has one already).")
-@click.option("--body", metavar="TEXT", help="The message, in Markdown.")
-@click.option("--body-file", metavar="FILE", help="The message from a file, or - for stdin.")
-@click.option("--reply-to", type=IDENTIFIER, metavar="ID", help="A reply to this message.")
-@click.option("--thread", metavar="NAME", help="In this thread: a name, or a message's number.")
-@click.option(
+@declared.command()
+@declared.argument("agents", nargs=-1, metavar="AGENT...", shell_complete=completed("agents"))
+@declared.option(
+    "--all", "everybody", is_flag=True, help="To all who were active in the last week."
+)
+@declared.option("--subject", metavar="TEXT", help="What it is about (a reply has one already).")
+@declared.option("--body", metavar="TEXT", help="The message, in Markdown.")
+@declared.option("--body-file", metavar="FILE", help="The message from a file, or - for stdin.")
+@declared.option("--reply-to", type=IDENTIFIER, metavar="ID", help="A reply to this message.")
+@declared.option("--thread", metavar="NAME", help="In this thread: a name, or a message's number.")
+@declared.option(
     "--cc",
     multiple=True,
     metavar="AGENT",
     shell_complete=completed("agents"),
     help="A copy to this agent (repeatable).",
 )
-@click.option(
-    "--importance", type=click.Choice(IMPORTANCES), default="normal", help="How important it is."
+@declared.option(
+    "--importance", type=declared.Choice(IMPORTANCES), default="normal", help="How important it is."
 )
-@click.option("--ack", is_flag=True, help="Ask the recipients to acknowledge it.")
+@declared.option("--ack", is_flag=True, help="Ask the recipients to acknowledge it.")
 @agent_option
 @json_option
 @timeout_option
@@ -116,11 +117,15 @@ def send(
     put(f"sent message {sent.id} to {', '.join(sent.recipients)}")
 
 
-@click.command(cls=WithDurations)
-@click.option("--unread", is_flag=True, help="Only what you have not read.")
-@click.option("--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z).")
+@declared.command(prepare=with_value_of_wait)
+@declared.option("--unread", is_flag=True, help="Only what you have not read.")
+@declared.option(
+    "--since", metavar="WHEN", help="A duration (2h) or a time (2026-01-31T12:00:00Z)."
+)
 @_LIMIT
-@optional_duration("--wait", "Wait until there is something unread")
+@declared.option(
+    "--wait", metavar="[DURATION]", help="Wait until there is something unread (default 1h)."
+)
 @agent_option
 @json_option
 @timeout_option
@@ -167,7 +172,7 @@ def inbox(
     return EXIT_REFUSED if waiting is not None and not found else EXIT_OK
 
 
-@click.command()
+@declared.command()
 @IDS
 @agent_option
 @json_option
@@ -191,7 +196,7 @@ def read(ids: Sequence[int], agent: str | None, as_json: bool, timeout: str | No
     _put(found, as_json=as_json)
 
 
-@click.command()
+@declared.command()
 @IDS
 @agent_option
 @json_option
@@ -216,8 +221,8 @@ def ack(ids: Sequence[int], agent: str | None, as_json: bool, timeout: str | Non
         put(f"acknowledged message {one.id} of {one.sender or 'agentlock'}")
 
 
-@click.command()
-@click.argument("thread", metavar="THREAD")
+@declared.command()
+@declared.argument("thread", metavar="THREAD")
 @agent_option
 @json_option
 @timeout_option
@@ -233,8 +238,8 @@ def thread(thread: str, agent: str | None, as_json: bool, timeout: str | None) -
         _put(in_thread(store, thread, _viewer(workspace)), as_json=as_json)
 
 
-@click.command()
-@click.argument("text", nargs=-1, required=True, metavar="TEXT...")
+@declared.command()
+@declared.argument("text", nargs=-1, required=True, metavar="TEXT...")
 @_LIMIT
 @agent_option
 @json_option

@@ -6,10 +6,8 @@ import importlib.util
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.workspace import json_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, NotARepositoryError, UsageError
@@ -17,21 +15,24 @@ from agentlock.git.identity import named
 from agentlock.git.repository import discover
 from agentlock.install import mcp_entries
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import click
+
     from agentlock.install.mcp_entries import Entry
 
-_AS = click.option(
+_AS = declared.option(
     "--as", "name", metavar="NAME", help="The agent that calls (default: the program's session)."
 )
-_NAMES = click.option(
+_NAMES = declared.option(
     "--agent-mail-names",
     is_flag=True,
     help="Also offer tools with the names and arguments of MCP Agent Mail.",
 )
-_programs = click.argument("programs", metavar="[PROGRAM]...", nargs=-1)
-_place = click.option(
+_programs = declared.argument("programs", metavar="[PROGRAM]...", nargs=-1)
+_place = declared.option(
     "--user/--project",
     "user",
     default=True,
@@ -39,15 +40,14 @@ _place = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@declared.group(invoke_without_command=True)
 @_AS
-@click.option(
+@declared.option(
     "--http",
     metavar="HOST:PORT",
     help="Serve over HTTP on this machine's loopback, to whoever has the token (0: a free port).",
 )
 @_NAMES
-@click.pass_context
 def mcp(context: click.Context, name: str | None, http: str | None, agent_mail_names: bool) -> None:
     """Serve MCP over stdin and stdout, for an agent's program.
 

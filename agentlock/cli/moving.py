@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, owner_options
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
@@ -13,8 +12,8 @@ from agentlock.install import moving
 from agentlock.text import count
 
 
-@click.command()
-@click.argument("file", metavar="FILE")
+@declared.command()
+@declared.argument("file", metavar="FILE")
 @json_option
 @timeout_option
 def backup(file: str, as_json: bool, timeout: str | None) -> None:
@@ -37,9 +36,9 @@ def backup(file: str, as_json: bool, timeout: str | None) -> None:
     put(f"{file}: {size:,} bytes")
 
 
-@click.command()
-@click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Accept a backup of another database.")
+@declared.command()
+@declared.argument("file", metavar="FILE")
+@declared.option("--force", is_flag=True, help="Accept a backup of another database.")
 @owner_options
 @json_option
 @timeout_option
@@ -70,10 +69,10 @@ def restore(file: str, force: bool, owner: Owner, as_json: bool, timeout: str | 
     put(f"{location}: {held}; the former database is kept as {done.kept}")
 
 
-@click.command("copy")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
-@click.option("--project", metavar="KEY", help="A project other than this repository's.")
+@declared.command("copy")
+@declared.argument("source", metavar="FROM")
+@declared.argument("target", metavar="TO")
+@declared.option("--project", metavar="KEY", help="A project other than this repository's.")
 @owner_options
 @json_option
 @timeout_option
@@ -110,9 +109,9 @@ def copy_project(
     say(f"now switch every clone: agentlock db use {target}")
 
 
-@click.command("use")
-@click.argument("database", metavar="PATH|URL")
-@click.option("--project", metavar="KEY", help="The project's name there (default: as now).")
+@declared.command("use")
+@declared.argument("database", metavar="PATH|URL")
+@declared.option("--project", metavar="KEY", help="The project's name there (default: as now).")
 @owner_options
 @json_option
 @timeout_option

@@ -6,7 +6,6 @@ Every command loads this, and each of datetime, json and rich only where it is u
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from agentlock.duration import format_left
 from agentlock.event_kinds import (
@@ -28,6 +27,7 @@ from agentlock.patterns.matching import displayed
 from agentlock.shapes import error_json
 from agentlock.text import foreign, printable, quoted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

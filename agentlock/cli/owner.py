@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
 
-import click
-
+from agentlock.cli import declared
 from agentlock.environment import OWNER_KEY_FILE
 from agentlock.errors import RefusedError, UsageError
 from agentlock.rules import owner_key
 from agentlock.text import check_reason
 from agentlock.workspace import migrated_table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from agentlock.cli.workspace import Workspace
     from agentlock.git.repository import Repository
@@ -63,6 +63,8 @@ class Owner:
             if self._source is not None:
                 self._given = _read(self._source)
             elif _at_a_terminal():
+                import click
+
                 self._given = click.prompt("The owner's key", hide_input=True, err=True).strip()
         return self._given
 
@@ -74,14 +76,14 @@ def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_owner(*, owner_key_file: str | None, owner_key_fd: int | None, **options: Any) -> Any:
         return function(owner=Owner(owner_key_file, owner_key_fd), **options)
 
-    file = click.option(
+    file = declared.option(
         "--owner-key-file",
         metavar="FILE",
         help="A file with the owner's key, if the project has one (default: ask).",
     )
-    descriptor = click.option(
+    descriptor = declared.option(
         "--owner-key-fd",
-        type=click.IntRange(min=0),
+        type=declared.Range(0),
         metavar="N",
         help="The same, as the number of an open file.",
     )
@@ -91,6 +93,8 @@ def owner_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def reason_for(what: str, reason: str) -> str:
     """The reason, asked for at a terminal if it is missing; UsageError if there is none."""
     if not reason.strip() and _at_a_terminal():
+        import click
+
         reason = click.prompt("Why", err=True)
     if not reason.strip():
         raise UsageError(f"{what} needs a reason, which every agent sees", fix="--reason 'why'")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
 
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put_cells
 from agentlock.cli.owner import Owner, owner_options, reason_for
 from agentlock.cli.workspace import Workspace, agent_option, completed, json_option, timeout_option
@@ -15,13 +13,14 @@ from agentlock.model import SETTINGS
 from agentlock.rules.policy import as_json as policy_json
 from agentlock.rules.policy import change, parsed, shown, values_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.model import Policy
 
 
-@click.group()
+@declared.group()
 def policy() -> None:
     """The project's rules, for all its worktrees and clones.
 
@@ -74,14 +73,16 @@ Example:
 
 
 @policy.command("set", help=_SET_HELP)
-@click.argument(
+@declared.argument(
     "settings",
     nargs=-1,
     required=True,
     metavar="NAME VALUE...",
     shell_complete=completed("settings"),
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why (required): every agent sees it.")
+@declared.option(
+    "--reason", default="", metavar="TEXT", help="Why (required): every agent sees it."
+)
 @owner_options
 @agent_option
 @json_option

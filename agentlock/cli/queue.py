@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say, table
 from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.stale import say_refused_as_stale
@@ -28,13 +25,14 @@ from agentlock.text import foreign
 from agentlock.waiting import queue as places
 from agentlock.waiting.foreground import Waited, listen, stop_listening, wait_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.store.base import Store
     from agentlock.waiting.turn import HandOver
 
-_PLACES = click.argument(
+_PLACES = declared.argument(
     "identifiers",
     nargs=-1,
     metavar="[ID...]",
@@ -43,10 +41,10 @@ _PLACES = click.argument(
 )
 
 
-@click.command()
+@declared.command()
 @_PLACES
-@click.option("--all", "every", is_flag=True, help="Until all of them are granted.")
-@click.option(
+@declared.option("--all", "every", is_flag=True, help="Until all of them are granted.")
+@declared.option(
     "--for", "duration", default="1h", metavar="DURATION", help="How long at most (default 1h)."
 )
 @agent_option
@@ -123,7 +121,7 @@ def _waited(
     return found.replace(granted=tuple(taken.values())) if not identifiers else found
 
 
-@click.group()
+@declared.group()
 def queue() -> None:
     """The queue: who waits for what.
 
@@ -134,7 +132,7 @@ def queue() -> None:
 
 
 @queue.command("list")
-@click.option("--mine", is_flag=True, help="Only your own places.")
+@declared.option("--mine", is_flag=True, help="Only your own places.")
 @agent_option
 @json_option
 @timeout_option
@@ -165,9 +163,9 @@ def list_places(mine: bool, agent: str | None, as_json: bool, timeout: str | Non
 
 @queue.command()
 @_PLACES
-@click.option("--all", "everything", is_flag=True, help="All your places.")
-@click.option("--force", is_flag=True, help="End another agent's place; that agent is told.")
-@click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@declared.option("--all", "everything", is_flag=True, help="All your places.")
+@declared.option("--force", is_flag=True, help="End another agent's place; that agent is told.")
+@declared.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
 @owner_options
 @agent_option
 @json_option

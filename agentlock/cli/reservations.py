@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-import click
 
 from agentlock.agents.registry import held_elsewhere
+from agentlock.cli import declared
 from agentlock.cli.letters import say_losses
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.queue import put_handed
 from agentlock.cli.stale import say_refused_as_stale, say_stale
-from agentlock.cli.waiting import WaitingCommand, ask, put_place
+from agentlock.cli.waiting import ask, put_place, with_values
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -37,6 +35,7 @@ from agentlock.state import uncommitted_of
 from agentlock.text import and_more, shell_word
 from agentlock.waiting.queue import Asked
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -46,11 +45,11 @@ if TYPE_CHECKING:
 
 _SHOWN = 12  # patterns in a command that is offered
 _MOST_NOTES = 3
-PATTERNS = click.argument("patterns", nargs=-1, metavar="PATTERN...")
-OWN_PATTERNS = click.argument(
+PATTERNS = declared.argument("patterns", nargs=-1, metavar="PATTERN...")
+OWN_PATTERNS = declared.argument(
     "patterns", nargs=-1, metavar="PATTERN...", shell_complete=completed("own_patterns")
 )
-IDS = click.option(
+IDS = declared.option(
     "--id",
     "ids",
     multiple=True,
@@ -59,31 +58,35 @@ IDS = click.option(
     help="The number of a reservation (repeatable).",
 )
 DEFAULT_TTL = "1h"
-TTL = click.option(
+TTL = declared.option(
     "--ttl", default=DEFAULT_TTL, metavar="DURATION", help="How long to hold it (default 1h)."
 )
 
 
-@click.command(cls=WaitingCommand)
+@declared.command(prepare=with_values)
 @PATTERNS
 @TTL
-@click.option(
+@declared.option(
     "--wait",
     metavar="[DURATION]",
     help="If it is not free, wait for your turn, 1h at most if nothing else is said.",
 )
-@click.option(
+@declared.option(
     "--queue",
     "place",
     metavar="[DURATION]",
     help="If it is not free, take a place in the queue and return at once.",
 )
-@click.option("--shared", is_flag=True, help="Others may hold it too, and it blocks no commit.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; agents that are refused see it.")
+@declared.option("--shared", is_flag=True, help="Others may hold it too, and it blocks no commit.")
+@declared.option(
+    "--reason", default="", metavar="TEXT", help="Why; agents that are refused see it."
+)
 @reading_options
-@click.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
-@click.option("--program", default="", envvar=PROGRAM, help="The program that the agent runs in.")
-@click.option("--model", default="", envvar=MODEL, help="The agent's model.")
+@declared.option("--whole-repo", is_flag=True, help="Allow a pattern that covers everything.")
+@declared.option(
+    "--program", default="", envvar=PROGRAM, help="The program that the agent runs in."
+)
+@declared.option("--model", default="", envvar=MODEL, help="The agent's model.")
 @agent_option
 @json_option
 @timeout_option
@@ -159,13 +162,13 @@ def _typed(readings: Sequence[Reading]) -> list[bytes]:
     return list(dict.fromkeys(reading.typed for reading in readings))
 
 
-@click.command()
+@declared.command()
 @OWN_PATTERNS
 @IDS
-@click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
+@declared.option("--all", "everything", is_flag=True, help="Everything that you hold.")
 @TTL
-@click.option("--force", is_flag=True, help="Renew for another agent than you are here.")
-@click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@declared.option("--force", is_flag=True, help="Renew for another agent than you are here.")
+@declared.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
 @owner_options
 @agent_option
 @json_option
@@ -214,12 +217,14 @@ def renew(
     return EXIT_REFUSED if lost or answer.limits else EXIT_OK
 
 
-@click.command()
+@declared.command()
 @OWN_PATTERNS
 @IDS
-@click.option("--all", "everything", is_flag=True, help="Everything that you hold.")
-@click.option("--force", is_flag=True, help="End another agent's reservation; that agent is told.")
-@click.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
+@declared.option("--all", "everything", is_flag=True, help="Everything that you hold.")
+@declared.option(
+    "--force", is_flag=True, help="End another agent's reservation; that agent is told."
+)
+@declared.option("--reason", default="", metavar="TEXT", help="Why (with --force: required).")
 @owner_options
 @agent_option
 @json_option

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-import click
 
 from agentlock.agents import templates
+from agentlock.cli import declared
 from agentlock.cli.output import say
-from agentlock.cli.waiting import DEFAULT_WAIT, WaitingCommand, ask
+from agentlock.cli.waiting import DEFAULT_WAIT, ask, with_values
 from agentlock.cli.workspace import Workspace, timeout_option
 from agentlock.duration import format_duration
 from agentlock.environment import PROGRAM
@@ -18,6 +16,7 @@ from agentlock.guard.report import conflicts_text, tell
 from agentlock.patterns.matching import displayed
 from agentlock.text import count, foreign, storable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,21 +36,20 @@ _ITS_NAME = "\0"  # no branch can be called so: the one that is called like the 
 _SHOWN = 5
 
 
-class RunCommand(WaitingCommand):
-    """Everything after ``--`` is the program's; the word after ``--worktree`` may be left out."""
+def _with_values(args: Sequence[str]) -> list[str]:
+    """The words with the values of options that may stand without one.
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not _is_complete(args):
-            raise UsageError(
-                "the program is not named", fix="agentlock run --as BlueLake -- claude"
-            )
-        own = args[: args.index("--")] if "--" in args else args
-        words = []
-        for position, word in enumerate(own):
-            following = own[position + 1 : position + 2]
-            is_alone = not following or following[0].startswith("-")
-            words.append(f"{word}={_ITS_NAME}" if word == _WORKTREE and is_alone else word)
-        return super().parse_args(ctx, [*words, *args[len(own) :]])
+    Everything after ``--`` is the program's.
+    """
+    if not _is_complete(args):
+        raise UsageError("the program is not named", fix="agentlock run --as BlueLake -- claude")
+    own = args[: args.index("--")] if "--" in args else args
+    words = []
+    for position, word in enumerate(own):
+        following = own[position + 1 : position + 2]
+        is_alone = not following or following[0].startswith("-")
+        words.append(f"{word}={_ITS_NAME}" if word == _WORKTREE and is_alone else word)
+    return with_values([*words, *args[len(own) :]])
 
 
 def _is_complete(args: Sequence[str]) -> bool:
@@ -60,40 +58,42 @@ def _is_complete(args: Sequence[str]) -> bool:
     return "--" in args or any(one.partition("=")[0] in _ENOUGH for one in own)
 
 
-@click.command(cls=RunCommand)
-@click.option("--as", "name", metavar="NAME", help="The agent's name (default: a drawn one).")
-@click.option(
+@declared.command(prepare=_with_values)
+@declared.option("--as", "name", metavar="NAME", help="The agent's name (default: a drawn one).")
+@declared.option(
     "--template", "kind", metavar="NAME", help="Start what this template says: agentlock template."
 )
-@click.option(
+@declared.option(
     "--reserve",
     "patterns",
     multiple=True,
     metavar="PATTERN",
     help="Reserve it as long as the program runs (repeatable).",
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why; agents that are refused see it.")
-@click.option(
+@declared.option(
+    "--reason", default="", metavar="TEXT", help="Why; agents that are refused see it."
+)
+@declared.option(
     "--wait",
     metavar="[DURATION]",
     help=f"If it is not free, wait for your turn, {DEFAULT_WAIT} at most if nothing else is said.",
 )
-@click.option(
+@declared.option(
     _WORKTREE,
     "branch",
     metavar="[BRANCH]",
     help="In a worktree of its own, on this branch (default: one with the agent's name).",
 )
-@click.option(
+@declared.option(
     "--conflict-exit-code",
     "refused",
-    type=click.IntRange(0, 255),
+    type=declared.Range(0, 255),
     default=NOT_GRANTED,
     metavar="N",
     help=f"The exit code if it is not granted (default {NOT_GRANTED}).",
 )
 @timeout_option
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@declared.argument("command", nargs=-1, metavar="-- COMMAND...")
 def run(
     name: str | None,
     kind: str | None,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
 from agentlock.agents.strain import strain
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, table
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
@@ -14,6 +11,7 @@ from agentlock.moments import local_time, rfc3339
 from agentlock.shapes import session_json
 from agentlock.text import count, foreign
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.store.base import Store
     from agentlock.store.sessions import Conversation
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 _SINCE = ("start", "last compaction")
 
 
-@click.group()
+@declared.group()
 def session() -> None:
     """The runs of agents' programs, as edit hooks see them.
 
@@ -32,7 +30,7 @@ def session() -> None:
 
 
 @session.command("list")
-@click.option("--active", is_flag=True, help="Only those that have not ended.")
+@declared.option("--active", is_flag=True, help="Only those that have not ended.")
 @json_option
 @timeout_option
 def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
@@ -62,7 +60,7 @@ def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
 
 
 @session.command()
-@click.argument("number", metavar="ID", type=int)
+@declared.argument("number", metavar="ID", type=int)
 @json_option
 @timeout_option
 def show(number: int, as_json: bool, timeout: str | None) -> None:
@@ -95,7 +93,7 @@ def show(number: int, as_json: bool, timeout: str | None) -> None:
 
 
 @session.command()
-@click.argument("number", metavar="ID", type=int)
+@declared.argument("number", metavar="ID", type=int)
 @json_option
 @timeout_option
 def turns(number: int, as_json: bool, timeout: str | None) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-import click
 
 from agentlock.agents.strain import strain
+from agentlock.cli import declared
 from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.sessions import since_compaction
 from agentlock.cli.waiting import place_text
@@ -22,6 +20,7 @@ from agentlock.shapes import state_json, text_of
 from agentlock.state import state
 from agentlock.text import and_more, count, foreign
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@click.command()
+@declared.command()
 @agent_option
 @json_option
 @timeout_option

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-import click
 
 from agentlock.agents import templates
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, say, table
-from agentlock.cli.waiting import WaitingCommand
+from agentlock.cli.waiting import with_values
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.shapes import team_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agentlock.store.teams import Team
 
-_NAME = click.argument("name", metavar="NAME")
+_NAME = declared.argument("name", metavar="NAME")
 
 
-@click.group()
+@declared.group()
 def team() -> None:
     """Teams: named sets of agents, each with its template.
 
@@ -34,7 +33,7 @@ def team() -> None:
 
 @team.command("set")
 @_NAME
-@click.argument("members", nargs=-1, required=True, metavar="AGENT=TEMPLATE...")
+@declared.argument("members", nargs=-1, required=True, metavar="AGENT=TEMPLATE...")
 @json_option
 @timeout_option
 def set_team(name: str, members: Sequence[str], as_json: bool, timeout: str | None) -> None:
@@ -122,12 +121,12 @@ def remove(name: str, timeout: str | None) -> None:
     put(f"removed the team {name}")
 
 
-@team.command(cls=WaitingCommand)
+@team.command(prepare=with_values)
 @_NAME
-@click.option("--wait", metavar="[DURATION]", help="Each waits for its turn, 1h at most.")
-@click.option("--worktree", "apart", is_flag=True, help="Each in a worktree of its own.")
+@declared.option("--wait", metavar="[DURATION]", help="Each waits for its turn, 1h at most.")
+@declared.option("--worktree", "apart", is_flag=True, help="Each in a worktree of its own.")
 @timeout_option
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- WORD...]")
+@declared.argument("words", nargs=-1, metavar="[-- WORD...]")
 def run(name: str, wait: str | None, apart: bool, timeout: str | None, words: Sequence[str]) -> int:
     """Run the program of each member, until all have ended.
 

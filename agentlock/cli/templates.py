@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
 from agentlock.agents import templates
+from agentlock.cli import declared
 from agentlock.cli.output import print_json, put, table
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.duration import format_duration, parse_duration
@@ -14,15 +11,16 @@ from agentlock.errors import UsageError
 from agentlock.shapes import template_json
 from agentlock.text import foreign, shell_word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.store.templates import Template
 
-_NAME = click.argument("name", metavar="NAME")
+_NAME = declared.argument("name", metavar="NAME")
 
 
-@click.group()
+@declared.group()
 def template() -> None:
     """Templates: what agents of one kind are started with.
 
@@ -34,24 +32,26 @@ def template() -> None:
 
 @template.command("set")
 @_NAME
-@click.option("--role", default="", metavar="TEXT", help="What such an agent does, in a few words.")
-@click.option(
+@declared.option(
+    "--role", default="", metavar="TEXT", help="What such an agent does, in a few words."
+)
+@declared.option(
     "--bootstrap",
     multiple=True,
     metavar="FILE",
     help="A file that it is told to read at its start (repeatable).",
 )
-@click.option(
+@declared.option(
     "--reserve",
     "patterns",
     multiple=True,
     metavar="PATTERN",
     help="Reserved as long as its program runs, from the root (repeatable).",
 )
-@click.option("--ttl", metavar="DURATION", help="How long each lease is, renewed (default 2m).")
+@declared.option("--ttl", metavar="DURATION", help="How long each lease is, renewed (default 2m).")
 @json_option
 @timeout_option
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@declared.argument("command", nargs=-1, metavar="-- COMMAND...")
 def set_template(
     name: str,
     role: str,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import click
-
+from agentlock.cli import declared
 from agentlock.cli.letters import TICKET_HEADERS, put_ticket, ticket_row
-from agentlock.cli.optional_value import WithDurations, optional_duration
 from agentlock.cli.output import print_json, put, say, table
+from agentlock.cli.waiting import with_value_of_wait
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,
@@ -26,20 +23,21 @@ from agentlock.moments import local_time
 from agentlock.shapes import ticket_json
 from agentlock.store.tickets import STATUSES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from agentlock.store.base import Store
     from agentlock.store.tickets import Ticket
 
-ID = click.argument("identifier", metavar="ID", type=IDENTIFIER)
+ID = declared.argument("identifier", metavar="ID", type=IDENTIFIER)
 
 
-@click.command(cls=WithDurations)
-@click.argument("recipient", metavar="AGENT", shell_complete=completed("agents"))
-@click.argument("question")
-@click.option("--expires", default="1h", metavar="DURATION", help="How long it is open (1h).")
-@optional_duration("--wait", "Wait for the answer")
+@declared.command(prepare=with_value_of_wait)
+@declared.argument("recipient", metavar="AGENT", shell_complete=completed("agents"))
+@declared.argument("question")
+@declared.option("--expires", default="1h", metavar="DURATION", help="How long it is open (1h).")
+@declared.option("--wait", metavar="[DURATION]", help="Wait for the answer (default 1h).")
 @agent_option
 @json_option
 @timeout_option
@@ -98,9 +96,9 @@ def _settled(workspace: Workspace, asked: Ticket, name: str, waiting: int) -> Ti
     return done
 
 
-@click.command()
+@declared.command()
 @ID
-@click.argument("text")
+@declared.argument("text")
 @agent_option
 @json_option
 @timeout_option
@@ -119,7 +117,7 @@ def answer(
         _show(tickets.answer(store, name, identifier, text), "answered", as_json=as_json)
 
 
-@click.group()
+@declared.group()
 def ticket() -> None:
     """Questions that want an answer.
 
@@ -130,9 +128,9 @@ def ticket() -> None:
 
 
 @ticket.command("list")
-@click.option("--mine", is_flag=True, help="Those that you have asked.")
-@click.option("--to-me", is_flag=True, help="Those that were put to you.")
-@click.option("--status", type=click.Choice(STATUSES), help="Those that are in this state.")
+@declared.option("--mine", is_flag=True, help="Those that you have asked.")
+@declared.option("--to-me", is_flag=True, help="Those that were put to you.")
+@declared.option("--status", type=declared.Choice(STATUSES), help="Those that are in this state.")
 @agent_option
 @json_option
 @timeout_option

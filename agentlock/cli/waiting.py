@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-import click
 
 from agentlock.cli.output import put, say
 from agentlock.duration import format_remaining, parse_duration
@@ -17,6 +14,7 @@ from agentlock.text import and_more, foreign
 from agentlock.waiting import queue
 from agentlock.waiting.foreground import stop_listening, wait_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,22 +31,18 @@ _OPTIONAL = ("--wait", "--queue")
 _SHOWN = 3
 
 
-class WaitingCommand(click.Command):
-    """A command in which a word after ``--wait`` or ``--queue`` counts only if it is a duration."""
+def with_values(words: Sequence[str], options: Sequence[str] = _OPTIONAL) -> list[str]:
+    """The words of a command line in which each of these options has its value.
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, with_values(args))
-
-
-def with_values(words: Sequence[str]) -> list[str]:
-    """The words of a command line in which each of these options has its value."""
+    The word after it is its value only if it is a duration.
+    """
     found: list[str] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if word == "--":
             return [*found, word, *rest]
-        if word in _OPTIONAL:
+        if word in options:
             value = rest.pop(0) if rest and _is_duration(rest[0]) else DEFAULT_WAIT
             word = f"{word}={value}"
         found.append(word)
@@ -60,6 +54,11 @@ def _is_duration(text: str) -> bool:
         parse_duration(text)
         return True
     return False
+
+
+def with_value_of_wait(words: Sequence[str]) -> list[str]:
+    """The same for commands that have only ``--wait``."""
+    return with_values(words, ("--wait",))
 
 
 def ask(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
 
 from agentlock import workspace
+from agentlock.cli import declared
 from agentlock.cli.letters import say_news
 from agentlock.cli.output import say
 from agentlock.duration import parse_timeout
@@ -26,9 +24,12 @@ from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT
 from agentlock.text import printable
 from agentlock.workspace import migrated_table, refuse_unguarded_bare
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar
 
+    import click
     from click.shell_completion import CompletionItem
 
     from agentlock.reservations.stale import StaleCopies
@@ -38,24 +39,7 @@ if TYPE_CHECKING:
 _SHORTEST_WAIT = 100_000  # microseconds for the write lock, to record where the agent works
 
 
-class _Identifier(click.types.IntParamType):
-    """The number of a reservation, which is at most 2**63 - 1 in SQLite and PostgreSQL."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number: int = super().convert(value, param, ctx)
-        if not 0 < number < 2**63:
-            self.fail(f"{value!r} is not the number of a reservation", param, ctx)
-        return number
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from agentlock.cli import completing  # only a shell that completes needs it
-
-        return completing.ids(ctx, param, incomplete)
-
-
-IDENTIFIER = _Identifier()
+IDENTIFIER = declared.Identifier()
 
 
 def put_guard_back(repository: Repository, *, silent: bool = False) -> bool:
@@ -92,10 +76,9 @@ class Workspace(workspace.Workspace):
             refuse_unguarded_bare(repository)
         super().__init__(repository, identify(repository, agent), timeout_of(timeout))
         self.tells_news = self.records = True  # at the end of the command
-        context = click.get_current_context()
-        opened: list[Workspace] = context.obj
-        opened.append(self)
-        silent = bool(context.params.get("as_json"))
+        call = declared.current_call()
+        call.workspaces.append(self)
+        silent = call.as_json
         if not only_looks and put_guard_back(self.repository, silent=silent):
             self.repository = discover()
         if not silent and (why := overridden(self.repository)):
@@ -154,7 +137,7 @@ def completed(what: str) -> Callable[..., list[CompletionItem]]:
 
 
 def agent_option(function: Function) -> Function:
-    return click.option(
+    return declared.option(
         "--agent",
         metavar="NAME",
         shell_complete=completed("agents"),
@@ -163,16 +146,16 @@ def agent_option(function: Function) -> Function:
 
 
 def json_option(function: Function) -> Function:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    return declared.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def reading_options(function: Function) -> Function:
     """``--literal`` and ``--glob``: how to read a text that could be a path or a glob."""
-    literal = click.option("--literal", is_flag=True, help="Read PATTERN as a plain path.")
-    glob = click.option("--glob", is_flag=True, help="Read PATTERN as a glob.")
+    literal = declared.option("--literal", is_flag=True, help="Read PATTERN as a plain path.")
+    glob = declared.option("--glob", is_flag=True, help="Read PATTERN as a glob.")
     return literal(glob(function))
 
 
 def timeout_option(function: Function) -> Function:
     text = "How long to wait and to compute at most (default 30s)."
-    return click.option("--timeout", metavar="DURATION", help=text)(function)
+    return declared.option("--timeout", metavar="DURATION", help=text)(function)

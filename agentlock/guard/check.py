@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from agentlock.agent_mail.live import touching
 from agentlock.git import changes as git_changes
@@ -19,6 +18,7 @@ from agentlock.reservations.search import meeting
 from agentlock.reservations.witnesses import existing
 from agentlock.waiting.standing import waiting_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.git.commits import changed_by, described, oid_of
 from agentlock.git.remotes import defaults_here
 from agentlock.guard.destination import Server
@@ -14,6 +12,7 @@ from agentlock.guard.take_in import Reader
 from agentlock.guard.verdict import decide
 from agentlock.model import MICROSECONDS, SKIPPED, WARNED, PathConflict, Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

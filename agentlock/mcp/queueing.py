@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import anyio.from_thread
 from mcp.server.mcpserver import Context
@@ -23,9 +24,12 @@ from agentlock.shapes import (
     waited_json,
 )
 from agentlock.store.base import Store
-from agentlock.store.wake import PLACE, Bell, listening
+from agentlock.store.wake import PLACE, listening
 from agentlock.waiting import queue as places
 from agentlock.waiting.foreground import Waited, listen, stop_listening, wait_for
+
+if TYPE_CHECKING:
+    from agentlock.store.wake import Bell
 
 _LASTS = parse_duration("1h")  # a place in the queue
 _LOOK_EVERY = MICROSECONDS  # whether the call was cancelled
@@ -149,7 +153,7 @@ def _given_up_if_cancelled(store: Store, agent: str, numbers: Sequence[int]) -> 
 class _Watched:
     """A bell that also wakes to see whether its call was cancelled, and to tell of progress."""
 
-    def __init__(self, store: Store, bell: Bell, ctx: Context, seconds: int) -> None:
+    def __init__(self, store: Store, bell: "Bell", ctx: Context, seconds: int) -> None:
         self.name, self.is_heard = bell.name, bell.is_heard
         self._store, self._bell, self._ctx, self._seconds = store, bell, ctx, seconds
         self._start = self._told = monotonic()

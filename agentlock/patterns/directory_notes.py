@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.patterns.matching import PatternIndex
 from agentlock.patterns.pattern import compile_pattern, displayed
 from agentlock.patterns.wildmatch import GLOBSTAR, shown
 from agentlock.text import and_more, plural
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.patterns.places import Tree
     from agentlock.patterns.syntax import Reading

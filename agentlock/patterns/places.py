@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import os.path
-from typing import TYPE_CHECKING, Protocol
 
 from agentlock.patterns.nested import repository_at, worktree_of
 from agentlock.patterns.wildmatch import SPECIAL, has_special, refuse, shown
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Literal
+    from typing import Literal, Protocol
 
     What = Literal["file", "directory", "submodule"] | None
 
+    class Tree(Protocol):
+        """What exists in a worktree, on disk or in the index. Paths are relative to ``root``."""
 
-class Tree(Protocol):
-    """What exists in a worktree, on disk or in the index. Paths are relative to ``root``."""
+        root: bytes
+        """The absolute real path of the worktree."""
 
-    root: bytes
-    """The absolute real path of the worktree."""
+        cwd: bytes
+        """The absolute real path of the current directory, which is ``root`` or below it."""
 
-    cwd: bytes
-    """The absolute real path of the current directory, which is ``root`` or below it."""
+        def lookup(self, path: bytes) -> What:
+            """What exists at a path; a symbolic link counts as a file."""
 
-    def lookup(self, path: bytes) -> What:
-        """What exists at a path; a symbolic link counts as a file."""
-
-    def directories(self) -> Iterable[bytes]:
-        """The directories with tracked files, for the notes."""
+        def directories(self) -> Iterable[bytes]:
+            """The directories with tracked files, for the notes."""
 
 
 class Places:

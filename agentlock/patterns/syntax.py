@@ -6,8 +6,6 @@ pattern.py describes its forms. A text that could match nothing is a PatternErro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.model import Value
 from agentlock.patterns.directory_notes import with_directory_notes
 from agentlock.patterns.keys import EXACT
@@ -24,6 +22,7 @@ from agentlock.patterns.wildmatch import (
     shown,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from agentlock.errors import UndecidedError
 from agentlock.model import MICROSECONDS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.store.base import Store
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.duration import format_remaining
 from agentlock.errors import RefusedError
 from agentlock.event_kinds import FORCE_RELEASED, RELEASED
@@ -23,6 +21,7 @@ from agentlock.waiting.turn import (
     somebody_waits,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

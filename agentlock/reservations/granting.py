@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.agents.activity import holders
 from agentlock.agents.registry import require_distinct
@@ -30,6 +29,7 @@ from agentlock.waiting.turn import GRANTED as FULFILLED
 from agentlock.waiting.turn import Handed, hand_over, is_any_due, reservations_ended, settle
 from agentlock.waiting.working import keep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

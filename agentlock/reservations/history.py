@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.errors import PatternError, UsageError
 from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.model import Value
@@ -11,6 +9,7 @@ from agentlock.patterns.matching import compile_pattern
 from agentlock.patterns.overlap import overlap
 from agentlock.reservations.deadline import Deadline
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.model import Event, Reservation
     from agentlock.patterns.matching import Folding, Pattern

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.duration import format_duration, format_remaining
 from agentlock.errors import RefusedError
 from agentlock.model import MICROSECONDS, Value
@@ -11,6 +9,7 @@ from agentlock.text import and_more
 from agentlock.waiting.order import Meeting, earlier, without_process
 from agentlock.waiting.telling import shown_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.model import Claim, Policy
     from agentlock.store.base import Store

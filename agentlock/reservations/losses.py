@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.duration import format_remaining
 from agentlock.errors import DatabaseError, PatternError
@@ -15,6 +14,7 @@ from agentlock.store.reservations import SOON
 from agentlock.waiting.telling import expiry, note_expired, shown
 from agentlock.waiting.working import keep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

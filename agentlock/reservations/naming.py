@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.errors import PatternError, RefusedError, UsageError
 from agentlock.model import Reservation, Value
@@ -13,6 +12,7 @@ from agentlock.patterns.syntax import read_pattern, read_patterns
 from agentlock.text import storable
 from agentlock.waiting.telling import shown
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

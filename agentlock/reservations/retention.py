@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.duration import format_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
@@ -11,6 +9,7 @@ from agentlock.model import SETTINGS
 from agentlock.waiting.telling import note_expired
 from agentlock.waiting.working import keep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agentlock.model import Policy
     from agentlock.store.base import Store

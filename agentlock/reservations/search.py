@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from agentlock.agent_mail.live import leases, near, standing
 from agentlock.errors import PatternError
@@ -15,6 +14,7 @@ from agentlock.reservations.deadline import Deadline
 from agentlock.store.waits import NEWEST
 from agentlock.waiting.order import Meeting, covers, earlier, held_already, without_process
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.git.branches import changed_elsewhere
 from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.pattern import TOOL
 from agentlock.text import path_name, printable, shell_word
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from agentlock.git.changes import below
 from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.patterns.pattern import TOOL
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

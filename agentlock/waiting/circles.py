@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.errors import DeadlockError
 from agentlock.git.changes import uncommitted
 from agentlock.patterns.matching import PatternIndex
@@ -13,6 +11,7 @@ from agentlock.waiting.deadlock import circle
 from agentlock.waiting.order import folding_of, without_process
 from agentlock.waiting.telling import shown_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

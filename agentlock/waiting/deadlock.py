@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
 
 from agentlock.errors import PatternError
 from agentlock.model import Value
@@ -24,31 +23,33 @@ from agentlock.patterns.matching import PatternIndex
 from agentlock.patterns.overlap import overlap
 from agentlock.patterns.pattern import TOOL, compile_pattern
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import Protocol
 
     from agentlock.model import Reservation
     from agentlock.patterns.keys import Folding
     from agentlock.patterns.pattern import Pattern
 
+    class Wait(Protocol):
+        """A place in the queue; places with a lower ``fence`` are earlier."""
+
+        @property
+        def agent(self) -> str: ...
+        @property
+        def patterns(self) -> Sequence[bytes]: ...
+        @property
+        def exclusive(self) -> bool: ...
+        @property
+        def created_ts(self) -> int: ...
+        @property
+        def fence(self) -> int: ...
+
+
 _HELD, _RAISED = -2, -1  # a reservation comes before all waits, and so does shared → exclusive
 _SPECIAL = b"*?[\\{"
 _ANY = (b"*", b"*")  # any name, any extension
-
-
-class Wait(Protocol):
-    """A place in the queue; places with a lower ``fence`` are earlier."""
-
-    @property
-    def agent(self) -> str: ...
-    @property
-    def patterns(self) -> Sequence[bytes]: ...
-    @property
-    def exclusive(self) -> bool: ...
-    @property
-    def created_ts(self) -> int: ...
-    @property
-    def fence(self) -> int: ...
 
 
 class Step(Value):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.errors import UndecidedError
 from agentlock.model import MICROSECONDS, Value
 from agentlock.store.wake import ring
@@ -12,6 +10,7 @@ from agentlock.waiting.standing import standings
 from agentlock.waiting.taking import give_back, take
 from agentlock.waiting.turn import GRANTED, MOVED, hand_over, settle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

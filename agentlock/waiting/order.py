@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.agent_mail.live import leases, named_for, standing
 from agentlock.errors import DatabaseError, PatternError
 from agentlock.model import Value
@@ -13,6 +11,7 @@ from agentlock.patterns.overlap import overlap
 from agentlock.store.waits import NEWEST
 from agentlock.store.wake import alive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.agents.registry import require_distinct
 from agentlock.errors import RefusedError, UsageError
 from agentlock.event_kinds import FORCE_LEFT, LEFT, WAITING
@@ -28,6 +26,7 @@ from agentlock.waiting.turn import (
     settle,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 

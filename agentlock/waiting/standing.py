@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from agentlock.errors import DatabaseError
 from agentlock.model import Value
@@ -18,6 +17,7 @@ from agentlock.waiting.order import (
     without_process,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.event_kinds import RELEASED, TAKEN
 from agentlock.model import Value
 from agentlock.reservations.holding import hold_limit
@@ -12,6 +10,7 @@ from agentlock.store.wake import ring
 from agentlock.waiting.order import Meeting
 from agentlock.waiting.turn import Handed, hand_over, reservations_ended, settle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 

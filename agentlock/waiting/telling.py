@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.event_kinds import EXPIRED, LAPSED
 from agentlock.patterns.matching import displayed
 from agentlock.store.messages import Message
 from agentlock.text import and_more, foreign, storable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

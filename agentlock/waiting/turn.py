@@ -7,8 +7,6 @@ whoever looks next, and nothing is tested that nothing has happened to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentlock.event_kinds import HANDED_OVER, LEFT
 from agentlock.model import MICROSECONDS, Value
 from agentlock.store.waits import NEWEST
@@ -34,6 +32,7 @@ from agentlock.waiting.telling import (
 )
 from agentlock.waiting.working import keep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ import click
 from support.scripts import arguments
 
 from agentlock import environment
-from agentlock.cli.main import cli
+from agentlock.cli.tree import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import click
 import pytest
 from support import AGENTLOCK, Repo, run
 
-from agentlock.cli.main import cli
+from agentlock.cli.tree import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

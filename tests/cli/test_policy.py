@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import AGENTLOCK, HOLDER, OTHER, Repo, Result, copy_repository, make_guarded, run
 
-from agentlock.cli.main import COMMANDS
+from agentlock.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path

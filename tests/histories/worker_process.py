@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from agentlock.__main__ import main
-from agentlock.cli.main import COMMANDS
+from agentlock.cli.commands import COMMANDS
 
 
 def serve() -> None:

@@ -10,16 +10,35 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Protocol
 
 from agentlock.errors import CannotWakeError
 from agentlock.store import is_url
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from typing import Protocol
 
     from agentlock.store.base import Store
+
+    class Bell(Protocol):
+        """What wakes one process; ``name`` is what the table knows it by.
+
+        ``is_heard``: rings arrive. Otherwise it wakes once a second.
+        """
+
+        name: str
+        is_heard: bool
+
+        def sleep(self, until: int) -> None:
+            """Return when rung, or at a time by the store's clock, or without reason.
+
+            What the store may wait for the table counts from here again.
+            """
+
+        def close(self) -> None: ...
+
 
 PLACE, LOG = "place", "log"
 _LOOK_EVERY = 1.0  # seconds
@@ -29,24 +48,6 @@ _NEVER = 1 << 62
 def mail_of(agent: str) -> str:
     """What a process waits for that waits for an agent's mail."""
     return f"mail:{agent}"
-
-
-class Bell(Protocol):
-    """What wakes one process; ``name`` is what the table knows it by.
-
-    ``is_heard``: rings arrive. Otherwise it wakes once a second.
-    """
-
-    name: str
-    is_heard: bool
-
-    def sleep(self, until: int) -> None:
-        """Return when rung, or at a time by the store's clock; it may also return without reason.
-
-        What the store may wait for the table counts from here again.
-        """
-
-    def close(self) -> None: ...
 
 
 @contextlib.contextmanager
