@@ -11,6 +11,31 @@ if not __package__:  # run by path: make the package importable, and nothing els
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+_NEVER_IN_A_SHORT_COMMAND = 200_000  # objects, where the default is 700
+
+
+def run() -> None:
+    """Be the program ``agentlock``, and end the process.
+
+    To collect garbage and to take the interpreter apart takes a sixth of `check` (measured with
+    benchmarks/starting.py). So a short command does neither. A long one collects its garbage in
+    larger steps, and where something wants to be told of the end, the interpreter ends as usual.
+    """
+    import gc
+
+    gc.set_threshold(_NEVER_IN_A_SHORT_COMMAND)
+    code = main()
+    if sys.modules.keys().isdisjoint(("atexit", "threading")):
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+        except (OSError, ValueError):  # the interpreter tells of it as usual
+            sys.exit(code)
+        os._exit(code)
+    sys.exit(code)
+
+
 def main() -> int:
     """Run the command line with ``sys.argv``; the exit code."""
     arguments = sys.argv[1:]
@@ -38,4 +63,4 @@ if __name__ == "__main__":
 
         gc.disable()
         os._exit(main())
-    sys.exit(main())
+    run()

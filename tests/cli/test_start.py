@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,3 +45,40 @@ def test_an_everyday_command_loads_only_what_it_uses(repo: Repo, command: str) -
 
 def test_what_is_out_of_the_ordinary_loads_click(repo: Repo) -> None:
     assert "click" in loaded_by(repo, "-m", "agentlock", "reserve", "--help")
+
+
+def program(function: str, *command: str) -> tuple[str, ...]:
+    """The program, with the end that the installed scripts have (``run``) or the usual one."""
+    text = f"import sys; from agentlock.__main__ import {function} as f; sys.exit(f())"
+    return (sys.executable, "-c", text, *command)
+
+
+@pytest.mark.parametrize(
+    "command", ["whoami", "status --json", "check x.py", "list", "renew 9.py", "status --nonsense"]
+)
+def test_the_program_that_ends_at_once_says_and_returns_what_it_does_when_it_ends_slowly(
+    repo: Repo, command: str
+) -> None:
+    repo.reserve("A", "x.py")
+    repo.reserve("B", "y.py")  # known from now on
+    told = []
+    for function in ("run", "main"):
+        one = run(*program(function, *command.split()), cwd=repo.path, agent="B")
+        told.append((one.code, *(re.sub("[0-9]+[smh]?", "#", text) for text in (one.out, one.err))))
+    assert told[0] == told[1]
+
+
+def test_what_cannot_be_printed_is_told_by_the_program_that_ends_at_once(repo: Repo) -> None:
+    shell = ("sh", "-c", 'exec "$@" >/dev/full', "sh")
+    told = run(*shell, *program("run", "list", "--json"), cwd=repo.path, agent="B")
+    assert told.code == 3
+    assert "the answer cannot be printed: No space left on device" in told.err
+
+
+def test_whoever_wants_to_be_told_of_the_end_is_told(repo: Repo) -> None:
+    text = (
+        "import atexit; atexit.register(print, 'the end'); "
+        "from agentlock.__main__ import run; run()"
+    )
+    told = run(sys.executable, "-c", text, "whoami", cwd=repo.path, agent="B")
+    assert told.out.splitlines()[-1] == "the end"
