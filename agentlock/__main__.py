@@ -44,12 +44,18 @@ def main() -> int:
 
         return edit_hook(arguments[2:])
     if arguments[:1] == ["hook"] and "--help" not in arguments:
+        from agentlock.bundle import Bundle
+
+        bundle = Bundle("-".join(arguments[1:2]))
         from agentlock.guard.early import Asked
 
         asked = Asked(arguments[1:])  # first: git works while the rest is loaded
         from agentlock.guard.run import main as hook
 
-        return hook(arguments[1:], asked)
+        bundle.note()
+        code = hook(arguments[1:], asked)
+        bundle.keep()
+        return code
     from agentlock.cli.main import main as command_line
 
     return command_line(arguments)
