@@ -12,8 +12,10 @@ from support import HOLDER, OTHER, Repo, run
 
 from agentlock.git import version
 from agentlock.git.rehearsal import CONFIGURED_SINCE
+from agentlock.git.repository import discover
 from agentlock.hook_kinds import KINDS
 from agentlock.install.hooks import HOOKS as GUARDED
+from agentlock.install.hooks import guarding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -518,3 +520,37 @@ def test_a_hooks_path_of_the_environment_is_told_with_the_fix_that_helps(
     assert doctor.code == (0 if stands_in else 1)
     assert (said in doctor.out) is not stands_in
     assert said not in plain.agentlock("doctor", agent=HOLDER).out
+
+
+@pytest.mark.parametrize(
+    ("value", "linked"),
+    [
+        *((None, False), (None, True), ("{}/own/", False), ("{}/link", False), ("{}/link", True)),
+        *(("{}/gone/../own", False), ("hooks", False), ("hooks", True), ("~/hooks", False)),
+        ("", False),
+    ],
+)
+def test_the_folder_of_the_hooks_is_the_one_that_git_says(
+    plain: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, linked: bool
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to("own")
+    at = plain
+    if linked:
+        plain.must("worktree", "add", "-q", str(tmp_path / "linked"))
+        at = Repo(tmp_path / "linked")
+    if value is not None:
+        plain.must("config", "core.hooksPath", value.format(tmp_path))
+    monkeypatch.chdir(at.path)
+    asked = at.git("rev-parse", "--path-format=absolute", "--git-path", "hooks")
+    folder = asked.out.rstrip("\n") if value != "" else ""
+    assert {one.path for one in guarding(discover())} == {f"{folder}/{hook}" for hook in GUARDED}
+
+
+def test_whether_the_hooks_are_strict_is_no_setting_of_one_worktree(plain: Repo) -> None:
+    install(plain)
+    plain.must("config", "extensions.worktreeConfig", "true")
+    plain.must("config", "--worktree", "agentlock.strict", "true")
+    assert "reference-transaction" not in states(plain)
+    plain.must("config", "agentlock.strict", "true")
+    assert states(plain)["reference-transaction"] == "missing"
