@@ -29,6 +29,7 @@ _OPENERS = frozenset((">", ">>", "&>", "&>>", ">|", "<>", ">&"))
 _BEFORE_A_COMMAND = frozenset(
     ("sudo", "command", "nohup", "time", "env", "exec", "builtin", "nice", "timeout", "eval")
 )
+_LEADERS = ("cd", "pushd", "popd")
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash"))
 _PATCHES = frozenset(("apply_patch", "applypatch"))
 _DEEPEST = 4  # shells in shells
@@ -65,6 +66,8 @@ class _Reader:
         self.endless: list[str] = []
         self._until = until
         self._depth = 0
+        self._left = cwd  # for ``cd -``
+        self._pushed: list[str] = []
 
     def read(self, line: str) -> None:
         if self._depth < _DEEPEST:
@@ -77,14 +80,14 @@ class _Reader:
             self._run(words_of(node), node)
         if node.type == "function_definition":
             return  # it runs when it is called, if ever
-        before = self.cwd
+        before = (self.cwd, self._left, [*self._pushed])
         for child in node.children:
             if child.type == "file_redirect":
                 self._redirect(child)
             else:
                 self._visit(child)
         if node.type in ("subshell", "command_substitution"):
-            self.cwd = before
+            self.cwd, self._left, self._pushed = before
 
     def _redirect(self, node: Node) -> None:
         signs = {child.type for child in node.children}
@@ -132,13 +135,13 @@ class _Reader:
         name = os.path.basename(command[0])
         if name in _SHELLS:
             self.read(_script([word[0] for word in words[1:] if word is not None]))
-        elif name in WRITERS or name in _PATCHES or name in ("cd", "git"):
+        elif name in WRITERS or name in _PATCHES or name in (*_LEADERS, "git"):
             self._change(name, [*command[1:], *self._files(*words[1:])], node)
 
     def _change(self, name: str, rest: list[str], node: Node) -> None:
         """A command that may write, or that leads elsewhere."""
-        if name == "cd":
-            self.cwd = os.path.normpath(os.path.join(self.cwd, os.path.expanduser((*rest, "~")[0])))
+        if name in _LEADERS:
+            self._go(name, rest)
         elif name in _PATCHES:
             self._write(*paths_in("\n".join([*rest, heredoc(node)])))
         elif name == "git":
@@ -150,6 +153,20 @@ class _Reader:
             elif name == "rm":
                 removed = [os.path.join(self.cwd, os.path.expanduser(one)) for one in plain(rest)]
                 self.discards += [whole(one, name) for one in removed if is_worktree(one)]
+
+    def _go(self, name: str, rest: list[str]) -> None:
+        """``cd``, ``pushd`` and ``popd``, as far as the line says where they lead."""
+        named = [one for one in plain(rest) if not one.startswith("+")]
+        is_back = name == "popd" or (name == "pushd" and not named)
+        if is_back and (rest or not self._pushed):
+            return
+        folder = self._pushed.pop() if is_back else (*named, "~")[0]
+        if rest == ["-"]:
+            folder = self._left
+        if name == "pushd":
+            self._pushed.append(self.cwd)
+        self._left = self.cwd
+        self.cwd = os.path.normpath(os.path.join(self.cwd, os.path.expanduser(folder)))
 
     def _sent(self, node: Node) -> list[str]:
         """The paths of the patch that a command reads from its standard input."""

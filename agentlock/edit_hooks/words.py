@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     Word: TypeAlias = tuple[str, bool]  # its text, and whether that is a pattern for names of files
 
 _ENDS_LIKE_ITS_LAST = ("pipeline", "list", "negated_command")
+_ESCAPES = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
+_NUMBERS = {"x": ("0123456789abcdefABCDEF", 2), "u": ("0123456789abcdefABCDEF", 4)}
+_OCTAL = ("01234567", 3)
+_MOST_WORDS = 1_000  # that braces make of one
 _LEFT_OUT = ("variable_assignment", "file_redirect", "heredoc_redirect", "herestring_redirect")
 
 
@@ -28,7 +32,7 @@ def words_of(node: Node) -> list[Word | None]:
         node = parent
     if parent is not None and parent.type == "redirected_statement":
         words += [one for redirect in _redirects(parent) for one in _destinations(redirect)[1:]]
-    return [word_of(one) for one in words]
+    return [*map(word_of, words[:1]), *(word for one in words[1:] for word in _words_of(one))]
 
 
 def target_of(redirect: Node) -> Word | None:
@@ -42,6 +46,47 @@ def word_of(node: Node) -> Word | None:
     if text is None:
         return None
     return text, node.type == "word" and any(sign in text for sign in "*?[")
+
+
+def _words_of(node: Node) -> list[Word | None]:
+    """What an argument stands for: braces, as in ``a.{py,txt}``, make several words of it."""
+    if node.type != "concatenation" or not any(_text(one) == "{" for one in node.named_children):
+        return [word_of(node)]
+    made = _made_by_braces(node.named_children)
+    return [None] if made is None else [(one, False) for one in made if one]
+
+
+def _made_by_braces(parts: list[Node]) -> list[str] | None:
+    """The words of a concatenation; None if nobody can tell, or if they are too many.
+
+    The grammar gives each brace that is not quoted as a word of its own.
+    """
+    frames: list[tuple[list[str], list[str]]] = [([], [""])]  # alternatives, and the last one
+    for part in parts:
+        text = _text(part)
+        if text == "{":
+            frames.append(([], [""]))
+            continue
+        if text == "}" and len(frames) > 1:
+            ended, last = frames.pop()
+            pieces = [*ended, *last] if ended else [f"{{{one}}}" for one in last]
+            alternatives = [pieces]
+        else:
+            literal = _literal(part)
+            if literal is None:
+                return None
+            is_divided = part.type == "word" and len(frames) > 1 and "\\" not in text
+            alternatives = [[one] for one in literal.split(",")] if is_divided else [[literal]]
+        done, last = frames[-1]
+        for number, pieces in enumerate(alternatives):
+            if number:
+                done += last
+                last = [""]
+            last = [before + piece for before in last for piece in pieces]
+        frames[-1] = (done, last)
+        if len(last) + len(done) > _MOST_WORDS:
+            return None
+    return frames[0][1] if len(frames) == 1 else None
 
 
 def heredoc(node: Node) -> str:
@@ -83,12 +128,34 @@ def _literal(node: Node) -> str | None:
     text = _text(node)
     if node.type == "raw_string":
         return text[1:-1]
+    if node.type == "ansi_c_string":
+        return _decoded(text[2:-1])
     if node.type in ("word", "number"):
         return _unescaped(text)
     if node.type in ("string", "concatenation"):
         parts = [_literal(one) for one in node.named_children]
         return None if None in parts else "".join(one for one in parts if one is not None)
     return text if node.type == "string_content" else None
+
+
+def _decoded(text: str) -> str | None:
+    """What stands in ``$'…'``; None if it has more than plain letters and their escapes."""
+    first, *pieces = text.replace("\\\\", "\\x5c").split("\\")
+    out = [first]
+    for piece in pieces:
+        sign = piece[:1]
+        if sign in _ESCAPES:
+            out.append(_ESCAPES[sign] + piece[1:])
+            continue
+        allowed, most = _NUMBERS.get(sign, _OCTAL)
+        rest = piece[1:] if sign in _NUMBERS else piece
+        digits = rest[:most]
+        digits = digits[: len(digits) - len(digits.lstrip(allowed))]
+        code = int(digits, 8 if allowed == _OCTAL[0] else 16) if digits else 0
+        if not code or (code > 127 and sign != "u"):  # a byte that is part of a letter
+            return None
+        out.append(chr(code) + rest[len(digits) :])
+    return "".join(out)
 
 
 def _unescaped(text: str) -> str:
