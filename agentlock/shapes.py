@@ -362,6 +362,8 @@ def session_json(one: Conversation) -> dict[str, Any]:
         "turns": one.turns,
         "tokens": one.tokens,
         "compactions": one.compactions,
+        "tools": one.tools,
+        "errors": one.errors,
         "level": strain(one) or None,
     }
 

@@ -50,6 +50,7 @@ export const Agentlock = async ({ directory }) => ({
   "tool.execute.after": async (input, output) => {
     const told = tell(ask("tool.execute.after", directory, input.sessionID, {
       tool_name: input.tool, tool_input: input.args ?? {}, tool_use_id: input.callID,
+      failed: (output.metadata?.exit ?? 0) !== 0,
     }))
     if (told && typeof output.output === "string") output.output += `\n\n${told}`
   },

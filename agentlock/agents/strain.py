@@ -7,13 +7,19 @@ if TYPE_CHECKING:
     from agentlock.store.sessions import Conversation
 
 WARNING, CRITICAL = "warning", "critical"
-_LIMITS = ((CRITICAL, 100, 200_000), (WARNING, 50, 100_000))  # turns, tokens
+# Turns, tokens, and the share of tools that failed, in percent.
+_LIMITS = ((CRITICAL, 100, 200_000, 40), (WARNING, 50, 100_000, 20))
+_FEW = 10  # the share of fewer tools says nothing
 
 
 def strain(session: Conversation) -> str:
-    """``critical`` from 100 turns or 200,000 tokens on, ``warning`` from half of that; else ""."""
+    """``critical`` from 100 turns, 200,000 tokens or 40 % failed tools on; else "".
+
+    ``warning`` from half of that on.
+    """
     tokens = session.tokens_since or 0
-    for level, most_turns, most_tokens in _LIMITS:
-        if session.turns_since >= most_turns or tokens >= most_tokens:
+    share = 100 * session.errors / session.tools if session.tools >= _FEW else 0
+    for level, most_turns, most_tokens, most_failed in _LIMITS:
+        if session.turns_since >= most_turns or tokens >= most_tokens or share >= most_failed:
             return level
     return ""

@@ -37,7 +37,7 @@ def list_sessions(active: bool, as_json: bool, timeout: str | None) -> None:
     """List the sessions, the oldest first.
 
     The level is what has gathered since the last compaction: warning from 50 turns or 100,000
-    tokens on, critical from twice that.
+    tokens on, or if a fifth of ten or more tools failed; critical from twice that.
 
     \b
     Example:
@@ -89,7 +89,8 @@ def show(number: int, as_json: bool, timeout: str | None) -> None:
         put(f"  given at {local_time(start.created_ts)} ({by}) {start.size} characters{files}")
     for each in compactions:
         by = f" ({foreign(each.started_by)})" if each.started_by else ""
-        put(f"  compacted {local_time(each.created_ts)}{by} after {each.turns} turns")
+        failed = f", {count(each.errors, 'failed tool')}" if each.errors else ""
+        put(f"  compacted {local_time(each.created_ts)}{by} after {each.turns} turns{failed}")
 
 
 @session.command()
@@ -131,7 +132,9 @@ def turns(number: int, as_json: bool, timeout: str | None) -> None:
 def since_compaction(one: Conversation) -> str:
     """What a session has gathered since its last compaction, or since its start."""
     tokens = f" and {one.tokens_since:,} tokens" if one.tokens_since else ""
-    return f"{count(one.turns_since, 'turn')}{tokens} since its {_SINCE[bool(one.compactions)]}"
+    failed = f", {one.errors} of {one.tools} tools failed" if one.errors else ""
+    since = _SINCE[bool(one.compactions)]
+    return f"{count(one.turns_since, 'turn')}{tokens} since its {since}{failed}"
 
 
 def _session(store: Store, number: int) -> Conversation:

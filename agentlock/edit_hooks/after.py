@@ -23,9 +23,13 @@ _SEEN_AGAIN = 30 * MICROSECONDS  # so often at most is it written that a session
 _MOST_STALE = 5
 
 
-def after_tool(store: Store, repository: Repository, session: Session, call: Call) -> str:
-    """What the agent is told after it has used a tool."""
+def after_tool(
+    store: Store, repository: Repository, session: Session, call: Call, *, is_heard: bool
+) -> str:
+    """What the agent is told after it has used a tool; what it would not hear waits."""
     _seen(store, session)
+    if not is_heard:
+        return ""
     told = [_stale(store, repository, session)]
     if call.use.command:
         from agentlock.edit_hooks.watching import changed_by_command

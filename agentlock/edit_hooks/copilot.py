@@ -10,7 +10,17 @@ from agentlock.edit_hooks import dialect
 from agentlock.edit_hooks.dialect import Dialect
 from agentlock.environment import COPILOT_HOME
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _HEARD = ("preToolUse", "postToolUse", "sessionStart", "userPromptSubmitted")
+
+
+def _failed(_event: str, given: Mapping[str, object]) -> bool:
+    result = given.get("toolResult")
+    return isinstance(result, dict) and result.get("resultType", "success") != "success"
+
 
 DIALECT = Dialect(
     name="copilot",
@@ -30,6 +40,7 @@ DIALECT = Dialect(
         "permissionDecisionReason": reason,
     },
     hold=dialect.block,
+    failed=_failed,
     tell=lambda event, text: {"additionalContext": text} if event in _HEARD else None,
     user_file=".copilot/hooks/agentlock.json",
     project_file=".github/hooks/agentlock.json",

@@ -27,7 +27,8 @@ END = "a session ends"
 class Call(Value):
     """One call of a hook. ``program`` and ``session`` are who calls, ``cwd`` where.
 
-    ``agent_id`` is the sub-agent's, "" in the main one.
+    ``event`` is ours, ``name`` the program's own word for it. ``agent_id`` is the sub-agent's, ""
+    in the main one.
     """
 
     program: str
@@ -38,6 +39,7 @@ class Call(Value):
     use: Use
     given: Mapping[str, Any]
     agent_id: str = ""
+    name: str = ""
 
     @property
     def tool_id(self) -> str:
@@ -53,6 +55,8 @@ class Dialect(Value):
     ``keys`` are its names for event, session, cwd, tool and the tool's input. ``repair`` is the
     answer that lets a shell command run git's hooks, where the program switches them off.
     ``hold(text)`` is the answer at the end of a turn that lets it go on; None if none does.
+    ``failed(event, given)`` is whether what it sends after a tool says that the tool failed; None
+    if that is not known.
     ``wakes`` is the event after which a process may wait beside the program and wake its agent.
 
     ``user_file`` and ``project_file`` are where it always, or in one project, looks for entries;
@@ -78,6 +82,7 @@ class Dialect(Value):
     shape: Literal["nested", "flat", "own", "plugin"] = "nested"
     repair: Callable[[str], Mapping[str, Any] | None] | None = None
     hold: Callable[[str], Mapping[str, Any]] | None = None
+    failed: Callable[[str, Mapping[str, Any]], bool] | None = None
     wakes: str = ""
     keys: tuple[str, str, str, str, str] = (
         *("hook_event_name", "session_id", "cwd"),
@@ -117,6 +122,7 @@ class Dialect(Value):
             use,
             payload,
             _text(payload.get("agent_id")),
+            event if event in self.events else _text(named),
         )
 
 

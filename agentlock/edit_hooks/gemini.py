@@ -8,6 +8,10 @@ from __future__ import annotations
 from agentlock.edit_hooks import dialect
 from agentlock.edit_hooks.dialect import Dialect, nested_context
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # Its shell tool sets an empty core.hooksPath in GIT_CONFIG_COUNT, so git would run no hook. bash
 # runs its commands.
 _WITH_HOOKS = "unset ${!GIT_CONFIG_@}; "
@@ -19,6 +23,11 @@ def _repair(command: str) -> dict[str, object] | None:
         return None
     changed = {"hookEventName": "BeforeTool", "tool_input": {"command": _WITH_HOOKS + command}}
     return {"hookSpecificOutput": changed}
+
+
+def _failed(_event: str, given: Mapping[str, object]) -> bool:
+    said = given.get("tool_response")
+    return isinstance(said, dict) and bool(said.get("error"))
 
 
 DIALECT = Dialect(
@@ -41,6 +50,7 @@ DIALECT = Dialect(
     matcher="replace|write_file|run_shell_command",
     second=1000,
     repair=_repair,
+    failed=_failed,
     reads_below=False,
     needs_trust=True,
 )

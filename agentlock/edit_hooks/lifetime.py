@@ -82,7 +82,7 @@ def _noted(dialect: Dialect, repository: Repository, call: Call) -> str:
     store = open_table(repository, TIMEOUT)
     try:
         session = begin(store, repository, call)
-        _end_tool(store, repository, call)
+        _end_tools(dialect, store, repository, call)
         end_committed(store, repository)
         if call.event in (START, END):
             _begin_or_end(store, repository, session, call)
@@ -97,24 +97,32 @@ def _noted(dialect: Dialect, repository: Repository, call: Call) -> str:
             _note_turn(store, session, call)
         elif call.event == COMPACT or (call.event == COMPACTED and not dialect.event_of(COMPACT)):
             _note_compaction(store, session, call)
-        text = after_tool(store, repository, session, call) if call.event == AFTER else ""
+        is_heard = dialect.tell(call.name, "anything") is not None
+        text = ""
+        if call.event == AFTER:
+            text = after_tool(store, repository, session, call, is_heard=is_heard)
         told = _told(dialect, store, repository, session, call)
         return "\n".join(filter(None, (told, text)))
     finally:
         store.close()
 
 
-def _end_tool(store: Store, repository: Repository, call: Call) -> None:
-    """Note that a tool has ended, after the leases last that ran out meanwhile."""
+def _end_tools(dialect: Dialect, store: Store, repository: Repository, call: Call) -> None:
+    """Note that a tool has ended, or all of a turn; before that, let leases last meanwhile."""
     if store.reservations.ending(store.now() + SOON):
         from agentlock.waiting.working import keep_all
 
         keep_all(store)
+    who = (folder_of(repository), call.program, call.session)
     if call.event == AFTER:
-        who = (folder_of(repository), call.program, call.session, call.tool_id)
-        tool_ends(*who, failed=False)
-    elif call.event != COMPACTED:
-        take_tools(folder_of(repository), call.program, call.session)
+        failed = dialect.failed is not None and dialect.failed(call.name, call.given)
+        tool_ends(*who, call.tool_id, failed=failed)
+        return
+    ended, errors = take_tools(*who)
+    row = store.sessions.find(call.program, call.session) if ended else None
+    if row is not None:
+        with store.writing(durable=False):
+            store.sessions.add_tools(row.id, ended, errors)
 
 
 def _told(
@@ -123,7 +131,7 @@ def _told(
     """What the agent is told at this event. What it would not hear then waits for the next one."""
     if call.event == STOP:
         return _turn(store, repository, session, ends=True) if dialect.may_go_on(call) else ""
-    if dialect.tell(dialect.event_of(call.event), "anything") is None:
+    if dialect.tell(call.name, "anything") is None:
         return ""
     row = store.sessions.find(session.program, session.id)
     is_due = row is not None and store.sessions.must_be_told(row.id)
@@ -203,7 +211,8 @@ def _note_compaction(store: Store, session: Session, call: Call) -> None:
     trigger = call.given.get("trigger")
     with store.writing(durable=False):
         started_by = trigger if isinstance(trigger, str) else ""
-        store.sessions.add_compaction(row.id, started_by, row.turns, row.tokens, store.now())
+        gathered = (started_by, row.turns, row.tokens, store.now(), row.errors)
+        store.sessions.add_compaction(row.id, *gathered)
 
 
 def _welcome(store: Store, repository: Repository, session: Session, call: Call) -> str:

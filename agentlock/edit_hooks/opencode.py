@@ -23,6 +23,7 @@ DIALECT = Dialect(
     },
     deny=lambda _event, reason: {"deny": reason},
     tell=lambda event, text: {"tell": text} if event in _HEARD else None,
+    failed=lambda _event, given: given.get("failed") is True,
     user_file=".config/opencode/plugin/agentlock.js",
     project_file=".opencode/plugin/agentlock.js",
     home=(XDG_CONFIG_HOME, "opencode/plugin/agentlock.js"),

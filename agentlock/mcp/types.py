@@ -266,3 +266,5 @@ class Session(TypedDict):
     turns: int
     tokens: int | None
     compactions: int
+    tools: int
+    errors: int

@@ -20,7 +20,8 @@ c.started_ts, c.last_active_ts, c.ended_ts,
 (SELECT count(*) FROM compaction_metrics AS m WHERE m.conversation_id = c.id),
 (SELECT count(*) FROM turns AS t WHERE t.conversation_id = c.id AND t.created_ts > {_COMPACTED}),
 (SELECT sum(t.tokens) FROM turns AS t
-    WHERE t.conversation_id = c.id AND t.created_ts > {_COMPACTED})
+    WHERE t.conversation_id = c.id AND t.created_ts > {_COMPACTED}),
+c.tools, c.errors
 """  # noqa: S608 -- of constants
 _FROM = f"""
 SELECT {_COLUMNS} FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
@@ -53,6 +54,8 @@ _ACTIVE = f"{_FROM} AND c.ended_ts IS NULL ORDER BY c.id"
 _RECENT = f"{_FROM} AND c.ended_ts IS NOT NULL ORDER BY c.ended_ts DESC LIMIT ?2"
 _SEEN = "UPDATE conversations SET last_active_ts = ?, at_prompt_ts = ? WHERE id = ?"
 _END = "UPDATE conversations SET ended_ts = ? WHERE id = ?"
+_ADD_TOOLS = "UPDATE conversations SET tools = tools + ?, errors = errors + ? WHERE id = ?"
+_FORGET_TOOLS = "UPDATE conversations SET tools = 0, errors = 0 WHERE id = ?"
 _TURN = """
 INSERT INTO turns (project_id, conversation_id, role, size, tokens, content, created_ts)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -99,7 +102,8 @@ class Conversation(Value):
     """One row of ``conversations``: a run of an agent's program.
 
     ``program_session`` is the program's own id. ``tokens`` is None where no hook was told any.
-    ``turns_since`` and ``tokens_since`` count since the last compaction.
+    ``turns_since`` and ``tokens_since`` count since the last compaction, and so do ``tools``, the
+    uses of tools that have ended, and ``errors``, those of them that failed.
     """
 
     id: int
@@ -118,6 +122,8 @@ class Conversation(Value):
     compactions: int = 0
     turns_since: int = 0
     tokens_since: int | None = None
+    tools: int = 0
+    errors: int = 0
 
 
 class Run(Value):
@@ -251,7 +257,18 @@ class Sessions(Noun):
         """What a session was given at its start: ``files`` one a line, ``size`` in characters."""
         self._rows(_START, number, source, files, size, now)
 
+    def add_tools(self, number: int, ended: int, failed: int) -> None:
+        """So many more uses of tools have ended, and so many of them failed."""
+        self._store.rows(_ADD_TOOLS, (ended, failed, number))
+
     def add_compaction(
-        self, number: int, started_by: str, turns: int, tokens: int | None, now: int
+        self,
+        number: int,
+        started_by: str,
+        turns: int,
+        tokens: int | None,
+        now: int,
+        errors: int = 0,
     ) -> None:
-        self._rows(_COMPACTION, number, started_by, turns, tokens, 0, now)
+        self._rows(_COMPACTION, number, started_by, turns, tokens, errors, now)
+        self._store.rows(_FORGET_TOOLS, (number,))

@@ -12,6 +12,8 @@ import pytest
 from edit_hooks.test_denying import edit, hook, is_silent, why
 from support import HOLDER, OTHER, run
 
+from agentlock.edit_hooks.dialect import AFTER
+from agentlock.edit_hooks.programs import dialect_of
 from agentlock.store import open_store
 
 if TYPE_CHECKING:
@@ -240,3 +242,69 @@ def test_the_text_of_turns_is_kept_for_seven_days_and_sessions_as_long_as_events
         store.sessions.prune(store.now() - eight_days // 2, 50)
     assert repo.sql("SELECT program_session FROM conversations") == [("T",)]
     assert repo.sql("SELECT count(*) FROM turns") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("program", "event", "given", "expected"),
+    [
+        ("claude", "PostToolUse", {"tool_response": {"stdout": ""}}, False),
+        ("claude", "PostToolUseFailure", {"error": "Exit code 1", "is_interrupt": False}, True),
+        ("claude", "PostToolUseFailure", {"error": "stopped", "is_interrupt": True}, False),
+        ("codex", "PostToolUse", {"tool_response": "Exit code: 0\nSuccess."}, False),
+        ("codex", "PostToolUse", {"tool_response": "Exit code: 1\nno such line"}, True),
+        ("codex", "PostToolUse", {"tool_response": "what a command printed"}, False),
+        ("codex", "PostToolUse", {"tool_response": ["odd"]}, False),
+        ("gemini", "AfterTool", {"tool_response": {"llmContent": "done"}}, False),
+        ("gemini", "AfterTool", {"tool_response": {"error": {"message": "no"}}}, True),
+        ("copilot", "postToolUse", {"toolResult": {"resultType": "success"}}, False),
+        ("copilot", "postToolUse", {"toolResult": {"resultType": "failure"}}, True),
+        ("copilot", "postToolUse", {"toolResult": "odd"}, False),
+        ("opencode", "tool.execute.after", {"failed": False}, False),
+        ("opencode", "tool.execute.after", {"failed": True}, True),
+    ],
+)
+def test_each_program_tells_in_its_own_way_that_a_tool_failed(
+    program: str, event: str, given: dict[str, Any], expected: bool
+) -> None:
+    dialect = dialect_of(program)
+    assert dialect.events[event] == AFTER
+    assert dialect.failed is not None
+    assert dialect.failed(event, given) is expected
+
+
+@pytest.mark.parametrize(
+    ("ended", "failed", "level"),
+    [(9, 8, None), (10, 1, None), (10, 2, "warning"), (40, 16, "critical")],
+)
+def test_failed_tools_are_counted_at_the_end_of_a_turn_and_forgotten_by_a_compaction(
+    repo: Repo, ended: int, failed: int, level: str | None
+) -> None:
+    event("SessionStart", cwd=repo.path)
+    who = {"program": "cursor", "conversation_id": "C"}
+    event("postToolUse", cwd=repo.path, **who)  # which tells nothing of that
+    assert (repo.path / ".git/agentlock/sessions/cursor-C.tools").read_text() == "- \n"
+    tool: dict[str, Any] = {"tool_name": "Bash", "tool_input": {"command": "false"}}
+    tool["error"] = "Exit code 1"
+    assert is_silent(event("PostToolUseFailure", cwd=repo.path, **tool))
+    assert is_silent(event("PostToolUse", cwd=repo.path, tool_name="Read", tool_input={}))
+    journal = repo.path / ".git/agentlock/sessions/claude-S.tools"
+    assert journal.read_text() == "! \n- \n"
+    with journal.open("a") as file:
+        file.write("! \n" * (failed - 1) + "- \n" * (ended - failed - 1))
+    event("Stop", cwd=repo.path)
+    one = repo.agentlock("session", "list", "--json").json[0]
+    assert (one["tools"], one["errors"], one["level"]) == (ended, failed, level)
+    shown = repo.agentlock("session", "show", str(one["id"])).out
+    assert (f"since its start, {failed} of {ended} tools failed" in shown) == bool(level)
+    event("PreCompact", cwd=repo.path, trigger="auto")
+    one = repo.agentlock("session", "list", "--json").json[0]
+    assert (one["tools"], one["errors"]) == (0, 0)
+    assert repo.sql("SELECT errors FROM compaction_metrics") == [(failed,)]
+
+
+def test_what_a_failed_tool_would_not_pass_on_is_told_after_the_next_one(repo: Repo) -> None:
+    event("SessionStart", cwd=repo.path, agent=HOLDER)
+    assert repo.agentlock("send", HOLDER, "--subject", "look", agent=OTHER).code == 0
+    tool: dict[str, Any] = {"tool_name": "Bash", "tool_input": {"command": "false"}}
+    assert is_silent(event("PostToolUseFailure", cwd=repo.path, error="Exit code 1", **tool))
+    assert f"from {OTHER}: look" in told(event("PostToolUse", cwd=repo.path, **tool))
