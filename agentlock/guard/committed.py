@@ -43,11 +43,12 @@ def noticed(store: Store, repository: Repository) -> Noticed:
     if repository.is_bare:
         return Noticed()
     here = storable(repository.root)
-    live = store.automatic.live(store.now(), os.uname().nodename)
+    now = store.now()
+    live = store.automatic.live(now, os.uname().nodename)
     held = [one for one in live if one.worktree == here]
     if not held:
         return Noticed()
-    head, heads = repository.head(), store.automatic.heads()
+    head, heads = repository.head(), store.automatic.heads(now)
     moved = [one for one in held if heads.get(one.id) != head]
     if not moved or not head:
         return Noticed()

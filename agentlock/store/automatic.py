@@ -35,7 +35,7 @@ _WITHOUT_SESSION = """ AND EXISTS (SELECT 1 FROM reservation_sessions AS s
     WHERE s.reservation_id = r.id AND c.ended_ts IS NULL)"""
 _HEADS = """
 SELECT id, head FROM file_reservations INDEXED BY file_reservations_automatic
-WHERE project_id = ? AND automatic = 1 AND released_ts IS NULL
+WHERE project_id = ? AND automatic = 1 AND released_ts IS NULL AND expires_ts > ?
 """
 _LOOK_AFTER = "UPDATE file_reservations SET head = ? WHERE id = ?"
 _MAKE = "UPDATE file_reservations SET automatic = 1, head = ? WHERE id = ?"
@@ -77,9 +77,9 @@ class Automatic(Noun):
         """How many live ones an agent has."""
         return int(self._rows(_COUNT, agent, now)[0][0])
 
-    def heads(self) -> dict[int, str]:
-        """By their numbers, the commits that were checked out when they were made, or looked at."""
-        return {int(number): str(head) for number, head in self._rows(_HEADS)}
+    def heads(self, now: int) -> dict[int, str]:
+        """By the numbers of live ones, what was checked out when they were made, or looked at."""
+        return {int(number): str(head) for number, head in self._rows(_HEADS, now)}
 
     def has_session(self, held: Reservation, program: str, session: str) -> bool:
         """Whether a session has edited under it."""

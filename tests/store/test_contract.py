@@ -724,3 +724,11 @@ def test_a_session_must_be_told_at_its_start_and_after_each_compaction(store: St
     with store.writing():
         store.sessions.add_start(found.id, "", "", 10, 8)
     assert not store.sessions.must_be_told(found.id)
+
+
+def test_a_denied_edit_is_remembered_as_the_bytes_that_it_names(store: Store) -> None:
+    with store.writing():
+        store.agents.register("A", 1)
+        store.wants.add("A", [b"/src/caf\xe9\\[1].py"], 5)
+    (want,) = store.wants.since(4)
+    assert (want.agent, want.pattern, want.created_ts) == ("A", b"/src/caf\xe9\\[1].py", 5)

@@ -43,6 +43,7 @@ BYTES_KEPT_AS_TEXT = {
     ("wait_patterns", "prefix_key"),
     ("wait_patterns", "name_key"),
     ("wait_patterns", "extension_key"),
+    ("wants", "path_pattern"),
 }
 KINDS = {"bigint": "INTEGER", "integer": "INTEGER", "text": "TEXT", "bytea": "BYTES"}
 POSTGRES_COLUMNS = """

@@ -373,17 +373,23 @@ def _spoken(statement: str) -> str:
     out as well. Parameters are numbered: ``?`` and ``?2`` become ``$1`` and ``$2``.
     """
     if statement not in _said:
-        text = statement.replace("CAST(? AS TEXT)", "?").replace("NOT INDEXED", "")
+        text = statement.replace("NOT INDEXED", "")
         before, *hinted = text.split("INDEXED BY ")
         text = before + "".join(piece[piece.index(" ") :] for piece in hinted)
         before, *casts = text.split("CAST(")
-        text = before + "".join(piece.replace(" AS BLOB)", "", 1) for piece in casts)
+        text = before + "".join(map(_without_cast, casts))
         before, *pieces = text.split("?")
         _said[statement] = before + "".join(
             f"${piece}" if piece[:1].isdigit() else f"${number}{piece}"
             for number, piece in enumerate(pieces, 1)
         )
     return _said[statement]
+
+
+def _without_cast(piece: str) -> str:
+    """What follows ``CAST(``, without the end of the cast."""
+    value, _, rest = piece.partition(" AS ")
+    return value + rest.removeprefix("BLOB)").removeprefix("TEXT)")
 
 
 def _array(values: Iterable[bytes]) -> str:
