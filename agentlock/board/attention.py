@@ -34,6 +34,7 @@ def attention(sections: Mapping[str, Mapping[str, Row]], now: int, person: str |
     """What a person should know first, the most pressing first."""
     found = [
         *_stuck(sections, now),
+        *_denied(sections, now),
         *_questions(sections, person),
         *_refused_often(sections, now),
         *_interventions(sections, now),
@@ -93,6 +94,34 @@ def _stuck(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]
                     "agent": wait["agent"],
                     "wait": wait["id"],
                 }
+
+
+def _denied(sections: Mapping[str, Mapping[str, Row]], now: int) -> Iterator[Row]:
+    """Agents whose edit was denied lately, and that have no place in the queue; once for each."""
+    agents = sections.get("agents", {})
+    waiting = {row["agent"] for row in sections.get("waits", {}).values()}
+    newest = {row["agent"]: row for row in sorted(sections.get("wants", {}).values(), key=_created)}
+    for agent, row in newest.items():
+        holder = agents.get(row["behind"][0])
+        if agent in waiting or holder is None:
+            continue
+        how = "."
+        if holder["state"] in _WHY:
+            why = f" ({holder['why']})" if holder["why"] else ""
+            age = format_remaining(now - holder["since"])
+            how = f" and {_WHY[holder['state']].format(why=why, age=age)}."
+        ago = format_remaining(now - row["created"])
+        yield {
+            **_row(f"denied-{agent}", NOTE if how == "." else LOOK, row["created"]),
+            "text": f"{agent} was kept from editing {foreign(row['pattern'])} {ago} ago: "
+            f"{holder['name']} holds it{how}",
+            "agent": agent,
+            "holder": holder["name"],
+        }
+
+
+def _created(row: Row) -> int:
+    return int(row["created"])
 
 
 def _holders(wait: Row, waits: Mapping[str, Row]) -> list[Row]:

@@ -20,23 +20,26 @@ from agentlock.board import rows
 from agentlock.board.attention import attention, headline
 from agentlock.board.changes import Picture
 from agentlock.board.files import Files
-from agentlock.errors import AgentlockError, CannotWakeError
+from agentlock.errors import AgentlockError, CannotWakeError, PatternError
 from agentlock.event_kinds import KINDS
 from agentlock.git.identity import person
 from agentlock.guard.judge import folding_of
 from agentlock.model import MICROSECONDS
+from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.store import open_table
 from agentlock.store.tickets import DELIVERED, PENDING
 from agentlock.store.wake import LOG, listening
 from agentlock.waiting.standing import standings
+from agentlock.waiting.wants import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from agentlock.board.changes import Patch
     from agentlock.git.repository import Repository
     from agentlock.model import Event, Reservation
+    from agentlock.patterns.matching import Folding
     from agentlock.store.base import Store
     from agentlock.store.wake import Bell
 
@@ -70,6 +73,7 @@ class Feed:
         self.files = Files(repository, folding_of(repository))
         self._with_files = with_files and not repository.is_bare
         self._repository = repository
+        self._folding = folding_of(repository)
         self._opened = opened or _opener(repository)
         self._guarded = guarded
         self._person = person()
@@ -166,6 +170,7 @@ class Feed:
             self._read_leases(store, events, now, whole=whole)
             self._put_events(events)
             self._put_queue(store, now)
+            self._put_wants(store, now)
             self._put_mail(store, now)
             self._put_sessions(store)
             self._put_agents(store)
@@ -217,6 +222,17 @@ class Feed:
         standing = standings(store, places[:_PLACES], now)
         shown = [rows.wait(one, standing.get(one.id)) for one in places]
         self.picture.replace("waits", rows.of_each(shown))
+
+    def _put_wants(self, store: Store, now: int) -> None:
+        """The edits that were denied lately, as far as others hold their files still."""
+        wants = store.wants.since(now - KEPT)
+        held = [one for one in self._leases.values() if one.is_live(now)] if wants else []
+        shown = []
+        for one in wants:
+            behind = {each.agent for each in _holding(held, one.pattern, self._folding)}
+            if others := sorted(behind - {one.agent}):
+                shown.append(rows.want(one, others))
+        self.picture.replace("wants", rows.of_each(shown))
 
     def _put_mail(self, store: Store, now: int) -> None:
         mail = [rows.message(one) for one in store.messages.newest(_MAIL)]
@@ -294,6 +310,16 @@ class Feed:
         if self._with_files:
             row["spans"] = self.files.spans(held.pattern)
         return row
+
+
+def _holding(held: Sequence[Reservation], path: bytes, folding: Folding) -> list[Reservation]:
+    """Those of the reservations that hold a plain path; none if one cannot be read."""
+    try:
+        index = PatternIndex([one.pattern for one in held], folding)
+        found = index.matching(compile_pattern(path, folding).prefix, added=True)
+    except PatternError:  # the row is damaged, and `db check` says so
+        return []
+    return [held[at] for at in found]
 
 
 def _opener(repository: Repository) -> Callable[[], AbstractContextManager[Store]]:

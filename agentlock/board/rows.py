@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agentlock.store.sessions import Conversation
     from agentlock.store.tickets import Ticket
     from agentlock.store.waits import Wait
+    from agentlock.store.wants import Want
     from agentlock.waiting.standing import Standing
 
 Row = dict[str, Any]
@@ -87,6 +88,17 @@ def wait(place: Wait, standing: Standing | None) -> Row:
             }
             for one in behind
         ],
+    }
+
+
+def want(found: Want, behind: Sequence[str]) -> Row:
+    """An edit that was denied lately; ``behind`` are the agents that hold its file now."""
+    return {
+        "id": f"{found.agent} {pattern_text(found.pattern)}",
+        "agent": found.agent,
+        "pattern": pattern_text(found.pattern),
+        "created": found.created_ts,
+        "behind": list(behind),
     }
 
 

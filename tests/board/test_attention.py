@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentlock.board.attention import LOOK, STUCK, attention, headline
+from agentlock.board.attention import LOOK, NOTE, STUCK, attention, headline
 from agentlock.model import AT_PROMPT, GONE, SILENT, WORKING
 
 MINUTE = 60_000_000
@@ -105,3 +105,17 @@ def test_many_refusals_in_a_short_time_are_named_once() -> None:
         (LOOK, "A was refused 3 times in ten minutes, last for src/a.py.")
     ]
     assert said({"events": {"1": events["1"], "2": events["2"]}}) == []
+
+
+def test_an_agent_whose_edit_was_denied_is_named_with_who_is_in_its_way() -> None:
+    want = {"agent": "RedFox", "pattern": "src/a.py", "behind": ["BlueLake"]}
+    wants = {
+        "1": {**want, "created": NOW - 3 * MINUTE},
+        "2": {**want, "pattern": "src/b.py", "created": NOW - 2 * MINUTE},
+    }
+    sections = {"agents": scene()["agents"], "wants": wants}
+    text = "RedFox was kept from editing src/b.py 2m ago: BlueLake holds it"
+    assert said(sections) == [(NOTE, f"{text}.")]
+    sections["agents"] = scene(SILENT, why="")["agents"]
+    assert said(sections) == [(LOOK, f"{text} and has been silent for 20m.")]
+    assert said({**scene(), "wants": wants}) == []  # it has a place in the queue

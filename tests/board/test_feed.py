@@ -17,8 +17,10 @@ from agentlock.board.feed import Feed
 from agentlock.board.files import Files
 from agentlock.board.hub import Hub
 from agentlock.git.repository import discover
+from agentlock.patterns.keys import literal
 from agentlock.patterns.matching import EXACT, Folding, PatternIndex
 from agentlock.store import open_table
+from agentlock.waiting.wants import remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,3 +242,20 @@ def test_what_an_agent_mail_holds_is_shown_and_goes_when_it_is_released(
     with closing(feed.changes()) as changes:
         until(changes, shown, lambda one: one.rows("trouble"))
     assert "is missing, so nobody knows" in shown.rows("trouble")[0]["text"]
+
+
+def test_a_denied_edit_is_shown_as_long_as_somebody_else_holds_the_file(project: Repo) -> None:
+    project.reserve("BlueLake", "src/**")
+    with closing(open_table(discover())) as store:
+        for agent, path in (("RedFox", b"src/a[1].py"), ("GreenHill", b"free.py")):
+            remember(store, agent, [literal(path)[0]], EXACT)
+        feed = Feed(discover())
+        feed.read(store)
+        (want,) = feed.picture.rows("wants")
+        assert (want["agent"], want["behind"]) == ("RedFox", ["BlueLake"])
+        (told,) = feed.picture.rows("attention")
+        assert told["text"].startswith("RedFox was kept from editing ")
+        assert told["text"].endswith(" ago: BlueLake holds it.")
+    assert project.agentlock("release", "--all", agent="BlueLake").code == 0
+    _, picture = Feed(discover()).once()
+    assert list(picture.rows("wants")) == []
