@@ -36,6 +36,10 @@ _NEARLY = 29 / 30  # a lease that lasts so much of the TTL need not be written a
 _MANY_FILES = (
     f"of an edit of more than {MOST_FILES} files, the first {MOST_FILES} were reserved for you"
 )
+_NO_SESSION = (
+    "your program tells its hooks no session, so what you edit is reserved for {ttl} from each "
+    "edit on, and nothing renews or ends it but another edit and your commit"
+)
 _MANY_HELD = (
     f"you hold {MOST_OF_AGENT:,} files by edits: more are not reserved before you commit or release"
 )
@@ -311,6 +315,10 @@ class _Writing:
             self._extend(held, policy, now)
         for held in plan.joined:
             self._join(held)
+        if granted and not self._session:
+            from agentlock.duration import format_duration
+
+            self._tell_once(_NO_SESSION.format(ttl=format_duration(_ttl(policy))), now)
         if more:
             self._tell_once(_MANY_FILES, now)
         if len(granted) < len(plan.free):

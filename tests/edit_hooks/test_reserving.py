@@ -313,3 +313,14 @@ def test_nobody_without_a_name_reserves(new_repo: Callable[..., Repo], repo: Rep
     )
     assert rows(repo) == []
     assert is_silent(edit("x.py", cwd=new_repo().path))
+
+
+def test_an_agent_without_a_session_is_told_once_that_nothing_renews_its_edits(repo: Repo) -> None:
+    given = {"cwd": str(repo.path), "tool_name": "Edit", "permission_mode": "default"}
+    for name in ("x.py", "y.py"):
+        payload = json.dumps({**given, "tool_input": {"file_path": name}}).encode()
+        assert is_silent(hook("claude", "PreToolUse", payload, cwd=repo.path, agent=OTHER))
+    assert left(repo) == [30, 30]
+    (message,) = repo.agentlock("inbox", "--json", agent=OTHER).json
+    assert message["subject"].startswith("your program tells its hooks no session")
+    assert "reserved for 30m" in message["subject"]
