@@ -16,6 +16,7 @@ TIMEOUT = "AGENTLOCK_TIMEOUT"
 PROGRAM = "AGENTLOCK_PROGRAM"
 MODEL = "AGENTLOCK_MODEL"
 OWNER_KEY_FILE = "AGENTLOCK_OWNER_KEY_FILE"
+READ_FIRST = "AGENTLOCK_READ_FIRST"
 SKIP = "AGENTLOCK_SKIP"
 PROBE = "AGENTLOCK_PROBE"
 
@@ -88,6 +89,8 @@ OURS = {
     PROGRAM: "The program the agent runs in, as `reserve --program` records it.",
     MODEL: "The agent's model, as `reserve --model` records it.",
     OWNER_KEY_FILE: "A file that holds the owner's key, for commands and hooks that need the key.",
+    READ_FIRST: "Set by `run --template` for its program: the files that the template gives it to "
+    "read, one on each line.",
     SKIP: "A reason for letting one git command pass although it is refused. It is for people, is "
     "recorded, and needs the owner's key if the project has one.",
     SESSION: "The program and the id of the session, like `opencode:ID`: set for the commands of "

@@ -28,6 +28,13 @@ def template(store: Store, name: str) -> Template:
     return found
 
 
+def read_first(store: Store, agent: str) -> tuple[str, ...]:
+    """The files that the template which an agent was started from gives it to read."""
+    known = store.agents.named([agent]).get(agent)
+    found = store.templates.get(known.template) if known is not None and known.template else None
+    return () if found is None else found.bootstrap
+
+
 def set_template(
     store: Store,
     name: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentlock.agents.templates import read_first
 from agentlock.duration import format_remaining
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.losses import take
@@ -26,7 +27,7 @@ def welcome(store: Store, session: Session, news: str) -> str:
         now = store.now()
         live = store.reservations.all(live_at=now)
         unread = store.messages.count_unread(session.agent)
-        files = _files_of(store, session.agent)
+        files = read_first(store, session.agent)
     mine = [one for one in live if one.agent == session.agent]
     who = f"agentlock: you are {session.agent} in this project."
     lines = [f"{who} What another agent has reserved cannot be edited or committed meanwhile."]
@@ -50,13 +51,6 @@ def welcome(store: Store, session: Session, news: str) -> str:
         lines.append(f"Read first: {named}{and_more(len(files) - _ROWS)}")
     lines.append("Reserve what you will work on: agentlock reserve 'src/part/**' --reason WHY")
     return cut("\n".join(lines) + (f"\n{news}" if news else ""))
-
-
-def _files_of(store: Store, name: str) -> tuple[str, ...]:
-    """The files that the template of an agent gives it at its start."""
-    agent = store.agents.named([name]).get(name)
-    template = store.templates.get(agent.template) if agent is not None and agent.template else None
-    return () if template is None else template.bootstrap
 
 
 def news(store: Store, agent: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from agentlock.agents.templates import read_first
 from agentlock.errors import AgentlockError, IdentityError
 from agentlock.git.identity import Identity, identify, named
 from agentlock.git.repository import discover
 from agentlock.git.sessions import all_open, is_another_process
 from agentlock.git.worktree import WorkTree
 from agentlock.install.hooks import put_back
+from agentlock.store import BRIEF_TIMEOUT, open_table
 from agentlock.workspace import Workspace, refuse_unguarded_bare
 
 if TYPE_CHECKING:
@@ -71,6 +73,16 @@ class Door:
             yield place
         finally:
             place.record()
+
+    def read_first(self) -> tuple[str, ...]:
+        """The files that the template of the one agent that calls gives it to read."""
+        with suppress(AgentlockError, OSError):  # each call says what is not in place
+            repository = discover()
+            name = self._known(repository).name
+            if name is not None:
+                with closing(open_table(repository, BRIEF_TIMEOUT, read_only=True)) as store:
+                    return read_first(store, name)
+        return ()
 
     def identity(self, repository: Repository, agent: str | None) -> Identity:
         """Who calls: `--as`, else what is set around the program, else the argument.

@@ -16,7 +16,7 @@ from agentlock.mcp.holding import Holding
 from agentlock.mcp.mailing import Mailing
 from agentlock.mcp.queueing import Queueing
 from agentlock.mcp.resources import add_resources
-from agentlock.mcp.teaching import INSTRUCTIONS, day
+from agentlock.mcp.teaching import day, instructions
 from agentlock.mcp.watching import Watching
 
 
@@ -27,7 +27,7 @@ def made(door: Door, *, agent_mail_names: bool = False) -> MCPServer[Any]:
         name="agentlock",
         title="agentlock",
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=instructions(door.read_first()),
         log_level="ERROR",
         lifespan=watching.lifespan,
         subscriptions=False,

@@ -1,5 +1,16 @@
 """What the server tells an agent about its day."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentlock.text import and_more, foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_FILES = 8
+
 INSTRUCTIONS = """\
 Several agents work in this repository. Reserve files before you change them: git refuses your
 commit of what another agent holds.
@@ -15,6 +26,14 @@ commit of what another agent holds.
 
 Patterns and paths are relative to the root of the repository. A hint that names a command like
 `agentlock queue leave 3` means the tool `queue_leave`, if you have no shell."""
+
+
+def instructions(files: Sequence[str]) -> str:
+    """The rules of the day, and which files the agent's template gives it to read."""
+    if not files:
+        return INSTRUCTIONS
+    named = ", ".join(foreign(name) for name in files[:_MOST_FILES])
+    return f"{INSTRUCTIONS}\n\nRead first: {named}{and_more(len(files) - _MOST_FILES)}"
 
 
 def day(task: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentlock.agents.presence import WITHOUT_HOOKS
 from agentlock.agents.sessions import begin_run, end
-from agentlock.environment import AGENT
+from agentlock.environment import AGENT, READ_FIRST
 from agentlock.errors import AgentlockError
 from agentlock.guard.judge import folding_of
 from agentlock.model import Value
@@ -52,7 +52,8 @@ def run(
         for text in keeper.renew():
             tell(text)
 
-    child = prepare(command, {**os.environ, AGENT: agent})
+    given = {**os.environ, AGENT: agent, READ_FIRST: "\n".join(start.files) if start else ""}
+    child = prepare(command, given)
     session = _begun(repository, agent, child.process, start, tell)
     failed = child.start()
     code = follow(child, keeper.every, renew)

@@ -13,6 +13,8 @@ from support import HOLDER, OTHER, Repo
 
 from agentlock.git.repository import discover
 from agentlock.git.sessions import Session, all_open, save
+from agentlock.mcp.door import Door
+from agentlock.mcp.server import made
 from agentlock.processes import ancestors, boot_and_namespace
 
 if TYPE_CHECKING:
@@ -106,3 +108,21 @@ def test_a_name_that_cannot_be_one_is_refused(served: Repo, name: str) -> None:
         assert (await caller.call("reserve", patterns=["a"], agent=name)).kind == "identity"
 
     calling(story)
+
+
+def test_the_agent_is_told_what_its_template_gives_it_to_read(
+    served: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = ("template", "set", "writer", "--bootstrap", "docs/how to.md", "--", "claude")
+    assert served.agentlock(*template).code == 0
+    assert served.agentlock("agent", "register", HOLDER, agent=HOLDER).code == 0
+    served.sql("UPDATE agents SET template = 'writer'")
+
+    def told(door: Door) -> bool:
+        return 'Read first: "docs/how to.md"' in (made(door).instructions or "")
+
+    assert not told(Door(None, is_of_one_program=True))
+    monkeypatch.setenv("AGENTLOCK_AGENT", HOLDER)
+    assert told(Door(None, is_of_one_program=True))
+    assert told(Door(HOLDER, is_of_one_program=False))
+    assert not told(Door(None, is_of_one_program=False))  # it serves several

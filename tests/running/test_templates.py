@@ -89,7 +89,10 @@ def test_wrong_use_is_a_sentence(repo: Repo, arguments: tuple[str, ...], said: s
 
 def test_a_program_is_started_from_its_template(repo: Repo) -> None:
     repo.write("docs/a.md", "twelve bytes")
-    script = "import subprocess, sys; subprocess.run(sys.argv[1:-1]); print(sys.argv[-1])"
+    script = (
+        "import os, subprocess, sys; subprocess.run(sys.argv[1:-1]); "
+        "print(os.environ['AGENTLOCK_READ_FIRST'], sys.argv[-1])"
+    )
     given = ("--reserve", "docs/**", "--ttl", "10m", "--bootstrap", "docs/a.md")
     command = (sys.executable, "-c", script, *LIST)
     assert repo.agentlock("template", "set", "writer", *given, "--", *command).code == 0
@@ -99,7 +102,7 @@ def test_a_program_is_started_from_its_template(repo: Repo) -> None:
     assert done.code == 0, done
     assert f"\t{HOLDER} (you)\texclusive\tdocs/**\t" in done.out
     assert "(9m" in done.out or "(10m" in done.out
-    assert done.out.endswith("\nhello\n")
+    assert done.out.endswith("\ndocs/a.md hello\n")
     assert repo.live() == []
     rows = repo.sql("SELECT source, files, size FROM bootstrap_history")
     assert rows == [("template writer", "docs/a.md", 12)]
