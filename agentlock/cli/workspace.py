@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 
 from agentlock import workspace
 from agentlock.cli import declared
@@ -15,13 +17,13 @@ from agentlock.errors import (
     DatabaseError,
     IdentityError,
 )
-from agentlock.git.identity import NAME_RULE, identify, is_agent_name
+from agentlock.git.identity import NAME_RULE, identify, is_agent_name, person
 from agentlock.git.repository import Repository, discover
 from agentlock.guard.report import tell
 from agentlock.install.hooks import NOT_OVERRIDDEN, overridden, put_back
 from agentlock.reservations.losses import losses, take, untold
 from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT
-from agentlock.text import printable
+from agentlock.text import count, printable
 from agentlock.workspace import migrated_table, refuse_unguarded_bare
 
 TYPE_CHECKING = False
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from agentlock.reservations.stale import StaleCopies
+    from agentlock.store.base import Store
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -76,6 +79,7 @@ class Workspace(workspace.Workspace):
             refuse_unguarded_bare(repository)
         super().__init__(repository, identify(repository, agent), timeout_of(timeout))
         self.tells_news = self.records = True  # at the end of the command
+        self._unread = 0  # of a person
         call = declared.current_call()
         call.workspaces.append(self)
         silent = call.as_json
@@ -83,6 +87,13 @@ class Workspace(workspace.Workspace):
             self.repository = discover()
         if not silent and (why := overridden(self.repository)):
             tell(f"agentlock: warning: {printable(why)}; fix: {NOT_OVERRIDDEN}\n")
+
+    def _look_ahead(self, store: Store) -> None:
+        super()._look_ahead(store)
+        is_watched = sys.stdin.isatty() and sys.stderr.isatty()  # else an agent without a name asks
+        if self.identity.name is None and is_watched and (name := person()) is not None:
+            with suppress(AgentlockError):
+                self._unread = store.messages.count_unread(name)
 
     def turn_went_on(self, stale: StaleCopies) -> None:
         from agentlock.cli.stale import say_refused_as_stale
@@ -94,8 +105,13 @@ class Workspace(workspace.Workspace):
         """Record where the agent works, and tell it the news on stderr, unless ``quiet``."""
         if self.records:
             self.record()
-        if self._is_news_waiting and self.tells_news and not quiet:
+        if quiet or not self.tells_news:
+            return
+        if self._is_news_waiting:
             self._tell_news(self.agent)
+        elif self._unread:
+            say(f"agentlock: you have {count(self._unread, 'unread message')}: "
+                "agentlock inbox --unread")  # fmt: skip
 
     def _tell_news(self, name: str) -> None:
         """Each thing is told once; if that cannot be marked, it is told all the same."""

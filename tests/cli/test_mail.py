@@ -8,6 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from support import HOLDER, OTHER
+from support.terminal import in_a_terminal
 
 if TYPE_CHECKING:
     from support import Repo
@@ -126,6 +127,21 @@ def test_a_person_takes_part_under_their_git_name(table: Repo) -> None:
     reply = table.agentlock("send", "--reply-to", "1", "--body", "Hello.", "--json")
     assert (reply.json["from"], reply.json["to"]) == ("Jane-O-D-e", [OTHER])
     assert reply.json["subject"] == "Re: hi"
+
+
+def test_a_person_at_a_terminal_is_told_how_much_is_unread_and_nothing_is_marked(
+    table: Repo,
+) -> None:
+    meet(table, OTHER)
+    table.must("config", "user.name", "Jane")
+    assert table.agentlock("send", "Jane", "--subject", "hi", agent=OTHER).code == 0
+    line = "agentlock: you have 1 unread message: agentlock inbox --unread"
+    for _ in range(2):
+        assert line in in_a_terminal(table, "list")[1]
+    for quiet in (("list", "--json"), ("inbox",)):
+        assert line not in in_a_terminal(table, *quiet)[1]
+    assert "unread message:" not in in_a_terminal(table, "list", agent=HOLDER)[1]
+    assert "unread" not in table.agentlock("list").err  # nobody looks: it may be an agent
 
 
 def test_nobody_writes_reads_or_answers_as_somebody_else(table: Repo) -> None:
