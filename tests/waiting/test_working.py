@@ -146,7 +146,9 @@ def test_a_new_claim_meets_it_too(desk: Desk) -> None:
     ran_out(project, held)
     assert not project.reserve("B", "/a").granted
     ran_out(project, held)
-    project.reserve("B", "/other")  # what tells of expired leases
+    granted(project, "B", "/other")  # what tells of expired leases
+    ran_out(project, held)
+    project.release("B")  # and so does this
     assert take_news(project.store, "A") == []
     assert desk.left() > 0
 
