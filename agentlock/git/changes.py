@@ -15,7 +15,7 @@ from agentlock.model import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from agentlock.git.repository import Repository
 
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 RAW = ("--raw", "-z", "--no-renames", "--ignore-submodules=none")
 MERGE_TREE = ("merge-tree", "--write-tree", "--no-messages", "-z")
 GITLINK = b"160000"
-ADDS = (b"A", b"T")  # statuses of a raw diff: added, and a file that becomes a link or the like
+# Statuses of a raw diff: added, and a file that becomes a link or the like.
+ADDS = frozenset((b"A", b"T"))
+# In a header `:100644 100644 OID OID A`, the digits where only GITLINK has a 6, and the status.
+_PLACES = (2, 9, -1)
+_IS_ADDED = bytes(bytes((byte,)) in ADDS for byte in range(256))
 NOBODY = {
     f"GIT_{role}_{what}".encode(): value
     for role in ("AUTHOR", "COMMITTER")
@@ -43,19 +47,36 @@ class Changes(Value):
 
     paths: tuple[bytes, ...]
     submodules: frozenset[bytes] = frozenset()
-    added: frozenset[bytes] = frozenset()
+    added: Collection[bytes] = frozenset()
+
+
+class SortedPaths(tuple[bytes, ...]):
+    """Sorted paths in which one is looked for by bisection: a set of many takes longer to make."""
+
+    __slots__ = ()
+
+    def __contains__(self, path: object) -> bool:
+        from _bisect import bisect_left  # few commits need it
+
+        at = bisect_left(self, path) if isinstance(path, bytes) else len(self)
+        return self[at : at + 1] == (path,)
 
 
 class Staged(Value):
     """What a commit of the index would change, and what tells the same commit from others later.
 
     ``bases`` are the parents that it would have (of an amended commit: the commit that it
-    replaces), and ``digest`` is the digest of the raw diff from the first of them.
+    replaces), and ``diff`` is the raw diff from the first of them.
     """
 
     changes: Changes
     bases: tuple[str, ...]
-    digest: str
+    diff: bytes
+
+    @property
+    def digest(self) -> str:
+        """The digest of the raw diff, by which a note names the change."""
+        return digest(self.diff)
 
 
 def digest(data: bytes) -> str:
@@ -98,7 +119,7 @@ def staged(
     changed = own.output() if own else result.stdout
     if heads and base is None:
         changed, beside = merged_by_hand(changed, [first, *heads]), b""
-    return Staged(parse([changed, beside]), bases, digest(result.stdout))
+    return Staged(parse([changed, beside]), bases, result.stdout)
 
 
 def uncommitted(repository: Repository) -> Changes:
@@ -116,7 +137,7 @@ def uncommitted(repository: Repository) -> Changes:
     return Changes(
         tuple(sorted(paths)),
         cached.submodules | unstaged.submodules,
-        cached.added.union(unstaged.added, untracked),
+        frozenset((*cached.added, *unstaged.added, *untracked)),
     )
 
 
@@ -281,24 +302,39 @@ def difference(old: bytes, new: bytes) -> bytes:
 
 def parse(diffs: Iterable[bytes]) -> Changes:
     """Raw diffs, NUL-separated: ``:MODES OIDS STATUS``, path, and so on in turn."""
-    paths: dict[bytes, None] = {}  # keeps git's order, which is almost the one that is wanted
-    submodules: set[bytes] = set()
-    added: set[bytes] = set()
-    for diff in diffs:
-        fields = diff.split(b"\0")
-        if fields.pop() or len(fields) % 2:
-            raise cut_short()
-        headers, names = fields[::2], fields[1::2]
-        paths.update(dict.fromkeys(names))
-        if GITLINK in diff:
-            submodules.update(
-                name for header, name in zip(headers, names, strict=True) if GITLINK in header
-            )
-        if any(b" %b\0" % status in diff for status in ADDS):
-            added.update(
-                name for header, name in zip(headers, names, strict=True) if header[-1:] in ADDS
-            )
-    return Changes(tuple(sorted(paths)), frozenset(submodules), frozenset(added))
+    found = [_parsed(diff) for diff in diffs if diff]
+    if len(found) == 1:
+        return found[0]
+    return Changes(
+        tuple(sorted({path for one in found for path in one.paths})),
+        frozenset().union(*(one.submodules for one in found)),
+        frozenset().union(*(one.added for one in found)),
+    )
+
+
+def _parsed(diff: bytes) -> Changes:
+    """One raw diff. Nothing is done path by path in Python: a commit may have 50,000."""
+    from _operator import itemgetter, lt
+    from itertools import compress
+
+    fields = diff.split(b"\0")
+    if fields.pop() or len(fields) % 2:
+        raise cut_short()
+    headers, names = fields[::2], fields[1::2]
+    try:
+        old, new, statuses = (bytes(map(itemgetter(at), headers)) for at in _PLACES)
+    except IndexError:
+        raise cut_short() from None
+    submodules: Iterable[bytes] = ()
+    if b"6" in old + new:
+        submodules = compress(names, [GITLINK in header for header in headers])
+    added = names
+    if statuses.translate(None, b"".join(ADDS)):
+        added = list(compress(names, statuses.translate(_IS_ADDED)))
+    paths = names
+    if not all(map(lt, names, names[1:])):  # git's order, which is almost the one that is wanted
+        paths, added = sorted(set(names)), sorted(set(added))
+    return Changes(tuple(paths), frozenset(submodules), SortedPaths(added))
 
 
 def cut_short() -> GitError:

@@ -58,7 +58,7 @@ def judged(
 ) -> Judged:
     """The verdict on an edit of these paths, relative to the root."""
     added = frozenset(path for path in paths if not os.path.lexists(path))  # from the root
-    changes = Changes(tuple(paths), frozenset(), added)
+    changes = Changes(tuple(sorted(paths)), frozenset(), added)
     folding = folding_of(repository)
     now, policy, live, fence = standing(store, changes, identity.name, folding)
     verdict = decide(changes, live, identity.name, policy, folding).replace(fence=fence)

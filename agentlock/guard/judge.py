@@ -68,9 +68,9 @@ def standing(
 
     The time, the policy, the live reservations that can matter, and the last fence.
     """
-    added = [fold_key(path) for path in changes.added]
+    added = map(fold_key, changes.added)
     now, policy, live, fence = store.standing(*keys_of(changes.paths), added)
-    if not all(map(folding.has_own_keys, changes.paths)):
+    if not folding.have_own_keys(changes.paths):
         live = store.reservations.all(live_at=now)
     return now, policy, [*live, *beside(store, changes, agent, folding)], fence
 

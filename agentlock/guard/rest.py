@@ -35,6 +35,9 @@ def way_to_commit(
     ``framework``: the pre-commit framework asks.
     """
     refused = {conflict.path for conflict in verdict.conflicts}.union(verdict.uncovered)
+    free = len(set(paths) - refused)
+    if free == 0 or min(free, len(refused)) > _MOST:  # neither half fits into a command
+        return None
     index = _index(repository)
     if index is None or changes.takes_all(repository):
         return None

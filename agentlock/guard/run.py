@@ -125,7 +125,9 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         if question.before is not None:
             question = question.before(store, identity.name) or question
         verdict, now, how = verdict_on(question, store, identity.name, repository)
-        note = note_of(question, store, verdict, now, how, identity.name)
+        note = None
+        if verdict.allowed or SKIP in os.environ:
+            note = note_of(question, store, verdict, now, how, identity.name)
         verdict = with_holders(store, verdict)
         if not verdict.allowed and question.blocked is not None:
             verdict = verdict.replace(blocked=question.blocked(store, verdict))

@@ -35,18 +35,15 @@ def decide(
         index = index_of(theirs, folding)
         conflicts = [
             PathConflict(path, theirs[position])
-            for path in changes.paths
-            for position in touched(index, changes, path)
+            for path, positions in index.among(changes.paths, changes.submodules, changes.added)
+            for position in positions
         ]
     uncovered: list[bytes] = []
     if policy.require_reservation:
         mine = index_of([held for held in reservations if held.agent == agent], folding)
-        blocked = {conflict.path for conflict in conflicts}
-        uncovered = [
-            path
-            for path in changes.paths
-            if path not in blocked and not mine.matching(path, path in changes.submodules)
-        ]
+        known = {conflict.path for conflict in conflicts}
+        known.update(path for path, _ in mine.among(changes.paths, changes.submodules, ()))
+        uncovered = [path for path in changes.paths if path not in known]
         uncovered = _without_exempt(uncovered, policy, folding)
     return Verdict(len(changes.paths), tuple(conflicts), tuple(uncovered), policy)
 

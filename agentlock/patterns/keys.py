@@ -10,7 +10,7 @@ from agentlock.model import Keys, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
 
@@ -46,6 +46,10 @@ class Folding(Value):
     def has_own_keys(self, text: bytes) -> bool:
         """Whether all that ``apply`` holds equal to ``text`` has the same ``fold_key``."""
         return not (self.ignore_case and self.beyond_ascii) or text.isascii()
+
+    def have_own_keys(self, texts: Sequence[bytes]) -> bool:
+        """Whether that holds for all of these."""
+        return not (self.ignore_case and self.beyond_ascii) or b"".join(texts).isascii()
 
 
 EXACT = Folding()
@@ -109,12 +113,84 @@ def literal(path: bytes) -> tuple[bytes, Keys]:
     return b"/" + text, Keys(fold_key(path), fold_key(name), extension_key(name))
 
 
-def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
-    """``path_keys`` of all these paths together; what they share is computed once.
+class Prefixes:
+    """Every ``Keys.prefix`` of patterns that hold one of many paths.
+
+    As good as the set of them, and much sooner made: nothing is computed path by path. A prefix is
+    looked for among the sorted keys of the paths.
+    """
+
+    def __init__(self, paths: Sequence[bytes]) -> None:
+        """``paths`` are sorted."""
+        from _bisect import bisect_left  # most commits change few paths
+
+        self._place = bisect_left
+        joined = b"\0".join(paths)  # no path contains a NUL
+        if not joined.isascii():
+            self._keys: Sequence[bytes] = sorted(map(fold_key, paths))
+        elif (folded := joined.lower()) != joined:
+            self._keys = sorted(folded.split(b"\0"))
+        else:
+            self._keys = paths
+
+    def __len__(self) -> int:
+        """How many paths there are."""
+        return len(self._keys)
+
+    def __contains__(self, prefix: object) -> bool:
+        """Whether it is the key of a path, or of a folder above one."""
+        if not prefix or not isinstance(prefix, bytes):
+            return prefix == b""
+        return self._has(prefix) or self._starts(prefix + b"/")
+
+    def __iter__(self) -> Iterator[bytes]:
+        prefixes: set[bytes] = {b""}
+        above: Sequence[bytes] = self._keys
+        while above := list({key[: max(key.rfind(b"/"), 0)] for key in above} - prefixes):
+            prefixes.update(above)
+        return iter(prefixes.union(self._keys))
+
+    def reach(self, prefixes: Sequence[bytes]) -> list[bytes]:
+        """Those of other prefixes, which are sorted, that are of these or lie below a path's key.
+
+        Where no path lies in a folder, or in its place, all prefixes below it are passed over.
+        """
+        found = []
+        at = 0
+        while at < len(prefixes):
+            prefix = prefixes[at]
+            at += 1
+            folders = list(above(prefix))
+            if prefix in self or any(map(self._has, folders)):
+                found.append(prefix)
+            elif empty := [folder for folder in folders if folder not in self]:
+                at = self._place(prefixes, empty[-1] + b"0", at)  # "0" follows "/"
+        return found
+
+    def _has(self, key: bytes) -> bool:
+        at = self._place(self._keys, key)
+        return at < len(self._keys) and self._keys[at] == key
+
+    def _starts(self, start: bytes) -> bool:
+        at = self._place(self._keys, start)
+        return at < len(self._keys) and self._keys[at].startswith(start)
+
+
+def above(key: bytes) -> Iterator[bytes]:
+    """The keys of the folders above a key; b"" is the root's."""
+    while key:
+        key = key[: max(key.rfind(b"/"), 0)]
+        yield key
+
+
+def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes] | Prefixes, set[bytes]]:
+    """``path_keys`` of all these paths, which are sorted; what they share is computed once.
 
     For more than MANY paths there are no names, which means any name: they are too many to ask
     for, and to find that out would take as long as everything else.
     """
+    if len(paths) > MANY:
+        return Prefixes(paths), set()
     prefixes = {b""}
     names = {b"*"}
     joined = b"\0".join(paths)  # no path contains a NUL
@@ -123,14 +199,12 @@ def keys_of(paths: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
             its_prefixes, its_names = path_keys(path)
             prefixes.update(its_prefixes)
             names.update(its_names)
-        return prefixes, (names if len(paths) <= MANY else set())
+        return prefixes, names
     keys = joined.lower().split(b"\0") if paths else []
-    above = keys
-    while above := list({key[: max(key.rfind(b"/"), 0)] for key in above} - prefixes):
-        prefixes.update(above)
+    folders = keys
+    while folders := list({key[: max(key.rfind(b"/"), 0)] for key in folders} - prefixes):
+        prefixes.update(folders)
     prefixes.update(keys)
-    if len(paths) > MANY:
-        return prefixes, set()
     names.update([key[key.rfind(b"/") + 1 :] for key in prefixes if key])
     last = {key[key.rfind(b"/") + 1 :] for key in keys}
     names.update([b"*" + name[name.rfind(b".") :] for name in last if b"." in name])

@@ -5,12 +5,12 @@ Git's hooks run this module: it imports nothing but light modules of this packag
 
 from __future__ import annotations
 
-from agentlock.patterns.keys import EXACT, Folding, fold_key, path_keys
+from agentlock.patterns.keys import EXACT, MANY, Folding, fold_key, path_keys
 from agentlock.patterns.pattern import Pattern, compile_pattern, displayed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 __all__ = [
     "EXACT",
@@ -25,6 +25,8 @@ __all__ = [
 
 
 _SPECIAL = (b"*", b"?", b"[", b"]", b"\\")
+_MOST_SOUGHT = 30  # keys in all paths together; more take longer than to look at each path
+_MANY_TIMES = 4  # as many paths as prefixes: then it pays to look for the prefixes among them
 _FAR = 1 << 62  # so that -1, for "not found", comes after every place
 
 
@@ -82,6 +84,14 @@ class _Globs:
             table.setdefault(key, []).append(entry)
         else:
             self.others.append(entry)
+
+    def may_match(self, joined: bytes) -> bool:
+        """Whether one of them may match one of the folded paths, each of which a NUL ends."""
+        ends = [key + b"\0" for table in (self.by_name, *self.by_end.values()) for key in table]
+        parts = [key for table in (self.by_any_name, *self.by_start.values()) for key in table]
+        if self.others or len(ends) + len(parts) > _MOST_SOUGHT:
+            return True
+        return any(key in joined for key in (*ends, *parts))
 
     @property
     def entries(self) -> list[_Entry]:
@@ -190,6 +200,51 @@ class PatternIndex:
             found = list(needed.union(found))
         found.sort()
         return found
+
+    def among(
+        self, paths: Sequence[bytes], submodules: Collection[bytes], added: Collection[bytes]
+    ) -> Iterator[tuple[bytes, list[int]]]:
+        """Each of the sorted ``paths`` that a pattern holds, with what ``matching`` says of it.
+
+        Of many paths only those are looked at that lie at or below the prefix of a pattern: what is
+        held is looked for among them, and not the other way round.
+        """
+        few = len(paths) <= max(MANY, _MANY_TIMES * len(self._prefixes()))
+        for at in range(len(paths)) if few else self._near(paths, added):
+            path = paths[at]
+            if found := self.matching(path, path in submodules, path in added):
+                yield path, found
+
+    def _prefixes(self) -> set[bytes]:
+        return {*self._literals, *self._directories, *self._below, *self._globs}
+
+    def _near(self, paths: Sequence[bytes], added: Collection[bytes]) -> Iterable[int]:
+        """The places of those of the sorted paths that a pattern may hold, in ascending order."""
+        from _bisect import bisect_left  # few commits change so much
+
+        joined = b"\0".join([*paths, b""])
+        places: Sequence[int] = range(len(paths))
+        if self._folding.ignore_case or not joined.isascii():
+            folded = list(map(self._folding.apply, paths))
+            places = sorted(places, key=folded.__getitem__)
+            paths = [folded[at] for at in places]
+            joined = b"\0".join([*paths, b""])
+        prefixes = self._prefixes()
+        if b"" in prefixes:
+            plain = b"" in self._directories or b"" in self._below
+            if plain or self._globs[b""].may_match(joined):
+                return range(len(paths))
+        near: set[int] = set()
+        for name in prefixes.union(self._folders() if added else ()):
+            at = bisect_left(paths, name)
+            near.update(
+                places[at : bisect_left(paths, name + b"\0", at)]
+            )  # folded, they may be equal
+        for prefix in prefixes - {b""}:
+            start = bisect_left(paths, prefix + b"/")
+            stop = bisect_left(paths, prefix + b"0", start)  # "0" follows "/"
+            near.update(places[start:stop])
+        return sorted(near)
 
     def _folders(self) -> dict[bytes, set[int]]:
         """The folders that have to be there for some pattern to match, each with its patterns."""

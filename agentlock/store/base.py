@@ -215,7 +215,7 @@ class Store:
     # The database and the project
 
     def standing(
-        self, prefixes: Iterable[bytes], names: Iterable[bytes], added: Collection[bytes] = ()
+        self, prefixes: Collection[bytes], names: Iterable[bytes], added: Iterable[bytes] = ()
     ) -> tuple[int, Policy, list[Reservation], int]:
         """What a verdict needs, from one snapshot.
 

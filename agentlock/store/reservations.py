@@ -113,25 +113,36 @@ class Reservations(Noun):
 
     def live_on(
         self,
-        prefixes: Iterable[bytes],
+        prefixes: Collection[bytes],
         names: Iterable[bytes],
         now: int,
-        added: Collection[bytes] = (),
+        added: Iterable[bytes] = (),
     ) -> list[Reservation]:
         """Live ones with one of these prefixes and, if the names are few, one of the names.
 
         Also those whose prefix is the key of something ``added``, or lies below it.
         """
-        keys = set(prefixes)
+        if (reach := getattr(prefixes, "reach", None)) is not None:  # patterns.keys.Prefixes
+            # If fewer are held than asked for, those that are held are looked for among the others.
+            most = len(prefixes)
+            rows = self._rows(_LIVE_PREFIXES, now, most)
+            if len(rows) < most:
+                return self._with_prefixes(reach(sorted([row[0] for row in rows])), now)
+        keys, added = set(prefixes), list(added)
         wanted = sorted(keys if len(keys) <= _MANY_KEYS else self._among_live(keys, now))
-        few = few_names(names)
-        found: list[Reservation] = []
-        for chunk in chunks(wanted):
-            condition = rows_with(len(chunk), len(few), 0)
-            found += self.found(f"{_LIVE} AND {condition}", now, *chunk, *few)
+        found = self._with_prefixes(wanted, now, few_names(names))
         wanted = sorted(self._above_live(set(added), now) if len(added) > _MANY_KEYS else added)
         for key in wanted:
             found += self.found(_LIVE_WITHIN, now, *limits_of(self._store, key))
+        return _each_once(found)
+
+    def _with_prefixes(
+        self, prefixes: Sequence[bytes], now: int, names: Sequence[bytes] = ()
+    ) -> list[Reservation]:
+        found: list[Reservation] = []
+        for chunk in chunks(prefixes):
+            condition = rows_with(len(chunk), len(names), 0)
+            found += self.found(f"{_LIVE} AND {condition}", now, *chunk, *names)
         return _each_once(found)
 
     def _among_live(self, prefixes: set[bytes], now: int) -> set[bytes]:

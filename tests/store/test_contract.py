@@ -22,7 +22,8 @@ from agentlock.event_kinds import (
     SKIPPED,
 )
 from agentlock.model import Entry, Policy
-from agentlock.patterns.matching import Folding, compile_pattern, path_keys
+from agentlock.patterns.keys import MANY, fold_key, keys_of
+from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
 from agentlock.store import migrate, open_store
 from agentlock.store.messages import Message
@@ -189,6 +190,30 @@ def test_thousands_of_keys_can_be_asked_at_once_where_still_more_are_held(store:
             for path in [b"doc/before", *asked]
         ]
     assert store.reservations.live_on(asked, [], now) == granted[1:]
+    paths = sorted(asked)
+    assert store.reservations.live_on(*keys_of(paths), now) == granted[1:]
+
+
+def test_what_is_held_is_found_among_many_paths_whatever_holds_it(
+    store: Store, grant: Callable[..., Reservation]
+) -> None:
+    made = [grant("A", text) for text in NEIGHBOURS]
+    index = PatternIndex(NEIGHBOURS, Folding(ignore_case=True))
+    others = [b"other/%d" % number for number in range(MANY)]
+    for path in (
+        b"src/a/x.py",
+        b"SRC",
+        b"src/a",
+        b"doc/x.py/y",
+        b"Makefile",
+        b"\xc3\x89/x.PY",
+        b"a-",
+    ):
+        asked = sorted([path, *others])
+        found = store.standing(*keys_of(asked), [fold_key(path)])[2]
+        holding = [made[at] for at in index.matching(path, submodule=True, added=True)]
+        assert [held for held in holding if held not in found] == []
+    assert not any(held.pattern.startswith((b"/src", b"/doc")) for held in found)
 
 
 def test_a_path_of_any_length_can_be_reserved_and_is_found(

@@ -31,7 +31,7 @@ from agentlock.store.reservations import COLUMNS, few_names, reservation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -274,15 +274,15 @@ class PostgresStore(Server, Store):
         return int(identifier)
 
     def standing(
-        self, prefixes: Iterable[bytes], names: Iterable[bytes], added: Collection[bytes] = ()
+        self, prefixes: Iterable[bytes], names: Iterable[bytes], added: Iterable[bytes] = ()
     ) -> tuple[int, Policy, list[Reservation], int]:
         few = few_names(names)
         near, arrays = _ON, [_array(prefixes)]
         if few:
             near += _OF_NAMES
             arrays.append(_array(few))
-        if added:
-            arrays.append(_array(_shortened(key) for key in added))
+        if within := [_shortened(key) for key in added]:
+            arrays.append(_array(within))
             near = _ON_OR_WITHIN.format(on=near, added=f"${len(arrays) + 1}", project=_PROJECT)
         statement = _STANDING.format(
             identity=_IDENTITY,
