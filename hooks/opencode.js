@@ -1,7 +1,7 @@
 // agentlock's plugin for OpenCode. Written by `agentlock edit-hooks install`, which overwrites edits.
 // A throw is the only way to stop a tool, and its message is all that the model sees. Loading must
 // not depend on agentlock: a plugin that fails to load stops nothing.
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 
 const python = "@PYTHON@"
 const program = "@PROGRAM@"
@@ -35,7 +35,26 @@ function isGuarded(cwd) {
   return asked.status === 0
 }
 
-export const Agentlock = async ({ directory }) => ({
+// While the agent sits at its prompt with a place in the queue, a process waits beside OpenCode. It ends
+// with 102 when the agent's turn has come, and what it says then is the next prompt.
+function wakeWhenItsTurnHasCome(client, cwd, session) {
+  let said = ""
+  const waiter = spawn(python, ["-I", "-S", program, "hook", "edit", "opencode", "wake"], {
+    cwd, stdio: ["pipe", "ignore", "pipe"],
+  })
+  waiter.on("error", () => {}) // the program is missing: nobody is woken
+  waiter.stdin.on("error", () => {})
+  waiter.stdin.end(JSON.stringify({ session_id: session, cwd }))
+  waiter.stderr.on("data", (data) => (said += data))
+  waiter.on("close", (code) => {
+    if (code !== 102 || !said) return
+    const prompt = { path: { id: session }, body: { parts: [{ type: "text", text: said.trim() }] } }
+    client.session.promptAsync?.(prompt)?.catch(() => {})
+  })
+  waiter.unref()
+}
+
+export const Agentlock = async ({ client, directory }) => ({
   "tool.execute.before": async (input, output) => {
     const ran = ask("tool.execute.before", directory, input.sessionID, {
       tool_name: input.tool, tool_input: output.args, tool_use_id: input.callID,
@@ -71,5 +90,7 @@ export const Agentlock = async ({ directory }) => ({
     if (event.type === "session.created" && info?.parentID) parents.set(info.id, info.parentID)
     else if (/^session\.(created|idle|compacted|deleted)$/.test(event.type) && session && !parents.has(session))
       ask(event.type, directory, session, {})
+    if (event.type === "session.idle" && !parents.has(session))
+      wakeWhenItsTurnHasCome(client, directory, session)
   },
 })

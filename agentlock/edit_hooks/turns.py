@@ -40,8 +40,9 @@ WOKEN = 102  # the entry's shell line makes a 2 of it, which wakes the agent
 LONGEST = 3600  # seconds; the entry gives the program a little more
 _LOOK = 5 * MICROSECONDS  # whether the program is still there
 _SHOWN = 3
-# The only one that was seen to wake: without a screen, Claude Code waits for such a process to end.
+# Without a screen, Claude Code waits for such a process to end. OpenCode's plugin never waits.
 _WITH_A_SCREEN = "cli"
+_NEVER_WAITS = "opencode"
 
 
 def turn(store: Store, repository: Repository, agent: str) -> str:
@@ -55,7 +56,8 @@ def wake(call: Call) -> int:
 
     WOKEN, with the sentence on stderr, once one of them is granted; else ALLOWED, in silence.
     """
-    if os.environ.get(CLAUDE_CODE_ENTRYPOINT) != _WITH_A_SCREEN:
+    has_screen = os.environ.get(CLAUDE_CODE_ENTRYPOINT) == _WITH_A_SCREEN
+    if not has_screen and call.program != _NEVER_WAITS:
         return ALLOWED
     try:
         repository = repository_at(os.fsencode(call.cwd))

@@ -25,7 +25,7 @@ EVERY = [
     pytest.param(one, id=name, marks=[] if name == LIGHTEST else [pytest.mark.agents])
     for name, one in PROGRAMS.items()
 ]
-# Until its entries are trusted, Codex runs none: test_trust.py
+# Until its entries are trusted, Codex runs none: test_codex.py
 TRUSTED = {"codex": ("--dangerously-bypass-hook-trust",)}
 
 

@@ -18,12 +18,15 @@ from agentlock.edit_hooks.programs import dialect_of
 from agentlock.install import edit_hooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agents.formats import Step
     from agents.programs import Program
     from support import Repo
 
 pytestmark = pytest.mark.agents
 HOLDS = [one for name, one in PROGRAMS.items() if dialect_of(name).hold is not None]
+FORMAT = ("--output-format", "stream-json", "--verbose")
 SENTENCE = "agentlock: it is your turn: you hold src/x.py now"
 
 
@@ -88,6 +91,16 @@ def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Pa
     settings = {"hasCompletedOnboarding": True, "projects": {str(repo.path): known}}
     settings["customApiKeyResponses"] = {"approved": ["test"], "rejected": []}
     (home / ".claude.json").write_text(json.dumps(settings), encoding="utf-8")
+    assert_is_woken(program, repo, tmp_path, without=("-p", *FORMAT))
+
+
+def test_opencode_is_woken_at_its_prompt(repo: Repo, tmp_path: Path) -> None:
+    without = ("run", "--print-logs", "--log-level", "WARN", "go")
+    assert_is_woken(PROGRAMS["opencode"], repo, tmp_path, without=without, more=("--prompt", "go"))
+
+
+def assert_is_woken(program: Program, repo: Repo, tmp_path: Path, **words: Sequence[str]) -> None:
+    """On its screen, where it sits at its prompt."""
     woken = tmp_path / "woken"
     steps = [
         *waits(repo, program),
@@ -95,15 +108,9 @@ def test_claude_code_is_woken_at_its_prompt(repo: Repo, tmp_path: Path, home: Pa
         {**program.bash("agentlock whoami")},
         {"text": "done", "signal": str(woken)},
     ]
-    without = ("-p", "--output-format", "stream-json", "--verbose")
-    running = start(
-        program,
-        steps,
-        project=repo.path,
-        folder=tmp_path / "run",
-        without=without,
-        until=woken,
-    )
+    options = {"project": repo.path, "folder": tmp_path / "run", "until": woken}
+    env = {"TERM": "xterm-256color"}
+    running = start(program, steps, env=env, **options, **words)  # type: ignore[arg-type]
     sleeps = "SELECT count(*) FROM waits WHERE ended_ts IS NULL AND bell <> ''"
     end = time.monotonic() + LIMIT
     while repo.sql(sleeps) != [(1,)] and time.monotonic() < end:

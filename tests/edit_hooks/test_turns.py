@@ -52,12 +52,12 @@ def holders(repo: Repo) -> list[tuple[str, bool]]:
     return [(one["agent"], bool(one.get("offer"))) for one in listed]
 
 
-def waker(repo: Repo, env: Mapping[str, str] = SCREEN) -> Waker:
-    """What waits beside Claude Code while its agent sits at the prompt."""
+def waker(repo: Repo, env: Mapping[str, str] = SCREEN, *, program: str = "claude") -> Waker:
+    """What waits beside a program while its agent sits at the prompt."""
     given = {"session_id": "S", "cwd": str(repo.path), "hook_event_name": "Stop"}
     pipe = subprocess.PIPE
     started = subprocess.Popen(
-        (sys.executable, "-I", "-S", door.__file__, "hook", "edit", "claude", "wake"),
+        (sys.executable, "-I", "-S", door.__file__, "hook", "edit", program, "wake"),
         cwd=repo.path,
         env={**os.environ, **env},
         stdin=pipe,
@@ -183,6 +183,20 @@ def test_nobody_is_woken_without_a_screen_or_without_a_place_in_the_queue(waitin
     left = run(*command, cwd=waiting.path, env={"CLAUDE_CODE_SESSION_ID": "S"})
     assert left.code == 0, left
     assert is_silent(ended(waker(waiting)))
+
+
+def test_opencode_is_woken_whatever_stands_in_its_environment(repo: Repo) -> None:
+    repo.reserve(HOLDER, "src/x.py")
+    given = json.dumps({"session_id": "S", "cwd": str(repo.path)}).encode()
+    assert is_silent(hook("opencode", "session.created", given, cwd=repo.path))
+    command = (sys.executable, "-m", "agentlock", "reserve", "src/x.py", "--queue")
+    assert run(*command, cwd=repo.path, env={"AGENTLOCK_SESSION": "opencode:S"}).code == 1
+    started = waker(repo, {}, program="opencode")
+    listens(repo)
+    release(repo)
+    result = ended(started)
+    assert (result.code, result.out) == (WOKEN, "")
+    assert result.err.startswith(SENTENCE)
 
 
 def test_of_two_that_wait_only_the_later_wakes_and_none_once_the_agent_works_again(
