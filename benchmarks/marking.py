@@ -23,19 +23,24 @@ def guard(marks: str) -> int:
 
         return noting
 
-    from agentlock.guard.early import Asked
+    from agentlock.bundle import Bundle
 
     arguments = sys.argv[2:]  # after `hook`
-    asked = Asked(arguments)
+    bundle = Bundle(arguments[0])
     moments.append(time.time())
+    from agentlock.guard.early import Asked
+
+    asked = Asked(arguments)
     from agentlock.guard import questions, run
 
+    bundle.note()
     moments.append(time.time())
     for name in ("identify", "open_table", "judge"):
         setattr(run, name, noted(getattr(run, name)))
     asking = questions.QUESTIONS
     asking["pre-commit"] = noted(asking["pre-commit"])
     code = run.main(arguments, asked)
+    bundle.keep()
     with open(marks, "w", encoding="ascii") as file:
         file.write(" ".join(map(str, moments)))
     return code

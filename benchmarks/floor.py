@@ -1,0 +1,31 @@
+"""What no guard in Python can do without: git's answer, SQLite, one row. It decides nothing.
+
+Next to ours in committing.py. It loads SQLite as ours does (agentlock/store/sqlite/driver.py).
+"""
+
+import os
+import sys
+
+QUESTION = ("git", "diff-index", "--cached", "--raw", "-z", "--no-renames", "HEAD", "--")
+DATABASE = "file:.git/agentlock/agentlock.sqlite3?mode=ro"
+ROW = (
+    "SELECT id FROM file_reservations"
+    " WHERE project_id = 1 AND prefix_key = ? AND released_ts IS NULL"
+)
+
+reading, writing = os.pipe()
+to_pipe = [(os.POSIX_SPAWN_DUP2, writing, 1)]
+child = os.posix_spawnp("git", QUESTION, os.environb, file_actions=to_pipe)
+os.close(writing)
+
+stand_in = type(sys)("functools")
+stand_in.lru_cache = lambda _size: lambda function: function  # type: ignore[attr-defined]
+sys.modules["functools"] = stand_in
+import _sqlite3  # noqa: E402
+
+table = _sqlite3.connect(DATABASE, uri=True, isolation_level=None)
+found = table.execute(ROW, ("src/0/0.txt",)).fetchall()
+while os.read(reading, 1 << 16):
+    pass
+os.waitpid(child, 0)
+os._exit(len(found))
