@@ -8,7 +8,8 @@ import stat
 import sys
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from agentlock.errors import (
     DatabaseError,
     DatabaseUnreachableError,
     OlderSchemaError,
+    OutcomeUnknownError,
     SchemaError,
     UnsafeFilesystemError,
 )
@@ -36,7 +38,7 @@ from agentlock.store.sqlite.filesystem import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from types import FrameType
 
 SECOND = 1_000_000
 
@@ -319,16 +321,58 @@ def test_a_reader_that_stays_keeps_the_log_and_stops_nobody(store: SQLiteStore) 
         assert reader.execute("SELECT count(*) FROM events").fetchall() == [(0,)]
 
 
-def test_what_is_durable_waits_for_the_disk_and_the_rest_does_not(store: SQLiteStore) -> None:
-    def level() -> object:
-        return store._connection.execute("PRAGMA synchronous").fetchone()[0]
+def _waits(store: SQLiteStore, *, durable: bool | None) -> tuple[int, list[str]]:
+    """PRAGMA synchronous in a transaction, and what its end did in which order; None: it reads."""
+    ended: list[str] = []
 
-    with store.writing():
-        assert level() == 2
-    with store.writing(durable=False):
-        assert level() == 1
-    with store.writing():
-        assert level() == 2
+    def profile(frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ in ("fdatasync", "fsync"):
+            assert os.path.samestat(os.fstat(frame.f_locals["descriptor"]), os.stat(log))
+            ended.append("disk")
+        elif event == "call" and frame.f_code.co_name == "give_up":
+            ended.append("turn")
+
+    log = f"{os.path.realpath(store.location)}-wal"
+    said: list[str] = []
+    store._connection.set_trace_callback(said.append)
+    with store.reading() if durable is None else store.writing(durable=durable):
+        if durable is not None:
+            store.events.log(PRUNED, store.now())
+        ((level,),) = store.rows("PRAGMA synchronous")
+        sys.setprofile(profile)
+    sys.setprofile(None)
+    store._connection.set_trace_callback(None)
+    assert said[-1] == "COMMIT"
+    return level, ended
+
+
+def test_what_is_durable_waits_for_the_disk_after_its_turn_and_the_rest_does_not(
+    store: SQLiteStore,
+) -> None:
+    normal, full = 1, 2
+    assert _waits(store, durable=True) == (normal, ["turn", "disk"])
+    assert _waits(store, durable=None) == (normal, ["turn"])  # there is none to give up
+    assert _waits(store, durable=False) == (normal, ["turn"])
+    assert _waits(store, durable=True) == (normal, ["turn", "disk"])
+    link = Path(f"{store.location}.link")
+    link.symlink_to(store.location)
+    with closing(SQLiteStore(str(link), None, "p", timeout=SECOND, read_only=False)) as by_link:
+        assert _waits(by_link, durable=True) == (normal, ["turn", "disk"])
+    store._connection.execute("PRAGMA journal_mode = DELETE")
+    with closing(SQLiteStore(store.location, None, "p", timeout=SECOND, read_only=False)) as other:
+        assert _waits(other, durable=True) == (full, ["turn"])
+
+
+def test_a_disk_that_does_not_confirm_leaves_the_outcome_unknown(store: SQLiteStore) -> None:
+    def write_and_lose_the_log() -> None:
+        with store.writing():
+            store.agents.register("A", 1)
+            os.rename(f"{store.location}-wal", f"{store.location}-gone")
+
+    with pytest.raises(OutcomeUnknownError, match="the disk does not confirm it"):
+        write_and_lose_the_log()
+    os.rename(f"{store.location}-gone", f"{store.location}-wal")
+    assert [agent.name for agent in store.agents.all()] == ["A"]
 
 
 def test_past_the_time_out_nothing_is_tried_again(store: SQLiteStore) -> None:

@@ -104,6 +104,14 @@ class OwnServer(Server):
             f"postgresql://postgres@/postgres?host={folder}&port={self.port}",
         )
 
+    @property
+    def processor(self) -> float:
+        """Milliseconds on a processor, of its processes that have ended as well (proc(5))."""
+        assert self._process is not None
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        ticks = map(int, stat.rpartition(")")[2].split()[11:15])  # utime, stime, cutime, cstime
+        return sum(ticks) * 1000 / os.sysconf("SC_CLK_TCK")
+
     def make(self) -> None:
         self.folder.mkdir(parents=True)
         if os.geteuid() == 0:

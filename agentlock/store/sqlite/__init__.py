@@ -64,6 +64,8 @@ class SQLiteStore(Store):
         self.timeout = timeout
         self._patience = timeout / 1_000_000  # seconds that may still be spent waiting
         self._turn: Turn | None = None
+        self._log = ""
+        self._syncs = False
         self._frozen: tuple[int, ...] | None = None
         self._connection = self._connect(read_only=read_only)
         try:
@@ -106,11 +108,20 @@ class SQLiteStore(Store):
     # Transactions
 
     def reading(self) -> _Transaction:
+        self._syncs = False
         return _Transaction(self, "BEGIN")
 
     def writing(self, *, durable: bool = True) -> _Transaction:
-        self.rows(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._syncs = durable and bool(self._log_to_sync())
+        level = "FULL" if durable and not self._syncs else "NORMAL"
+        self.rows(f"PRAGMA synchronous = {level}")
         return _Transaction(self, "BEGIN IMMEDIATE")
+
+    def _log_to_sync(self) -> str:
+        """SQLite's log, which ``commit`` syncs; "" if somebody has given the database another."""
+        if not self._log and self.one("PRAGMA journal_mode") == ("wal",):
+            self._log = os.path.realpath(self.location) + "-wal"
+        return self._log
 
     def limit_wait(self, most: int) -> None:
         self._patience = min(self._patience, most / 1_000_000)
@@ -168,13 +179,13 @@ class SQLiteStore(Store):
         try:
             self._connection.execute("COMMIT")
             if keeps_turn or turns % _CHECKPOINT_EVERY == _CHECKPOINT_REST:
-                self._checkpoint()
+                self._copy_back()
         except BaseException:
             self.roll_back()
             raise
         self._give_up_turn()
         if is_due and not keeps_turn:
-            self._checkpoint()
+            self._copy_back()
         # SQLite does not check this. A transaction that only read is right whatever happened.
         if self._turn is not None and require_database_file(self.location) != self._file:
             raise DatabaseError(
@@ -182,6 +193,10 @@ class SQLiteStore(Store):
                 fix="try again",
             )
         if self._turn is not None:
+            if self._syncs:
+                from agentlock.store.sqlite.log import sync
+
+                sync(self._log, self.location)
             waiting = [
                 what
                 for what in ("log", *self.concerned)
@@ -193,19 +208,10 @@ class SQLiteStore(Store):
 
                 ring(self.location, waiting)
 
-    def _checkpoint(self) -> None:
-        """Copy SQLite's log back into the database file, as far as no reader needs the old pages.
+    def _copy_back(self) -> None:
+        from agentlock.store.sqlite.log import copy_back  # a hook that only reads needs none
 
-        SQLite would do it in COMMIT, while the next writer waits. Here one turn in many does it
-        after it has ended, so nobody waits. But the log starts again only if it is copied while
-        nobody writes. If writers come without a pause, a later turn does that inside its own
-        COMMIT, for the little that was added meanwhile. An SQLite with the WAL-reset bug does both
-        inside its turn, so that no other writer's commit meets a checkpoint.
-        """
-        try:  # noqa: SIM105 -- contextlib would cost a hook an import
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except driver.Error:  # what was committed is safe in the log
-            pass
+        copy_back(self._connection)
 
     def roll_back(self) -> None:
         try:
