@@ -71,7 +71,10 @@ def test_a_number_that_no_table_can_have_is_wrong_input() -> None:
     calling(story, OTHER)
 
 
-def test_a_day_of_two_agents(served: Repo) -> None:
+@pytest.mark.parametrize("where", ["served", "served_by_postgresql"])
+def test_a_day_of_two_agents(where: str, request: pytest.FixtureRequest) -> None:
+    served: Repo = request.getfixturevalue(where)
+
     async def story(blue: Caller) -> None:
         green = Caller(blue.client, OTHER)
         mine = await blue.must("reserve", patterns=["src/**"], reason="bd-42")

@@ -375,7 +375,7 @@ def _spoken(statement: str) -> str:
     if statement not in _said:
         text = statement.replace("NOT INDEXED", "")
         before, *hinted = text.split("INDEXED BY ")
-        text = before + "".join(piece[piece.index(" ") :] for piece in hinted)
+        text = before + "".join([piece[len(piece.split()[0]) :] for piece in hinted])
         before, *casts = text.split("CAST(")
         text = before + "".join(map(_without_cast, casts))
         before, *pieces = text.split("?")
