@@ -105,6 +105,7 @@ _NO_BUGS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 def _stand_in_for_closed() -> None:
     """Open /dev/null for each of stdin, stdout and stderr that is closed."""
     hold_standard_descriptors()
+    sys.stdin = sys.stdin or os.fdopen(0)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
 
