@@ -19,7 +19,6 @@ from agentlock.model import Value
 from agentlock.patterns.matching import PatternIndex
 from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import new_to
-from agentlock.waiting.queue import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +133,10 @@ def state(repository: Repository, identity: Identity, store: Store) -> State:
 
 def places_of(store: Store, name: str) -> tuple[tuple[Wait, Standing], ...]:
     """The agent's places in the queue, and how they stand."""
+    if not store.waits.of_agent(name):
+        return ()
+    from agentlock.waiting.queue import listed  # loads all that `reserve` does
+
     waits, standing = listed(store, name)
     return tuple((one, standing[one.id]) for one in waits)
 

@@ -11,11 +11,8 @@ from agentlock.cli.stale import say_stale
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import EXIT_OK, EXIT_REFUSED, UsageError
 from agentlock.git import changes as git_changes
-from agentlock.git import commits as git_commits
-from agentlock.git.ranges import Range
 from agentlock.guard.check import Named, named
 from agentlock.guard.check import check as verdict_on
-from agentlock.guard.history import DROPPED, judge_as_made, judge_as_pushed
 from agentlock.guard.report import pattern_of, tell, verdict_text
 from agentlock.model import SKIPPED, WARNED
 from agentlock.moments import moment_of
@@ -150,6 +147,10 @@ def _check_commits(
     workspace: Workspace, revisions: str | None, since: str | None, *, as_json: bool
 ) -> int:
     """The verdict on existing commits; prints a line for each refused one."""
+    from agentlock.git import commits as git_commits
+    from agentlock.git.ranges import Range
+    from agentlock.guard.history import judge_as_made, judge_as_pushed
+
     name, folding = workspace.identity.name, workspace.folding
     repository = workspace.repository
     with workspace.store(read_only=True) as store:
@@ -173,6 +174,8 @@ def _check_commits(
 
 def _line(commit: RefusedCommit) -> str:
     """A refused commit: its oid, the agent, its subject, and the first of its refused paths."""
+    from agentlock.guard.history import DROPPED
+
     paths = list(dict.fromkeys([one.path for one in commit.conflicts]))
     paths += [path for path in commit.uncovered if path not in paths]
     shown = ", ".join(text_of(path) for path in paths[:_SHOWN]) + and_more(len(paths) - _SHOWN)

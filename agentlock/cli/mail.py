@@ -6,8 +6,8 @@ import sys
 
 from agentlock.cli import declared
 from agentlock.cli.letters import MESSAGE_HEADERS, message_row, put_message
+from agentlock.cli.optional_value import with_value_of_wait
 from agentlock.cli.output import print_json, put, table
-from agentlock.cli.waiting import with_value_of_wait
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,

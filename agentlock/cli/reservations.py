@@ -7,11 +7,12 @@ from contextlib import suppress
 from agentlock.agents.registry import held_elsewhere
 from agentlock.cli import declared
 from agentlock.cli.letters import say_losses
+from agentlock.cli.optional_value import with_values
 from agentlock.cli.output import print_json, put, say
 from agentlock.cli.owner import Owner, allowed, owner_options
 from agentlock.cli.queue import put_handed
 from agentlock.cli.stale import say_refused_as_stale, say_stale
-from agentlock.cli.waiting import ask, put_place, with_values
+from agentlock.cli.waiting import ask, put_place
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,

@@ -6,8 +6,9 @@ import os
 
 from agentlock.agents import templates
 from agentlock.cli import declared
+from agentlock.cli.optional_value import DEFAULT_WAIT, with_values
 from agentlock.cli.output import say
-from agentlock.cli.waiting import DEFAULT_WAIT, ask, with_values
+from agentlock.cli.waiting import ask
 from agentlock.cli.workspace import Workspace, timeout_option
 from agentlock.duration import format_duration
 from agentlock.environment import PROGRAM

@@ -9,7 +9,6 @@ from agentlock.agents.strain import strain
 from agentlock.cli import declared
 from agentlock.cli.output import event_line, lease_text, print_json, put
 from agentlock.cli.sessions import since_compaction
-from agentlock.cli.waiting import place_text
 from agentlock.cli.workspace import Workspace, agent_option, json_option, timeout_option
 from agentlock.errors import DatabaseError
 from agentlock.guard.report import pattern_of, seen_text, status_text
@@ -123,6 +122,10 @@ def _put_holds(holds: Sequence[Reservation], now: int) -> None:
 
 
 def _put_waits(waits: Sequence[tuple[Wait, Standing]]) -> None:
+    if not waits:
+        return
+    from agentlock.cli.waiting import place_text  # loads all that `reserve` does
+
     for wait, standing in waits[:_SHOWN]:
         put(f"waits     {place_text(wait, standing)}")
     if len(waits) > _SHOWN:

@@ -6,8 +6,8 @@ import os
 
 from agentlock.agents import templates
 from agentlock.cli import declared
+from agentlock.cli.optional_value import with_values
 from agentlock.cli.output import print_json, put, say, table
-from agentlock.cli.waiting import with_values
 from agentlock.cli.workspace import Workspace, json_option, timeout_option
 from agentlock.errors import UsageError
 from agentlock.shapes import team_json

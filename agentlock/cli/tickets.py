@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agentlock.cli import declared
 from agentlock.cli.letters import TICKET_HEADERS, put_ticket, ticket_row
+from agentlock.cli.optional_value import with_value_of_wait
 from agentlock.cli.output import print_json, put, say, table
-from agentlock.cli.waiting import with_value_of_wait
 from agentlock.cli.workspace import (
     IDENTIFIER,
     Workspace,

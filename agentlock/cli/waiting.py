@@ -1,12 +1,9 @@
-"""What the commands that wait have in common: their options, and waiting in the foreground."""
+"""What the commands that wait have in common."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from agentlock.cli.output import put, say
 from agentlock.duration import format_remaining, parse_duration
-from agentlock.errors import UsageError
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.granting import reserve
 from agentlock.store.wake import PLACE, listening
@@ -16,8 +13,6 @@ from agentlock.waiting.foreground import stop_listening, wait_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agentlock.cli.workspace import Workspace
     from agentlock.model import Reservation
     from agentlock.reservations.granting import Request
@@ -26,39 +21,7 @@ if TYPE_CHECKING:
     from agentlock.waiting.queue import Asked
     from agentlock.waiting.standing import Standing
 
-DEFAULT_WAIT = "1h"
-_OPTIONAL = ("--wait", "--queue")
 _SHOWN = 3
-
-
-def with_values(words: Sequence[str], options: Sequence[str] = _OPTIONAL) -> list[str]:
-    """The words of a command line in which each of these options has its value.
-
-    The word after it is its value only if it is a duration.
-    """
-    found: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            return [*found, word, *rest]
-        if word in options:
-            value = rest.pop(0) if rest and _is_duration(rest[0]) else DEFAULT_WAIT
-            word = f"{word}={value}"
-        found.append(word)
-    return found
-
-
-def _is_duration(text: str) -> bool:
-    with suppress(UsageError):
-        parse_duration(text)
-        return True
-    return False
-
-
-def with_value_of_wait(words: Sequence[str]) -> list[str]:
-    """The same for commands that have only ``--wait``."""
-    return with_values(words, ("--wait",))
 
 
 def ask(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import HOLDER, OTHER, Repo
 
-from agentlock.cli.waiting import with_values
+from agentlock.cli.optional_value import with_values
 
 if TYPE_CHECKING:
     from pathlib import Path
