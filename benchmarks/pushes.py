@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,13 +34,28 @@ MERGED = 10  # one commit in so many is a merge, where there are merges
 LIVE = 1_000
 INTERPRETER = "python"
 GIT_ALONE = "git alone"
+FLOOR = "floor"
 PUSHES = ((1, False), (100, False), (10_000, False), (10_000, True))
 STAGED = (1, 1_000, 50_000)
+FREE, HELD = ("main", 0), ("more", 1)  # the text of the commits, and the hook's exit code
 # Seconds, in 2030: of commits that are older than their parents git would list too many.
 _AFTER_ALL = 1_900_000_000
 _FLAGS = "--no-renames --ignore-submodules=none"
 _PATHS = f"git diff-tree --stdin -r -c --root -z --no-commit-id --name-only {_FLAGS}"
-_STAGED = f"git diff-index --cached -z --name-only {_FLAGS} --ita-invisible-in-index HEAD --"
+_STAGED = f"git diff-index --cached -z {{}} {_FLAGS} --ita-invisible-in-index HEAD --"
+# What the guard cannot do without: an interpreter, SQLite, and the raw listing, digested for its
+# note. sh starts git and Python at the same moment; functools is left out as in store/sqlite.
+_READ = """
+import os, sys, _blake2
+functools = sys.modules["functools"] = type(sys)("functools")
+functools.lru_cache = lambda size: lambda function: function
+import _sqlite3
+digest = _blake2.blake2b(digest_size=20)
+while chunk := os.read(0, 1 << 20):
+    digest.update(chunk)
+os._exit(0)
+"""
+_RAW = f"git diff-tree --stdin -r --always --parents --root -z --raw {_FLAGS}"
 # A small process starts the command, for the largest one counts from the size of who started it.
 _MEASURE = """
 import os, resource, sys, time
@@ -78,9 +94,9 @@ def measured(
     return Sample(float(wall), float(memory) / 1024)
 
 
-def history(repo: Repository, commits: int, *, merges: bool) -> None:
-    """So many commits on top of main, each of which changes two of the files."""
-    stream = "".join(_commands(commits, merges=merges))
+def history(repo: Repository, commits: int, *, merges: bool, text: str = "main") -> None:
+    """So many commits on top of main, each of which writes ``text`` into two of the files."""
+    stream = "".join(_commands(commits, text, merges=merges))
     subprocess.run(
         ("git", "fast-import", "--quiet", "--force"),
         cwd=repo.path,
@@ -91,7 +107,7 @@ def history(repo: Repository, commits: int, *, merges: bool) -> None:
     repo.must("reset", "-q", "--hard", "main")
 
 
-def _commands(commits: int, *, merges: bool) -> Iterator[str]:
+def _commands(commits: int, text: str, *, merges: bool) -> Iterator[str]:
     """fast-import's; of MERGED commits, where there are merges, one is on a side and one a merge.
 
     The marks are those of the tips: the oldest commit is main as it was.
@@ -100,10 +116,10 @@ def _commands(commits: int, *, merges: bool) -> Iterator[str]:
     for at in range(1, commits + 1):
         place = at % MERGED if merges else 1
         if place == 0:
-            yield _commit(at, tip, _files(at - 1, "side"), second=f":{at - 1}")
+            yield _commit(at, tip, _files(at - 1, f"side {text}"), second=f":{at - 1}")
         else:
             side = merges and place == MERGED - 1 and at < commits
-            yield _commit(at, tip, _files(at, "side" if side else "main"))
+            yield _commit(at, tip, _files(at, f"side {text}" if side else text))
             if side:
                 continue
         tip = f":{at}"
@@ -126,28 +142,26 @@ def pushes(scratch: Scratch, rounds: int, commits: int, *, merges: bool) -> list
     """The pre-push hook on commits that the remote lacks: free, and refused."""
     repo = scratch.repository("work", FILES)
     repo.must("remote", "add", "origin", str(scratch.folder / "remote.git"))
-    old = repo.must("rev-parse", "HEAD").strip()
-    repo.must("update-ref", "refs/remotes/origin/main", old)
     repo.must("init", program="agentlock")
-    history(repo, commits, merges=merges)
-    new = repo.must("rev-parse", "HEAD").strip()
-    line = f"refs/heads/main {new} refs/heads/main {old}\n"
     hook = (str(repo.path / ".git/hooks/pre-push"), "origin", str(scratch.folder / "remote.git"))
-    listing = ("sh", "-c", f"git rev-list {old}..{new} | {_PATHS}")
-
-    def free() -> Sample:
-        return measured(repo, hook, stdin=line)
-
-    reserve_by_others(repo, LIVE)
-    held = repo.must("diff", "--name-only", f"{new}^", new).split()[0]
     what = f"{commits:,} commits{f', {commits // MERGED:,} of them merges' if merges else ''}"
-    rows = compared(what, repo, listing, {f"{LIVE:,} live, none meets": free}, rounds)
-    repo.must("reserve", held, program="agentlock", agent="Holder")
-
-    def refused() -> Sample:
-        return measured(repo, hook, stdin=line, expected=1)
-
-    return [*rows, *compared(what, repo, listing, {"refused": refused}, rounds)]
+    reserve_by_others(repo, LIVE)
+    rows: list[Sequence[str]] = []
+    # What a push judged is known afterwards, so others are refused than those that were free.
+    for text, expected, name in ((*FREE, f"{LIVE:,} live, none meets"), (*HELD, "refused")):
+        old = repo.must("rev-parse", "HEAD").strip()
+        repo.must("update-ref", "refs/remotes/origin/main", old)
+        history(repo, commits, merges=merges, text=text)
+        new = repo.must("rev-parse", "HEAD").strip()
+        if expected:
+            held = repo.must("diff", "--name-only", f"{new}^", new).split()[0]
+            repo.must("reserve", held, program="agentlock", agent="Holder")
+        line = f"refs/heads/main {new} refs/heads/main {old}\n"
+        push = partial(measured, repo, hook, stdin=line, expected=expected)
+        oids = f"git rev-list {old}..{new}"
+        listings = (f"{oids} | {_PATHS}", f"{oids} | {_RAW}")
+        rows += compared(what, repo, listings, {name: push}, rounds)
+    return rows
 
 
 def stagings(scratch: Scratch, rounds: int, count: int) -> list[Sequence[str]]:
@@ -158,49 +172,53 @@ def stagings(scratch: Scratch, rounds: int, count: int) -> list[Sequence[str]]:
         repo.write(f"new/{at // 100}/{at}.txt", f"{at}\n")
     repo.must("add", "--all")
     hook = (str(repo.path / ".git/hooks/pre-commit"),)
-    listing = ("sh", "-c", _STAGED)
+    listings = (_STAGED.format("--name-only"), _STAGED.format("--raw"))
     reserve_by_others(repo, LIVE)
     what = f"{count:,} staged"
 
     def free() -> Sample:
         return measured(repo, hook)
 
-    rows = compared(what, repo, listing, {f"{LIVE:,} live, none meets": free}, rounds)
+    rows = compared(what, repo, listings, {f"{LIVE:,} live, none meets": free}, rounds)
     repo.must("reserve", "new/", program="agentlock", agent="Holder")
 
     def refused() -> Sample:
         return measured(repo, hook, expected=1)
 
-    return [*rows, *compared(what, repo, listing, {"all refused": refused}, rounds)]
+    return [*rows, *compared(what, repo, listings, {"all refused": refused}, rounds)]
 
 
 def compared(
     what: str,
     repo: Repository,
-    listing: Sequence[str],
+    listings: tuple[str, str],
     hooks: dict[str, Callable[[], Sample]],
     rounds: int,
 ) -> list[Sequence[str]]:
-    """A row for each hook: the ratio is of what the hook takes beyond its interpreter's start."""
-    python = shlex.quote(sys.executable)
+    """A row for each hook: the ratio is of what the hook takes beyond its interpreter's start.
+
+    ``listings`` are git's: the paths alone, and what the guard reads.
+    """
+    python = f"{shlex.quote(sys.executable)} -I -S -c"
+    paths, raw = listings
     samples = interleaved(
         {
-            INTERPRETER: lambda: measured(repo, ("sh", "-c", f"{python} -I -S -c pass")),
-            GIT_ALONE: lambda: measured(repo, listing),
+            INTERPRETER: lambda: measured(repo, ("sh", "-c", f"{python} pass")),
+            GIT_ALONE: lambda: measured(repo, ("sh", "-c", paths)),
+            FLOOR: lambda: measured(repo, ("sh", "-c", f"{raw} | {python} {shlex.quote(_READ)}")),
             **hooks,
         },
         rounds,
         warm=1,
     )
     walls = {name: [sample.wall for sample in own] for name, own in samples.items()}
+
+    def above(name: str) -> str:
+        each = zip(walls[name], walls[INTERPRETER], walls[GIT_ALONE], strict=True)
+        return f"{statistics.median((mine - start) / alone for mine, start, alone in each):.2f}"
+
     rows: list[Sequence[str]] = []
     for name in hooks:
-        above = statistics.median(
-            (mine - start) / alone
-            for mine, start, alone in zip(
-                walls[name], walls[INTERPRETER], walls[GIT_ALONE], strict=True
-            )
-        )
         memory = max(sample.memory for sample in samples[name])
         of_git = max(sample.memory for sample in samples[GIT_ALONE])
         seconds = (
@@ -208,17 +226,28 @@ def compared(
             statistics.median(walls[GIT_ALONE]),
             added(walls[name], walls[INTERPRETER]),
         )
-        cells = (*(f"{time / 1000:.3f}" for time in seconds), f"{above:.2f}")
+        cells = (*(f"{time / 1000:.3f}" for time in seconds), above(name), above(FLOOR))
         rows.append((f"{what}; {name}", *cells, f"{memory:.0f}", f"{of_git:.0f}"))
     return rows
 
 
-HEAD = ("", "hook, s", "git alone, s", "added, s", "added to git", "memory, MiB", "git's, MiB")
+HEAD = (
+    "",
+    "hook, s",
+    "git alone, s",
+    "added, s",
+    "added to git",
+    FLOOR,
+    "memory, MiB",
+    "git's, MiB",
+)
 PUSHED = (
     f"The pre-push hook, as git runs it, on commits of two files each in a repository of {FILES:,}"
     " files, {rounds} rounds. *git alone* is `git rev-list | git diff-tree --name-only` of the same"
     " range. *Added* is what the hook takes beyond the start of an interpreter that does nothing"
     " (`python -I -S -c pass`); *added to git* the ratio of that to git alone, the rounds' median."
+    " The *floor* is that ratio for an interpreter that does nothing but load SQLite, and read and"
+    " digest what git lists with modes and oids, which the ledger needs."
     " Memory is that of the largest process. A merge is compared with git's own automatic merge of"
     " its parents, which git alone does not make here. A refused push also asks the ledger who made"
     " the commits, and writes a line into the log."
