@@ -115,7 +115,8 @@ def _guarded(names: Sequence[str], make: Callable[[str], Repository]) -> dict[st
     """The same repository under each set of agentlock's hooks."""
     found = {name: make(f"guarded{at}") for at, name in enumerate(names)}
     for name, repo in found.items():
-        repo.must("init", *(("--strict",) if name == STRICT else ()), program="agentlock")
+        options = ("--strict",) if name == STRICT else ()
+        repo.must("init", "--separate", *options, program="agentlock")
         patterns = [f"elsewhere/{at}/**" for at in range(RESERVED)]
         repo.must("reserve", *patterns, program="agentlock", agent="Other")
     return found
