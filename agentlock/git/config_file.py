@@ -30,7 +30,7 @@ def parse(text: bytes, wanted: Callable[[bytes], bool]) -> list[tuple[bytes, byt
 
     UnclearError if the file includes another one, or is not as plain as most are.
     """
-    if b"\r" in text or b"\0" in text or b"\\\n" in text or text.endswith(b"\\"):
+    if b"\r" in text or b"\0" in text:
         raise UnclearError
     found = []
     section = b""
@@ -99,7 +99,7 @@ def _value(text: bytes) -> bytes:
         if sign == _QUOTE:
             quoted = not quoted
         elif sign == _ESCAPE:
-            escaped = _ESCAPED.get(next(signs, 0))
+            escaped = _ESCAPED.get(next(signs, 0))  # at its end: the value goes on on the next line
             if escaped is None:
                 raise UnclearError
             found.append(escaped)
