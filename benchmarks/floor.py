@@ -13,19 +13,28 @@ ROW = (
     " WHERE project_id = 1 AND prefix_key = ? AND released_ts IS NULL"
 )
 
-reading, writing = os.pipe()
-to_pipe = [(os.POSIX_SPAWN_DUP2, writing, 1)]
-child = os.posix_spawnp("git", QUESTION, os.environb, file_actions=to_pipe)
-os.close(writing)
 
-stand_in = type(sys)("functools")
-stand_in.lru_cache = lambda _size: lambda function: function  # type: ignore[attr-defined]
-sys.modules["functools"] = stand_in
-import _sqlite3  # noqa: E402
+def main() -> None:
+    reading, writing = os.pipe()
+    to_pipe = [(os.POSIX_SPAWN_DUP2, writing, 1)]
+    child = os.posix_spawnp("git", QUESTION, os.environb, file_actions=to_pipe)
+    os.close(writing)
 
-table = _sqlite3.connect(DATABASE, uri=True, isolation_level=None)
-found = table.execute(ROW, ("src/0/0.txt",)).fetchall()
-while os.read(reading, 1 << 16):
-    pass
-os.waitpid(child, 0)
-os._exit(len(found))
+    stand_in = type(sys)("functools")
+    stand_in.lru_cache = lambda _size: lambda function: function  # type: ignore[attr-defined]
+    sys.modules["functools"] = stand_in
+    import _sqlite3
+
+    table = _sqlite3.connect(DATABASE, uri=True, isolation_level=None)
+    found = table.execute(ROW, ("src/0/0.txt",)).fetchall()
+    while os.read(reading, 1 << 16):
+        pass
+    os.waitpid(child, 0)
+    os._exit(len(found))
+
+
+if __name__ == "__main__":
+    if "--help" in sys.argv:  # argparse would cost more than all that is measured
+        print(f"usage: floor.py, in a repository that is guarded\n\n{__doc__}")
+        sys.exit()
+    main()
