@@ -1,5 +1,7 @@
 """The modules that a door always needs, in one file: Python looks for each of them otherwise.
 
+An edit hook has one for what it always needs, and one for what it needs in a guarded repository.
+
 A git hook loads thirty modules of ours. To find them and to load them one by one costs a tenth of
 the whole hook, more than its git command. A bundle has their code, in the order in which they were
 loaded, and is believed as Python believes a ``.pyc``: while each source has the time and the size
@@ -14,6 +16,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import CodeType
     from typing import Any
 
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
 _FOLDER = os.path.dirname(__file__)
 _INIT = "/__init__.py"
 _OURS = "agentlock."
-_HERE = (_OURS + "__main__", _OURS + "bundle")  # loaded before any bundle is
+_HERE = tuple(_OURS + name for name in ("__main__", "doors", "bundle"))  # loaded before any bundle
 # What every verdict loads when it comes to the table, whichever that is.
-_ALWAYS = tuple(_OURS + "store." + name for name in ("base", "policy", "reservations"))
+TO_THE_TABLE = tuple(_OURS + "store." + name for name in ("base", "policy", "reservations"))
 
 
 class Bundle:
@@ -38,6 +41,7 @@ class Bundle:
         # Python's own list of what it imports must show the imports (tests/unit/test_hot_path.py).
         is_watched = "importtime" in sys._xoptions  # noqa: SLF001 -- there is no other way to tell
         entries = None if is_watched else self._entries()
+        self._before = frozenset(sys.modules)
         self._noted: set[str] = set()
         self.is_loaded = entries is not None
         if entries is not None:
@@ -46,16 +50,19 @@ class Bundle:
     def note(self) -> None:
         """What is loaded now belongs to the bundle. What is loaded later may depend on the case."""
         if not self.is_loaded:
-            self._noted = set(sys.modules)
+            self._noted = set(sys.modules) - self._before
 
-    def keep(self) -> None:
-        """Write the bundle, if it was not loaded, and if this user may write it."""
+    def keep(self, later: Sequence[str] = ()) -> None:
+        """Write the bundle, if it was not loaded, and if this user may write it.
+
+        ``later`` are modules that belong to it although they are loaded after the rest.
+        """
         if not self._noted or not os.access(os.path.dirname(self._path), os.W_OK):
             return
         from agentlock.files import replace_file
 
         try:
-            names = [name for name in sys.modules if name in self._noted or name in _ALWAYS]
+            names = [name for name in sys.modules if name in self._noted or name in later]
             entries = [_entry(name) for name in names if _is_ours(name)]
             replace_file(self._path, marshal.dumps((_magic(), _FOLDER, entries)))
         except (OSError, AttributeError, TypeError, ValueError):  # not loaded from files
@@ -88,6 +95,8 @@ def _execute(entries: list[tuple[str, str, CodeType]]) -> None:
     module_type, spec_type = type(sys), type(sys.__spec__)
     modules = sys.modules
     for name, source, code in entries:
+        if name in modules:  # another bundle of this process had it
+            continue
         path = f"{_FOLDER}/{source}"
         module: Any = module_type(name)
         module.__file__ = path

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self, dataclass_transform
@@ -144,6 +144,18 @@ class Keys(Value):
     prefix: bytes
     name: bytes = b"*"
     extension: bytes = b"*"
+
+
+class Changes(Value):
+    """Paths relative to the root, sorted, each once.
+
+    ``submodules`` are those with a gitlink, ``added`` those that become a file, a link or a
+    submodule, or another one of these.
+    """
+
+    paths: tuple[bytes, ...]
+    submodules: frozenset[bytes] = frozenset()
+    added: Collection[bytes] = frozenset()
 
 
 class PathConflict(Value):

@@ -41,7 +41,7 @@ def ancestors(most: int, first: int = 0) -> Iterator[tuple[int, str, int]]:
 def boot_and_namespace() -> str:
     """Where process numbers mean what they mean here; "" if nobody can tell."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""

@@ -9,13 +9,13 @@ from agentlock.agents.presence import presences
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.agents.strain import strain
 from agentlock.agents.templates import teams_of
-from agentlock.git.changes import Changes, uncommitted
+from agentlock.git.changes import uncommitted
 from agentlock.guard.judge import folding_of, judge, with_holders
 from agentlock.hook_kinds import KINDS, MOVES_REFS, RECEIVES
 from agentlock.install.hooks import complete_status, is_guarded
 from agentlock.install.other_tools import tools_without_hooks
 from agentlock.install.siblings import troubles
-from agentlock.model import Value
+from agentlock.model import Changes, Value
 from agentlock.patterns.matching import PatternIndex
 from agentlock.reservations.losses import untold
 from agentlock.rules.interventions import new_to

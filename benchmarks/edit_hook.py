@@ -14,11 +14,11 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from support.scripts import arguments
 
-import agentlock.__main__ as door
+import agentlock.__main__ as program
 from agentlock.edit_hooks.run import ALLOWED, DENIED
 from benchmarks.pages import ROOT, Page, Section
 from benchmarks.scratch import Scratch, reserve_by_others
@@ -31,9 +31,43 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "benchmarks" / "EDIT_HOOKS.md"
 IDLE = "`python -I -S -c pass`"
+# What a hook cannot do without: each runs as a process of its own.
+LOOKS = "floor: `os`"
+LOOK = "import os; os._exit(0)"
+ASKS = "floor: `os`, `_sqlite3`, one question to the table"
+_SQLITE = """
+import os, sys
+without_functools = type(sys)("functools")  # as agentlock/store/sqlite/driver.py loads it
+without_functools.lru_cache = lambda size: lambda function: function
+sys.modules["functools"] = without_functools
+import _sqlite3
+"""
+_ASK = """
+table = _sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+table.execute("SELECT last_fence FROM projects").fetchall()
+table.close()
+os._exit(0)
+"""
+WRITES = "floor: `os`, `_sqlite3`, one row written"
+_WRITE = """
+table = _sqlite3.connect(sys.argv[1], isolation_level=None)
+table.execute("PRAGMA synchronous = NORMAL")
+table.execute("UPDATE projects SET last_fence = last_fence + 1")
+table.close()
+os._exit(0)
+"""
+ASK, WRITE = _SQLITE + _ASK, _SQLITE + _WRITE
 LIVE = 1_000
 HELD = "src/0/1.txt"
-HOOK = (sys.executable, "-I", "-S", door.__file__, "hook", "edit", "claude")
+DOOR = Path(program.__file__)
+
+
+class Row(NamedTuple):
+    """A process, the most that it may cost, and what it cannot do without."""
+
+    run: Callable[[], Sample]
+    goal: str = ""
+    floor: str = ""
 
 
 def hooks(scratch: Scratch, rounds: int) -> Section:
@@ -51,46 +85,84 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
     def new() -> Sample:
         return edit(repo, f"src/new/{next(names)}.txt")()
 
-    variants: dict[str, tuple[str, Callable[[], Sample]]] = {
-        IDLE: ("1", partial(_run, repo, (sys.executable, "-I", "-S", "-c", "pass"), b"", 0)),
-        "allowed, held already": ("2.0", edit(repo, "src/0/2.txt")),
-        "allowed, and reserved": ("3.0", new),
-        "denied": ("2.0", edit(repo, HELD, DENIED)),
-        "allowed, with a parsed command line": ("4.0", shell(repo, "sort a > src/0/2.txt")),
-        "denied, with a parsed command line": ("4.0", shell(repo, f"sort a > {HELD}", DENIED)),
-        "a command line that writes nothing": ("", shell(repo, "pytest -q")),
-        "in a repository without agentlock": ("", edit(plain, "src/0/0.txt")),
-        "outside of every repository": ("", edit(repo, str(scratch.folder / "x.txt"))),
-        "after a tool": ("", call(repo, "PostToolUse", {"tool_name": "Read", "session_id": "T"})),
+    table = database(repo)
+    looks, asks, writes = (python(repo, script, table) for script in (LOOK, ASK, WRITE))
+    in_front = ("sh", "-c", '"$@"; exit $?', "sh")
+    rows = {
+        IDLE: Row(python(repo, "pass"), "1"),
+        LOOKS: Row(looks),
+        ASKS: Row(asks),
+        "the same, with `sh` in front": Row(python(repo, ASK, table, before=in_front)),
+        WRITES: Row(writes),
+        "allowed, held already": Row(edit(repo, "src/0/2.txt"), "2.0", ASKS),
+        "allowed, and reserved": Row(new, "3.0", WRITES),
+        "denied": Row(edit(repo, HELD, DENIED), "2.0", ASKS),
+        "allowed, with a parsed command line": Row(
+            shell(repo, "sort a > src/0/2.txt"), "4.0", ASKS
+        ),
+        "denied, with a parsed command line": Row(
+            shell(repo, f"sort a > {HELD}", DENIED), "4.0", ASKS
+        ),
+        "a command line that writes nothing": Row(shell(repo, "pytest -q 2>&1 | tail"), "", ASKS),
+        "in a repository without agentlock": Row(edit(plain, "src/0/0.txt"), "", LOOKS),
+        "outside of every repository": Row(edit(repo, str(scratch.folder / "x.txt")), "", LOOKS),
+        "after a tool": Row(
+            call(repo, "PostToolUse", {"tool_name": "Read", "session_id": "T"}), "", WRITES
+        ),
     }
-    samples = interleaved({name: one for name, (_, one) in variants.items()}, rounds)
-    table: list[Sequence[str]] = [
-        ("the hook", "processor, ms", "to idle", "goal", "median, ms", "to idle")
+    samples = interleaved({name: row.run for name, row in rows.items()}, rounds)
+    to_idle = {
+        name: ratio([one.cpu for one in own], [one.cpu for one in samples[IDLE]])
+        for name, own in samples.items()
+    }
+    listed: list[Sequence[str]] = [
+        ("the process", "processor, ms", "to idle", "goal", "floor", "median, ms", "to idle")
     ]
-    idle = samples[IDLE]
     for name, own in samples.items():
-        busy, walls = [one.cpu for one in own], [one.wall for one in own]
-        table.append(
+        walls = [one.wall for one in own]
+        floor = rows[name].floor
+        listed.append(
             (
                 name,
-                f"{statistics.median(busy):.1f}",
-                f"{ratio(busy, [one.cpu for one in idle]):.2f}",
-                variants[name][0],
+                f"{statistics.median(one.cpu for one in own):.1f}",
+                f"{to_idle[name]:.2f}",
+                rows[name].goal,
+                f"{to_idle[floor]:.2f}" if floor else "",
                 f"{statistics.median(walls):.1f}",
-                f"{ratio(walls, [one.wall for one in idle]):.2f}",
+                f"{ratio(walls, [one.wall for one in samples[IDLE]]):.2f}",
             )
         )
     text = (
         f"The whole process with its git commands, {LIVE:,} live reservations of others, {rounds} "
         "rounds in turn. Ratios are medians of the ratios of each round. Other load on the machine "
-        "hardly moves the processor time, so the goals are for it."
+        "hardly moves the processor time, so the goals are for it.\n\n"
+        "The floor is what cannot be less, measured in the same rounds, without a line of ours: "
+        "an interpreter that loads the module `os` and ends at once, or that also opens the table "
+        "with SQLite, reads or writes one row, and closes it. The entry in a program's settings "
+        "puts `sh` in front of the hook. A denial asks the table four times more than an allowed "
+        "edit, and loads what tells who the holder is and whether they are there."
     )
-    return Section("One call", text, table)
+    return Section("One call", text, listed)
 
 
-def edit(repo: Repository, path: str, expected: int = ALLOWED) -> Callable[[], Sample]:
+def database(repo: Repository) -> str:
+    """The file of its table."""
+    return repo.must("db", "path", program="agentlock").strip()
+
+
+def python(
+    repo: Repository, script: str, *arguments: str, before: Sequence[str] = ()
+) -> Callable[[], Sample]:
+    """Times a process that runs this script."""
+    command = (*before, sys.executable, "-I", "-S", "-c", script, *arguments)
+    return partial(_run, repo, command, b"", 0)
+
+
+def edit(
+    repo: Repository, path: str, expected: int = ALLOWED, door: Path = DOOR
+) -> Callable[[], Sample]:
     given = {"tool_name": "Edit", "tool_input": {"file_path": path}}
-    return call(repo, "PreToolUse", given, expected)
+    return call(repo, "PreToolUse", given, expected, door)
 
 
 def shell(repo: Repository, command: str, expected: int = ALLOWED) -> Callable[[], Sample]:
@@ -99,11 +171,16 @@ def shell(repo: Repository, command: str, expected: int = ALLOWED) -> Callable[[
 
 
 def call(
-    repo: Repository, event: str, given: Mapping[str, object], expected: int = ALLOWED
+    repo: Repository,
+    event: str,
+    given: Mapping[str, object],
+    expected: int = ALLOWED,
+    door: Path = DOOR,
 ) -> Callable[[], Sample]:
     """Times one call of the hook in session S."""
     payload = {"session_id": "S", "cwd": str(repo.path), "permission_mode": "default", **given}
-    return partial(_run, repo, (*HOOK, event), json.dumps(payload).encode(), expected)
+    command = (sys.executable, "-I", "-S", str(door), "hook", "edit", "claude", event)
+    return partial(_run, repo, command, json.dumps(payload).encode(), expected)
 
 
 def _run(repo: Repository, command: Sequence[str], stdin: bytes, expected: int) -> Sample:

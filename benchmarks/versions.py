@@ -1,9 +1,9 @@
-"""Has a guarded commit become dearer? This checkout beside another revision of it.
+"""Has a guarded commit or edit become dearer? This checkout beside another revision of it.
 
     python benchmarks/versions.py REVISION [--rounds 150]
 
 Prints the ratios, round by round in turn, of the processor time of a commit that changes a file and
-of one that adds one, with 300 files reserved by another agent.
+of one that adds one, and of edit hooks before a tool, with 300 files reserved by another agent.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from support.scripts import arguments
 
+from agentlock.edit_hooks.run import ALLOWED, DENIED
+from benchmarks.edit_hook import edit
 from benchmarks.pages import ROOT, Section, machine
 from benchmarks.scratch import Scratch
 from benchmarks.timing import interleaved, ratio, timed
@@ -30,7 +32,15 @@ if TYPE_CHECKING:
 
 FILES = 500
 LIVE = 300
-KINDS = {"changes a file": "src/0/0.txt", "adds a file": "src/0/new{}.txt"}
+KINDS = {
+    "a commit that changes a file": "src/0/0.txt",
+    "a commit that adds a file": "src/0/new{}.txt",
+}
+EDITS = {
+    "an edit of a file that one holds": ("src/0/1.txt", ALLOWED),
+    "an edit of a held file": ("src/0/module1.py", DENIED),
+    "an edit outside of every repository": ("{}/x.txt", ALLOWED),
+}
 # The program of a checkout, before the one that is installed.
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
@@ -54,9 +64,15 @@ def main() -> None:
             for at, (kind, name) in enumerate(KINDS.items())
             for version, program in (("before", former), ("now", ROOT))
         }
+        edited = guarded(scratch, "edited", former)
+        for kind, (path, expected) in EDITS.items():
+            for version, program in (("before", former), ("now", ROOT)):
+                door = program / "agentlock" / "__main__.py"
+                one = edit(edited, path.format(folder), expected, door=door)
+                variants[f"{kind}, {version}"] = one
         found = interleaved(variants, options.rounds)
-    table: list[Sequence[str]] = [("a commit that", "before, ms", "now, ms", "ratio")]
-    for kind in KINDS:
+    table: list[Sequence[str]] = [("what is guarded", "before, ms", "now, ms", "ratio")]
+    for kind in (*KINDS, *EDITS):
         before, now = ([one.cpu for one in found[f"{kind}, {at}"]] for at in ("before", "now"))
         medians = [f"{statistics.median(times):.1f}" for times in (before, now)]
         table.append((kind, *medians, f"{ratio(now, before):.3f}"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from agentlock.git.changes import Changes
+    from agentlock.model import Changes
     from agentlock.patterns.keys import Folding
     from agentlock.store import Recorded
     from agentlock.store.agent_mail import AgentMailDatabase

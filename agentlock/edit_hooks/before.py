@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import os
 
+# Whatever most judged edits need is loaded here, with this module (agentlock/bundle.py).
+import agentlock.git.repository
+import agentlock.store.policy
+import agentlock.store.reservations  # noqa: F401
 from agentlock.edit_hooks.run import TIMEOUT
 from agentlock.edit_hooks.signs import may_write
+from agentlock.edit_hooks.whose import entered as open_table_for
 from agentlock.environment import PROBE
 from agentlock.errors import AgentlockError, UndecidedError
 from agentlock.git.containing import by_worktree, enter, repository_at
+from agentlock.guard.edits import guarded, judged, relative, uncommitted
+from agentlock.guard.reserving import reserved
+from agentlock.guard.waited_for import remember, take_offers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +49,6 @@ def refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
         repository = entered[root] = enter(root)
         if repository is None:
             continue
-        from agentlock.guard.edits import guarded, relative
-
         named = relative(repository, inside)
         switch = guarded(repository, named)
         if switch is not None:
@@ -90,22 +96,16 @@ def _judged(
 
     ``reserves``: after what is free among them is the agent's, if the policy says so.
     """
-    from agentlock.edit_hooks.whose import entered
-    from agentlock.guard.edits import judged
-
-    store, identity = entered(call, repository, TIMEOUT)
+    store, identity = open_table_for(call, repository, TIMEOUT)
     try:
         answer = judged(store, repository, identity, paths)
         if not reserves or answer.verdict.policy.on_edit != "reserve" or PROBE in os.environ:
             return answer
-        from agentlock.guard.reserving import reserved, take_offers
-
         if take_offers(store, answer):
             answer = judged(store, repository, identity, paths)
-        answer = reserved(store, answer, call.program, call.session)
+        if answer.verdict.allowed or not answer.verdict.conflicts:
+            answer = reserved(store, answer, call.program, call.session)
         if not answer.allowed:
-            from agentlock.guard.reserving import remember
-
             remember(store, answer)
         return answer
     finally:
@@ -114,8 +114,6 @@ def _judged(
 
 def _thrown_away(call: Call, discard: Discard) -> str:
     """A refusal, if git would throw away what somebody else has changed here under a lease."""
-    from agentlock.guard.edits import uncommitted
-
     folder = os.fsencode(discard.folder)
     repository = repository_at(folder)
     if repository is None:

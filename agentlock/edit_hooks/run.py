@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.bundle import Bundle
 from agentlock.edit_hooks.dialect import BEFORE, untagged
 from agentlock.edit_hooks.programs import NAMES, dialect_of
 from agentlock.edit_hooks.signs import may_write
@@ -31,8 +32,21 @@ NO_ANSWER = 3  # the entry's own shell line decides
 TIMEOUT = 4 * 1_000_000  # for the table, in microseconds
 
 
-def main(arguments: Sequence[str]) -> int:
-    """``agentlock hook edit PROGRAM EVENT``, which reads the program's JSON from stdin."""
+def main(arguments: Sequence[str], bundles: list[Bundle]) -> int:
+    """``agentlock hook edit PROGRAM EVENT``, which reads the program's JSON from stdin.
+
+    ``bundles`` are kept after the answer.
+    """
+    code = _answer(arguments, bundles)
+    import _signal  # type: ignore[import-not-found] # ``signal`` costs an enum
+
+    _signal.setitimer(_signal.ITIMER_REAL, 0)  # the deadline was for the answer
+    for bundle in bundles:
+        bundle.keep()
+    return code
+
+
+def _answer(arguments: Sequence[str], bundles: list[Bundle]) -> int:
     if not arguments or arguments[0] not in NAMES:
         from agentlock.guard.report import tell
 
@@ -47,11 +61,13 @@ def main(arguments: Sequence[str]) -> int:
         return wake(dialect.read(event, _received()))
     _limit(dialect, event, kind)
     if kind == BEFORE:
-        return before_tool(dialect, event)
+        return before_tool(dialect, event, bundles)
     if kind is not None:
+        bundles.append(Bundle("edit-events"))
         from agentlock.edit_hooks.lifetime import happened
         from agentlock.errors import AgentlockError
 
+        bundles[-1].note()
         try:
             happened(dialect, event, dialect.read(event, _received()))
         except AgentlockError:  # only an entry before a tool may stand in the way
@@ -59,15 +75,17 @@ def main(arguments: Sequence[str]) -> int:
     return ALLOWED
 
 
-def before_tool(dialect: Dialect, event: str) -> int:
+def before_tool(dialect: Dialect, event: str, bundles: list[Bundle]) -> int:
     """Deny or allow a use of a tool; DENIED or ALLOWED."""
     entered: dict[bytes, Repository | None] = {}
     try:
         call = dialect.read(event, _received())
         if is_elsewhere(call):
             return ALLOWED
+        bundles.append(Bundle("edit-judged"))
         from agentlock.edit_hooks.before import before_command, is_guarded, refusal
 
+        bundles[-1].note()
         reason = refusal(call, entered)
     except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may get through
         reason = failed(error)
@@ -142,7 +160,7 @@ def _limit(dialect: Dialect, event: str, kind: str | None) -> None:
 
     At any other event the process just ends, and the entry's shell line ends well.
     """
-    import _signal  # type: ignore[import-not-found] # ``signal`` costs an enum
+    import _signal
 
     def strike(*_: object) -> None:
         from agentlock.errors import UndecidedError

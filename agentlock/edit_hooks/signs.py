@@ -6,6 +6,7 @@ Most of what agents type does not: tests, searches, ``git status``, ``git commit
 from __future__ import annotations
 
 _QUOTES = b"'\"\\"  # `r''m` is `rm`
+_MADE_UP = ("$'", "{")  # what words may come from that do not stand in the line
 _WORDS = bytes(
     byte if (chr(byte).isalpha() and byte < 128) or byte == ord("_") else ord(" ")
     for byte in range(256)
@@ -28,7 +29,7 @@ _NOWHERE = "/dev/null"
 
 def may_write(line: str) -> bool:
     """False if the grammar would find nothing that the line writes, moves, removes or discards."""
-    if not all(map(_leads_nowhere, line.split(">")[1:])):
+    if any(sign in line for sign in _MADE_UP) or not all(map(_leads_nowhere, line.split(">")[1:])):
         return True
     words = set(line.encode("ascii", "replace").translate(_WORDS, _QUOTES).split())
     return not words.isdisjoint(_COMMANDS) or (b"git" in words and not words.isdisjoint(_OF_GIT))

@@ -11,11 +11,11 @@ import os
 from agentlock.environment import GIT_HEAD_PREFIX
 from agentlock.errors import GitError
 from agentlock.git.process import Running, git, is_oid, output
-from agentlock.model import Value
+from agentlock.model import Changes, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from agentlock.git.repository import Repository
 
@@ -36,18 +36,6 @@ NOBODY = {
     for what, value in (("NAME", b"agentlock"), ("EMAIL", b""), ("DATE", b"@0 +0000"))
 }
 """The author of temporary commits that no ref names, whatever git knows of the user."""
-
-
-class Changes(Value):
-    """Paths relative to the root, sorted, each once.
-
-    ``submodules`` are those with a gitlink, ``added`` those that become a file, a link or a
-    submodule, or another one of these.
-    """
-
-    paths: tuple[bytes, ...]
-    submodules: frozenset[bytes] = frozenset()
-    added: Collection[bytes] = frozenset()
 
 
 class SortedPaths(tuple[bytes, ...]):

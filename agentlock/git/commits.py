@@ -10,14 +10,13 @@ from agentlock.git.changes import (
     GITLINK,
     MERGE_TREE,
     RAW,
-    Changes,
     automatic_merge,
     cut_short,
     difference,
     merged_by_hand,
 )
 from agentlock.git.process import Running, git, output
-from agentlock.model import MICROSECONDS, Value
+from agentlock.model import MICROSECONDS, Changes, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import os
 
 from agentlock.environment import AGENT, AGENT_NAME, is_ci
 from agentlock.errors import IdentityError
-from agentlock.git.process import git
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -147,6 +146,8 @@ def _require_name(name: str, source: str) -> None:
 
 def person() -> str | None:
     """Git's user.name as the name of whoever overrides, with other characters as ``-``."""
+    from agentlock.git.process import git
+
     result = git("config", "--get", "user.name")
     name = os.fsdecode(result.stdout.strip())
     shown = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name)

@@ -6,10 +6,8 @@ import os
 
 from agentlock.environment import AGENT
 from agentlock.errors import ConfigurationError, GitError, NotARepositoryError
-from agentlock.git.process import git, is_oid, output
 from agentlock.git.settings import Settings
 from agentlock.model import Value
-from agentlock.text import shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,6 +96,8 @@ class Repository(Value):
 
     def head(self) -> str:
         """The oid of HEAD; "" where there is no commit yet. Reading files saves a git command."""
+        from agentlock.git.process import git, is_oid  # here, as most edits ask git nothing
+
         head = _line_in(self.git_dir, b"HEAD")
         if head.startswith(b"ref: "):
             head = _line_in(self.common_dir, head[len(b"ref: ") :])
@@ -146,6 +146,8 @@ def receiving(asked: Settings | None = None) -> Repository:
 
     git runs the hooks of a push in git's own folder, with no worktree (githooks(5)).
     """
+    from agentlock.git.process import git
+
     found = git("rev-parse", "--path-format=absolute", "--git-common-dir")
     return discover(asked) if found.code != 0 else at(found.stdout[:-1], asked)
 
@@ -181,6 +183,8 @@ def _is_here(entries: Sequence[Entry]) -> bool:
 
 
 def _directories() -> list[bytes]:
+    from agentlock.git.process import git, output
+
     questions = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
     result = git("rev-parse", "--path-format=absolute", *questions)
     if result.code != 0:
@@ -200,6 +204,8 @@ def _directories() -> list[bytes]:
 
 def _bare_directories() -> list[bytes] | None:
     """The answers of ``_directories`` in a bare repository, also where git runs its hooks."""
+    from agentlock.git.process import git, output
+
     if git("rev-parse", "--is-bare-repository").stdout != b"true\n":
         return None
     questions = ("--absolute-git-dir", "--git-common-dir")
@@ -230,6 +236,8 @@ def _not_found(result: Result) -> NotARepositoryError | GitError:
             fix=result.advice(),
         )
     bare = said.partition("bare repository '")[2].rpartition("' (safe.bareRepository")[0]
+    from agentlock.text import shell_word
+
     advice = f"cd {shell_word(bare)}" if bare else result.advice()
     return GitError(f"git cannot read this repository: {said}", fix=advice)
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 import os
 import time
 
-from agentlock import processes
 from agentlock.environment import SESSION, SESSION_IDS
-from agentlock.files import replace_file
 from agentlock.git.identity import SESSIONS
 from agentlock.model import Value
-from agentlock.processes import ancestors, boot_and_namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +117,8 @@ def open_here(repository: Repository) -> Session | None:
             found = known(repository, program, session)
             if found is not None:
                 return found
+    from agentlock.processes import ancestors, boot_and_namespace
+
     place = boot_and_namespace()
     by_process: dict[tuple[int, int], list[Session]] = {}
     for one in all_open(repository):
@@ -139,6 +138,8 @@ def save(repository: Repository, session: Session) -> None:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, _name(session.program, session.id))
     text = "".join(f"{getattr(session, field)}\n" for field in Session._fields)
+    from agentlock.files import replace_file  # an edit hook only reads
+
     replace_file(path, text.encode())
 
 
@@ -153,7 +154,7 @@ def waker_of(repository: Repository, session: Session) -> str:
     """The process that waits to wake the session's agent at its prompt; "" if none does."""
     try:
         path = path_of(repository, session.program, session.id) + WAKER
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError:
         return ""
@@ -220,11 +221,15 @@ def take_tools(folder: bytes, program: str, session: str) -> tuple[int, int]:
 
 def has_ended(session: Session) -> bool:
     """Whether its process is proven to have ended; False where nobody here can tell."""
+    from agentlock import processes
+
     return processes.has_ended(session.process, session.started, session.place)
 
 
 def is_another_process(session: Session) -> bool:
     """Whether it is proven to run, in a process that is no ancestor of this one."""
+    from agentlock.processes import ancestors, boot_and_namespace
+
     if not session.process or session.place != boot_and_namespace() or has_ended(session):
         return False
     process = (session.process, session.started)

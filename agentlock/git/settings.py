@@ -18,13 +18,12 @@ from agentlock.environment import (
     XDG_CONFIG_HOME,
 )
 from agentlock.git.config_file import WITHOUT_VALUE, UnclearError, parse
-from agentlock.git.process import Running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agentlock.git.process import Result
+    from agentlock.git.process import Result, Running
 
     Entry = tuple[bytes, bytes, bytes, bytes]
     """The scope, the file (``file:PATH``), the name and the value of a setting, as git says."""
@@ -81,6 +80,8 @@ class Settings:
         self._asked: Running | None = None
         if self._read is None:
             options = ("--show-scope", "--show-origin", "--get-regexp", _PATTERN)
+            from agentlock.git.process import Running
+
             self._asked = Running("config", "-z", *options, cwd=cwd)
 
     def entries(self) -> list[Entry]:

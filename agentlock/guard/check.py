@@ -6,10 +6,9 @@ import os
 
 from agentlock.agent_mail.live import touching
 from agentlock.git import changes as git_changes
-from agentlock.git.changes import Changes
 from agentlock.guard.judge import judge, with_holders
 from agentlock.guard.verdict import index_of
-from agentlock.model import PathConflict, Value
+from agentlock.model import Changes, PathConflict, Value
 from agentlock.patterns.keys import keys_of
 from agentlock.patterns.matching import compile_pattern, displayed
 from agentlock.patterns.pattern import TOOL, compile_stored, tool

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 
-from agentlock.git.changes import Changes
-from agentlock.git.process import output
 from agentlock.guard.judge import folding_of, standing, with_holders
 from agentlock.guard.verdict import decide
-from agentlock.model import Value
+from agentlock.model import Changes, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +107,8 @@ def uncommitted(
 
     ``limits`` are git's pathspecs, seen from the folder.
     """
+    from agentlock.git.process import output
+
     others = "--untracked-files=all" if untracked else "--untracked-files=no"
     asked = ("status", "--porcelain", "-z", "--no-renames", others, "--")
     listed = output(*asked, *map(os.fsdecode, limits), cwd=folder)

@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
+    from agentlock.model import Changes
 
 
 def roots_here(repository: Repository) -> Roots:

@@ -9,9 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.git.changes import Changes
     from agentlock.git.repository import Repository
-    from agentlock.model import Policy, Reservation, Verdict
+    from agentlock.model import Changes, Policy, Reservation, Verdict
     from agentlock.store.base import Store
 
 

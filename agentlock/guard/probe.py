@@ -19,7 +19,7 @@ from agentlock.model import PathConflict, Reservation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.git.changes import Changes
+    from agentlock.model import Changes
     from agentlock.patterns.matching import Folding
     from agentlock.store.base import Store
 

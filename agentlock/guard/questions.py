@@ -17,12 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agentlock.git.changes import Changes, Staged
+    from agentlock.git.changes import Staged
     from agentlock.git.repository import Repository
     from agentlock.guard.early import Asked
     from agentlock.guard.notes import Note
     from agentlock.guard.pushing import Pushed
-    from agentlock.model import Blocked, Verdict
+    from agentlock.model import Blocked, Changes, Verdict
     from agentlock.store.base import Store
 
     Excuse = Callable[[Store, Verdict], tuple[Verdict, str]]

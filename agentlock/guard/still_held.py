@@ -8,7 +8,7 @@ from agentlock.text import and_more, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.git.changes import Changes
+    from agentlock.model import Changes
     from agentlock.patterns.keys import Folding
     from agentlock.store.base import Store
 

@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.git.changes import Changes
-    from agentlock.model import Policy, Reservation
+    from agentlock.model import Changes, Policy, Reservation
     from agentlock.patterns.keys import Folding
     from agentlock.patterns.matching import PatternIndex
 

@@ -5,7 +5,6 @@ Two agents that are each denied the other's file wait for each other, though nei
 
 from __future__ import annotations
 
-from agentlock.event_kinds import REFUSED
 from agentlock.model import MICROSECONDS
 
 TYPE_CHECKING = False
@@ -41,6 +40,8 @@ def remember(store: Store, agent: str, patterns: Sequence[bytes], folding: Foldi
         wants.add(agent, patterns[:_MOST], now)
         new = [pattern for pattern in patterns[:_MOST] if pattern not in mine]
         if new:
+            from agentlock.event_kinds import REFUSED
+
             store.events.log(REFUSED, now, agent=agent, pattern=new[0], detail="an edit")
         own = [one for one in wants.since(now - KEPT) if one.agent == agent]
         others = [one for one in known if one.agent != agent]

@@ -222,6 +222,9 @@ def test_a_line_that_may_write_is_known_without_the_grammar(folder: Path) -> Non
 @example("x>&12")
 @example("/bin/rm a.py")
 @example("rmrm>&1 git")
+@example("$'\\x72m' a.py")
+@example("sudo r{m,x} a.py")
+@example("git re{set,x} --hard")
 def test_whatever_has_an_effect_may_write(line: str) -> None:
     effects = effects_of(line, "/")
     if set(effects.writes) - {"/dev/null"} or effects.discards:

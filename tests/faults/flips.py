@@ -9,8 +9,8 @@ from faults.world import FREE, RESERVED
 from support import HOLDER, OTHER, Repo
 
 from agentlock.errors import AgentlockError
-from agentlock.git.changes import Changes
 from agentlock.guard.judge import judge
+from agentlock.model import Changes
 from agentlock.patterns.matching import Folding
 from agentlock.store import open_store
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import HOLDER, Repo, assert_passed, assert_refused, run
+from support import HOLDER, OTHER, Repo, assert_passed, assert_refused, run
 
 import agentlock
+from agentlock.edit_hooks.run import ALLOWED, DENIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,3 +151,29 @@ def test_where_none_can_be_written_there_is_none(package: Path) -> None:
     _kept(package).parent.mkdir(exist_ok=True)
     _kept(package).mkdir()
     assert _listed(package) == (False, _listed(package)[1])
+
+
+def test_edits_are_judged_with_it_as_without(repo: Repo, package: Path) -> None:
+    repo.reserve(HOLDER, "held.py")
+    command = (sys.executable, "-I", "-S", str(package / "agentlock" / "__main__.py"))
+    given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
+    for turn in range(3):
+        kept = {path.name.partition(".")[0] for path in _kept(package).parent.glob("edit*.bundle")}
+        assert kept == ({"edit", "edit-judged"} if turn else set())
+        for path, expected in (("held.py", DENIED), (f"free{turn}.py", ALLOWED)):
+            stdin = json.dumps({**given, "tool_input": {"file_path": path}}).encode()
+            asked = (*command, "hook", "edit", "claude", "PreToolUse")
+            done = run(*asked, cwd=repo.path, agent=OTHER, stdin=stdin)
+            assert done.code == expected, done
+            assert (HOLDER in done.err) == (expected == DENIED)
+
+
+def test_what_is_loaded_already_is_not_loaded_twice(package: Path) -> None:
+    _listed(package)
+    script = LISTING.partition("import agentlock.guard")[0].replace(
+        "bundle =", "import agentlock.errors as errors\nbundle ="
+    )
+    script += "print(bundle.is_loaded, sys.modules['agentlock.errors'] is errors)"
+    command = (sys.executable, "-I", "-S", "-c", script, str(package))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"

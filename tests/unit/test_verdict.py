@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentlock.errors import DatabaseError
-from agentlock.git.changes import Changes
 from agentlock.guard.verdict import decide
-from agentlock.model import Policy, Reservation
+from agentlock.model import Changes, Policy, Reservation
 from agentlock.patterns.matching import EXACT, Folding
 
 if TYPE_CHECKING:
