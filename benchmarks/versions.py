@@ -64,10 +64,10 @@ def main() -> None:
             for at, (kind, name) in enumerate(KINDS.items())
             for version, program in (("before", former), ("now", ROOT))
         }
-        edited = guarded(scratch, "edited", former)
-        for kind, (path, expected) in EDITS.items():
-            for version, program in (("before", former), ("now", ROOT)):
-                door = program / "agentlock" / "__main__.py"
+        for version, program in (("before", former), ("now", ROOT)):
+            edited = guarded(scratch, f"edited {version}", program)  # each has its own schema
+            door = program / "agentlock" / "__main__.py"
+            for kind, (path, expected) in EDITS.items():
                 one = edit(edited, path.format(folder), expected, door=door)
                 variants[f"{kind}, {version}"] = one
         found = interleaved(variants, options.rounds)
