@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.committing import PHASES, phases
+from benchmarks.pages import PAGE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
@@ -42,3 +45,27 @@ def test_the_benchmark_that_takes_a_commit_apart_finds_each_part(tmp_path: Path)
     parts = phases(tmp_path / "bench", rounds=1).table[1:]
     assert [name for name, *_ in parts] == [*PHASES, "the whole"]
     assert all(float(mean) >= 0 for _, mean, _ in parts)
+
+
+# The measurements of `make bench` that can be short, as short as they get.
+SHORT = (
+    ("committing.py", "--quick", "--rounds", "2"),
+    ("pushes.py", "--rounds", "2"),
+    ("strict.py", "--rounds", "2"),
+    ("starting.py", "--rounds", "2"),
+    ("edit_hook.py", "--rounds", "2", "--output", os.devnull),
+    ("postgres.py", "--rounds", "2", "--processes", "20"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", SHORT, ids=lambda words: words[0])
+def test_every_measurement_still_fits_what_it_measures(words: tuple[str, ...]) -> None:
+    environment = {**os.environ, PAGE_VARIABLE: os.devnull}
+    script, *options = words
+    command = [sys.executable, f"benchmarks/{script}", *options]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| --- |" in done.stdout or "|---|" in done.stdout
