@@ -26,7 +26,7 @@ from agentlock.text import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agentlock.errors import AgentlockError
     from agentlock.model import Presence, Reservation, Verdict
@@ -306,7 +306,7 @@ def _hints(
         hints.append((f"{rest[0]}:", rest[1]))
     if verdict.blocked is not None:
         hints += verdict.blocked.steps
-    if place := next(filter(_takes_a_folder, verdict.conflicts), None):
+    if place := _in_the_way(verdict.conflicts):
         pattern = foreign(pattern_of(place.reservation))
         hints.append(("why:", f"{pattern} needs a folder where {path_name(place.path)} would be"))
     if verdict.doubt:
@@ -325,10 +325,16 @@ def _shows(held: Reservation) -> str:
     return "agentlock list" if held.source else f"agentlock show {held.id}"
 
 
-def _takes_a_folder(conflict: PathConflict) -> bool:
-    """Whether the path is in the way of what is reserved below it."""
-    pattern = compile_pattern(conflict.reservation.pattern)
-    return pattern.keys.prefix.startswith(fold_key(conflict.path) + b"/")
+def _in_the_way(conflicts: Iterable[PathConflict]) -> PathConflict | None:
+    """The first one whose path is in the way of what is reserved below it."""
+    prefixes: dict[bytes, bytes] = {}
+    for one in conflicts:
+        text = one.reservation.pattern
+        if text not in prefixes:  # one reservation may hold all of a large commit
+            prefixes[text] = compile_pattern(text).keys.prefix
+        if prefixes[text].startswith(fold_key(one.path) + b"/"):
+            return one
+    return None
 
 
 def _labelled(hints: Sequence[tuple[str, str]]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import HOLDER, OTHER, Repo, Result, copy_repository, make_guarded
+from support import HOLDER, OTHER, Repo, Result, copy_repository, make_guarded, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,6 +134,14 @@ def test_a_list_that_is_not_nul_separated_is_not_misread(table: Repo, given: byt
     assert refused.code == 2
     assert "--lines" in refused.err
     assert "  fix: git diff -z --name-only | agentlock check --stdin\n" in refused.err
+
+
+def test_a_list_of_paths_is_no_bug_where_stdin_is_closed(table: Repo) -> None:
+    asking = (sys.executable, "-m", "agentlock", "check", "--stdin")
+    checked = run("sh", "-c", '"$@" <&-', "sh", *asking, cwd=table.path)
+    assert checked.code == 2, checked
+    assert "stdin is closed" in checked.err
+    assert "  fix: git diff -z --name-only | agentlock check --stdin\n" in checked.err
 
 
 @pytest.mark.parametrize("option", [("--lines",), ("--stdin", "--lines")])
