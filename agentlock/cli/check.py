@@ -202,9 +202,13 @@ def _ended(verdict: Verdict, *, as_json: bool) -> int:
 
 def _from_stdin() -> bytes:
     """The list of paths on stdin; no more is read than the limit and one byte."""
-    if sys.stdin is None:  # closed by whoever started this
-        raise UsageError("stdin is closed", fix="git diff -z --name-only | agentlock check --stdin")
-    given = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    try:
+        given = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    except OSError as error:  # closed by whoever started this, or a folder
+        raise UsageError(
+            f"stdin cannot be read: {error.strerror}",
+            fix="git diff -z --name-only | agentlock check --stdin",
+        ) from error
     if len(given) > _MOST_BYTES or max(map(given.count, (b"\0", b"\n"))) > _MOST_GIVEN:
         raise UsageError(
             "stdin has more paths than one check can take",
