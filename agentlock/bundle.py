@@ -62,8 +62,9 @@ class Bundle:
         from agentlock.files import replace_file
 
         try:
-            names = [name for name in sys.modules if name in self._noted or name in later]
-            entries = [_entry(name) for name in names if _is_ours(name)]
+            wanted = {name for name in (*self._noted, *later) if _is_ours(name)}
+            wanted.update([above for name in wanted for above in _packages_of(name)])
+            entries = [_entry(name) for name in sys.modules if name in wanted and _is_ours(name)]
             replace_file(self._path, marshal.dumps((_magic(), _FOLDER, entries)))
         except (OSError, AttributeError, TypeError, ValueError):  # not loaded from files
             pass
@@ -111,6 +112,12 @@ def _execute(entries: list[tuple[str, str, CodeType]]) -> None:
     for name, *_ in entries:
         package, _, last = name.rpartition(".")
         modules[package].__dict__.setdefault(last, modules[name])  # a name of its own comes later
+
+
+def _packages_of(name: str) -> list[str]:
+    """The packages that a module lies in, which another process may not have loaded yet."""
+    parts = name.split(".")
+    return [".".join(parts[:at]) for at in range(1, len(parts))]
 
 
 def _is_ours(name: str) -> bool:

@@ -9,8 +9,10 @@ import os
 
 # Whatever most judged edits need is loaded here, with this module (agentlock/bundle.py).
 import agentlock.git.repository
+import agentlock.git.system_config
 import agentlock.store.policy
-import agentlock.store.reservations  # noqa: F401
+import agentlock.store.reservations
+import agentlock.text  # noqa: F401
 from agentlock.edit_hooks.run import TIMEOUT
 from agentlock.edit_hooks.signs import may_write
 from agentlock.edit_hooks.whose import entered as open_table_for

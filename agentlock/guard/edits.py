@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.guard.judge import folding_of, standing, with_holders
+from agentlock.guard.judge import folding_of, load_to_refuse, standing, with_holders
 from agentlock.guard.verdict import decide
 from agentlock.model import Changes, Value
 
@@ -60,6 +60,7 @@ def judged(
     folding = folding_of(repository)
     now, policy, live, fence = standing(store, changes, identity.name, folding)
     verdict = decide(changes, live, identity.name, policy, folding).replace(fence=fence)
+    load_to_refuse(verdict)
     verdict = with_holders(store, verdict)
     return Judged(repository, identity, changes, verdict, now, tuple(live))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentlock.bundle import Bundle
 from agentlock.guard.verdict import decide
 from agentlock.patterns.keys import Folding, fold_key, keys_of
 
@@ -23,13 +24,26 @@ def with_holders(store: Store, verdict: Verdict) -> Verdict:
     """The verdict, with what is known of those who hold what it refuses."""
     if not verdict.conflicts:
         return verdict
-    from agentlock.agents.activity import (
-        holders,
-    )  # a hook that lets something pass needs none of it
+    from agentlock.agents.activity import holders  # what passes needs none of it
 
     ours = (one.reservation for one in verdict.conflicts if not one.reservation.source)
     held = list({one.id: one for one in ours}.values())
     return verdict.replace(holders=holders(store, held))
+
+
+def load_to_refuse(verdict: Verdict) -> None:
+    """Load at once what a refusal needs, if it is one: twenty modules, a tenth of the hook."""
+    if not verdict.conflicts:
+        return
+    bundle = Bundle("refused")
+    import agentlock.agents.activity
+    import agentlock.guard.report
+    import agentlock.store.agents
+    import agentlock.store.sessions
+    import agentlock.store.waits  # noqa: F401
+
+    bundle.note()
+    bundle.keep()
 
 
 def anything_blocks(store: Store, policy: Policy, agent: str | None) -> bool:

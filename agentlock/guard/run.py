@@ -17,7 +17,7 @@ from agentlock.errors import (
 )
 from agentlock.git.identity import identify, identify_pusher
 from agentlock.git.repository import discover, receiving
-from agentlock.guard.judge import folding_of, judge, with_holders
+from agentlock.guard.judge import folding_of, judge, load_to_refuse, with_holders
 from agentlock.guard.notes import UNJUDGED, Note, write
 from agentlock.guard.questions import QUESTIONS, how_to_restore, timeout
 from agentlock.hook_kinds import KINDS, RECEIVES, HookKind
@@ -128,6 +128,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         note = None
         if verdict.allowed or SKIP in os.environ:
             note = note_of(question, store, verdict, now, how, identity.name)
+        load_to_refuse(verdict)
         verdict = with_holders(store, verdict)
         if not verdict.allowed and question.blocked is not None:
             verdict = verdict.replace(blocked=question.blocked(store, verdict))

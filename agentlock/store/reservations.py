@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from agentlock.store.base import Store
 
 _MANY_KEYS = 2_000  # from here on it pays to ask first which of them matter
+_A_FEW = 20  # as long as one statement for each is quicker than to look at what is held
+_AS_DEAR = 10  # rows that are read in the time of one such statement
 _MOST_NAMES = 30  # with more of them, reading what they would rule out is cheaper
 
 # Each field of a Reservation is the column of its name, but for these.
@@ -131,7 +133,7 @@ class Reservations(Noun):
         keys, added = set(prefixes), list(added)
         wanted = sorted(keys if len(keys) <= _MANY_KEYS else self._among_live(keys, now))
         found = self._with_prefixes(wanted, now, few_names(names))
-        wanted = sorted(self._above_live(set(added), now) if len(added) > _MANY_KEYS else added)
+        wanted = sorted(self._above_live(set(added), now) if len(added) > _A_FEW else added)
         for key in wanted:
             found += self.found(_LIVE_WITHIN, now, *limits_of(self._store, key))
         return _each_once(found)
@@ -154,8 +156,9 @@ class Reservations(Noun):
 
     def _above_live(self, keys: set[bytes], now: int) -> set[bytes]:
         """The same, of those that are a prefix of a live one or lie above it."""
-        rows = self._rows(_LIVE_PREFIXES, now, len(keys))
-        if len(rows) == len(keys):
+        most = _AS_DEAR * len(keys)
+        rows = self._rows(_LIVE_PREFIXES, now, most)
+        if len(rows) == most:
             return keys
         return keys.intersection([above for row in rows for above in with_ancestors(row[0])])
 

@@ -177,3 +177,24 @@ def test_what_is_loaded_already_is_not_loaded_twice(package: Path) -> None:
     command = (sys.executable, "-I", "-S", "-c", script, str(package))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "True True\n"
+
+
+def test_a_bundle_has_the_packages_of_its_modules_also_if_they_were_there_before(
+    package: Path,
+) -> None:
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from agentlock.bundle import Bundle
+if "before" in sys.argv:
+    import agentlock.agents
+bundle = Bundle("pre-commit")
+import agentlock.agents.presence
+bundle.note()
+bundle.keep()
+print(bundle.is_loaded, agentlock.agents.presence.ACTIVE > 0)
+"""
+    for words, expected in ((("before",), "False True\n"), ((), "True True\n")):
+        command = (sys.executable, "-I", "-S", "-c", script, str(package), *words)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout == expected, done.stderr
