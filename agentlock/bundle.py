@@ -127,12 +127,20 @@ def _is_ours(name: str) -> bool:
 def _entry(name: str) -> _Entry:
     spec: Any = sys.modules[name].__spec__
     before = os.stat(spec.origin)
-    code = marshal.dumps(spec.loader.get_code(name))
+    code = marshal.dumps(_code_of(name, spec))
     after = os.stat(spec.origin)
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
         raise ValueError("it is being changed")
     source = spec.origin.removeprefix(f"{_FOLDER}/")
     return name, source, after.st_mtime_ns, after.st_size, code
+
+
+def _code_of(name: str, spec: Any) -> CodeType:
+    if spec.loader is not None:
+        code: CodeType = spec.loader.get_code(name)
+        return code
+    with open(spec.origin, "rb") as file:  # from another bundle, which is still good
+        return compile(file.read(), spec.origin, "exec", dont_inherit=True)
 
 
 def _magic() -> bytes | None:

@@ -168,6 +168,27 @@ def test_edits_are_judged_with_it_as_without(repo: Repo, package: Path) -> None:
             assert (HOLDER in done.err) == (expected == DENIED)
 
 
+def test_each_bundle_is_made_anew_where_only_its_own_sources_have_changed(
+    repo: Repo, package: Path
+) -> None:
+    command = (sys.executable, "-I", "-S", str(package / "agentlock" / "__main__.py"))
+    given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
+    stdin = json.dumps({**given, "tool_input": {"file_path": "free.py"}}).encode()
+
+    def made() -> dict[str, int]:
+        done = run(*command, "hook", "edit", "claude", "PreToolUse", cwd=repo.path, stdin=stdin)
+        assert done.code == ALLOWED, done
+        kept = _kept(package).parent.glob("edit*.bundle")
+        return {path.name.partition(".")[0]: path.stat().st_mtime_ns for path in kept}
+
+    before = made()
+    os.utime(package / "agentlock" / "edit_hooks" / "before.py", ns=(1, 1))
+    after = made()
+    assert after["edit"] == before["edit"]
+    assert after["edit-judged"] != before["edit-judged"]
+    assert made() == after
+
+
 def test_what_is_loaded_already_is_not_loaded_twice(package: Path) -> None:
     _listed(package)
     script = LISTING.partition("import agentlock.guard")[0].replace(
