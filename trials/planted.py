@@ -85,8 +85,8 @@ MISTAKES = (
     Mistake(
         "letters that move a terminal's cursor are printed",
         "text.py",
-        "if text.isprintable():\n        return text\n",
-        "if text:\n        return text\n",
+        "return text.isprintable() and (text.isascii()",
+        "return (text.isascii()",
         ("tests/unit/test_report.py", "tests/cli/test_output.py"),
     ),
     Mistake(
