@@ -62,9 +62,8 @@ class Bundle:
         from agentlock.files import replace_file
 
         try:
-            wanted = {name for name in (*self._noted, *later) if _is_ours(name)}
-            wanted.update([above for name in wanted for above in _packages_of(name)])
-            entries = [_entry(name) for name in sys.modules if name in wanted and _is_ours(name)]
+            names = [name for name in sys.modules if name in self._noted or name in later]
+            entries = [_entry(name) for name in names if _is_ours(name)]
             replace_file(self._path, marshal.dumps((_magic(), _FOLDER, entries)))
         except (OSError, AttributeError, TypeError, ValueError):  # not loaded from files
             pass
@@ -98,6 +97,9 @@ def _execute(entries: list[tuple[str, str, CodeType]]) -> None:
     for name, source, code in entries:
         if name in modules:  # another bundle of this process had it
             continue
+        package = name.rpartition(".")[0]
+        if package not in modules:  # it was there already when the bundle was made
+            __import__(package)
         path = f"{_FOLDER}/{source}"
         module: Any = module_type(name)
         module.__file__ = path
@@ -106,18 +108,12 @@ def _execute(entries: list[tuple[str, str, CodeType]]) -> None:
             module.__package__ = name
             module.__path__ = [path[: -len(_INIT)]]
         else:
-            module.__package__ = name.rpartition(".")[0]
+            module.__package__ = package
         modules[name] = module
         exec(code, module.__dict__)  # noqa: S102 -- as the import system does it
     for name, *_ in entries:
         package, _, last = name.rpartition(".")
         modules[package].__dict__.setdefault(last, modules[name])  # a name of its own comes later
-
-
-def _packages_of(name: str) -> list[str]:
-    """The packages that a module lies in, which another process may not have loaded yet."""
-    parts = name.split(".")
-    return [".".join(parts[:at]) for at in range(1, len(parts))]
 
 
 def _is_ours(name: str) -> bool:
@@ -127,20 +123,12 @@ def _is_ours(name: str) -> bool:
 def _entry(name: str) -> _Entry:
     spec: Any = sys.modules[name].__spec__
     before = os.stat(spec.origin)
-    code = marshal.dumps(_code_of(name, spec))
+    code = marshal.dumps(spec.loader.get_code(name))
     after = os.stat(spec.origin)
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
         raise ValueError("it is being changed")
     source = spec.origin.removeprefix(f"{_FOLDER}/")
     return name, source, after.st_mtime_ns, after.st_size, code
-
-
-def _code_of(name: str, spec: Any) -> CodeType:
-    if spec.loader is not None:
-        code: CodeType = spec.loader.get_code(name)
-        return code
-    with open(spec.origin, "rb") as file:  # from another bundle, which is still good
-        return compile(file.read(), spec.origin, "exec", dont_inherit=True)
 
 
 def _magic() -> bytes | None:

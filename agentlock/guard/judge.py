@@ -32,7 +32,7 @@ def with_holders(store: Store, verdict: Verdict) -> Verdict:
 
 
 def load_to_refuse(verdict: Verdict) -> None:
-    """Load at once what a refusal needs, if it is one: twenty modules, a tenth of the hook."""
+    """Load at once what a refusal needs, if it is one: 4 % of a denied edit (ADR 24)."""
     if not verdict.conflicts:
         return
     bundle = Bundle("refused")

@@ -200,7 +200,7 @@ def test_what_is_loaded_already_is_not_loaded_twice(package: Path) -> None:
     assert done.stdout == "True True\n"
 
 
-def test_a_bundle_has_the_packages_of_its_modules_also_if_they_were_there_before(
+def test_a_bundle_serves_where_a_package_of_its_modules_is_not_there_yet(
     package: Path,
 ) -> None:
     script = """
