@@ -94,6 +94,7 @@ class Search:
         self._places: list[Met] = []
         self._elsewhere: list[Conflict] = []
         self._over: list[Reservation] = []
+        self._expired: list[tuple[Pattern, Reservation]] = []  # not yet tested
         self.mine: dict[bytes, list[Reservation]] = {}
         """What the agent holds already of what it asks for; see ``order.held_already``."""
         self.meeting = Meeting(folding)
@@ -137,9 +138,9 @@ class Search:
             for conflict in self._tested(pattern, theirs)
         )
         self._held = list(islice(conflicts, MOST_CONFLICTS))
+        self._expired = expired
         if not self._held:
-            found = (one for pair in expired for _, one in self._tested(*pair))
-            self._over = list({held.id: held for held in found}.values())
+            self._test_expired()
         self._elsewhere = self._met_elsewhere()
         self._places = self._places_met()
 
@@ -228,6 +229,7 @@ class Search:
 
     def over(self, now: int) -> list[Reservation]:
         """Leases of others that ran out before a grant at ``now`` that overlaps them."""
+        self._test_expired()  # where there were conflicts, which have gone since the search
         seen = [*self._over, *(held for _, held in self._held)]
         current = map(self._store.reservations.get, dict.fromkeys(held.id for held in seen))
         return [
@@ -235,6 +237,10 @@ class Search:
             for held in current
             if held is not None and held.released_ts is None and not held.is_live(now)
         ]
+
+    def _test_expired(self) -> None:
+        self._over += (one for pair in self._expired for _, one in self._tested(*pair))
+        self._expired = []
 
     # Reservations
 

@@ -196,7 +196,6 @@ def _taken(table: Table, numbers: Sequence[int]) -> Table:
         if (row.agent, row.pattern) == (new.agent, new.pattern)
         and row.number < new.number
         and row.exclusive <= new.exclusive
-        and not (row.offer and row.number not in numbers)
     ]
     return settled(_lost(table.changed(*replaced), replaced))
 

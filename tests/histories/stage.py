@@ -361,3 +361,16 @@ def _events(call: Call, run: Run, answer: Answer | None) -> list[Event[Call, Ans
 def explained(before: Table, events: list[Event[Call, Answer]]) -> bool:
     """Whether the calls can have happened one after the other."""
     return order_of(events, before, outcomes).whole
+
+
+def story(seed: int, before: Table, events: list[Event[Call, Answer]]) -> str:
+    """A history that no order explains, a line for each call, with what could be placed of it."""
+    order = order_of(events, before, outcomes).positions
+    place = {at: f"{number:3}" for number, at in enumerate(order)}
+    lines = [f"seed {seed}", *map(str, before.rows), *map(str, before.places)]
+    for at, event in sorted(enumerate(events), key=lambda one: one[1].began):
+        times = f"{event.began // 1000}-{event.ended // 1000}"
+        lines.append(
+            f"{place.get(at, '???')} {times} {event.call} {event.answer} {event.also or ''}"
+        )
+    return "\n".join(lines)

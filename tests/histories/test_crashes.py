@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from histories.stage import Stage, build, explained, faults
+from histories.stage import Stage, build, explained, faults, story
 from histories.upgrade import age, kill_while_upgrading
 from support import Repo
 from support.glob_oracle import seeded
@@ -26,7 +26,7 @@ def test_what_agents_were_told_before_they_were_killed_holds(tmp_path: Path) -> 
     with Stage(repo) as stage:
         for seed in range(3):
             before, events = stage.history(seed, calls=8, kills=0.4)
-            assert explained(before, events), (seed, before, events)
+            assert explained(before, events), story(seed, before, events)
             assert faults(repo) == []
         assert stage.killed > 10
 

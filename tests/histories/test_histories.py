@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from histories.planted import Mistake, planted
-from histories.stage import CROWDED, WEIGHTS, Stage, build, explained, faults
+from histories.stage import CROWDED, WEIGHTS, Stage, build, explained, faults, story
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def test_whatever_several_agents_do_at_once_one_order_explains_it(tmp_path: Path
     with Stage(repo) as stage:
         for seed in range(4):
             before, events = stage.history(seed, calls=10)
-            assert explained(before, events), (seed, before, events)
+            assert explained(before, events), story(seed, before, events)
             assert faults(repo) == []
 
 

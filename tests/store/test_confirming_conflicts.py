@@ -116,3 +116,20 @@ def test_a_lease_that_had_run_out_stands_again_when_the_clock_is_set_back_before
     now = start + HOUR - 1
     with store.writing():
         assert [one.other.id for one in search.confirmed(now)] == [held.id]
+
+
+def test_a_lease_that_had_run_out_is_over_for_good_though_another_was_in_the_way_at_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = now = store.now()
+    monkeypatch.setattr(store, "now", lambda: now)
+    (over,) = reserve(store, wanted("A", b"/src/a"), Folding()).granted
+    now = start + HOUR
+    (theirs,) = reserve(store, wanted("C", b"/src/c"), Folding()).granted
+    search = Search(store, wanted("B", b"/src/"), [compile_pattern(b"/src/")], Folding())
+    with store.reading():
+        search.everything()
+    release(store, "C", Selection(ids=(theirs.id,)))
+    with store.writing():
+        assert search.confirmed(now) == ()
+        assert [held.id for held in search.over(now)] == [over.id]

@@ -11,6 +11,8 @@ from agentlock.patterns.matching import Folding
 from agentlock.reservations.granting import reserve
 from agentlock.store.wake import PLACE, listening
 from agentlock.waiting.foreground import wait_for
+from agentlock.waiting.queue import _take_place
+from agentlock.waiting.taking import take
 
 if TYPE_CHECKING:
     from waiting.project import Project
@@ -163,3 +165,20 @@ def test_what_is_taken_ends_what_was_held_of_the_same_only_in_the_same_or_a_weak
     project.take("B")
     live = project.store.reservations.all(agent="B", live_at=project.store.now())
     assert any(one.exclusive for one in live)
+
+
+def test_what_is_taken_ends_an_older_offer_of_the_same(project: Project) -> None:
+    project.reserve("A", "/a")
+    first = project.place("B", "/a")
+    # B asks again and is refused by A's; before it takes its place, the first one is granted.
+    request = project.request("B", "/a").replace(waits=True)
+    project.release("A")
+    (offer,) = project.store.offers.open(project.store.now())
+    assert project.store.offers.place_of(offer) == first.id
+    wait = _take_place(project.store, request, Folding(), None, last=HOUR, queued=True, bell="")
+    taken = take(project.store, "B", None, Folding(), {wait.id})
+    assert len(taken.granted) == 1
+    assert project.holders() == [("B", "/a")]
+    assert project.offers() == []
+    project.release("B")
+    assert project.reserve("C", "/a").granted
