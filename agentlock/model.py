@@ -174,6 +174,13 @@ BEFORE = "before"  # a tip of a branch when the table was made: nobody held anyt
 REVOKED = "revoked"  # a person took the entry back
 
 
+OF_PATHS, OF_PATHS_LENGTH = "p", 9
+"""How the digest of an exact change begins: with this letter and a digest of the paths alone.
+
+Those of earlier versions did not; they are all hex.
+"""
+
+
 class Entry(Value):
     """One row of the ledger: a commit that was judged and let pass.
 

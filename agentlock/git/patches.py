@@ -2,14 +2,15 @@
 
 The digest of a raw diff names a change on its base: paths, modes and blobs. The digest of an exact
 patch names it on any base: paths, modes and hunks, without the numbers of their lines. It is our
-own, because git-patch-id(1) ignores spaces, and below git 2.39 what binary files hold.
+own, because git-patch-id(1) ignores spaces, and below git 2.39 what binary files hold. It begins
+with the digest of the paths alone, which costs no look at any file.
 """
 
 from __future__ import annotations
 
 from agentlock.git.changes import RAW, digest
-from agentlock.git.process import Answering, git, output
-from agentlock.model import Value
+from agentlock.git.process import Answering, output
+from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,11 +140,25 @@ def paths_of(diff: bytes) -> list[bytes]:
     return diff.split(b"\0")[1::2]
 
 
+def beginning_of(diff: bytes) -> str:
+    """What the digests of all exact changes begin with that change the paths of this raw diff."""
+    return (OF_PATHS + digest(b"\0".join(paths_of(diff))))[:OF_PATHS_LENGTH]
+
+
 def exact_patches(commits: Sequence[Made], diffs: Sequence[bytes]) -> dict[str, str]:
     """The digest of the exact change of each commit that has one, by oid.
 
     ``diffs`` are the raw diffs from their first parents. Of a merge it names parents and tree.
     """
+    found = _patches(commits, diffs)
+    return {
+        one.oid: beginning_of(diff) + found[one.oid]
+        for one, diff in zip(commits, diffs, strict=True)
+        if one.oid in found
+    }
+
+
+def _patches(commits: Sequence[Made], diffs: Sequence[bytes]) -> dict[str, str]:
     found = {
         one.oid: digest(" ".join(("merge", *one.parents, one.tree)).encode())
         for one in commits
@@ -172,13 +187,15 @@ def exact_patches(commits: Sequence[Made], diffs: Sequence[bytes]) -> dict[str, 
     return found
 
 
-def staged_patch() -> str | None:
-    """The digest of the exact change that a commit of the index on HEAD would have."""
-    found = git("diff-index", "--cached", *RAW, "--ita-invisible-in-index", "HEAD", "--")
-    if found.code != 0 or not found.stdout or _large_blobs([found.stdout]):
+def staged_patch(diff: bytes) -> str | None:
+    """The digest of the exact change that a commit of the index on HEAD would have.
+
+    ``diff`` is its raw diff.
+    """
+    if not diff or _large_blobs([diff]):
         return None
     asked = ("diff-index", "--cached", *_PATCH, "--ita-invisible-in-index", "HEAD", "--")
-    return _digest_of(output(*_SETTINGS, *asked))
+    return beginning_of(diff) + _digest_of(output(*_SETTINGS, *asked))
 
 
 def _diff_tree(*arguments: str, stdin: bytes = b"") -> bytes:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
 
 USUAL = (b"refs/heads/main", b"refs/heads/master")  # default branches
+_DEFAULTS = (*map(os.fsdecode, USUAL), "refs/remotes/*/HEAD")
 _BRANCHES = b"refs/heads/"
 _PLAIN = frozenset(b"/-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -127,15 +128,23 @@ def _link_in(common_dir: bytes, name: bytes) -> bytes | None:
     return found[len(b"ref: ") :].strip() if found.startswith(b"ref: ") else b""
 
 
+def is_beyond_a_default(oid: str, git_dir: bytes) -> bool:
+    """Whether HEAD, which is at a commit, is at a default branch that this clone knows, or beyond.
+
+    It is a short walk from there to such a branch, and none if HEAD names it.
+    """
+    if _link_in(git_dir, b"HEAD") in USUAL:
+        return True
+    asked = git("for-each-ref", "--count=1", f"--merged={oid}", *_DEFAULTS)
+    return asked.code == 0 and bool(asked.stdout)
+
+
 def defaults_here() -> dict[bytes, bytes]:
     """The default branches, as far as this clone knows without asking, and what they are at.
 
     They are main and master, and what the HEAD of each remote names.
     """
-    answer = output(
-        *("for-each-ref", "--format=%(objectname) %(refname) %(symref)"),
-        *(*map(os.fsdecode, USUAL), "refs/remotes/*/HEAD"),
-    )
+    answer = output("for-each-ref", "--format=%(objectname) %(refname) %(symref)", *_DEFAULTS)
     found: dict[bytes, bytes] = {}
     for line in answer.splitlines():
         oid, name, target = line.split(b" ", 2)

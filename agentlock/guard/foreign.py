@@ -11,7 +11,7 @@ import os
 
 from agentlock.git.changes import ask_staged, difference, parse
 from agentlock.git.process import git
-from agentlock.git.remotes import defaults_here
+from agentlock.git.remotes import defaults_here, is_beyond_a_default
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,13 @@ class Roots:
         return parse([ask_staged(base).output()]) if base else None
 
     def takes_no_part(self, parents: Sequence[str]) -> bool:
-        """Whether a commit with these parents belongs to another history; without any, it does."""
+        """Whether a commit on HEAD with these parents belongs to another history.
+
+        Without any parent it does. What is beyond a default branch has the root of that, which
+        saves two walks through all of history.
+        """
+        if parents and is_beyond_a_default(parents[0], self._repository.git_dir):
+            return False
         return bool(self._of_project()) and all(map(self.is_foreign, parents))
 
     def _differ(self, parents: Sequence[str]) -> bool:

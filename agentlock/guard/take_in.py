@@ -11,7 +11,7 @@ import os
 from agentlock.errors import AgentlockError
 from agentlock.git.changes import digest
 from agentlock.git.commits import beyond
-from agentlock.git.patches import exact_patches, paths_of, raw_diffs, read_commits
+from agentlock.git.patches import beginning_of, exact_patches, paths_of, raw_diffs, read_commits
 from agentlock.git.remotes import missing
 from agentlock.git.scratch import INDEX, Scratch
 from agentlock.guard import made as guard_made
@@ -104,6 +104,16 @@ class Reader:
         copies = {oid: origin for oid, origin in copies.items() if origin in by_origin}
         present = _ancestors(list(copies), tips)
         return {oid for copy in present for oid in by_origin[copies[copy]] if oid != copy}
+
+    def may_be_replay(self, diff: bytes, hinted: Sequence[str]) -> bool:
+        """Whether something is entered that changes the paths of a raw diff, and no others."""
+        beginning = beginning_of(diff)
+        if self._store.ledger.may_have_patch(beginning):
+            return True
+        named = self.entries([*hinted, *self._named])
+        patches = [one.patch for one in named.values()]
+        patches += [self._facts[oid].patch for oid in hinted if oid in self._facts]
+        return any(patch is not None and patch.startswith(beginning) for patch in patches)
 
     def staged(self, patch: str | None, hinted: Sequence[str], head: str) -> Entry | None:
         """The entry that a commit of the index on ``head`` would replay, if one still may.

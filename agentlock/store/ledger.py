@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentlock.model import REVOKED, Entry
+from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, REVOKED, Entry
 from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False
@@ -21,6 +21,12 @@ WHERE commits.how IS NULL OR (commits.void_paths <> '' AND commits.how <> '{REVO
 """  # noqa: S608 -- of constants
 _BEFORE = "SELECT oid FROM commits WHERE project_id = ? AND how = 'before'"
 _REVOKE = "UPDATE commits SET how = ?2, reason = ?3 WHERE project_id = ?1 AND origin = ?4"
+# The digests of earlier versions can be of any paths.
+_MAY_HAVE = f"""
+SELECT 1 FROM commits WHERE project_id = ?1 AND patch >= ?2 AND patch < ?3
+UNION ALL SELECT 1 FROM commits WHERE project_id = ?1 AND patch < '{OF_PATHS}'
+LIMIT 1
+"""  # noqa: S608 -- of a constant
 _READ_NOTES = "SELECT line FROM notes WHERE project_id = ? ORDER BY id"
 _WRITE_NOTE = "INSERT INTO notes (project_id, line) VALUES (?, ?)"
 
@@ -39,9 +45,17 @@ class Ledger(Noun):
         """The agents who made these commits, by oid; what nobody made by name is left out."""
         return {oid: entry.agent for oid, entry in self.entries(oids).items() if entry.agent}
 
-    def of_patches(self, patches: Iterable[str]) -> list[Entry]:
+    def of_patches(self, patches: Sequence[str]) -> list[Entry]:
         """The entries that count and have one of these exact changes, the oldest first."""
-        return [one for one in self._find("patch", patches) if one.how not in (None, REVOKED)]
+        former = {patch[OF_PATHS_LENGTH:]: patch for patch in patches}
+        found = self._find("patch", [*patches, *former])
+        return [
+            one.replace(patch=former.get(one.patch or "", one.patch)) for one in found if one.counts
+        ]
+
+    def may_have_patch(self, beginning: str) -> bool:
+        """Whether an exact change that begins so (``patches.beginning_of``) can be entered."""
+        return bool(self._rows(_MAY_HAVE, beginning, f"{beginning}g"))  # "g" follows what is hex
 
     def of_origins(self, origins: Iterable[str]) -> list[Entry]:
         """The entries that were made from these commits, the oldest first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -183,6 +185,27 @@ def test_a_cherry_pick_of_the_holders_commit_passes(scene: Repo) -> None:
     scene.commit_unguarded("other")
     picked = scene.git("cherry-pick", theirs, agent=OTHER)
     assert picked.code == 0, picked
+    assert maker(scene, scene.head) == HOLDER
+
+
+@pytest.mark.parametrize("known", ["named", "entered", "entered by an earlier version"])
+def test_a_replay_that_git_names_nowhere_is_known_by_its_exact_change(
+    scene: Repo, known: str
+) -> None:
+    scene.must("checkout", "-q", "-b", "side")
+    picked = commit(scene, HOLDER, "src/x.py", "theirs\n")
+    scene.must("checkout", "-q", "main")
+    commit(scene, OTHER, "docs/y.md", "another base\n")
+    if known != "named":
+        assert maker(scene, picked) == HOLDER  # who asks for it enters it
+    if known == "entered by an earlier version":
+        with closing(sqlite3.connect(scene.database)) as table, table:
+            table.execute("UPDATE commits SET patch = substr(patch, 10)")
+    scene.must("cherry-pick", "--no-commit", picked)
+    scene.write("src/x.py", "not theirs\n")
+    assert_refused(scene.commit_all(agent=OTHER), "src/x.py")
+    scene.write("src/x.py", "theirs\n")
+    assert scene.commit_all(agent=OTHER).code == 0
     assert maker(scene, scene.head) == HOLDER
 
 

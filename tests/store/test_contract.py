@@ -21,7 +21,7 @@ from agentlock.event_kinds import (
     RENEWED,
     SKIPPED,
 )
-from agentlock.model import Entry, Policy
+from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, Entry, Policy
 from agentlock.patterns.keys import MANY, fold_key, keys_of
 from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
@@ -638,6 +638,22 @@ def test_the_first_entry_of_a_commit_stands(store: Store) -> None:
     assert found == {"one": entry("one"), "two": entry("two", "B", created_ts=2, patch=None)}
     assert store.ledger.of_patches(["patch", "other"]) == [entry("one")]
     assert store.ledger.of_origins(["two"]) == [found["two"]]
+
+
+def test_the_paths_of_an_exact_change_are_found_by_how_it_begins(store: Store) -> None:
+    beginning, rest = f"{OF_PATHS}0123abcf", "0123" * 10
+    assert len(beginning) == OF_PATHS_LENGTH
+    entered = entry("one", patch=beginning + rest)
+    with store.writing():
+        store.ledger.enter([entered, entry("two", patch=None)])
+    assert store.ledger.may_have_patch(beginning)
+    for other in ("0123abce", "0123abd0"):
+        assert not store.ledger.may_have_patch(OF_PATHS + other)
+    with store.writing():  # an earlier version did not keep the paths
+        store.ledger.enter([entry("three", patch=rest)])
+    assert store.ledger.may_have_patch(f"{OF_PATHS}0123abd0")
+    of_both = [entered, entry("three", patch=beginning + rest)]
+    assert store.ledger.of_patches([beginning + rest]) == of_both
 
 
 def test_an_entry_replaces_what_an_earlier_version_knew_of_a_commit(store: Store) -> None:
