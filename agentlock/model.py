@@ -48,6 +48,9 @@ class Value:
         cls._fields = (*cls._fields, *cls.__annotations__)
 
     def __init__(self, *positional: Any, **named: Any) -> None:
+        if len(positional) == len(self._fields) and not named:  # as of each path of a commit
+            self.__dict__.update(zip(self._fields, positional))  # noqa: B905 -- of one length
+            return
         values = dict(zip(self._fields, positional), **named)  # noqa: B905 -- checked below
         for field in self._fields:
             if field not in values and not hasattr(type(self), field):

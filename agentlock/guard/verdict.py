@@ -33,7 +33,7 @@ def decide(
     if theirs:
         index = index_of(theirs, folding)
         conflicts = [
-            PathConflict(path, theirs[position])
+            PathConflict(path, theirs[position], True)
             for path, positions in index.among(changes.paths, changes.submodules, changes.added)
             for position in positions
         ]

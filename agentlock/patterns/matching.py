@@ -187,7 +187,7 @@ class PatternIndex:
             if path in self._globs:
                 self._test(self._globs[path], path, found, submodule=True)
         while ancestor:
-            ancestor = ancestor[: max(ancestor.rfind(b"/"), 0)]
+            ancestor = ancestor.rpartition(b"/")[0]
             if ancestor in self._literals:
                 found += self._literals[ancestor]
             if ancestor in self._directories:
@@ -209,6 +209,8 @@ class PatternIndex:
         Of many paths only those are looked at that lie at or below the prefix of a pattern: what is
         held is looked for among them, and not the other way round.
         """
+        if added and not self._folders():  # then it makes no difference what is added
+            added = ()
         few = len(paths) <= max(MANY, _MANY_TIMES * len(self._prefixes()))
         for at in range(len(paths)) if few else self._near(paths, added):
             path = paths[at]
