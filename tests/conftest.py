@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 from support import Repo, copy_repository, make_guarded, make_plain
-from support.environment import make_home, sealed_environment, variables_of
+from support.environment import heed_signals, make_home, sealed_environment, variables_of
 from support.fork_server import FRESH
 from support.postgresql import GIVEN_POOLER, GIVEN_SERVER, Server, pooled, running
 
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
 
     from support.repositories import MadeOnce
 
-# What started the tests, such as a shell in the background or nohup, may have let them ignore
-# signals, and every process of theirs would go on to.
-for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
-    if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
+heed_signals()
 
 # A busy machine makes no test fail.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -126,7 +126,6 @@ class World:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                preexec_fn=_heed_interrupts,  # noqa: PLW1509 -- no thread of ours runs yet
             ) as process,
         ):
             watcher = threading.Thread(target=self._watch, args=(process, self.meanwhile))
@@ -240,11 +239,6 @@ class World:
             out, err = process.communicate(stdin, timeout=30)
             killer.join()
         return Result(process.returncode, out.decode(), err.decode())
-
-
-def _heed_interrupts() -> None:
-    """A shell that starts something in the background lets it ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _sleeps_with(database: Path, session: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from agentlock.environment import CI_SYSTEMS
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
 _OURS = ("GIT_", "PG", "AGENTLOCK_", "PRE_COMMIT", "XDG_", "PYTHON")
 _KEPT = ("GIT_SSL_CAINFO", FRESH)
+
+
+def heed_signals() -> None:
+    """Ignore no signal that whoever started this process lets it ignore, as nohup and a shell do.
+
+    Every process that it starts would ignore it too.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def search_path() -> str:

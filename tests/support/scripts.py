@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.environment import make_home, sealed_environment
+from support.environment import heed_signals, make_home, sealed_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ def sealed_folder(name: str, where: str | None = None) -> Iterator[Path]:
     ) as folder:
         path = Path(folder)
         path.chmod(0o755)  # a PostgreSQL server in it runs as another user
+        heed_signals()
         make_home(path / "home")
         environment = sealed_environment(path / "home")
         os.environ.clear()
