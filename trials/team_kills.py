@@ -60,7 +60,7 @@ program, or its `run`, is killed with SIGKILL at a random moment, over and over.
 """
 # What an agent does while it holds its area: whoever finds a living one there, tells it.
 WORK = """
-import os, subprocess, sys, time
+import contextlib, os, subprocess, sys, time
 place, area, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 agent = os.environ["AGENTLOCK_AGENT"]
 mark = os.path.join(place, "mark-" + area)
@@ -85,7 +85,8 @@ subprocess.run(["git", "add", area], check=True)
 done = subprocess.run(["git", "commit", "-qm", agent, "--", area], capture_output=True, text=True)
 print(("committed" if done.returncode == 0 else "REFUSED " + done.stderr), flush=True)
 os.unlink(mark)
-os.unlink(os.path.join(place, "program-" + agent))
+with contextlib.suppress(FileNotFoundError):  # whoever killed the `run` has removed it
+    os.unlink(os.path.join(place, "program-" + agent))
 """
 
 
