@@ -82,10 +82,11 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "patterns": {
         "patterns/directory_notes.py": (_SYNTAX,),
         "patterns/exempt.py": (_VERDICT, _POLICY),
+        "patterns/index.py": (_MATCHING, _AGAINST_GIT),
         "patterns/keys.py": (_MATCHING, _KEYS, _CONTRACT, _AGAINST_GIT),
-        "patterns/matching.py": (_MATCHING, _AGAINST_GIT),
         "patterns/overlap.py": (_OVERLAP,),
         "patterns/pattern.py": (_MATCHING, _SYNTAX, _OVERLAP, _AGAINST_GIT),
+        "patterns/plain.py": (_MATCHING, _AGAINST_GIT),
         "patterns/places.py": (_SYNTAX,),
         "patterns/syntax.py": (_SYNTAX, _AGAINST_GIT),
         "patterns/wildmatch.py": (_MATCHING, _SYNTAX, _OVERLAP, _AGAINST_GIT),

@@ -74,7 +74,7 @@ def touching(store: Store, changes: Changes, agent: str | None, folding: Folding
     found = leases(store, agent, wanted)
     if not found:
         return []
-    from agentlock.patterns.matching import PatternIndex
+    from agentlock.patterns.index import PatternIndex
 
     index = PatternIndex([one.pattern for one in found], folding)
     hit = {

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from agentlock.errors import PatternError
 from agentlock.patterns.pattern import TOOL, compile_pattern, tool
-from agentlock.patterns.wildmatch import escape, has_special, has_wildcard, parse, render
+from agentlock.patterns.plain import has_wildcard
+from agentlock.patterns.wildmatch import escape, has_special, parse, render
 
 _VIRTUAL = (b"resource://", b"service://")  # things that are no files, and have no name with us
 _MOST = 100  # patterns that the braces of one text may mean

@@ -7,14 +7,13 @@ import time
 
 from agentlock.agents.presence import presences
 from agentlock.errors import PatternError
-from agentlock.patterns.pattern import compile_pattern
+from agentlock.patterns.plain import BELOW, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from agentlock.model import Presence, Reservation
-    from agentlock.patterns.pattern import Pattern
     from agentlock.store.base import Store
 
 _MOST_FILES = 2_000
@@ -46,22 +45,32 @@ def holders(
 def _edits(held: Reservation, until: float) -> Iterator[int]:
     """When files that the reservation covers were changed; a few of them, and until a moment."""
     try:
-        pattern = compile_pattern(held.pattern)
+        prefix, covers = _covered(held.pattern)
     except PatternError:  # the row is damaged
         return
     root = os.fsencode(held.worktree)
-    for number, path in enumerate(_files(root, pattern)):
+    for number, path in enumerate(_files(os.path.join(root, prefix))):
         if number >= _MOST_FILES or time.monotonic() > until:
             return
-        if pattern.kind == "literal" or pattern.matches(os.path.relpath(path, root)):
+        if covers is None or covers(os.path.relpath(path, root)):
             try:
                 yield os.lstat(path).st_mtime_ns // 1000
-            except OSError:  # it has just gone
+            except (OSError, ValueError):  # it has just gone, or the row is damaged
                 continue
 
 
-def _files(root: bytes, pattern: Pattern) -> Iterable[bytes]:
-    start = os.path.join(root, pattern.prefix)
+def _covered(text: bytes) -> tuple[bytes, Callable[[bytes], bool] | None]:
+    """Where what a pattern covers begins, and whether a path there is covered; None: all are."""
+    found = plain(text)
+    if found is not None and found[0] != BELOW:
+        return found[1], None
+    from agentlock.patterns.pattern import compile_pattern
+
+    pattern = compile_pattern(text)
+    return pattern.prefix, pattern.matches
+
+
+def _files(start: bytes) -> Iterable[bytes]:
     if not os.path.isdir(start):
         yield start
         return

@@ -59,8 +59,8 @@ def judged(
     changes = Changes(tuple(sorted(paths)), frozenset(), added)
     folding = folding_of(repository)
     now, policy, live, fence = standing(store, changes, identity.name, folding)
+    load_to_refuse("edit", [held for held in live if policy.blocks(held, identity.name)])
     verdict = decide(changes, live, identity.name, policy, folding).replace(fence=fence)
-    load_to_refuse(verdict)
     verdict = with_holders(store, verdict)
     return Judged(repository, identity, changes, verdict, now, tuple(live))
 

@@ -12,7 +12,8 @@ from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_hint
 from agentlock.model import AT_PROMPT, RECENTLY, WAITING, PathConflict
-from agentlock.patterns.matching import compile_pattern, displayed, fold_key
+from agentlock.patterns.keys import fold_key
+from agentlock.patterns.plain import displayed, prefix_key
 from agentlock.text import (
     and_more,
     count,
@@ -331,7 +332,7 @@ def _in_the_way(conflicts: Iterable[PathConflict]) -> PathConflict | None:
     for one in conflicts:
         text = one.reservation.pattern
         if text not in prefixes:  # one reservation may hold all of a large commit
-            prefixes[text] = compile_pattern(text).keys.prefix
+            prefixes[text] = prefix_key(text)
         if prefixes[text].startswith(fold_key(one.path) + b"/"):
             return one
     return None

@@ -128,7 +128,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
         note = None
         if verdict.allowed or SKIP in os.environ:
             note = note_of(question, store, verdict, now, how, identity.name)
-        load_to_refuse(verdict)
+        load_to_refuse("git", verdict.conflicts)
         verdict = with_holders(store, verdict)
         if not verdict.allowed and question.blocked is not None:
             verdict = verdict.replace(blocked=question.blocked(store, verdict))

@@ -37,7 +37,7 @@ def still_held(store: Store, agent: str, changes: Changes, folding: Folding) -> 
     ]
     if not mine:
         return ""
-    from agentlock.patterns.matching import displayed
+    from agentlock.patterns.plain import displayed
 
     shown = ", ".join(
         [f"{printable(displayed(one.pattern))} (id {one.id})" for one in mine[:_SHOWN]]

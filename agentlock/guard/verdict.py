@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.model import Changes, Policy, Reservation
+    from agentlock.patterns.index import PatternIndex
     from agentlock.patterns.keys import Folding
-    from agentlock.patterns.matching import PatternIndex
 
 
 def decide(
@@ -54,7 +54,7 @@ def touched(index: PatternIndex, changes: Changes, path: bytes) -> list[int]:
 
 def index_of(reservations: Sequence[Reservation], folding: Folding) -> PatternIndex:
     """An index of their patterns; DatabaseError if one of them cannot be read."""
-    from agentlock.patterns.matching import PatternIndex  # no other commit needs it
+    from agentlock.patterns.index import PatternIndex  # no other commit needs it
 
     try:
         return PatternIndex([held.pattern for held in reservations], folding)

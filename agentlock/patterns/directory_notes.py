@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agentlock.patterns.matching import PatternIndex
-from agentlock.patterns.pattern import compile_pattern, displayed
+from agentlock.patterns.matching import PatternIndex, compile_pattern, displayed
 from agentlock.patterns.wildmatch import GLOBSTAR, shown
 from agentlock.text import and_more, plural
 

@@ -15,7 +15,6 @@ from agentlock.patterns.wildmatch import (
     GLOBSTAR,
     NameGlob,
     compile_segment,
-    has_wildcard,
     literal_of,
     parse,
     refuse,
@@ -262,16 +261,3 @@ def _run_fits(run: tuple[bytes | NameGlob, ...], names: list[bytes], at: int) ->
             return False
         at += 1
     return True
-
-
-def displayed(text: bytes) -> str:
-    """A canonical text for people: without its first slash, if it means the same without.
-
-    ``/src/**`` → ``src/**``, ``/README.md`` → ``README.md``. ``/*.py`` keeps its slash, because
-    ``*.py`` would match in every folder. Bytes that are not UTF-8 are surrogate-escaped.
-    """
-    rest = text[1:]
-    floats = b"/" not in rest and has_wildcard(rest)
-    if text.startswith(b"/") and rest and not floats and rest[:1] not in (b"!", b"-"):
-        text = rest
-    return text.decode("utf-8", "surrogateescape")

@@ -232,16 +232,6 @@ def escape(literal: bytes) -> bytes:
     return literal
 
 
-def has_wildcard(text: bytes) -> bool:
-    """Whether it has a ``*``, ``?`` or ``[`` that no backslash escapes."""
-    at = 0
-    while at < len(text):
-        if text[at] in b"*?[":
-            return True
-        at += 1 + (text[at] == _BACKSLASH)
-    return False
-
-
 def has_special(text: bytes, characters: bytes = SPECIAL) -> bool:
     """Whether one of these characters occurs, escaped or not."""
     return any(byte in characters for byte in text)

@@ -159,7 +159,7 @@ def test_edits_are_judged_with_it_as_without(repo: Repo, package: Path) -> None:
     given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
     for turn in range(3):
         kept = {path.name.partition(".")[0] for path in _kept(package).parent.glob("edit*.bundle")}
-        assert kept == ({"edit", "edit-judged"} if turn else set())
+        assert kept == ({"edit", "edit-judged", "edit-refused"} if turn else set())
         for path, expected in (("held.py", DENIED), (f"free{turn}.py", ALLOWED)):
             stdin = json.dumps({**given, "tool_input": {"file_path": path}}).encode()
             asked = (*command, "hook", "edit", "claude", "PreToolUse")

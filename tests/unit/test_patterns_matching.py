@@ -20,11 +20,13 @@ from agentlock.patterns.matching import (
     displayed,
     path_keys,
 )
+from agentlock.patterns.plain import plain, prefix_key
 from agentlock.patterns.wildmatch import parse, render
 
 EXACT = Folding()
 NO_CASE = Folding(ignore_case=True)
 COMPOSED = Folding(compose_unicode=True)
+_MODULES = (".index", ".keys", ".matching", ".overlap", ".pattern", ".plain", ".wildmatch")
 BOTH = Folding(ignore_case=True, compose_unicode=True)
 E_ACUTE, E_AND_ACUTE = "\u00e9".encode(), "e\u0301".encode()
 
@@ -330,6 +332,35 @@ def test_hostile_patterns_come_to_an_end() -> None:
     assert not agreed(b"/[!" + members + b"]*", b"a" * 4000)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"/a.py",
+        b"/src/A",
+        b"/\xc3\x89/",
+        b"/a/",
+        b"/",
+        b"/a/b/**",
+        b"/.github/**",
+        b"/a/*.py",
+        b"**/a",
+    ],
+)
+def test_what_is_told_at_sight_is_what_the_pattern_says(text: bytes) -> None:
+    pattern = compile_pattern(text)
+    assert prefix_key(text) == pattern.keys.prefix
+    found = plain(text)
+    assert (found is None) == (text in (b"/a/*.py", b"**/a"))
+    if found is not None:
+        assert found == ("below" if pattern.kind == "glob" else pattern.kind, pattern.prefix)
+
+
+@pytest.mark.parametrize("text", [b"/a//b", b"/.git/x", b"/a/../b/", b"//**"])
+def test_what_is_told_at_sight_is_never_told_of_a_damaged_row(text: bytes) -> None:
+    with pytest.raises(PatternError):
+        plain(text)
+
+
 def test_the_matcher_loads_nothing_that_a_hook_need_not_pay_for() -> None:
     program = (
         "import sys; before = set(sys.modules)\n"
@@ -355,6 +386,5 @@ def test_the_matcher_loads_nothing_that_a_hook_need_not_pay_for() -> None:
     )
     loaded = set(done.stdout.split())
     assert loaded == {"__future__", "agentlock", "agentlock.errors", "agentlock.model"} | {
-        f"agentlock.patterns{name}"
-        for name in ("", ".keys", ".matching", ".overlap", ".pattern", ".wildmatch")
+        f"agentlock.patterns{name}" for name in ("", *_MODULES)
     }
