@@ -88,24 +88,25 @@ def raw_diffs(pairs: Sequence[tuple[str, str]]) -> list[bytes]:
     if not pairs:
         return []
     asked = "".join(f"{oid} {base}".rstrip() + "\n" for oid, base in pairs).encode()
-    diffs = output("diff-tree", "--stdin", "-r", "--root", "--always", *RAW, stdin=asked)
-    found: list[bytes] = []
-    parts: list[bytes] = []
-    fields = iter(diffs.split(b"\0")[:-1])
-    for field in fields:
-        if field[:1] == b":":
-            parts += [field, next(fields)]
-        else:
-            if found or parts:
-                found[-1:] = [_joined(parts)]
-            parts = []
-            found.append(b"")
-    found[-1:] = [_joined(parts)]
+    answer = output("diff-tree", "--stdin", "-r", "--root", "--always", *RAW, stdin=asked)
+    found = [diff for _, diff in diffs_in(answer)]
     if len(found) != len(pairs):
         from agentlock.git.changes import cut_short
 
         raise cut_short()
     return found
+
+
+def diffs_in(answer: bytes) -> list[tuple[bytes, bytes]]:
+    """The raw diffs that ``diff-tree --stdin`` gives, each with the line that names its commit."""
+    found: list[tuple[bytes, list[bytes]]] = []
+    fields = iter(answer.split(b"\0")[:-1])
+    for field in fields:
+        if field[:1] == b":":
+            found[-1][1].extend((field, next(fields)))
+        else:
+            found.append((field, []))
+    return [(line, _joined(parts)) for line, parts in found]
 
 
 class NewCommits:

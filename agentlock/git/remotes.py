@@ -91,9 +91,11 @@ def others(repository: Repository, name: str, url: str, timeout: float) -> list[
     """The other remotes, but for this repository itself and clones that share its table."""
     found = []
     for other in output("remote").decode("utf-8", "surrogateescape").splitlines():
+        if other == name:
+            continue
         asked = git("remote", "get-url", "--", other)
         place = os.fsdecode(asked.stdout.rstrip(b"\n"))
-        if asked.code == 0 and other != name and place != url and not _shares(repository, place):
+        if asked.code == 0 and place != url and not _shares(repository, place):
             found.append(Remote(other, place, timeout))
     return found
 

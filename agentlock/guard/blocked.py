@@ -137,14 +137,14 @@ def _dropping(oid: str, updates: Sequence[RefUpdate]) -> str:
 
     It names the branch, so that git refuses it in another worktree. Merges are not replayed.
     """
-    head = git("symbolic-ref", "--quiet", "HEAD").stdout.strip()
-    tip = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+    here = git("rev-parse", "HEAD", "--symbolic-full-name", "HEAD").stdout.split()
+    tip, head = here if len(here) == 2 else (b"", b"")
     if not head.startswith(_BRANCHES.encode()) or not any(
         one.local_ref in (b"HEAD", head) and one.local_oid == tip for one in updates
     ):
         return ""
-    own = listed([oid.encode()], "--no-walk")
-    if any(line.count(b" ") != 1 for line in own + listed([tip, b"^" + oid.encode()])):
+    own = oid.encode()
+    if any(line.count(b" ") != 1 for line in listed([tip, own, b"^%b^@" % own])):
         return ""
     short = oid[:_SHORT]
     return f"git rebase --onto {short}~ {short} {shell_word(head[len(_BRANCHES) :])}"

@@ -58,6 +58,7 @@ class Client(Server):
         self.remote: Remote = remote
         self._repository = repository
         self._heads: Heads | None = None
+        self._failed: GitError | None = None
 
     def protected(self, updates: Sequence[RefUpdate], policy: Policy) -> list[RefUpdate]:
         default = b""
@@ -67,8 +68,14 @@ class Client(Server):
 
     def asked(self) -> Heads:
         """The branches that the remote says it has; GitError where it does not answer."""
+        if self._failed is not None:  # whoever waits for a remote does so once
+            raise self._failed
         if self._heads is None:
-            self._heads = heads_of(self.remote, fetch=True)
+            try:
+                self._heads = heads_of(self.remote, fetch=True)
+            except GitError as error:
+                self._failed = error
+                raise
         return self._heads
 
     def fetch(self, refs: Iterable[bytes]) -> None:

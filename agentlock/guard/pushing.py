@@ -322,7 +322,7 @@ class Pushed:
 
     def _read(self, store: Store) -> Reader:
         if self._reader is None:
-            self._reader = Reader(store, self._repository)
+            self._reader = Reader(store, self._repository, self._push.answer or b"")
         return self._reader
 
     def _protected(self, policy: Policy) -> list[RefUpdate]:

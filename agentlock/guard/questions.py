@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agentlock.bundle import Bundle
 from agentlock.environment import GIT_NAMESPACE, TIMEOUT
 from agentlock.errors import GitError, UsageError
 from agentlock.git import changes as git_changes
@@ -86,11 +87,15 @@ def pre_applypatch(repository: Repository, _arguments: Sequence[str], asked: Ask
 
 def pre_push(repository: Repository, arguments: Sequence[str], asked: Asked) -> Question:
     """What the pushed commits change, of those that the remote does not have."""
+    bundle = Bundle("pushed")  # not the hook's own one: with that, git would be asked later
+    import agentlock.store.ledger  # noqa: F401
     from agentlock.git.pushes import Told, require_known, sent
     from agentlock.git.remotes import Remote
     from agentlock.guard.destination import Client
     from agentlock.guard.pushing import Pushed
 
+    bundle.note()
+    bundle.keep()
     told = asked.push or Told(arguments)
     name, url, updates = told.refs()
     remote = Remote(name, url, min(timeout() / 1_000_000, _LONGEST_WAIT))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from agentlock.errors import AgentlockError
+from agentlock.git.asked_commits import AskedCommits
 from agentlock.git.changes import digest
 from agentlock.git.commits import beyond
 from agentlock.git.patches import beginning_of, exact_patches, paths_of, raw_diffs, read_commits
@@ -50,14 +51,15 @@ class Reader:
     What it finds it keeps, until ``save`` writes it to the table.
     """
 
-    def __init__(self, store: Store, repository: Repository) -> None:
+    def __init__(self, store: Store, repository: Repository, listing: bytes = b"") -> None:
+        """``listing`` is what ``git.commits.listing_changes`` gave of some commits."""
         self._store = store
         self._repository = repository
         self._known: dict[str, Entry | None] = {}
         self._old: dict[str, Entry] = {}
         self._partly: dict[str, Entry] = {}  # those that do not count for all paths
         self._found: dict[str, Entry] = {}
-        self._commits: dict[str, Made | None] = {}
+        self._commits = AskedCommits(listing)
         self._facts: dict[str, Facts] = {}
         self._notes: list[Note] | None = None
         self._by_change: dict[tuple[tuple[str, ...], str], list[Note]] = {}
@@ -128,7 +130,7 @@ class Reader:
 
     def judged_paths(self, oid: str) -> set[bytes]:
         """The paths that a commit changes. Its replay may change others, where git sees renames."""
-        made = self._read([oid])[oid]
+        made = self._commits.read([oid])[oid]
         return set(paths_of(raw_diffs([(oid, made.base)])[0])) if made is not None else set()
 
     def old_maker(self, patch: str | None, hinted: Sequence[str]) -> str | None:
@@ -286,7 +288,7 @@ class Reader:
         made = facts.made
         bases = [old for old, new in self._pairs if new == made.oid]
         bases += [one.bases[0] for one in self._all_notes() if len(one.bases) == 1]
-        commits = self._read(dict.fromkeys(bases))
+        commits = self._commits.read(dict.fromkeys(bases))
         formers = [
             one
             for one in commits.values()
@@ -306,7 +308,7 @@ class Reader:
         self, formers: Mapping[str, Entry], oid: str, onto: str, tree: str
     ) -> Entry | None:
         """The entry of a commit of which ``tree`` is git's own clean replay onto another one."""
-        commits = self._read(formers)
+        commits = self._commits.read(formers)
         repository = self._repository
         for former, entry in formers.items():
             original = commits.get(former)
@@ -344,10 +346,8 @@ class Reader:
     def _collect(self, oids: Sequence[str]) -> None:
         """Read what is needed of commits that the table does not know."""
         asked = [oid for oid in oids if oid not in self._facts]
-        here = [one for one in self._read(self._unknown(asked)).values() if one is not None]
-        bases = self._read([one.base for one in here if one.base])
-        here = [one for one in here if not one.base or bases.get(one.base)]
-        diffs = raw_diffs([(one.oid, one.base) for one in here])
+        here = self._commits.whole(self._unknown(asked))
+        diffs = self._commits.diffs(here)
         patches = exact_patches(here, diffs)
         self._all_notes()
         for one, diff in zip(here, diffs, strict=True):
@@ -357,14 +357,6 @@ class Reader:
             ]
             noted.sort(key=lambda note: note.made_ts)  # the first judgement stands
             self._facts[one.oid] = Facts(one, diff, patches.get(one.oid), tuple(noted))
-
-    def _read(self, oids: Iterable[str]) -> dict[str, Made | None]:
-        asked = [oid for oid in oids if oid]
-        new = [oid for oid in asked if oid not in self._commits]
-        if new:
-            self._commits.update(dict.fromkeys(new))
-            self._commits.update(read_commits(new))
-        return {oid: self._commits[oid] for oid in asked}
 
     def _all_notes(self) -> list[Note]:
         if self._notes is None:

@@ -218,6 +218,20 @@ def test_a_remote_that_does_not_answer_refuses(repo: Repo, remote: Repo) -> None
     assert "git ls-remote origin" in refused.err
 
 
+def test_a_remote_that_does_not_answer_is_asked_once(
+    repo: Repo, remote: Repo, tmp_path: Path
+) -> None:
+    sneak(repo)
+    remote.path.rename(remote.path.with_suffix(".gone"))
+    trace = tmp_path / "trace"
+    line = f"refs/heads/main {repo.head} refs/heads/new {'0' * 40}\n".encode()
+    hook = ("hook", "pre-push", "origin", str(remote.path))
+    refused = repo.agentlock(*hook, agent=OTHER, stdin=line, env={"GIT_TRACE2": str(trace)})
+    assert_refused(refused)
+    asked = trace.read_text(encoding="utf-8").count("cmd_name ls-remote")
+    assert asked == 2  # what its URL is, and what it has
+
+
 def test_a_remote_that_never_answers_refuses(repo: Repo, remote: Repo, tmp_path: Path) -> None:
     assert remote.path.exists()
     oid = sneak(repo)

@@ -8,7 +8,8 @@ import pytest
 from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_refused, publish
 
 from agentlock.errors import GitError
-from agentlock.git.commits import changed_by, listed, listed_in, listing_changes
+from agentlock.git.asked_commits import AskedCommits
+from agentlock.git.commits import changed_by, listed, listed_in, listing_changes, oid_of
 from agentlock.git.process import Running
 from agentlock.git.remotes import default_branch
 
@@ -65,7 +66,31 @@ def test_commits_and_their_changes_are_listed_at_once_as_one_after_the_other(
         answer = listing_changes(revisions).output() if revisions else b""
         assert listed_in(answer) == lines
         assert changed_by(lines, answer=answer) == changed_by(lines)
+        assert_same_commits(answer, lines)
     assert changed_by(listed([b"main"])).touched.keys() >= {name.encode() for name in ODD}
+
+
+def assert_same_commits(answer: bytes, lines: list[bytes]) -> None:
+    """What is taken from a listing is what git says if it is asked again."""
+    listing, asking = AskedCommits(answer), AskedCommits()
+    oids = list(map(oid_of, lines))
+    commits = asking.whole(oids)
+    assert listing.whole(oids) == commits
+    assert [one.oid for one in commits] == oids
+    assert listing.diffs(commits) == asking.diffs(commits)
+
+
+def test_where_history_is_cut_off_a_listing_does_not_tell_what_a_commit_changes(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo.path)
+    for name in ("one", "two"):
+        repo.write(name)
+        repo.commit_unguarded(name)
+    (repo.path / ".git" / "shallow").write_text(f"{repo.head}\n", encoding="ascii")
+    answer = listing_changes([b"main"]).output()
+    assert b"\0one\0" in answer
+    assert_same_commits(answer, listed([b"main"]))
 
 
 @pytest.mark.parametrize(

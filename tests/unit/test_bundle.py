@@ -138,13 +138,17 @@ def test_commits_are_judged_with_it_as_without(
     for command in (("init",), ("reserve", "held")):
         program = (sys.executable, "-m", "agentlock")
         assert_passed(run(*program, *command, cwd=repo.path, agent=HOLDER))
+    repo.must("init", "-q", "--bare", "../remote.git")
+    repo.must("remote", "add", "origin", "../remote.git")
     for turn in range(2):
-        assert _kept(package).exists() == bool(turn)
+        for door in ("pre-commit", "pushed"):
+            assert any(_kept(package).parent.glob(f"{door}.*.bundle")) == bool(turn)
         repo.write("held", f"{turn}\n")
         assert_refused(repo.commit_all(), "held", HOLDER)
         repo.must("reset", "-q", "--hard")
         repo.write("free", f"{turn}\n")
         assert_passed(repo.commit_all())
+        assert_passed(repo.git("push", "-q", "origin", "HEAD:refs/heads/main"))
 
 
 def test_where_none_can_be_written_there_is_none(package: Path) -> None:
