@@ -79,6 +79,8 @@ def committing(folder: Path, rounds: int, sizes: Sequence[int]) -> Section:
         variants[f"agentlock, {live:,} live reservations of others"] = commits(
             guarded(scratch, f"guarded{live}", live)
         )
+    linked = guarded(scratch, "linked", THOUSAND).linked()
+    variants[f"agentlock, {THOUSAND:,} of them, in a linked worktree"] = commits(linked)
     variants[f"agentlock, {THOUSAND:,} of them, refused"] = refusals(
         guarded(scratch, "refused", THOUSAND)
     )

@@ -79,7 +79,7 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
     repo.must("reserve", "src/0/2.txt", "--ttl", "20h", program="agentlock", agent="Bench")
     for session in ("S", "T"):
         call(repo, "SessionStart", {"session_id": session})()
-    plain = scratch.repository("plain")
+    plain, linked = scratch.repository("plain"), repo.linked()
     names = itertools.count()
 
     def new() -> Sample:
@@ -95,6 +95,7 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
         "the same, with `sh` in front": Row(python(repo, ASK, table, before=in_front)),
         WRITES: Row(writes),
         "allowed, held already": Row(edit(repo, "src/0/2.txt"), "2.0", ASKS),
+        "allowed, in a linked worktree": Row(edit(linked, "src/0/2.txt"), "2.0", ASKS),
         "allowed, and reserved": Row(new, "3.0", WRITES),
         "denied": Row(edit(repo, HELD, DENIED), "2.0", ASKS),
         "allowed, with a parsed command line": Row(

@@ -79,6 +79,12 @@ class Repository:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
+    def linked(self) -> Repository:
+        """A new linked worktree of it, with a branch of its own."""
+        linked = Repository(self.scratch, self.path.with_name(f"{self.path.name}, linked"))
+        self.must("worktree", "add", "-q", "-b", "linked", str(linked.path))
+        return linked
+
     def hook(self, name: str, script: str) -> None:
         path = self.path / ".git" / "hooks" / name
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")

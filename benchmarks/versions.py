@@ -3,7 +3,8 @@
     python benchmarks/versions.py REVISION [--rounds 150]
 
 Prints the ratios, round by round in turn, of the processor time of a commit that changes a file and
-of one that adds one, and of edit hooks before a tool, with 300 files reserved by another agent.
+of one that adds one, of edit hooks before a tool, and of a commit, a push and an edit in a linked
+worktree, with 300 files reserved by another agent.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ EDITS = {
     "an edit of a held file": ("src/0/module1.py", DENIED),
     "an edit outside of every repository": ("{}/x.txt", ALLOWED),
 }
+LINKED: dict[str, Callable[[Repository, Path], Callable[[], Sample]]] = {
+    "a commit in a linked worktree": lambda repo, _: commits(repo, "src/0/0.txt"),
+    "a push from a linked worktree": lambda repo, _: pushes(repo),
+    "an edit in a linked worktree": lambda repo, door: edit(repo, "src/0/1.txt", door=door),
+}
 # The program of a checkout, before the one that is installed.
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
@@ -70,9 +76,12 @@ def main() -> None:
             for kind, (path, expected) in EDITS.items():
                 one = edit(edited, path.format(folder), expected, door=door)
                 variants[f"{kind}, {version}"] = one
+            for kind, made in LINKED.items():
+                linked = guarded(scratch, f"{kind}, {version}", program).linked()
+                variants[f"{kind}, {version}"] = made(linked, door)
         found = interleaved(variants, options.rounds)
     table: list[Sequence[str]] = [("what is guarded", "before, ms", "now, ms", "ratio")]
-    for kind in (*KINDS, *EDITS):
+    for kind in (*KINDS, *EDITS, *LINKED):
         before, now = ([one.cpu for one in found[f"{kind}, {at}"]] for at in ("before", "now"))
         medians = [f"{statistics.median(times):.1f}" for times in (before, now)]
         table.append((kind, *medians, f"{ratio(now, before):.3f}"))
@@ -103,6 +112,19 @@ def commits(repo: Repository, name: str) -> Callable[[], Sample]:
         return timed(repo, ("git", "commit", "-q", "-m", "change"), expected=0)
 
     return commit
+
+
+def pushes(repo: Repository) -> Callable[[], Sample]:
+    """Times one push of one commit; making it is not counted."""
+    repo.must("clone", "-q", "--bare", ".", f"{repo.path}.git")
+    repo.must("remote", "add", "origin", f"{repo.path}.git")
+    make = commits(repo, "src/0/0.txt")
+
+    def push() -> Sample:
+        make()
+        return timed(repo, ("git", "push", "-q", "origin", "linked"), expected=0)
+
+    return push
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 
 from agentlock.environment import AGENT
 from agentlock.errors import ConfigurationError, GitError, NotARepositoryError
-from agentlock.git.settings import Settings
+from agentlock.git.settings import FALSE, LOCAL, PER_WORKTREE, Settings
 from agentlock.model import Value
 
 TYPE_CHECKING = False
@@ -161,8 +161,10 @@ def discover(asked: Settings | None = None) -> Repository:
     """
     asked = asked or Settings()
     entries = asked.entries()
-    found = asked.directories if _is_here(entries) else None
-    root, git_dir, common_dir = found or _directories()
+    found = asked.directories
+    if found is None or not _is_here(entries, is_linked=found[1] != found[2]):
+        found = _directories()
+    root, git_dir, common_dir = found
     return Repository(root, git_dir, common_dir, _settings(entries, root, git_dir, common_dir))
 
 
@@ -172,14 +174,22 @@ def reread(repository: Repository) -> Repository:
     return Repository(*places, _settings(Settings(repository.root).entries(), *places))
 
 
-def _is_here(entries: Sequence[Entry]) -> bool:
+def _is_here(entries: Sequence[Entry], *, is_linked: bool) -> bool:
     """Whether the worktree is neither elsewhere nor missing, as its own configuration says.
 
-    Every repository has ``core.bare``. `git config` leaves out the repository that it does not
-    trust (safe.directory), and does not say so.
+    What all worktrees share says it of the main one. In a linked one it counts only if each may
+    have a ``config.worktree`` (setup.c, check_repository_format_gently).
+
+    `git config` leaves out the repository that it does not trust (safe.directory), and does not
+    say so.
     """
-    found = dict(entry[2:] for entry in entries)
-    return b"core.worktree" not in found and found.get(b"core.bare") == b"false"
+    if not any(scope == LOCAL for scope, *_ in entries):
+        return False
+    found = [entry[2:] for entry in entries]
+    if is_linked and all(value in FALSE for name, value in found if name == PER_WORKTREE):
+        return True
+    settings = dict(found)
+    return b"core.worktree" not in settings and settings.get(b"core.bare", b"false") == b"false"
 
 
 def _directories() -> list[bytes]:

@@ -1,7 +1,7 @@
 """What git's configuration says of what agentlock reads: from git's files, or asked of git.
 
-A git command costs a hook more than the whole verdict. So in the root of an ordinary worktree the
-files are read, if it is certain which ones git reads there, and what it finds. All else is asked.
+A git command costs a hook more than the whole verdict. So in the root of a worktree the files are
+read, if it is certain which ones git reads there, and what it finds. All else is asked.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from agentlock.environment import (
     GIT_CONFIG_GLOBAL,
     GIT_CONFIG_NOSYSTEM,
     GIT_CONFIG_SYSTEM,
+    GIT_DIR,
     HOME,
     XDG_CONFIG_HOME,
 )
@@ -30,23 +31,25 @@ if TYPE_CHECKING:
 
 _PATTERN = (
     r"^(agentlock\..*|core\.(bare|hookspath|ignorecase|precomposeunicode|sharedrepository|worktree)"
-    r"|remote\.(origin\.url|.*\.partialclonefilter))$"
+    r"|extensions\.worktreeconfig|remote\.(origin\.url|.*\.partialclonefilter))$"
 )
+PER_WORKTREE = b"extensions.worktreeconfig"
 _NAMES = frozenset(
     (
         *(b"core.bare", b"core.hookspath", b"core.ignorecase", b"core.precomposeunicode"),
-        *(b"core.sharedrepository", b"core.worktree", b"remote.origin.url"),
+        *(b"core.sharedrepository", b"core.worktree", PER_WORKTREE, b"remote.origin.url"),
     )
 )
 _FILTER = b"remote..partialclonefilter"  # with the name of the remote between its two full stops
 _VERSION = b"core.repositoryformatversion"
 _EXTENSION = b"extensions."
-_PER_WORKTREE = b"extensions.worktreeconfig"
 _HARMLESS = frozenset(  # extensions that say nothing about the configuration
     _EXTENSION + name
     for name in (b"noop", b"objectformat", b"partialclone", b"preciousobjects", b"refstorage")
 )
-_TRUE, _FALSE = (b"true", b"1"), (b"false", b"0")
+_TRUE, FALSE = (b"true", b"1"), (b"false", b"0")
+_LEADING_ELSEWHERE = frozenset((*FINDING_THE_REPOSITORY, "GIT_IMPLICIT_WORK_TREE")) - {GIT_DIR}
+_UP = b"../..\n"  # how git says in the folder of a linked worktree where the common one is
 _CHANGES = ("GIT_CONFIG", "GIT_TEST_")  # what git reads, and its switches for its own tests
 _UNDERSTOOD = frozenset(  # the last one is kept from git, by process.py
     (GIT_CONFIG_NOSYSTEM, GIT_CONFIG_SYSTEM, GIT_CONFIG_GLOBAL, "GIT_CONFIG")
@@ -72,7 +75,7 @@ class Settings:
         self._learns = False
         if self.directories is not None:
             try:
-                self._read = _read(*self.directories[:2])
+                self._read = _read(*self.directories)
             except _UnknownGitError:
                 self._learns = True
             except UnclearError:
@@ -92,33 +95,58 @@ class Settings:
         if self._learns and self.directories is not None:
             from agentlock.git.system_config import learn
 
-            learn(self.directories[1])
+            learn(self.directories[2])
         return answer
 
 
 def _directories_at_root() -> list[bytes] | None:
-    """The root, git's folder and the common one where looking gives them and no variable does.
+    """The root, git's folder and the common one, as real paths, where looking gives them.
 
-    That is how git starts a hook in a main worktree, and it saves the hook a git command. What is
-    tested is what git tests (setup.c, is_git_directory); everything else is git's to answer.
+    That is how git starts a hook: in the root of a worktree, with GIT_DIR if it is a linked one. It
+    saves the hook a git command. What is tested is what git tests (setup.c, is_git_directory and
+    get_common_dir); everything else is git's to answer.
     """
-    if any(name in os.environ for name in FINDING_THE_REPOSITORY):
+    if not _LEADING_ELSEWHERE.isdisjoint(os.environ):
         return None
     try:
         root = os.getcwdb()
-        git_dir = os.path.join(root, b".git")
-        names = set(os.listdir(git_dir))
-        with open(os.path.join(git_dir, b"HEAD"), "rb") as file:
-            head = file.read(256)
-    except OSError:
-        return None
-    if not {b"objects", b"refs"} <= names or b"commondir" in names or os.path.islink(git_dir):
+        git_dir = common_dir = _git_dir(root)
+        names = os.listdir(git_dir)
+        if b"commondir" in names:
+            _require(_text_of(os.path.join(git_dir, b"commondir")) == _UP)
+            common_dir = os.path.dirname(os.path.dirname(git_dir))
+            names = os.listdir(common_dir)
+        _require(b"objects" in names and b"refs" in names)
+        head = _text_of(os.path.join(git_dir, b"HEAD"))
+    except (OSError, UnclearError):
         return None
     is_commit = len(head) in (41, 65) and not head.strip(b"0123456789abcdef\n")
-    return [root, git_dir, git_dir] if head.startswith(b"ref: refs/") or is_commit else None
+    found = [root, git_dir, common_dir]
+    return found if head.startswith(b"ref: refs/") or is_commit else None
 
 
-def _read(root: bytes, git_dir: bytes) -> list[Entry]:
+def _git_dir(root: bytes) -> bytes:
+    """The folder that GIT_DIR names, or that ``.git`` is or names.
+
+    With GIT_DIR, git takes the current directory for the root, whatever it has in it.
+    """
+    given = _variable(GIT_DIR)
+    if given is not None:
+        _require(os.path.realpath(given) == given)
+        return given
+    path = os.path.join(root, b".git")
+    found = os.lstat(path)
+    if stat.S_ISDIR(found.st_mode):
+        return path
+    _require(stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid())
+    start, separator, rest = _text_of(path).partition(b"gitdir: ")
+    named, newline, more = rest.partition(b"\n")
+    _require(separator and named and newline and not start and not more)
+    _require(b"\r" not in named and b"\0" not in named)
+    return os.path.realpath(os.path.join(root, named))
+
+
+def _read(root: bytes, git_dir: bytes, common_dir: bytes) -> list[Entry]:
     """What the files say that git would read here (git-config(1), FILES).
 
     UnclearError if that is not certain. A repository of another user is git's to judge
@@ -126,44 +154,51 @@ def _read(root: bytes, git_dir: bytes) -> list[Entry]:
     extension of the repository's format.
     """
     _require(_UNDERSTOOD.issuperset(name for name in os.environ if name.startswith(_CHANGES)))
-    _require(os.lstat(root).st_uid == os.lstat(git_dir).st_uid == os.geteuid())
+    owners = {os.lstat(path).st_uid for path in {root, git_dir, common_dir}}
+    _require(owners == {os.geteuid()})
     found: list[Entry] = []
-    for scope, path in _elsewhere(git_dir):
+    for scope, path in _elsewhere(common_dir):
         if path != _NOTHING:
             found += _entries_of(scope, path, path)
-    own = os.path.join(git_dir, b"config")
-    entries = _entries_of(LOCAL, own, b".git/config", _is_of_format)
+    entries = _entries_of(LOCAL, *_own(common_dir, root, b"config"), _is_of_format)
     _require(entries)
     per_worktree = False
     for entry in entries:
         name, value = entry[2:]
+        if name == PER_WORKTREE:
+            _require(value in _TRUE or value in FALSE)
+            per_worktree = value in _TRUE
         if name == _VERSION:
             _require(value in (b"0", b"1"))
-        elif name == _PER_WORKTREE:
-            _require(value in _TRUE or value in _FALSE)
-            per_worktree = value in _TRUE
-        elif name.startswith(_EXTENSION):
+        elif name.startswith(_EXTENSION) and name != PER_WORKTREE:
             _require(name in _HARMLESS)
         else:
             found.append(entry)
     if per_worktree:
-        found += _entries_of(WORKTREE, own + b".worktree", b".git/config.worktree")
+        found += _entries_of(WORKTREE, *_own(git_dir, root, b"config.worktree"))
     return found
+
+
+def _own(folder: bytes, root: bytes, name: bytes) -> tuple[bytes, bytes]:
+    """A file in git's folder, and what git calls it."""
+    path = os.path.join(folder, name)
+    is_found = GIT_DIR not in os.environ and folder == os.path.join(root, b".git")
+    return path, b".git/" + name if is_found else path
 
 
 def _elsewhere(git_dir: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The scope and the path of each file outside of the repository, in git's order."""
     without_system = _variable(GIT_CONFIG_NOSYSTEM) or b"0"
-    _require(without_system in _TRUE or without_system in _FALSE)
+    _require(without_system in _TRUE or without_system in FALSE)
     system, personal = _variable(GIT_CONFIG_SYSTEM), _variable(GIT_CONFIG_GLOBAL)
-    if without_system in _FALSE or system or personal:
+    if without_system in FALSE or system or personal:
         from agentlock.git.system_config import known
 
         told = known(git_dir)
         if told is None:
             raise _UnknownGitError
         _require(told)
-        if without_system in _FALSE:
+        if without_system in FALSE:
             yield SYSTEM, _absolute(told if system is None else system)
     if personal is not None:
         yield GLOBAL, _absolute(personal)

@@ -274,7 +274,7 @@ def _switch_of_gits_tests(patch: pytest.MonkeyPatch, _: Repo) -> None:
 
 
 def _git_dir(patch: pytest.MonkeyPatch, repo: Repo) -> None:
-    patch.setenv("GIT_DIR", str(repo.path / ".git"))
+    patch.setenv("GIT_DIR", f"../{repo.path.name}/.git")
 
 
 def _ceiling(patch: pytest.MonkeyPatch, repo: Repo) -> None:
