@@ -65,16 +65,20 @@ def retire(store: Store, name: str, by: str) -> None:
         store.events.log(RETIRED, now, agent=by, detail=name)
 
 
-def require_distinct(store: Store, name: str) -> None:
-    """IdentityError for a new name that differs from a known agent's only in case."""
+def require_distinct(store: Store, name: str) -> bool:
+    """Whether the name is known already, as it will be for ever.
+
+    IdentityError for a new name that differs from a known agent's only in case.
+    """
     if name in store.agents.named([name]):
-        return
+        return True
     other = store.agents.alike(name)
     if other is not None:
         raise IdentityError(
             f"{name!r} differs from {other!r}, an agent of this project, only in case",
             fix="choose a name that nobody else has",
         )
+    return False
 
 
 def held_elsewhere(store: Store, name: str, worktree: str) -> list[Reservation]:

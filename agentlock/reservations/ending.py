@@ -56,7 +56,7 @@ def release(
     handed = Handed()
     with store.writing(durable=durable):
         now = store.now()
-        tidy(store, store.policy.read(), now)
+        is_any_ending = tidy(store, store.policy.read(), now)
         if not force:  # a person who forces is not an agent
             store.agents.register(agent, now)
         whose, anybodys = holder or agent, force and holder is None
@@ -76,10 +76,14 @@ def release(
             note_forced(store, held, agent, reason, now)
         ended_now = {held.id for held in released}
         # The answer to this command says which of them had expired.
-        taken(store, agent, now, lambda number: number in ended_now)
-        handed = handed_over(store, released, now, at_once=durable)
+        counts = ended_now.__contains__
+        taken(store, agent, now, counts, is_any_ending=is_any_ending)
+        is_waited_for = somebody_waits(store)
+        if is_waited_for:
+            handed = handed_over(store, released, now, at_once=durable)
     ring(store, handed.bells)
-    return Released(tuple(released), (*handed.done, *settle(store)))
+    settled = settle(store) if is_waited_for else ()
+    return Released(tuple(released), (*handed.done, *settled))
 
 
 def handed_over(store: Store, ended: Sequence[Reservation], now: int, *, at_once: bool) -> Handed:

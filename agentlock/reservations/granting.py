@@ -14,7 +14,7 @@ from agentlock.patterns.matching import EXACT, Folding, Pattern, compile_pattern
 from agentlock.reservations.holding import hold_limit
 from agentlock.reservations.losses import taken
 from agentlock.reservations.naming import Selection, choose
-from agentlock.reservations.retention import tidy
+from agentlock.reservations.retention import clean, tidy
 from agentlock.reservations.search import Conflict, Search
 from agentlock.reservations.stale import StaleCopies, stale_copies
 from agentlock.reservations.witnesses import existing
@@ -27,7 +27,7 @@ from agentlock.waiting.standing import standings
 from agentlock.waiting.telling import end_for_good, shown
 from agentlock.waiting.turn import GRANTED as FULFILLED
 from agentlock.waiting.turn import Handed, hand_over, is_any_due, reservations_ended, settle
-from agentlock.waiting.working import keep
+from agentlock.waiting.working import keep_ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,12 +140,12 @@ def reserve(
     wanted = [(reading, compile_pattern(reading.pattern, folding)) for reading in request.readings]
     search = Search(store, request, [pattern for _, pattern in wanted], folding)
     with store.reading():
-        policy = store.policy.read()
+        policy, fence = store.policy.read_with_fence()
         check_lease(request.ttl, policy, request.ttl_text)
-        require_distinct(store, request.agent)
+        is_known = require_distinct(store, request.agent)
         due = is_any_due(store)
         if not due:
-            search.everything()
+            search.everything(fence)
     if due:
         settle(store)
         with store.reading():
@@ -162,7 +162,7 @@ def reserve(
         if policy.stale == "refuse" and stale.of_others(request.agent):
             answer = Answer((), (), store.now(), stale=stale)
         else:
-            answer = _granted(store, request, wanted, search, folding, reason)
+            answer = _granted(store, request, wanted, search, folding, reason, is_known=is_known)
             answer = answer.replace(stale=stale)
     if not answer.granted:
         met = [one.reservation for one in answer.conflicts if one.reservation is not None]
@@ -202,18 +202,25 @@ def _granted(
     search: Search,
     folding: Folding,
     reason: str,
+    *,
+    is_known: bool,
 ) -> Answer:
-    """Everything, granted in one transaction, or a refusal if another agent came in between."""
+    """Everything, granted in one transaction, or a refusal if another agent came in between.
+
+    All other writers wait meanwhile, so nothing is asked that the caller knows. ``is_known``: the
+    agent was registered before.
+    """
     handed = Handed()
     with store.writing():
         now, policy = store.now(), store.policy.read()
         check_lease(request.ttl, policy, request.ttl_text)
-        keep(store, now)
+        is_any_ending = keep_ending(store, now)
         conflicts = search.all_confirmed(now)
         if conflicts:
             return Answer((), conflicts, now, search.is_cut_short)
-        tidy(store, policy, now)
-        require_distinct(store, request.agent)
+        clean(store, policy, now, is_any_ending=is_any_ending)
+        if not is_known:
+            require_distinct(store, request.agent)
         register(store, request, now)
         end_for_good(store, search.over(now))
         if search.makes_exclusive() and search.somebody_waits():
@@ -343,17 +350,17 @@ class _Grants:
         self._policy = policy
         self._reason = reason
         self._now = now
-        self._mine = search.mine
-        self._meeting = search.meeting
+        self._search = search
         self.limits: list[str] = []
         self.weakened: list[Reservation] = []  # from exclusive to shared
 
     def grant(self, reading: Reading, pattern: Pattern) -> Reservation:
         store, request, now = self._store, self._request, self._now
-        held = store.reservations.own(request.agent, reading.pattern, pattern.keys, now)
-        if held is not None:
-            return self._extended(held)
-        mine = self._mine.get(reading.pattern, ())
+        if self._search.may_be_held(reading.pattern):
+            held = store.reservations.own(request.agent, reading.pattern, pattern.keys, now)
+            if held is not None:
+                return self._extended(held)
+        mine = self._search.mine.get(reading.pattern, ())
         created = min([one.created_ts for one in mine], default=now)
         granted = store.reservations.grant(
             request.agent,
@@ -406,7 +413,7 @@ class _Grants:
             return expires
         limit = hold_limit(
             *(self._store, self._policy, self._request, pattern),
-            *(created, expires, self._now, self._meeting),
+            *(created, expires, self._now, self._search.meeting),
         )
         if limit.until is not None:
             if limit.until <= at_least:

@@ -66,14 +66,21 @@ def take(store: Store, agent: str) -> list[Message]:
 
 
 def taken(
-    store: Store, agent: str, now: int, counts: Callable[[int | None], bool]
+    store: Store,
+    agent: str,
+    now: int,
+    counts: Callable[[int | None], bool],
+    *,
+    is_any_ending: bool = True,
 ) -> list[Message]:
     """The unread messages about reservations that count, by their number, marked as read.
 
     It is part of a write transaction of the caller, whose answer says what they say.
+    ``is_any_ending`` is what ``tidy`` has found.
     """
-    keep(store, now)
-    note_expired(store, now, agent)
+    if is_any_ending:
+        keep(store, now)
+        note_expired(store, now, agent)
     found = store.messages.unread_losses(agent)
     unread = [one for one in found if counts(one.reservation_id)]
     store.messages.mark_read(unread, agent, now)

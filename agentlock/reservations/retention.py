@@ -7,7 +7,7 @@ from agentlock.errors import UsageError
 from agentlock.event_kinds import PRUNED
 from agentlock.model import SETTINGS
 from agentlock.waiting.telling import note_expired
-from agentlock.waiting.working import keep
+from agentlock.waiting.working import keep_ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +45,23 @@ def prune(store: Store, agent: str, retention: int) -> tuple[int, int]:
             return events, reservations
 
 
-def tidy(store: Store, policy: Policy, now: int) -> None:
+def tidy(store: Store, policy: Policy, now: int) -> bool:
     """Note the leases that have expired, and remove some of what is older than the retention.
 
-    Every change does this. It removes a full BITE or nothing, because each removal adds an event.
+    Every change does this; whether a lease had expired untold, or ends soon.
     """
-    keep(store, now)
-    note_expired(store, now)
+    is_any_ending = keep_ending(store, now)
+    clean(store, policy, now, is_any_ending=is_any_ending)
+    return is_any_ending
+
+
+def clean(store: Store, policy: Policy, now: int, *, is_any_ending: bool) -> None:
+    """The same, for a caller who has let leases last: see ``working.keep_ending``.
+
+    It removes a full BITE or nothing, because each removal adds an event.
+    """
+    if is_any_ending:
+        note_expired(store, now)
     if policy.retention is None:
         return
     events, reservations = store.events.prune(now - policy.retention, BITE, least=BITE)

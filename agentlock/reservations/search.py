@@ -97,10 +97,12 @@ class Search:
         self._expired: list[tuple[Pattern, Reservation]] = []  # not yet tested
         self.mine: dict[bytes, list[Reservation]] = {}
         """What the agent holds already of what it asks for; see ``order.held_already``."""
+        self._own: set[bytes] = set()
         self.meeting = Meeting(folding)
         self._deadline = Deadline(store)
         self._fence = 0
         self._event = 0
+        self._newest = 0  # the number of the newest place
         self._at = 0
 
     @property
@@ -118,17 +120,21 @@ class Search:
         return (*self.confirmed(now), *held, *self.places(now))
 
     def somebody_waits(self) -> bool:
-        return self._store.waits.next_due() is not None
+        """Whether anybody has a place, when ``everything`` or ``places`` looked last."""
+        return self._newest > 0
 
     @property
     def found(self) -> list[Conflict]:
         """The conflicts with reservations."""
         return [conflict for conflict, _ in self._held]
 
-    def everything(self) -> None:
-        """Search the whole table, in the caller's snapshot, until MOST_CONFLICTS are found."""
+    def everything(self, fence: int | None = None) -> None:
+        """Search the whole table, in the caller's snapshot, until MOST_CONFLICTS are found.
+
+        ``fence`` is the last one there, if the caller knows it.
+        """
         self._at = self._store.now()
-        self._fence = self._store.last_fence()
+        self._fence = self._store.last_fence() if fence is None else fence
         self._event = self._store.last_event()
         expired: list[tuple[Pattern, Reservation]] = []
         conflicts = (
@@ -174,11 +180,16 @@ class Search:
         self._deadline.check()
         near = _worth_testing(_near(self._store, pattern, 0), pattern, self._folding)
         own = [held for held in near if held.agent == self._request.agent]
+        self._own.update(held.pattern for held in own)
         mine = [held for held in own if held.is_live(self._at) and covers(held, pattern)]
         if mine:
             self.mine[pattern.text] = mine
         expired += [(pattern, held) for held in near if not held.is_live(self._at)]
         return [held for held in near if held.is_live(self._at)]
+
+    def may_be_held(self, text: bytes) -> bool:
+        """Whether the agent may hold just this pattern, once the conflicts were ``confirmed``."""
+        return text in self._own
 
     # Places in the queue
 
@@ -194,7 +205,8 @@ class Search:
 
     def _places_met(self, after: int = 0) -> list[Met]:
         """The places of others, after a number, that the request meets if it is all new."""
-        if self._store.waits.newest() <= after:
+        self._newest = self._store.waits.newest()
+        if self._newest <= after:
             return []
         texts = [pattern.text for pattern in self._patterns]
         return earlier(
@@ -262,6 +274,7 @@ class Search:
                 *self._store.reservations.live_since(self._fence, now, near),
                 *self._store.reservations.extended_since(self._event, now, near),
             ]
+            self._own.update(held.pattern for held in new if held.agent == self._request.agent)
             again = [
                 conflict
                 for pattern in self._patterns

@@ -40,8 +40,21 @@ class PolicyRow(Noun):
         self._store.rows(statement, (*cells, self._store.project_id))
 
 
+_latest: tuple[Sequence[Any], Policy] | None = None
+
+
 def policy_of(row: Sequence[Any]) -> Policy:
-    """The policy of a row that has COLUMNS."""
+    """The policy of a row that has COLUMNS.
+
+    The last one is kept, because each change reads it while all other writers wait.
+    """
+    global _latest  # noqa: PLW0603 -- a store reads one row, again and again
+    if _latest is None or _latest[0] != row:
+        _latest = row, _read(row)
+    return _latest[1]
+
+
+def _read(row: Sequence[Any]) -> Policy:
     cells = dict(zip(COLUMNS, row, strict=True))
     for name, cell in cells.items():
         kind = SETTINGS[name].kind

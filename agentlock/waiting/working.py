@@ -39,7 +39,7 @@ def keep_all(store: Store) -> None:
 
 def is_needed(store: Store) -> bool:
     """Whether a lease ends soon, or ran out untold, whose agent's tool runs."""
-    return bool(_at_work(store, store.now()))
+    return bool(_at_work(store, _ending(store, store.now())))
 
 
 def keep(store: Store, now: int) -> bool:
@@ -47,7 +47,17 @@ def keep(store: Store, now: int) -> bool:
 
     Call it before leases that ran out are told, or ended for good.
     """
-    found = _at_work(store, now)
+    return _keep(store, now, _at_work(store, _ending(store, now)))
+
+
+def keep_ending(store: Store, now: int) -> bool:
+    """The same; whether any lease ends soon or ran out untold, so that there is one to note."""
+    ending = _ending(store, now)
+    _keep(store, now, _at_work(store, ending))
+    return bool(ending)
+
+
+def _keep(store: Store, now: int, found: list[tuple[Reservation, list[Tool]]]) -> bool:
     if not found:
         return False
     policy = store.policy.read()
@@ -69,9 +79,12 @@ def keep(store: Store, now: int) -> bool:
     return is_kept
 
 
-def _at_work(store: Store, now: int) -> list[tuple[Reservation, list[Tool]]]:
-    """Leases that end soon or ran out untold, with the tools that their agents began before."""
-    ending = store.reservations.ending(now + _SOON)
+def _ending(store: Store, now: int) -> list[Reservation]:
+    return store.reservations.ending(now + _SOON)
+
+
+def _at_work(store: Store, ending: Sequence[Reservation]) -> list[tuple[Reservation, list[Tool]]]:
+    """Of leases that end soon or ran out untold those whose agents' tools began before that."""
     if not ending:
         return []
     runs: dict[str, list[Run]] = {}

@@ -14,7 +14,7 @@ from agentlock.reservations.granting import Request, renew, reserve
 from agentlock.reservations.naming import Selection
 from agentlock.reservations.search import Search
 from agentlock.store import migrate, open_store
-from agentlock.store.sqlite import schema
+from agentlock.store.sqlite import SQLiteStore, schema
 from agentlock.store.sqlite.filesystem import Modes
 
 if TYPE_CHECKING:
@@ -133,3 +133,37 @@ def test_a_lease_that_had_run_out_is_over_for_good_though_another_was_in_the_way
     with store.writing():
         assert search.confirmed(now) == ()
         assert [held.id for held in search.over(now)] == [over.id]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_what_the_agent_itself_reserves_while_it_asks_again_is_known(
+    store: Store, when: str
+) -> None:
+    request, pattern = wanted("A", b"/src/a.py"), compile_pattern(b"/src/a.py")
+    search = Search(store, request, [pattern], Folding())
+    if when == "before":
+        reserve(store, request, Folding())
+    with store.reading():
+        search.everything()
+    if when == "meanwhile":
+        assert not search.may_be_held(b"/src/a.py")
+        reserve(store, request, Folding())
+    with store.writing():
+        assert not search.all_confirmed(store.now())
+        assert search.may_be_held(b"/src/a.py")
+
+
+def test_a_turn_asks_the_table_nothing_twice(store: Store) -> None:
+    """All other writers wait meanwhile: benchmarks/RESULTS.md, writers that think for a second."""
+    assert isinstance(store, SQLiteStore)
+    asked: list[str] = []
+    for _ in range(2):  # the first time the agent is new, and the connection too
+        asked.clear()
+        store._connection.set_trace_callback(asked.append)
+        reserve(store, wanted("A", b"/src/a.py"), Folding())
+        release(store, "A", Selection(all=True))
+    begun = [at for at, statement in enumerate(asked) if statement == "BEGIN IMMEDIATE"]
+    turns = [asked[at : asked.index("COMMIT", at)] for at in begun]
+    counts = [len(turn) for turn in turns]
+    assert counts == [11, 9], "\n".join(map("\n".join, turns))
+    assert not any("PRAGMA" in statement for statement in asked)

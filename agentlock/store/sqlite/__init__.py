@@ -66,6 +66,7 @@ class SQLiteStore(Store):
         self._turn: Turn | None = None
         self._log = ""
         self._syncs = False
+        self._level = ""  # what ``PRAGMA synchronous`` was set to
         self._frozen: tuple[int, ...] | None = None
         self._connection = self._connect(read_only=read_only)
         try:
@@ -114,7 +115,9 @@ class SQLiteStore(Store):
     def writing(self, *, durable: bool = True) -> _Transaction:
         self._syncs = durable and bool(self._log_to_sync())
         level = "FULL" if durable and not self._syncs else "NORMAL"
-        self.rows(f"PRAGMA synchronous = {level}")
+        if level != self._level:
+            self.rows(f"PRAGMA synchronous = {level}")
+            self._level = level
         return _Transaction(self, "BEGIN IMMEDIATE")
 
     def _log_to_sync(self) -> str:
@@ -162,8 +165,9 @@ class SQLiteStore(Store):
         """Queue with the other writers; after half of the time, ask SQLite without a turn."""
         from agentlock.store.sqlite.turns import Turn  # a hook that only reads needs none
 
+        if self._turn is None:
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self._turn = Turn(self.location)
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         started = time.monotonic()
         self._turn.wait(self._patience / 2)
         self._patience = max(self._patience - (time.monotonic() - started), 0.0)
