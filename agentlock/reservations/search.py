@@ -100,6 +100,8 @@ class Search:
         self._own: set[bytes] = set()
         self.meeting = Meeting(folding)
         self._deadline = Deadline(store)
+        near = [pattern.keys for pattern in patterns] if all(map(_has_own_keys, patterns)) else []
+        self._newer = store.reservations.newer(near)
         self._fence = 0
         self._event = 0
         self._newest = 0  # the number of the newest place
@@ -267,13 +269,7 @@ class Search:
         if now < self._at:  # the clock was set back, so leases that had expired are live again
             self.everything()
         else:
-            near = [pattern.keys for pattern in self._patterns]
-            if not all(map(_has_own_keys, self._patterns)):
-                near = []
-            new = [
-                *self._store.reservations.live_since(self._fence, now, near),
-                *self._store.reservations.extended_since(self._event, now, near),
-            ]
+            new = self._newer(self._fence, self._event, now)
             self._own.update(held.pattern for held in new if held.agent == self._request.agent)
             again = [
                 conflict

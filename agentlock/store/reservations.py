@@ -13,7 +13,7 @@ from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from typing import Any
 
     from agentlock.event_kinds import Kind
@@ -191,29 +191,38 @@ class Reservations(Noun):
 
         Those that no pattern with keys of ``near`` can meet may be left out.
         """
-        return self._newer(f"{_LIVE_BY_FENCE} AND r.fence > ?", fence, now, near)
+        return self._newer_than(f"{_LIVE_BY_FENCE} AND r.fence > ?", near)(fence, now)
 
     def extended_since(self, event: int, now: int, near: Sequence[Keys] = ()) -> list[Reservation]:
         """Live ones that ``extend`` gave a longer lease after the event with this number.
 
         ``near`` as for ``live_since``.
         """
+        return self._newer_than(self._extended(), near)(event, now)
+
+    def newer(self, near: Sequence[Keys]) -> Callable[[int, int, int], list[Reservation]]:
+        """``live_since`` a fence and ``extended_since`` an event at a time, prepared for a turn."""
+        granted = self._newer_than(f"{_LIVE_BY_FENCE} AND r.fence > ?", near)
+        extended = self._newer_than(self._extended(), near)
+        return lambda fence, event, now: [*granted(fence, now), *extended(event, now)]
+
+    def _extended(self) -> str:
         from agentlock.event_kinds import KINDS
 
         kinds = ", ".join([f"'{kind}'" for kind in KINDS if kind.extends])
         extended = f"SELECT reservation_id FROM events WHERE id > ? AND kind IN ({kinds})"  # noqa: S608
-        statement = f"{_LIVE_BY_ID} AND r.id IN ({extended})"
-        return self._newer(statement, event, now, near)
+        return f"{_LIVE_BY_ID} AND r.id IN ({extended})"
 
-    def _newer(
-        self, statement: str, mark: int, now: int, near: Sequence[Keys]
-    ) -> list[Reservation]:
+    def _newer_than(
+        self, statement: str, near: Sequence[Keys]
+    ) -> Callable[[int, int], list[Reservation]]:
         from agentlock.store.near import near_one_of
 
         conditions, parameters = near_one_of(self._store, near)
         if conditions:
             statement += f" AND ({' OR '.join([f'({one})' for one in conditions])})"
-        return self.found(f"{statement} ORDER BY r.id", now, mark, *parameters)
+        statement += " ORDER BY r.id"
+        return lambda mark, now: self.found(statement, now, mark, *parameters)
 
     def granted_after(self, fence: int) -> list[Reservation]:
         """The exclusive reservations that were granted after this fence, live or not."""
