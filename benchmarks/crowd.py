@@ -44,7 +44,30 @@ HOUR = 3600 * MICROSECONDS
 TIMEOUT = 60 * MICROSECONDS
 
 
-class Plain(SQLiteStore):
+class InTurns(SQLiteStore):
+    """The store as it is, which notes for how long each transaction keeps all others from writing.
+
+    It is the base of the other variants.
+    """
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        self.turns = array("d")
+        self._since: float | None = None
+        super().__init__(*positional, **named)
+
+    def begin(self, statement: str) -> None:
+        super().begin(statement)
+        if statement != "BEGIN":
+            self._since = time.monotonic()
+
+    def _give_up_turn(self) -> None:  # after COMMIT
+        if self._since is not None:
+            self.turns.append(time.monotonic() - self._since)
+            self._since = None
+        super()._give_up_turn()
+
+
+class Plain(InTurns):
     """The same store without turns: SQLite's busy handler waits, for all of the time-out."""
 
     def _connect(self, *, read_only: bool) -> Any:
@@ -56,18 +79,18 @@ class Plain(SQLiteStore):
         pass
 
 
-class FullInTurn(SQLiteStore):
+class FullInTurn(InTurns):
     """The same store, which waits for the disk in COMMIT: all others wait with it."""
 
     def _log_to_sync(self) -> str:
         return ""
 
 
-class Alone(SQLiteStore):
+class Alone(InTurns):
     """The same store, of which each process has one of its own: nobody waits for anybody."""
 
 
-VARIANTS: dict[str, type[SQLiteStore]] = {"plain": Plain, "in turns": SQLiteStore}
+VARIANTS: dict[str, type[InTurns]] = {"plain": Plain, "in turns": InTurns}
 WITH_PAUSES = {
     **VARIANTS,
     "in turns, which wait for the disk": FullInTurn,
@@ -81,7 +104,7 @@ class Table(NamedTuple):
 
     path: str
     identifier: str
-    kind: type[SQLiteStore]
+    kind: type[InTurns]
 
     def of(self, process: int) -> Table:
         """The table that a process uses, which may be its own copy."""
@@ -89,7 +112,7 @@ class Table(NamedTuple):
             return self
         return self._replace(path=shutil.copy(self.path, f"{self.path}.{process}"))
 
-    def open(self, *, read_only: bool = False) -> SQLiteStore:
+    def open(self, *, read_only: bool = False) -> InTurns:
         return self.kind(self.path, self.identifier, "p", timeout=TIMEOUT, read_only=read_only)
 
 
@@ -103,15 +126,20 @@ class Load(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Seconds that each call took, and how many calls failed."""
+    """Seconds that each call took, how many failed, and seconds of the processors in all.
+
+    ``turns``: seconds for which each transaction kept all others from writing.
+    """
 
     times: Sequence[float]
     failures: int
+    processor: float = 0
+    turns: Sequence[float] = ()
 
 
 def warm_up(folder: Path) -> None:
     """Load what the processes share before they are made."""
-    store = new_table(folder, SQLiteStore).open()
+    store = new_table(folder, InTurns).open()
     reading = Reading(b"/src/a.py", b"/src/a.py", "literal")
     reserve(store, Request("Warm", [reading], HOUR), Folding())
     release(store, "Warm", Selection(all=True))
@@ -120,7 +148,7 @@ def warm_up(folder: Path) -> None:
     gc.freeze()
 
 
-def new_table(folder: Path, kind: type[SQLiteStore]) -> Table:
+def new_table(folder: Path, kind: type[InTurns]) -> Table:
     path = str(Path(tempfile.mkdtemp(dir=folder)) / "agentlock.sqlite3")
     identifier = schema.create(path, Modes())
     migrate.add_project(path, "p")
@@ -155,13 +183,21 @@ def crowd(
         lost = sum(os.waitpid(child, 0)[1] != 0 for child in children)
         os.close(ready)
         os.close(tell_ready)
-        times, failures = array("d"), lost
+        found = Outcome(array("d"), lost, 0, array("d"))
         for file in files:
             if file.exists():
-                one = array("d", file.read_bytes())
-                failures += int(one.pop())
-                times.extend(one)
-    return Outcome(times, failures)
+                found = _added(found, array("d", file.read_bytes()))
+    return found
+
+
+def _added(found: Outcome, one: array[float]) -> Outcome:
+    """What ``work`` wrote, with what others did."""
+    count, failures, processor = int(one.pop()), int(one.pop()), one.pop()
+    assert isinstance(found.times, array)
+    assert isinstance(found.turns, array)
+    found.times.extend(one[:count])
+    found.turns.extend(one[count:])
+    return found._replace(failures=found.failures + failures, processor=found.processor + processor)
 
 
 def _exit_after(action: Callable[[], None]) -> None:
@@ -189,11 +225,12 @@ def work(table: Table, load: Load, at: int, gate: tuple[int, int], file: Path) -
     if load.pause:  # so that not all come in the same millisecond
         time.sleep(_SETTLING + load.pause * (at / load.processes))
     end = time.monotonic() + load.seconds
-    turn = 0
+    turn, turns, processor = 0, array("d"), time.process_time()
     while time.monotonic() < end:
         started = time.monotonic()
         try:
             store = kept or table.open()
+            store.turns = turns
             if turn % 2:
                 release(store, agent, selection)
             else:
@@ -206,8 +243,8 @@ def work(table: Table, load: Load, at: int, gate: tuple[int, int], file: Path) -
         turn += 1
         if load.pause:
             time.sleep(load.pause)
-    times.append(failures)
-    file.write_bytes(times.tobytes())
+    counted = (time.process_time() - processor, failures, len(times))
+    file.write_bytes(array("d", [*times, *turns, *counted]).tobytes())
 
 
 def figures(times: Sequence[float]) -> tuple[str, str, str]:
@@ -222,19 +259,33 @@ def figures(times: Sequence[float]) -> tuple[str, str, str]:
 
 
 def compared(
-    folder: Path, loads: Sequence[Load], variants: Mapping[str, type[SQLiteStore]] = VARIANTS
+    folder: Path,
+    loads: Sequence[Load],
+    variants: Mapping[str, type[InTurns]] = VARIANTS,
+    parts: Callable[[Load, Outcome], Sequence[str]] | None = None,
+    names: Sequence[str] = (),
 ) -> list[Sequence[str]]:
-    """A row for each load and variant; the variants of a load one right after the other."""
-    table: list[Sequence[str]] = [
-        ("processes", "variant", "calls a second", "p50 ms", "p99 ms", "worst ms", "failed")
-    ]
+    """A row for each load and variant; the variants of a load one right after the other.
+
+    ``parts`` are cells of further columns, with these ``names``.
+    """
+    head = ("processes", "variant", "calls a second", "p50 ms", "p99 ms", "worst ms", "failed")
+    table: list[Sequence[str]] = [(*head, *names)]
     for load in loads:
         for name, kind in variants.items():
             outcome = crowd(new_table(folder, kind), load)
             rate = short(len(outcome.times) / load.seconds)
             numbers = (*figures(outcome.times), str(outcome.failures))
-            table.append((f"{load.processes:,}", name, rate, *numbers))
+            more = parts(load, outcome) if parts is not None else ()
+            table.append((f"{load.processes:,}", name, rate, *numbers, *more))
     return table
+
+
+def shares(load: Load, outcome: Outcome) -> tuple[str, str, str, str]:
+    """How long a turn takes, for how much of the time there is one, and what a call computes."""
+    p50, p99, _ = figures(outcome.turns)
+    used = short(sum(outcome.turns) / load.seconds * 100)
+    return p50, p99, used, short(outcome.processor / len(outcome.times) * 1000)
 
 
 def closed_loop(folder: Path, seconds: float) -> Section:
@@ -257,10 +308,15 @@ def with_pauses(folder: Path, seconds: float) -> Section:
     text = (
         f"{seconds:g} s, a second between two calls of a process, the connection kept. The goal: "
         "at most 100 ms for 99 of 100 calls of 1,000 processes. With a table for each, nobody "
-        "waits for another writer: what is left is the floor, the processors and the disk."
+        "waits for another writer: what is left is the floor, the processors and the disk. A turn "
+        "is what a writer lets all others wait for, from BEGIN IMMEDIATE to the end of COMMIT, and "
+        "*taken* the share of the time in which there is one (of a table for each: the sum). "
+        "*Processor* is what one call computes, of which a second has as many seconds as there are "
+        "processors. Where one of the two comes near the whole, waits grow beyond all measure."
     )
     loads = [Load(count, seconds, pause=1) for count in COUNTS[2:]]
-    table = compared(folder, loads, WITH_PAUSES)
+    names = ("turn, p50 ms", "turn, p99 ms", "taken, %", "processor, ms")
+    table = compared(folder, loads, WITH_PAUSES, shares, names)
     return Section("Writers that think for a second", text, table)
 
 
@@ -279,7 +335,7 @@ def reading_beside(folder: Path, seconds: float) -> Section:
         ("100 writers", Load(100, seconds), work),
     ):
         times: list[float] = []
-        held = new_table(folder, SQLiteStore)
+        held = new_table(folder, InTurns)
         crowd(held, load, partial(read, held, seconds, times), worker)
         table.append((name, f"{len(times):,}", *figures(times)))
     return Section("A hook's read while others write", text, table)
