@@ -171,7 +171,7 @@ def agents(store: Store, names: Sequence[str] | None = None) -> list[Listed]:
     there, unread = holders(store, live, names), store.messages.unread_by_agent()
     holds = Counter(held.agent for held in live)
     teams = teams_of(store)
-    waits = Counter(one.agent for one in store.waits.blocked(names, store.now()))
+    waits = Counter(one.agent for one in store.whereabouts.blocked(names, store.now()))
     return [
         Listed(
             *(there[name], holds[name], waits[name], unread.get(name, 0)),

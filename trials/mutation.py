@@ -82,6 +82,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "patterns": {
         "patterns/directory_notes.py": (_SYNTAX,),
         "patterns/exempt.py": (_VERDICT, _POLICY),
+        "patterns/globs.py": (_MATCHING, _AGAINST_GIT),
         "patterns/index.py": (_MATCHING, _AGAINST_GIT),
         "patterns/keys.py": (_MATCHING, _KEYS, _CONTRACT, _AGAINST_GIT),
         "patterns/overlap.py": (_OVERLAP,),

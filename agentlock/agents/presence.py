@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from agentlock.git.sessions import Tool
     from agentlock.model import Agent
     from agentlock.store.base import Store
-    from agentlock.store.sessions import Run
-    from agentlock.store.waits import Blocked
+    from agentlock.store.whereabouts import Blocked, Run
 
 WITHOUT_HOOKS = "run"
 """The program of the sessions that `agentlock run` opens: they show no turns."""
@@ -36,9 +35,9 @@ def presences(store: Store, agents: Mapping[str, Agent]) -> dict[str, Presence]:
     """Whether each of these agents is there, by its name."""
     now = store.now()
     runs: dict[str, list[Run]] = {name: [] for name in agents}
-    for run in store.sessions.runs_of(agents):
+    for run in store.whereabouts.runs_of(agents):
         runs[run.agent].append(run)
-    waits = {one.agent: one for one in reversed(store.waits.blocked(agents, now))}
+    waits = {one.agent: one for one in reversed(store.whereabouts.blocked(agents, now))}
     return {
         name: presence(agent, runs[name], waits.get(name), now) for name, agent in agents.items()
     }

@@ -33,21 +33,24 @@ if TYPE_CHECKING:
     from agentlock.guard.edits import Judged
 
 
-def refusal(call: Call, entered: dict[bytes, Repository | None]) -> str:
+def refusal(
+    call: Call, written: dict[bytes, list[bytes]], entered: dict[bytes, Repository | None]
+) -> str:
     """Why the tool must not run; "" if nothing keeps it from running.
 
-    ``entered`` gets the repositories that were asked, by the roots of their worktrees.
+    ``written`` are the paths that the call names, and gets those of its command line, by the roots
+    of their worktrees; ``entered`` gets the repositories that were asked.
     """
     cwd = os.fsencode(call.cwd)
     if call.use.unreadable:
         return _undecided(call)
-    paths = [os.fsencode(path) for path in call.use.writes]
     if call.use.command:
-        written, reason = _of_command(call)
+        more, reason = _of_command(call)
         if reason:
             return reason
-        paths += written
-    for root, inside in by_worktree(paths, cwd).items():
+        for root, inside in by_worktree(more, cwd).items():
+            written.setdefault(root, []).extend(inside)
+    for root, inside in written.items():
         repository = entered[root] = enter(root)
         if repository is None:
             continue

@@ -80,13 +80,14 @@ def before_tool(dialect: Dialect, event: str, bundles: list[Bundle]) -> int:
     entered: dict[bytes, Repository | None] = {}
     try:
         call = dialect.read(event, _received())
-        if is_elsewhere(call):
+        written = by_worktree(map(os.fsencode, call.use.writes), os.fsencode(call.cwd))
+        if is_elsewhere(call, written):
             return ALLOWED
         bundles.append(Bundle("edit-judged"))
         from agentlock.edit_hooks.before import before_command, is_guarded, refusal
 
         bundles[-1].note()
-        reason = refusal(call, entered)
+        reason = refusal(call, written, entered)
     except Exception as error:  # noqa: BLE001 -- whatever it is, nothing may get through
         reason = failed(error)
     if reason:
@@ -99,15 +100,16 @@ def before_tool(dialect: Dialect, event: str, bundles: list[Bundle]) -> int:
     return ALLOWED
 
 
-def is_elsewhere(call: Call) -> bool:
+def is_elsewhere(call: Call, written: Mapping[bytes, list[bytes]]) -> bool:
     """Whether a look tells that the call concerns no repository which agentlock guards.
 
-    Most calls of a user's programs may be such ones, so nothing else is loaded before.
+    Most calls of a user's programs may be such ones, so nothing else is loaded before. ``written``
+    are the paths that it names, by the roots of their worktrees.
     """
     if call.use.command and may_write(call.use.command):
         return False  # the line may lead anywhere
-    paths = [os.fsencode(path) for path in call.use.writes] or [b"any"]
-    return all(map(is_without_agentlock, by_worktree(paths, os.fsencode(call.cwd))))
+    roots = written if call.use.writes else by_worktree([b"any"], os.fsencode(call.cwd))
+    return all(map(is_without_agentlock, roots))
 
 
 def deny(dialect: Dialect, event: str, reason: str) -> int:

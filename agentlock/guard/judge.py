@@ -43,8 +43,7 @@ def load_to_refuse(door: str, theirs: Collection[object]) -> None:
     import agentlock.guard.report
     import agentlock.patterns.index
     import agentlock.store.agents
-    import agentlock.store.sessions
-    import agentlock.store.waits
+    import agentlock.store.whereabouts
 
     if door == "edit":
         import agentlock.store.wants

@@ -118,7 +118,7 @@ class Keeper:
         Only edit hooks can tell; the agent of another program counts as being at work.
         """
         runs = [
-            one for one in store.sessions.runs_of([self._agent]) if one.program != WITHOUT_HOOKS
+            one for one in store.whereabouts.runs_of([self._agent]) if one.program != WITHOUT_HOOKS
         ]
         told = [one.last_active_ts for one in runs if one.ended_ts is None]
         if not told:

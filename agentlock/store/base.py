@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agentlock.store.tickets import Tickets
     from agentlock.store.waits import Waits
     from agentlock.store.wants import Wants
+    from agentlock.store.whereabouts import Whereabouts
 
 APPLICATION_ID = 0x41474C4B  # "AGLK": tells our files from other SQLite databases
 MOST_PARAMETERS = 400  # in one list of a statement; SQLite before 3.32 takes 999 in all
@@ -205,6 +206,12 @@ class Store:
         from agentlock.store.sessions import Sessions
 
         return Sessions(self)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        from agentlock.store.whereabouts import Whereabouts
+
+        return Whereabouts(self)
 
     @property
     def owner(self) -> Owner:

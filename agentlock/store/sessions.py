@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from agentlock.model import Value
-from agentlock.store.base import Noun, chunks
+from agentlock.store.base import Noun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _COMPACTED = """
 coalesce((SELECT max(m.created_ts) FROM compaction_metrics AS m WHERE m.conversation_id = c.id), 0)
@@ -37,15 +37,6 @@ ON CONFLICT (project_id, program, program_session) DO UPDATE SET
     process_started = excluded.process_started, process_place = excluded.process_place,
     at_prompt_ts = NULL,
     host = excluded.host, worktree = excluded.worktree, transcript = excluded.transcript
-"""
-# Of each agent: the sessions that are open, and its newest one.
-_RUNS = """
-SELECT a.name, c.program, c.process, c.process_started, c.process_place, c.last_active_ts,
-    c.ended_ts, c.at_prompt_ts, c.host, c.worktree, c.program_session
-FROM agents AS a JOIN conversations AS c ON c.agent_id = a.id
-WHERE a.project_id = ? AND a.name IN ({places}) AND (c.ended_ts IS NULL
-    OR c.id = (SELECT max(o.id) FROM conversations AS o WHERE o.agent_id = a.id))
-ORDER BY c.id
 """
 _FIND = f"{_FROM} AND c.program = ?2 AND c.program_session = ?3"
 _GET = f"{_FROM} AND c.id = ?2"
@@ -126,22 +117,6 @@ class Conversation(Value):
     errors: int = 0
 
 
-class Run(Value):
-    """What a session says of whether its agent is there."""
-
-    agent: str
-    program: str
-    process: int | None
-    process_started: int | None
-    process_place: str
-    last_active_ts: int
-    ended_ts: int | None
-    at_prompt_ts: int | None
-    host: str = ""
-    worktree: str = ""
-    session: str = ""  # the program's own id
-
-
 class Turn(Value):
     """One turn; ``size`` in characters, ``content`` only where the policy keeps texts."""
 
@@ -188,14 +163,6 @@ class Sessions(Noun):
 
     def find(self, program: str, session: str) -> Conversation | None:
         return next((Conversation(*row) for row in self._rows(_FIND, program, session)), None)
-
-    def runs_of(self, agents: Iterable[str]) -> list[Run]:
-        """Of each of these agents: the sessions that are open, and its newest one."""
-        found: list[Run] = []
-        for chunk in chunks(sorted(agents)):
-            places = ", ".join("?" * len(chunk))
-            found += [Run(*row) for row in self._rows(_RUNS.format(places=places), *chunk)]
-        return found
 
     def turns(self, number: int) -> list[Turn]:
         return [Turn(*row) for row in self._store.rows(_TURNS, (number,))]

@@ -129,16 +129,6 @@ _OLDEST_ENDED = """
 SELECT id FROM waits INDEXED BY waits_by_end WHERE project_id = ? AND ended_ts < ?
 ORDER BY ended_ts LIMIT ?
 """
-# Whom the places of some agents wait for: the agent of the row that each is behind.
-_BLOCKED = """
-SELECT a.name, w.bell, w.created_ts, coalesce(ba.name, ra.name, '')
-FROM agents AS a JOIN waits AS w INDEXED BY waits_by_agent ON w.agent_id = a.id
-    LEFT JOIN waits AS b ON b.id = w.behind_wait LEFT JOIN agents AS ba ON ba.id = b.agent_id
-    LEFT JOIN file_reservations AS r ON r.id = w.behind_reservation
-    LEFT JOIN agents AS ra ON ra.id = r.agent_id
-WHERE a.project_id = ? AND w.ended_ts IS NULL AND w.expires_ts > ? AND a.name IN ({places})
-ORDER BY CASE w.bell WHEN '' THEN 1 ELSE 0 END, w.fence
-"""
 _BEHIND_THESE = """
 SELECT DISTINCT a.name FROM waits AS w INDEXED BY waits_behind_reservation
     JOIN agents AS a ON a.id = w.agent_id
@@ -187,15 +177,6 @@ class Wait(Value):
         return self.agent != other.agent and (self.exclusive or other.exclusive)
 
 
-class Blocked(Value):
-    """Whom an agent waits for, and since when; ``is_foreground``: a process of it waits."""
-
-    agent: str
-    is_foreground: bool
-    created_ts: int
-    behind: str
-
-
 class Waits(Noun):
     def next_due(self) -> int | None:
         """When the first place must be tested again; None if nobody waits."""
@@ -222,15 +203,6 @@ class Waits(Noun):
     def of_agent(self, agent: str) -> list[Wait]:
         """Those of one agent that have not ended, in their order."""
         return self._found(_OF_AGENT, agent)
-
-    def blocked(self, agents: Iterable[str], now: int) -> list[Blocked]:
-        """The places of these agents; first those that a process waits for, then by number."""
-        found: list[Blocked] = []
-        for chunk in chunks(sorted(agents)):
-            statement = _BLOCKED.format(places=", ".join("?" * len(chunk)))
-            for agent, bell, created, behind in self._rows(statement, now, *chunk):
-                found.append(Blocked(agent, bool(bell), created, behind))
-        return found
 
     def behind(self, reservations: Iterable[int]) -> list[str]:
         """The names of the agents whose places are behind one of these reservations."""

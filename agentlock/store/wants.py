@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agentlock.model import Value
 from agentlock.store.base import Noun
-from agentlock.store.waits import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class Want(Value):
 
     @property
     def fence(self) -> int:
+        from agentlock.store.waits import NEWEST  # only circles ask, no edit that is denied
+
         return NEWEST
 
     @property

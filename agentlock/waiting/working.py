@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agentlock.git.sessions import Tool
     from agentlock.model import Reservation
     from agentlock.store.base import Store
-    from agentlock.store.sessions import Run
+    from agentlock.store.whereabouts import Run
 
 STEP = 5 * 60 * MICROSECONDS
 """How long a lease lasts from each look on, so that it ends soon after the tool."""
@@ -88,7 +88,7 @@ def _at_work(store: Store, ending: Sequence[Reservation]) -> list[tuple[Reservat
     if not ending:
         return []
     runs: dict[str, list[Run]] = {}
-    for run in store.sessions.runs_of({held.agent for held in ending}):
+    for run in store.whereabouts.runs_of({held.agent for held in ending}):
         runs.setdefault(run.agent, []).append(run)
     tools = {agent: tools_of(of_agent) for agent, of_agent in runs.items()}
     found = [(held, _begun_before(tools.get(held.agent, ()), held)) for held in ending]

@@ -217,7 +217,7 @@ def test_sessions_wants_and_automatic_reservations_read_only_what_they_need(
     assert number is not None
     with explained(filled) as plans:
         sessions.get(number.id)
-        sessions.runs_of(["A", "B"])
+        filled.whereabouts.runs_of(["A", "B"])
         sessions.turns(number.id)
         sessions.starts(number.id)
         sessions.compactions(number.id)
@@ -266,7 +266,7 @@ def test_the_queue_reads_only_what_it_needs(filled: SQLiteStore) -> None:
         waits.is_due(now)
         waits.due(now, 100)
         waits.live()
-        waits.blocked(["Q1", "Q2"], now)
+        filled.whereabouts.blocked(["Q1", "Q2"], now)
         waits.behind([1, 2])
         waits.get(wait.id)
         waits.with_ids([wait.id])

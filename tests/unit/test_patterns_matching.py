@@ -26,7 +26,10 @@ from agentlock.patterns.wildmatch import parse, render
 EXACT = Folding()
 NO_CASE = Folding(ignore_case=True)
 COMPOSED = Folding(compose_unicode=True)
-_MODULES = (".index", ".keys", ".matching", ".overlap", ".pattern", ".plain", ".wildmatch")
+_MODULES = (
+    *(".globs", ".index", ".keys", ".matching", ".overlap", ".pattern", ".plain"),
+    ".wildmatch",
+)
 BOTH = Folding(ignore_case=True, compose_unicode=True)
 E_ACUTE, E_AND_ACUTE = "\u00e9".encode(), "e\u0301".encode()
 

@@ -38,7 +38,7 @@ def test_a_place_names_the_agent_of_the_row_that_it_is_behind(project: Project) 
         project.store.waits.ring_for(mine, "a process")
     found = state(project, "B")
     assert (found.status, found.why) == ("waiting", "A")
-    (place,) = project.store.waits.blocked(["C"], project.store.now())
+    (place,) = project.store.whereabouts.blocked(["C"], project.store.now())
     assert (place.behind, place.is_foreground) == ("B", False)
 
 
