@@ -56,7 +56,17 @@ table.execute("UPDATE projects SET last_fence = last_fence + 1")
 table.close()
 os._exit(0)
 """
-ASK, WRITE = _SQLITE + _ASK, _SQLITE + _WRITE
+# Once the hook has run, so that its bundles are there.
+LOADS = "the same question, and the code of a denial loaded"
+_LOAD = """
+import gc
+gc.disable()
+sys.path.insert(0, sys.argv[2])
+from agentlock.bundle import Bundle
+for door in ("edit", "edit-judged", "edit-refused"):
+    assert Bundle(door).is_loaded
+"""
+ASK, WRITE, LOAD = _SQLITE + _ASK, _SQLITE + _WRITE, _SQLITE + _LOAD + _ASK
 LIVE = 1_000
 HELD = "src/0/1.txt"
 DOOR = Path(program.__file__)
@@ -79,6 +89,7 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
     repo.must("reserve", "src/0/2.txt", "--ttl", "20h", program="agentlock", agent="Bench")
     for session in ("S", "T"):
         call(repo, "SessionStart", {"session_id": session})()
+    edit(repo, HELD, DENIED)()
     plain, linked = scratch.repository("plain"), repo.linked()
     names = itertools.count()
 
@@ -93,6 +104,7 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
         LOOKS: Row(looks),
         ASKS: Row(asks),
         "the same, with `sh` in front": Row(python(repo, ASK, table, before=in_front)),
+        LOADS: Row(python(repo, LOAD, table, str(DOOR.parents[1]))),
         WRITES: Row(writes),
         "allowed, held already": Row(edit(repo, "src/0/2.txt"), "2.0", ASKS),
         "allowed, in a linked worktree": Row(edit(linked, "src/0/2.txt"), "2.0", ASKS),
@@ -139,9 +151,10 @@ def hooks(scratch: Scratch, rounds: int) -> Section:
         "hardly moves the processor time, so the goals are for it.\n\n"
         "The floor is what cannot be less, measured in the same rounds, without a line of ours: "
         "an interpreter that loads the module `os` and ends at once, or that also opens the table "
-        "with SQLite, reads or writes one row, and closes it. The entry in a program's settings "
-        "puts `sh` in front of the hook. A denial asks the table four times more than an allowed "
-        "edit, and loads what tells who the holder is and whether they are there."
+        "with SQLite, reads or writes one row, and closes it. What it costs to load our own code, "
+        "without a call of it, has a row too. The entry in a program's settings puts `sh` in front "
+        "of the hook. A denial asks the table four times more than an allowed edit, and loads what "
+        "tells who the holder is and whether they are there."
     )
     return Section("One call", text, listed)
 
