@@ -8,27 +8,25 @@ loaded, and is believed as Python believes a ``.pyc``: while each source has the
 that it had. It lies where those lie, and whoever may write them may write it.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: that is a module too, and comes from the bundle.
 import marshal
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import CodeType
     from typing import Any
 
-    _Entry = tuple[str, str, int, int, bytes]
-    """A module's name, its source below our folder, the time and the size of that, its code."""
+    _Source = tuple[str, str, int, int]
+    """A module's name, its source, and the time and the size of that."""
 
 _FOLDER = os.path.dirname(__file__)
 _INIT = "/__init__.py"
+_LENGTH = 4  # bytes
 _OURS = "agentlock."
 _HERE = tuple(_OURS + name for name in ("__main__", "doors", "bundle"))  # loaded before any bundle
-# What every verdict loads when it comes to the table, whichever that is.
-TO_THE_TABLE = tuple(_OURS + "store." + name for name in ("base", "policy", "reservations"))
+_ALMOST_OURS = "__future__"  # with which nearly every module of ours begins
 
 
 class Bundle:
@@ -52,85 +50,106 @@ class Bundle:
         if not self.is_loaded:
             self._noted = set(sys.modules) - self._before
 
-    def keep(self, later: Sequence[str] = ()) -> None:
-        """Write the bundle, if it was not loaded, and if this user may write it.
-
-        ``later`` are modules that belong to it although they are loaded after the rest.
-        """
+    def keep(self) -> None:
+        """Write the bundle, if it was not loaded, and if this user may write it."""
         if not self._noted or not os.access(os.path.dirname(self._path), os.W_OK):
             return
         from agentlock.files import replace_file
 
         try:
-            names = [name for name in sys.modules if name in self._noted or name in later]
-            entries = [_entry(name) for name in names if _is_ours(name)]
-            replace_file(self._path, marshal.dumps((_magic(), _FOLDER, entries)))
+            names = [name for name in sys.modules if name in self._noted and _belongs(name)]
+            sources, codes = [_source(name) for name in names], [_code(name) for name in names]
+            if sources == [_source(name) for name in names]:  # else they are being changed
+                replace_file(self._path, _packed(sources, codes))
         except (OSError, AttributeError, TypeError, ValueError):  # not loaded from files
             pass
 
-    def _entries(self) -> list[tuple[str, str, CodeType]] | None:
+    def _entries(self) -> "list[tuple[str, str, CodeType]] | None":
         """What the file has; None if it was made of other sources, or for another Python."""
         try:
             file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                magic, folder, entries = marshal.loads(os.read(file, os.fstat(file).st_size))  # noqa: S302
+                data = memoryview(os.read(file, os.fstat(file).st_size))
             finally:
                 os.close(file)
-            if (magic, folder) != (_magic(), _FOLDER):
+            begin = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
+            made_for, sources = marshal.loads(data[_LENGTH:begin])  # noqa: S302 -- as in a .pyc
+            if made_for != _made_for():
                 return None
-            for _, source, time, size, _ in entries:
-                found = os.stat(f"{_FOLDER}/{source}")
+            for _, path, time, size in sources:
+                found = os.stat(path)
                 if (found.st_mtime_ns, found.st_size) != (time, size):
                     return None
-            return [
-                (name, source, marshal.loads(code))  # noqa: S302 -- as Python does with a .pyc
-                for name, source, _, _, code in entries
-            ]
+            codes = marshal.loads(data[begin:])  # noqa: S302
+            return [(*source[:2], code) for source, code in zip(sources, codes, strict=True)]
         except (OSError, EOFError, TypeError, ValueError):  # torn, or none at all
             return None
 
 
-def _execute(entries: list[tuple[str, str, CodeType]]) -> None:
-    """Do what importing each module would have done, in its order."""
-    module_type, spec_type = type(sys), type(sys.__spec__)
+def _execute(entries: "list[tuple[str, str, CodeType]]") -> None:
+    """Do what importing each module would have done, in its order.
+
+    A package comes after those of its modules that it imports itself, and is there before them.
+    """
     modules = sys.modules
-    for name, source, code in entries:
-        if name in modules:  # another bundle of this process had it
+    paths = {name: path for name, path, _ in entries}
+    begun = set()
+    for name, path, code in entries:
+        if name in modules and name not in begun:  # another bundle of this process had it
             continue
         package = name.rpartition(".")[0]
-        if package not in modules:  # it was there already when the bundle was made
+        if package in paths and package not in modules:
+            modules[package] = _module(package, paths[package])
+            begun.add(package)
+        elif package and package not in modules:  # it was there already when the bundle was made
             __import__(package)
-        path = f"{_FOLDER}/{source}"
-        module: Any = module_type(name)
-        module.__file__ = path
-        module.__spec__ = spec_type(name, None, origin=path)
-        if source.endswith(_INIT):
-            module.__package__ = name
-            module.__path__ = [path[: -len(_INIT)]]
-        else:
-            module.__package__ = package
-        modules[name] = module
+        module = modules.setdefault(name, _module(name, path))
         exec(code, module.__dict__)  # noqa: S102 -- as the import system does it
-    for name, *_ in entries:
+    for name in paths:
         package, _, last = name.rpartition(".")
-        modules[package].__dict__.setdefault(last, modules[name])  # a name of its own comes later
+        if package:  # a name of its own comes later
+            modules[package].__dict__.setdefault(last, modules[name])
 
 
-def _is_ours(name: str) -> bool:
-    return name.startswith(_OURS) and name not in _HERE
+def _module(name: str, path: str) -> "Any":
+    """An empty module of that name, as the import system makes it."""
+    module: Any = type(sys)(name)
+    module.__file__ = path
+    module.__spec__ = type(sys.__spec__)(name, None, origin=path)
+    if path.endswith(_INIT):
+        module.__package__ = name
+        module.__path__ = [path[: -len(_INIT)]]
+    else:
+        module.__package__ = name.rpartition(".")[0]
+    return module
 
 
-def _entry(name: str) -> _Entry:
+def _belongs(name: str) -> bool:
+    return name == _ALMOST_OURS or (name.startswith(_OURS) and name not in _HERE)
+
+
+def _source(name: str) -> "_Source":
     spec: Any = sys.modules[name].__spec__
-    before = os.stat(spec.origin)
-    code = marshal.dumps(spec.loader.get_code(name))
-    after = os.stat(spec.origin)
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise ValueError("it is being changed")
-    source = spec.origin.removeprefix(f"{_FOLDER}/")
-    return name, source, after.st_mtime_ns, after.st_size, code
+    found = os.stat(spec.origin)
+    return name, spec.origin, found.st_mtime_ns, found.st_size
 
 
-def _magic() -> bytes | None:
-    """The version of the code of this Python, which every .pyc begins with."""
-    return getattr(sys.modules.get("_frozen_importlib_external"), "MAGIC_NUMBER", None)
+def _code(name: str) -> "CodeType":
+    spec: Any = sys.modules[name].__spec__
+    code: CodeType = spec.loader.get_code(name)
+    return code
+
+
+def _packed(sources: "list[_Source]", codes: "list[CodeType]") -> bytes:
+    """The length of the first part, what tells whether the second one counts, and the codes.
+
+    Those are in one piece, in which a name that many of them use stands once.
+    """
+    first = marshal.dumps((_made_for(), sources))
+    return len(first).to_bytes(_LENGTH, "big") + first + marshal.dumps(codes)
+
+
+def _made_for() -> "tuple[bytes | None, str]":
+    """The version of the code of this Python, which every .pyc begins with, and our folder."""
+    importing = sys.modules.get("_frozen_importlib_external")
+    return getattr(importing, "MAGIC_NUMBER", None), _FOLDER

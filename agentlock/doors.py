@@ -58,7 +58,7 @@ def _edit_hook() -> int:
 
 
 def _git_hook(arguments: list[str]) -> int:
-    from agentlock.bundle import TO_THE_TABLE, Bundle
+    from agentlock.bundle import Bundle
 
     bundle = Bundle("-".join(arguments[:1]))
     from agentlock.guard.early import Asked
@@ -68,5 +68,5 @@ def _git_hook(arguments: list[str]) -> int:
 
     bundle.note()
     code = hook(arguments, asked)
-    bundle.keep(TO_THE_TABLE)
+    bundle.keep()
     return code

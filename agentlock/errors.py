@@ -1,4 +1,8 @@
-"""The errors. Each class has its exit code, and nothing else decides one."""
+"""The errors. Each class has its exit code, and nothing else decides one.
+
+A class costs a git hook as much as ten of its functions, so those which few of them meet stand
+where they are raised: table_errors.py, waiting/circles.py, rules/owner_key.py.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +43,6 @@ class RefusedError(AgentlockError):
 
     exit_code = EXIT_REFUSED
     kind = "refused"
-
-
-class DeadlockError(RefusedError):
-    """It would close a circle of agents that wait for each other."""
-
-    kind = "deadlock"
-
-
-class OwnerKeyError(RefusedError):
-    """Only the owner may do this, and their key was not given, or a wrong one was."""
-
-    kind = "owner-key"
 
 
 class UsageError(AgentlockError):
@@ -102,39 +94,5 @@ class DatabaseError(UndecidedError):
     kind = "database"
 
 
-class DatabaseUnreachableError(DatabaseError):
-    """The whole wait (``--timeout``) passed without an answer."""
-
-    kind = "database-unreachable"
-
-
 class ReadOnlyTableError(DatabaseError):
     """The table can be read here, and not written."""
-
-
-class UnsafeFilesystemError(DatabaseError):
-    """The table lies where SQLite cannot keep its processes apart."""
-
-
-class CannotWakeError(DatabaseError):
-    """This process cannot be woken when the table changes."""
-
-
-class LostTableError(DatabaseError):
-    """The table is missing or damaged: what was reserved is lost, unless there is a backup."""
-
-
-class OutcomeUnknownError(DatabaseUnreachableError):
-    """The connection was lost during a commit, so nobody knows whether it took effect."""
-
-    kind = "outcome-unknown"
-
-
-class SchemaError(DatabaseError):
-    """The database's schema is older or newer than this program's."""
-
-    kind = "schema"
-
-
-class OlderSchemaError(SchemaError):
-    """A migration is due. Every command except the hooks runs it."""

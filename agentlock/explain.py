@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Presence, Reservation
+    from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.patterns.syntax import Reading
+    from agentlock.records import Presence
     from agentlock.store.base import Store
 
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any, Literal, Protocol, TypeVar
 
     from typing_extensions import Self, dataclass_transform
+
+    from agentlock.records import Presence
 
     Default = TypeVar("Default")
 
@@ -120,21 +122,6 @@ class Reservation(Value):
         return self.agent != other.agent and (self.exclusive or other.exclusive)
 
 
-class Lease(Reservation):
-    """A reservation that stands in another program's table: ``id`` is its number there.
-
-    ``agent`` is the holder's name with the program's behind it, which no agent of ours can have, or
-    the plain name where the agent that asks has the same. ``typed`` is the pattern as it stands
-    there, which may mean several of ours. ``active_ts`` is when its agent was last active there,
-    if that is known; ``idle``: so long ago that Agent Mail itself is about to release it.
-    ``worktree`` is the folder that the pattern is relative to.
-    """
-
-    source: str = "Agent Mail"
-    active_ts: int | None = None
-    idle: bool = False
-
-
 class Keys(Value):
     """What a pattern is found by in the table: two patterns can overlap only if their keys agree.
 
@@ -173,50 +160,6 @@ class PathConflict(Value):
 
 
 ALLOWED, WARNED, SKIPPED = "allowed", "warned", "skipped"  # by a gate, when the change was judged
-BEFORE = "before"  # a tip of a branch when the table was made: nobody held anything then
-REVOKED = "revoked"  # a person took the entry back
-
-
-OF_PATHS, OF_PATHS_LENGTH = "p", 9
-"""How the digest of an exact change begins: with this letter and a digest of the paths alone.
-
-Those of earlier versions did not; they are all hex.
-"""
-
-
-class Entry(Value):
-    """One row of the ledger: a commit that was judged and let pass.
-
-    ``how`` is one of the words above, or None in a row of an earlier version, which counts only for
-    ``agent`` ("" is nobody). ``origin`` is the commit that a replay was made from, or the commit
-    itself; ``patch`` the digest of its exact change, None where there is no change. ``base`` is
-    its first parent, ``fence`` the project's last one when it was judged, ``created_ts`` when.
-    It does not count for ``void_paths`` (in hex, separated by spaces): somebody else reserved them
-    after they were judged and before the commit was made.
-    """
-
-    oid: str
-    agent: str
-    how: str | None
-    origin: str | None
-    patch: str | None
-    base: str
-    fence: int
-    created_ts: int
-    reason: str = ""
-    void_paths: str = ""
-
-    @property
-    def counts(self) -> bool:
-        return self.how is not None and self.how != REVOKED
-
-    @property
-    def void(self) -> frozenset[bytes]:
-        return frozenset(map(bytes.fromhex, self.void_paths.split()))
-
-    def without(self, void: Iterable[bytes]) -> Entry:
-        """The entry that does not count for these paths."""
-        return self.replace(void_paths=" ".join(sorted(path.hex() for path in void)))
 
 
 class Setting:
@@ -406,56 +349,3 @@ class Verdict(Value):
     @property
     def allowed(self) -> bool:
         return self.clean or self.policy.enforcement == "warn"
-
-
-class Agent(Value):
-    """A name under which reservations are held, and when and where it was last seen.
-
-    ``located_ts`` is when the place was recorded. ``process_started`` and ``process_place`` tell
-    the process from every other one; None and "" where nobody could tell. ``retired_ts`` counts
-    until it is active again.
-    """
-
-    name: str
-    program: str
-    model: str
-    registered_ts: int
-    last_active_ts: int
-    worktree: str = ""
-    branch: str = ""
-    host: str = ""
-    process: int | None = None
-    located_ts: int | None = None
-    process_started: int | None = None
-    process_place: str = ""
-    retired_ts: int | None = None
-    template: str = ""  # that it was started from
-
-
-WORKING, AT_PROMPT, WAITING, SILENT, GONE = "working", "at-prompt", "waiting", "silent", "gone"
-RECENTLY = "active within 2m"
-"""Why most agents count as working."""
-
-
-class Presence(Value):
-    """An agent, and whether it is still there: one of the words above, why, and since when.
-
-    ``why`` is the agent that it waits for, or half a sentence. `agents.presence` decides it.
-    """
-
-    agent: Agent
-    status: str
-    why: str
-    since_ts: int
-
-
-class Event(Value):
-    """One line of the append-only log."""
-
-    id: int
-    created_ts: int
-    kind: str
-    agent: str
-    reservation_id: int | None
-    pattern: bytes | None
-    detail: str

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from agentlock.guard.check import Checked
     from agentlock.guard.check import Standing as PathStanding
     from agentlock.guard.history import RefusedCommit
-    from agentlock.model import Event, PathConflict, Presence, Reservation, Verdict
+    from agentlock.model import PathConflict, Reservation, Verdict
+    from agentlock.records import Event, Presence
     from agentlock.reservations.granting import Answer, Renewal
     from agentlock.reservations.losses import Loss
     from agentlock.reservations.search import Conflict

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from agentlock.git.repository import Repository
     from agentlock.install.hooks import HookStatus
     from agentlock.install.siblings import Trouble
-    from agentlock.model import Event, Presence, Reservation, Verdict
+    from agentlock.model import Reservation, Verdict
     from agentlock.patterns.keys import Folding
+    from agentlock.records import Event, Presence
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation

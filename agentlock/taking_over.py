@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.agent_mail.contents import Contents, Letter
+    from agentlock.agent_mail.lease import Lease
     from agentlock.git.repository import Repository
-    from agentlock.model import Lease, Reservation
+    from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
     from agentlock.reservations.search import Conflict
     from agentlock.store.base import Store

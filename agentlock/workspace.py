@@ -12,7 +12,6 @@ from agentlock.errors import (
     AgentlockError,
     DatabaseError,
     NotARepositoryError,
-    OlderSchemaError,
     RefusedError,
     UsageError,
 )
@@ -26,6 +25,7 @@ from agentlock.moments import local_time
 from agentlock.patterns.matching import displayed
 from agentlock.reservations.losses import untold
 from agentlock.store import BRIEF_TIMEOUT, DEFAULT_TIMEOUT, is_url, open_table
+from agentlock.table_errors import OlderSchemaError
 from agentlock.text import and_more, plural
 from agentlock.waiting.turn import is_any_due, settle
 from agentlock.waiting.working import is_needed, keep_all

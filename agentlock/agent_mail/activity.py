@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentlock.model import Lease
+    from agentlock.agent_mail.lease import Lease
 
 _LONGEST_LOOK = 0.5  # seconds
 

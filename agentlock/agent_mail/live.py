@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
+from agentlock.agent_mail.lease import Lease
 from agentlock.agent_mail.moments import moment, written
 from agentlock.errors import DatabaseError
 from agentlock.git.repository import worktree_roots
-from agentlock.model import Lease
 from agentlock.patterns.keys import fold_key, keys_of
 from agentlock.store.reservations import with_ancestors
 

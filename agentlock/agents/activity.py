@@ -13,7 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from agentlock.model import Presence, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Presence
     from agentlock.store.base import Store
 
 _MOST_FILES = 2_000

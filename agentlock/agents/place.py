@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from agentlock.environment import PROGRAM
-from agentlock.model import Agent
 from agentlock.processes import ancestors, boot_and_namespace
+from agentlock.records import Agent
 from agentlock.text import storable
 
 TYPE_CHECKING = False

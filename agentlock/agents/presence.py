@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 
 from agentlock.duration import format_remaining
-from agentlock.model import AT_PROMPT, GONE, RECENTLY, SILENT, WAITING, WORKING, Presence
 from agentlock.processes import has_ended
+from agentlock.records import AT_PROMPT, GONE, RECENTLY, SILENT, WAITING, WORKING, Presence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.git.sessions import Tool
-    from agentlock.model import Agent
+    from agentlock.records import Agent
     from agentlock.store.base import Store
     from agentlock.store.whereabouts import Blocked, Run
 

@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Agent, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Agent
     from agentlock.store.base import Store
 
 _PAUSE = 60 * MICROSECONDS

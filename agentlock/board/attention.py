@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_remaining
-from agentlock.model import AT_PROMPT, GONE, MICROSECONDS, SILENT
+from agentlock.model import MICROSECONDS
+from agentlock.records import AT_PROMPT, GONE, SILENT
 from agentlock.text import and_more, count, foreign
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from agentlock.board import rows
 from agentlock.board.attention import attention, headline
 from agentlock.board.changes import Picture
 from agentlock.board.files import Files
-from agentlock.errors import AgentlockError, CannotWakeError, PatternError
+from agentlock.errors import AgentlockError, PatternError
 from agentlock.event_kinds import KINDS
 from agentlock.git.identity import person
 from agentlock.guard.judge import folding_of
@@ -29,6 +29,7 @@ from agentlock.patterns.matching import PatternIndex, compile_pattern
 from agentlock.store import open_table
 from agentlock.store.tickets import DELIVERED, PENDING
 from agentlock.store.wake import LOG, listening
+from agentlock.table_errors import CannotWakeError
 from agentlock.waiting.standing import standings
 from agentlock.waiting.wants import KEPT
 
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 
     from agentlock.board.changes import Patch
     from agentlock.git.repository import Repository
-    from agentlock.model import Event, Reservation
+    from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding
+    from agentlock.records import Event
     from agentlock.store.base import Store
     from agentlock.store.wake import Bell
 

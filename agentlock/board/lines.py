@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentlock.duration import format_left, format_remaining
-from agentlock.model import AT_PROMPT, WAITING
 from agentlock.moments import local_time
+from agentlock.records import AT_PROMPT, WAITING
 from agentlock.text import and_more, foreign, printable, quoted
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from agentlock.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Event, Presence, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Event, Presence
     from agentlock.store.messages import Message
     from agentlock.store.sessions import Conversation
     from agentlock.store.tickets import Ticket

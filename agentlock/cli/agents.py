@@ -22,8 +22,8 @@ from agentlock.cli.workspace import (
 )
 from agentlock.environment import MODEL, PROGRAM
 from agentlock.errors import AgentlockError
-from agentlock.model import GONE, SILENT
 from agentlock.moments import local_time
+from agentlock.records import GONE, SILENT
 from agentlock.shapes import agent_json
 from agentlock.text import foreign
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from agentlock.model import Entry
+    from agentlock.records import Entry
 
 
 @declared.group()

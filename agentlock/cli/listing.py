@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentlock.agent_mail.lease import Lease
 from agentlock.agents.activity import holders
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.cli import declared
@@ -27,7 +28,6 @@ from agentlock.duration import format_remaining, parse_duration
 from agentlock.errors import UsageError
 from agentlock.event_kinds import FORCE_RELEASED
 from agentlock.guard.report import seen_text
-from agentlock.model import Lease
 from agentlock.moments import local_time, rfc3339
 from agentlock.reservations.history import forced_ends, history
 from agentlock.reservations.search import listed
@@ -38,7 +38,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentlock.model import Presence, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Presence
 
 _LONGEST_REASON = 300
 

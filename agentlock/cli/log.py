@@ -22,8 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Event
     from agentlock.patterns.pattern import Pattern
+    from agentlock.records import Event
 
 _NEWEST = 20
 _WIDTHS = (19, 11, 10, 4, 16)  # of a column at least; the last one needs no width

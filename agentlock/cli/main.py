@@ -11,15 +11,9 @@ from agentlock.cli.commands import find
 from agentlock.cli.declared import begin_call
 from agentlock.cli.output import print_error, say_how_to_start_afresh
 from agentlock.cli.quick import read
-from agentlock.errors import (
-    EXIT_BUG,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    AgentlockError,
-    LostTableError,
-    UndecidedError,
-)
+from agentlock.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, AgentlockError, UndecidedError
 from agentlock.guard.early import hold_standard_descriptors
+from agentlock.table_errors import LostTableError
 from agentlock.text import shell_word
 
 TYPE_CHECKING = False

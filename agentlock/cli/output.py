@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Event, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Event
 
 _LONGEST_DETAIL = 160
 _STANDING = ("place", "behind")

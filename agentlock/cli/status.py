@@ -23,7 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Event, Policy, Reservation, Verdict
+    from agentlock.model import Policy, Reservation, Verdict
+    from agentlock.records import Event
     from agentlock.state import Guard, State
     from agentlock.store.waits import Wait
     from agentlock.waiting.standing import Standing

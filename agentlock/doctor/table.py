@@ -11,16 +11,7 @@ from agentlock.agent_mail.live import leases
 from agentlock.agents.registry import in_removed_worktrees
 from agentlock.doctor.findings import Finding, problem
 from agentlock.duration import format_remaining
-from agentlock.errors import (
-    AgentlockError,
-    CannotWakeError,
-    DatabaseError,
-    DatabaseUnreachableError,
-    OlderSchemaError,
-    PatternError,
-    SchemaError,
-    UnsafeFilesystemError,
-)
+from agentlock.errors import AgentlockError, DatabaseError, PatternError
 from agentlock.event_kinds import SKIPPED
 from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding, compile_pattern
@@ -30,6 +21,13 @@ from agentlock.store.sqlite.driver import driver, has_reset_bug
 from agentlock.store.sqlite.filesystem import modes_for, refuse_unsafe_filesystem
 from agentlock.store.sqlite.inspection import faults, newest
 from agentlock.store.wake import LOG, listening
+from agentlock.table_errors import (
+    CannotWakeError,
+    DatabaseUnreachableError,
+    OlderSchemaError,
+    SchemaError,
+    UnsafeFilesystemError,
+)
 from agentlock.text import count, plural, shell_word
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ def entered(call: Call, repository: Repository, timeout: int) -> tuple[Store, Id
     """
     found = sessions.known(repository, call.program, call.session) if call.session else None
     try:
-        store = open_table(repository, timeout)
+        store = open_table(repository, timeout, door="edit")
     except DatabaseError:  # reading may work all the same
         store = open_table(repository, timeout, read_only=True)
     if found is None and call.session:

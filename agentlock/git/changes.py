@@ -29,7 +29,9 @@ GITLINK = b"160000"
 ADDS = frozenset((b"A", b"T"))
 # In a header `:100644 100644 OID OID A`, the digits where only GITLINK has a 6, and the status.
 _PLACES = (2, 9, -1)
-_IS_ADDED = bytes(bytes((byte,)) in ADDS for byte in range(256))
+_IS_ADDED = bytearray(256)
+for _status in ADDS:
+    _IS_ADDED[ord(_status)] = True
 NOBODY = {
     f"GIT_{role}_{what}".encode(): value
     for role in ("AUTHOR", "COMMITTER")

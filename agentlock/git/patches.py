@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from agentlock.git.changes import RAW, digest
 from agentlock.git.process import Answering, output
-from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, Value
+from agentlock.model import Value
+from agentlock.records import OF_PATHS, OF_PATHS_LENGTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

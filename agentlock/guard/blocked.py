@@ -6,7 +6,8 @@ from agentlock.duration import format_remaining
 from agentlock.git.commits import described, listed, oid_of
 from agentlock.git.process import git
 from agentlock.guard.report import pattern_of
-from agentlock.model import REVOKED, Blocked, Value
+from agentlock.model import Blocked, Value
+from agentlock.records import REVOKED
 from agentlock.text import and_more, path_name, printable, quoted, shell_word
 
 TYPE_CHECKING = False
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from agentlock.git.hook_input import RefUpdate
     from agentlock.guard.take_in import Reader
-    from agentlock.model import Entry, Verdict
+    from agentlock.model import Verdict
+    from agentlock.records import Entry
 
 _SHOWN = 5
 _MOST_BRANCHES = 50  # that are looked through for the one that has a commit

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Entry, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Entry
     from agentlock.store.base import Store
 
 _MOST = 1_000  # commits that are looked at

@@ -8,7 +8,8 @@ one, or one that was amended by a change that a note names. What is needed to de
 from __future__ import annotations
 
 from agentlock.guard.notes import REPLAY
-from agentlock.model import Entry, Value
+from agentlock.model import Value
+from agentlock.records import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

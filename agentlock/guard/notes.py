@@ -31,7 +31,7 @@ _TURNED_AT = 1 << 20  # a larger file is set aside by the reader, and the one be
 class Note(Value):
     """A change that was judged and let pass, or commits that were.
 
-    ``how`` is one of the words of ``model.Entry``, or REPLAY and an oid. A change is known by its
+    ``how`` is one of the words of ``records.Entry``, or REPLAY and an oid. A change is known by its
     ``bases`` and the ``digest`` of its raw diff (``git.changes.Staged``); or ``oids`` are given.
     """
 

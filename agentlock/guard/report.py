@@ -11,9 +11,10 @@ import os
 from agentlock.duration import format_remaining
 from agentlock.environment import AGENT_NAME, GIT_PREFIX
 from agentlock.git.identity import naming_hint
-from agentlock.model import AT_PROMPT, RECENTLY, WAITING, PathConflict
+from agentlock.model import PathConflict
 from agentlock.patterns.keys import fold_key
 from agentlock.patterns.plain import displayed, prefix_key
+from agentlock.records import AT_PROMPT, RECENTLY, WAITING
 from agentlock.text import (
     and_more,
     count,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agentlock.errors import AgentlockError
-    from agentlock.model import Presence, Reservation, Verdict
+    from agentlock.model import Reservation, Verdict
+    from agentlock.records import Presence
     from agentlock.reservations.search import Conflict
     from agentlock.reservations.stale import StaleCopy
 

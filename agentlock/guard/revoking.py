@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Entry
+    from agentlock.records import Entry
     from agentlock.store.base import Store
 
 

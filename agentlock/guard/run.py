@@ -114,7 +114,7 @@ def _guarded(kind: HookKind, arguments: Sequence[str], asked: Asked) -> int:
     else:
         repository = discover(asked.settings)
         identity = identify(repository)
-    store = open_table(repository, timeout(), read_only=True, lazily=True)
+    store = open_table(repository, timeout(), read_only=True, lazily=True, door=kind.name)
     try:
         question = QUESTIONS[kind.name](repository, arguments, asked)
         if PROBE in os.environ:

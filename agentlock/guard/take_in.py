@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from agentlock.git.patches import Made
     from agentlock.git.repository import Repository
     from agentlock.guard.notes import Note
-    from agentlock.model import Entry, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Entry
     from agentlock.store.base import Store
 
 _DEEPEST = 50  # amendments of amendments

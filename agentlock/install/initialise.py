@@ -7,13 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agentlock.errors import (
-    AgentlockError,
-    LostTableError,
-    NotARepositoryError,
-    RefusedError,
-    UsageError,
-)
+from agentlock.errors import AgentlockError, NotARepositoryError, RefusedError, UsageError
 from agentlock.event_kinds import INITIALISED, OWNER_KEY, STARTED_AFRESH
 from agentlock.git.config import record
 from agentlock.git.process import output
@@ -23,7 +17,8 @@ from agentlock.install.everybody import give_to_owner
 from agentlock.install.lock import exclusively
 from agentlock.install.project import default_project, normalised_url
 from agentlock.install.siblings import siblings
-from agentlock.model import BEFORE, Entry, Value
+from agentlock.model import Value
+from agentlock.records import BEFORE, Entry
 from agentlock.store import (
     connect,
     is_url,
@@ -32,6 +27,7 @@ from agentlock.store import (
     refuse_unsupported,
 )
 from agentlock.store.sqlite.filesystem import modes_for
+from agentlock.table_errors import LostTableError
 from agentlock.text import count, shell_word, storable
 
 if TYPE_CHECKING:

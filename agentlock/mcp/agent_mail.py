@@ -33,8 +33,9 @@ from agentlock.mcp.agent_mail_shapes import (
 from agentlock.mcp.calls import Shape, tool
 from agentlock.mcp.door import Door, Place
 from agentlock.mcp.holding import refuse_without_key
-from agentlock.model import GONE, MICROSECONDS, SILENT, Reservation
+from agentlock.model import MICROSECONDS, Reservation
 from agentlock.moments import rfc3339
+from agentlock.records import GONE, SILENT
 from agentlock.reservations.ending import release as release_reservations
 from agentlock.reservations.granting import renew as renew_reservations
 from agentlock.reservations.granting import reserve as reserve_patterns

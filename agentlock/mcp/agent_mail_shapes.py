@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from agentlock.mcp.calls import Shape
     from agentlock.mcp.door import Place
-    from agentlock.model import Agent, Reservation
+    from agentlock.model import Reservation
+    from agentlock.records import Agent
     from agentlock.reservations.search import Conflict
     from agentlock.store.base import Store
 

@@ -21,10 +21,11 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from agentlock.errors import AgentlockError, CannotWakeError
+from agentlock.errors import AgentlockError
 from agentlock.mcp.resources import BOARD, inbox_of
 from agentlock.model import MICROSECONDS
 from agentlock.store.wake import LOG, listening, mail_of
+from agentlock.table_errors import CannotWakeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

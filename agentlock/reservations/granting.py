@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentlock.git.repository import Repository
-    from agentlock.model import Policy, Presence
+    from agentlock.model import Policy
     from agentlock.patterns.syntax import Reading
+    from agentlock.records import Presence
     from agentlock.store.base import Store
     from agentlock.store.messages import Message
     from agentlock.waiting.standing import Standing

@@ -11,8 +11,9 @@ from agentlock.reservations.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agentlock.model import Event, Reservation
+    from agentlock.model import Reservation
     from agentlock.patterns.matching import Folding, Pattern
+    from agentlock.records import Event
     from agentlock.store.base import Store
 
 

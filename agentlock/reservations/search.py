@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agentlock.model import Lease
+    from agentlock.agent_mail.lease import Lease
     from agentlock.reservations.granting import Request
     from agentlock.store.base import Store
     from agentlock.store.waits import Wait

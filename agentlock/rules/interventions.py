@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agentlock.model import Event
+    from agentlock.records import Event
     from agentlock.store.base import Store
 
 DAY = 24 * 3600 * MICROSECONDS

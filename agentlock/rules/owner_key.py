@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 
-from agentlock.errors import AgentlockError, OwnerKeyError
+from agentlock.errors import AgentlockError, RefusedError
 from agentlock.event_kinds import REFUSED
 from agentlock.git.identity import identify
 from agentlock.store import connect
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _SCHEME = "sha256:"
 _LONGEST = 1024  # bytes that are read of a file, which may be another one by mistake
+
+
+class OwnerKeyError(RefusedError):
+    """Only the owner may do this, and their key was not given, or a wrong one was."""
+
+    kind = "owner-key"
 
 
 def make() -> str:

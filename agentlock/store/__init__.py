@@ -38,8 +38,18 @@ def open_table(
     *,
     read_only: bool = False,
     lazily: bool = False,
+    door: str = "",
 ) -> Store:
-    """The project's table, as a repository records it; see ``open_store``."""
+    """The project's table, as a repository records it; see ``open_store``.
+
+    ``door`` is the hook that opens it, which loads all that a verdict needs of its kind of database
+    from one file (ADR 24).
+    """
+    bundle = None
+    if door:
+        from agentlock.bundle import Bundle
+
+        bundle = Bundle(f"{door}-{'postgres' if is_url(recorded.database or '') else 'sqlite'}")
     store = open_store(
         recorded.database,
         recorded.database_id,
@@ -50,6 +60,12 @@ def open_table(
     )
     if recorded.agent_mail:
         store.beside = recorded
+    if bundle is not None:
+        import agentlock.store.policy
+        import agentlock.store.reservations  # noqa: F401
+
+        bundle.note()
+        bundle.keep()
     return store
 
 

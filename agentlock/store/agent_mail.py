@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.errors import DatabaseError
 from agentlock.store.base import chunks
 from agentlock.store.sqlite import connect, is_busy, read_mode
 from agentlock.store.sqlite.driver import driver
+from agentlock.table_errors import DatabaseUnreachableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentlock.model import Agent
+from agentlock.records import Agent
 from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import DatabaseError, OlderSchemaError, SchemaError
+from agentlock.errors import DatabaseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,11 +285,15 @@ def require_schema(location: str, version: int, dialect: str) -> None:
     """
     folder = os.path.join(os.path.dirname(__file__), "migrations", dialect)
     if os.path.exists(f"{folder}/{version + 1:04}.sql"):
+        from agentlock.table_errors import OlderSchemaError
+
         raise OlderSchemaError(
             f"{location} has the older schema {version}: this program needs a newer one",
             fix="agentlock db migrate",
         )
     if not os.path.exists(f"{folder}/{version:04}.sql"):
+        from agentlock.table_errors import SchemaError
+
         raise SchemaError(
             f"{location} has the newer schema {version}, which this program does not know",
             fix="upgrade agentlock",

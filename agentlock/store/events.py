@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentlock.event_kinds import KINDS
-from agentlock.model import Event
+from agentlock.records import Event
 from agentlock.store.base import Noun
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, REVOKED, Entry
+from agentlock.records import OF_PATHS, OF_PATHS_LENGTH, REVOKED, Entry
 from agentlock.store.base import Noun, chunks
 
 TYPE_CHECKING = False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from agentlock.errors import DatabaseError, OlderSchemaError
+from agentlock.errors import DatabaseError
 from agentlock.store import DEFAULT_TIMEOUT, connect, is_url
 from agentlock.store.postgres import schema as postgres
 from agentlock.store.sqlite import schema as sqlite
 from agentlock.store.sqlite.filesystem import refuse_unsafe_filesystem
+from agentlock.table_errors import OlderSchemaError
 
 if TYPE_CHECKING:
     from agentlock.store.sqlite.filesystem import Modes

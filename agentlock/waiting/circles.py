@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentlock.errors import DeadlockError
+from agentlock.errors import RefusedError
 from agentlock.git.changes import uncommitted
 from agentlock.patterns.matching import PatternIndex
 from agentlock.store.waits import Wait as Place
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from agentlock.waiting.deadlock import Circle, Wait
 
 _SHOWN = 10
+
+
+class DeadlockError(RefusedError):
+    """It would close a circle of agents that wait for each other."""
+
+    kind = "deadlock"
 
 
 def refuse_circle(

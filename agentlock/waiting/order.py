@@ -15,7 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agentlock.model import Claim, Lease, Reservation
+    from agentlock.agent_mail.lease import Lease
+    from agentlock.model import Claim, Reservation
     from agentlock.patterns.pattern import Pattern
     from agentlock.store.base import Store
     from agentlock.store.waits import Wait

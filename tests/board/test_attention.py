@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentlock.board.attention import LOOK, NOTE, STUCK, attention, headline
-from agentlock.model import AT_PROMPT, GONE, SILENT, WORKING
+from agentlock.records import AT_PROMPT, GONE, SILENT, WORKING
 
 MINUTE = 60_000_000
 NOW = 1_000 * MINUTE

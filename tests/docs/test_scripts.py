@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.committing import PHASES, phases
+from benchmarks.committing import OURS_ALONE, PHASES, phases
 from benchmarks.pages import PAGE_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,9 @@ def test_every_script_answers_help_and_every_other_module_can_be_imported(
 def test_the_benchmark_that_takes_a_commit_apart_finds_each_part(tmp_path: Path) -> None:
     parts = phases(tmp_path / "bench", rounds=1).table[1:]
     assert [name for name, *_ in parts] == [*PHASES, "the whole"]
-    assert all(float(mean) >= 0 for _, mean, _ in parts)
+    assert all(float(mean) >= 0 for _, mean, *_ in parts)
+    floors = {name: floor for name, *_, floor in parts}
+    assert {name for name, floor in floors.items() if floor == "-"} == set(OURS_ALONE)
 
 
 # The measurements of `make bench` that can be short, as short as they get.

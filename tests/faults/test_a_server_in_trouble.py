@@ -12,8 +12,8 @@ from faults.server_scenes import FAULTS, SECRET, WRITERS_LOCK, guarded
 from support import HOLDER, OTHER, run
 from support.postgresql import OwnServer, running
 
-from agentlock.errors import DatabaseUnreachableError
 from agentlock.store import open_store
+from agentlock.table_errors import DatabaseUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

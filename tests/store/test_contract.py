@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentlock.errors import ConfigurationError, DatabaseError, DatabaseUnreachableError
+from agentlock.errors import ConfigurationError, DatabaseError
 from agentlock.event_kinds import (
     EXTENDED,
     GRANTED,
@@ -21,15 +21,17 @@ from agentlock.event_kinds import (
     RENEWED,
     SKIPPED,
 )
-from agentlock.model import OF_PATHS, OF_PATHS_LENGTH, Entry, Policy
+from agentlock.model import Policy
 from agentlock.patterns.keys import MANY, fold_key, keys_of
 from agentlock.patterns.matching import Folding, PatternIndex, compile_pattern, path_keys
 from agentlock.patterns.overlap import overlap
+from agentlock.records import OF_PATHS, OF_PATHS_LENGTH, Entry
 from agentlock.store import migrate, open_store
 from agentlock.store.messages import Message
 from agentlock.store.reservations import _MANY_KEYS
 from agentlock.store.sessions import Conversation
 from agentlock.store.sqlite.filesystem import Modes
+from agentlock.table_errors import DatabaseUnreachableError
 from agentlock.waiting.telling import note_expired
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from support.postgresql import GIVEN_SERVER, OwnServer
 
-from agentlock.errors import DatabaseError, OlderSchemaError
+from agentlock.errors import DatabaseError
 from agentlock.patterns.matching import compile_pattern, path_keys
 from agentlock.store import migrate, open_store
 from agentlock.store.postgres import PostgresStore, loopback
 from agentlock.store.postgres.libpq import Connection
 from agentlock.store.postgres.values import TimeoutExpiredError
 from agentlock.store.sqlite.filesystem import Modes
+from agentlock.table_errors import OlderSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentlock.errors import OlderSchemaError, SchemaError
 from agentlock.store import migrate
 from agentlock.store.base import require_schema
 from agentlock.store.migrations import schema_version, steps
 from agentlock.store.sqlite.filesystem import Modes
+from agentlock.table_errors import OlderSchemaError, SchemaError
 
 if TYPE_CHECKING:
     from pathlib import Path

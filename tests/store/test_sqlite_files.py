@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentlock.errors import (
-    DatabaseError,
-    DatabaseUnreachableError,
-    OlderSchemaError,
-    OutcomeUnknownError,
-    SchemaError,
-    UnsafeFilesystemError,
-)
+from agentlock.errors import DatabaseError
 from agentlock.event_kinds import PRUNED
 from agentlock.store import migrate
 from agentlock.store.base import WHERE_IT_BELONGS
@@ -34,6 +27,13 @@ from agentlock.store.sqlite.filesystem import (
     modes_for,
     refuse_unsafe_device,
     refuse_unsafe_filesystem,
+)
+from agentlock.table_errors import (
+    DatabaseUnreachableError,
+    OlderSchemaError,
+    OutcomeUnknownError,
+    SchemaError,
+    UnsafeFilesystemError,
 )
 
 if TYPE_CHECKING:

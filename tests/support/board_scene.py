@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from agentlock.git.repository import discover
 from agentlock.mail import tickets
 from agentlock.mail.sending import Letter, send
-from agentlock.model import MICROSECONDS, Agent
+from agentlock.model import MICROSECONDS
 from agentlock.patterns.matching import Folding
 from agentlock.patterns.syntax import Reading
+from agentlock.records import Agent
 from agentlock.reservations.ending import release
 from agentlock.reservations.granting import Request, reserve
 from agentlock.reservations.naming import Selection

@@ -28,9 +28,9 @@ sys.path.insert(0, sys.argv[1])
 from agentlock.bundle import Bundle
 bundle = Bundle("pre-commit")
 import agentlock.guard.early, agentlock.guard.clearance, agentlock.git.changes
-import agentlock.guard.run
+import agentlock.guard.run, agentlock.store.sqlite
 bundle.note()
-import agentlock.store.policy, agentlock.store.reservations, agentlock.store.sqlite, agentlock.files
+import agentlock.store.policy, agentlock.store.reservations, agentlock.files
 bundle.keep()
 def shown(module):
     own = {name: type(value).__name__ for name, value in vars(module).items()}
@@ -40,8 +40,16 @@ def shown(module):
         own.pop(name, None)
     return [place, own]
 ours = {name: shown(one) for name, one in sys.modules.items() if name.startswith("agentlock.")}
-print(json.dumps([bundle.is_loaded, ours]))
+found = [name for name, one in sys.modules.items() if name in ours and one.__spec__.loader]
+print(json.dumps([bundle.is_loaded, ours, found]))
 """
+# What Python has to look for if there is a bundle.
+LOOKED_FOR = {"agentlock.bundle", "agentlock.files"} | {
+    f"agentlock.store.{name}" for name in ("policy", "reservations")
+}
+COMMIT = {DOOR, f"{DOOR}-sqlite", "git-refused"}
+PUSH = {"pre-push", "pre-push-sqlite", "pushed"}
+EDIT = {"edit", "edit-judged", "edit-refused", "edit-sqlite"}
 
 
 @pytest.fixture
@@ -62,7 +70,9 @@ def _kept(package: Path) -> Path:
 def _listed(package: Path) -> tuple[bool, dict[str, Any]]:
     command = (sys.executable, "-I", "-S", "-c", LISTING, str(package))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded, ours = json.loads(done.stdout)
+    loaded, ours, found = json.loads(done.stdout)
+    if loaded:
+        assert set(found) == LOOKED_FOR
     return loaded, ours
 
 
@@ -92,7 +102,7 @@ def _empty(package: Path) -> None:
 
 def _garbled(package: Path) -> None:
     data = bytearray(_kept(package).read_bytes())
-    at = data.index(b"agentlock/guard/verdict.py") - 200  # in the code of a module
+    at = data.rindex(b"agentlock/guard/verdict.py") - 200  # in the code of a module
     data[at : at + 150] = bytes(150)
     _kept(package).write_bytes(bytes(data))
 
@@ -141,8 +151,8 @@ def test_commits_are_judged_with_it_as_without(
     repo.must("init", "-q", "--bare", "../remote.git")
     repo.must("remote", "add", "origin", "../remote.git")
     for turn in range(2):
-        for door in ("pre-commit", "pushed"):
-            assert any(_kept(package).parent.glob(f"{door}.*.bundle")) == bool(turn)
+        kept = {path.name.partition(".")[0] for path in _kept(package).parent.glob("*.bundle")}
+        assert kept == (COMMIT | PUSH if turn else set())
         repo.write("held", f"{turn}\n")
         assert_refused(repo.commit_all(), "held", HOLDER)
         repo.must("reset", "-q", "--hard")
@@ -163,7 +173,7 @@ def test_edits_are_judged_with_it_as_without(repo: Repo, package: Path) -> None:
     given = {"session_id": "S", "cwd": str(repo.path), "tool_name": "Edit"}
     for turn in range(3):
         kept = {path.name.partition(".")[0] for path in _kept(package).parent.glob("edit*.bundle")}
-        assert kept == ({"edit", "edit-judged", "edit-refused"} if turn else set())
+        assert kept == (EDIT if turn else set())
         for path, expected in (("held.py", DENIED), (f"free{turn}.py", ALLOWED)):
             stdin = json.dumps({**given, "tool_input": {"file_path": path}}).encode()
             asked = (*command, "hook", "edit", "claude", "PreToolUse")

@@ -7,16 +7,8 @@ import re
 import pytest
 
 from agentlock.guard.report import verdict_text
-from agentlock.model import (
-    WORKING,
-    Agent,
-    Blocked,
-    PathConflict,
-    Policy,
-    Presence,
-    Reservation,
-    Verdict,
-)
+from agentlock.model import Blocked, PathConflict, Policy, Reservation, Verdict
+from agentlock.records import WORKING, Agent, Presence
 from agentlock.text import printable
 
 NOW = 1_000_000_000

@@ -18,8 +18,9 @@ from support.scripts import arguments
 from waiting.plain_queue import PATTERNS, RULES, Held, Place, Queue
 from waiting.project import Project
 
-from agentlock.errors import AgentlockError, DeadlockError, RefusedError
+from agentlock.errors import AgentlockError, RefusedError
 from agentlock.waiting import audit
+from agentlock.waiting.circles import DeadlockError
 
 if TYPE_CHECKING:
     import random

@@ -10,7 +10,7 @@ from agentlock.store.sessions import Conversation
 if TYPE_CHECKING:
     from waiting.project import Project
 
-    from agentlock.model import Presence
+    from agentlock.records import Presence
 
 
 def state(project: Project, name: str) -> Presence:

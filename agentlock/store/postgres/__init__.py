@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import time
 
-from agentlock.errors import (
-    DatabaseError,
-    DatabaseUnreachableError,
-    LostTableError,
-    OutcomeUnknownError,
-)
+from agentlock.errors import DatabaseError
 from agentlock.store.base import (
     APPLICATION_ID,
     NEXT_FENCE,
@@ -28,6 +23,7 @@ from agentlock.store.postgres import loopback
 from agentlock.store.postgres.server import FIRST_PAUSE, LONGEST_PAUSE, PRIMARY, Server
 from agentlock.store.postgres.values import PostgresError
 from agentlock.store.reservations import COLUMNS, few_names, reservation_of
+from agentlock.table_errors import DatabaseUnreachableError, LostTableError, OutcomeUnknownError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

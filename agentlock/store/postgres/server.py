@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError, ReadOnlyTableError
+from agentlock.errors import DatabaseError, ReadOnlyTableError
 from agentlock.store.postgres.values import PostgresError, TimeoutExpiredError
+from agentlock.table_errors import DatabaseUnreachableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,12 +6,7 @@ import os
 import stat
 import time
 
-from agentlock.errors import (
-    DatabaseError,
-    DatabaseUnreachableError,
-    ReadOnlyTableError,
-    UsageError,
-)
+from agentlock.errors import DatabaseError, ReadOnlyTableError, UsageError
 from agentlock.store.base import (
     APPLICATION_ID,
     READ_IDENTITY,
@@ -101,6 +96,8 @@ class SQLiteStore(Store):
     def close(self) -> None:
         self._connection.close()
         if self._frozen is not None and self._frozen != _state(self.location):
+            from agentlock.table_errors import DatabaseUnreachableError
+
             raise DatabaseUnreachableError(
                 f"{self.location} was changed while it was read, and its folder is read-only here",
                 fix="try again",
@@ -296,6 +293,8 @@ def explained(
     """The DatabaseError for an error of the driver; ``remedy`` if no better one is known."""
     said = str(error)
     if is_busy(error):
+        from agentlock.table_errors import DatabaseUnreachableError
+
         return DatabaseUnreachableError(
             f"{path} stayed locked by another process for {timeout / 1_000_000:g} s",
             fix="try again",

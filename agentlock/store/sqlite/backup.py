@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 
-from agentlock.errors import DatabaseError, OlderSchemaError, UsageError
+from agentlock.errors import DatabaseError, UsageError
 from agentlock.store.base import require_schema
 from agentlock.store.owner import WRITE_KEY
 from agentlock.store.sqlite import uri
@@ -14,6 +14,7 @@ from agentlock.store.sqlite.files import identified, opened, remove_draft
 from agentlock.store.sqlite.filesystem import Modes
 from agentlock.store.sqlite.inspection import faults
 from agentlock.store.sqlite.schema import migrate
+from agentlock.table_errors import OlderSchemaError
 
 _RENAME = "UPDATE database_identity SET id = ?"
 _COUNTERS = (

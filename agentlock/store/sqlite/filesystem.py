@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import UnsafeFilesystemError
 from agentlock.model import Value
+from agentlock.table_errors import UnsafeFilesystemError
 
 # SQLite's write-ahead log needs memory that all its processes share (sqlite.org/wal.html). On these
 # file systems two machines, or a machine and its virtual machine, could both grant.

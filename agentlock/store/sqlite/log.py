@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from agentlock.errors import OutcomeUnknownError
 from agentlock.store.sqlite.driver import driver
+from agentlock.table_errors import OutcomeUnknownError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from agentlock.errors import DatabaseError, DatabaseUnreachableError
+from agentlock.errors import DatabaseError
 from agentlock.store import DEFAULT_TIMEOUT
 from agentlock.store.base import APPLICATION_ID, READ_PROJECT, require_identity
 from agentlock.store.migrations import steps
 from agentlock.store.sqlite.files import identified, opened, remove_draft
 from agentlock.store.sqlite.filesystem import Modes, refuse_unsafe_filesystem
+from agentlock.table_errors import DatabaseUnreachableError
 
 if TYPE_CHECKING:
     import sqlite3

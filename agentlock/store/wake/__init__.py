@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import time
 
-from agentlock.errors import CannotWakeError
 from agentlock.store import is_url
+from agentlock.table_errors import CannotWakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ import os
 import time
 from typing import TYPE_CHECKING, cast
 
-from agentlock.errors import CannotWakeError, DatabaseError
+from agentlock.errors import DatabaseError
 from agentlock.store.postgres import CLOCK, RING
 from agentlock.store.postgres.values import PostgresError
+from agentlock.table_errors import CannotWakeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

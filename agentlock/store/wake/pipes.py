@@ -13,7 +13,7 @@ import select
 import stat
 import time
 
-from agentlock.errors import CannotWakeError
+from agentlock.table_errors import CannotWakeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
