@@ -31,7 +31,8 @@ from agentlock.store.sqlite.filesystem import Modes
 from benchmarks.pages import Page, Section, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 HERE = Path(__file__).resolve().parent
 HOUR = 3600 * MICROSECONDS
@@ -84,18 +85,20 @@ def new_table(folder: Path, agents: int, events: int, ended: int) -> Table:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         _fill(connection, agents, events, ended)
-    store = SQLiteStore(path, identifier, "p", timeout=HOUR, read_only=False)
-    with _not_waiting_for_the_disk(store):
+    with contextlib.closing(
+        _Filling(path, identifier, "p", timeout=HOUR, read_only=False)
+    ) as store:
         for at in range(agents):
             _reserve(store, agent_of(at), b"/held/%d/module.py" % at)
-    return Table(store, agents, grown=events > 0)
+    kept = SQLiteStore(path, identifier, "p", timeout=HOUR, read_only=False)
+    return Table(kept, agents, grown=events > 0)
 
 
-@contextlib.contextmanager
-def _not_waiting_for_the_disk(store: SQLiteStore) -> Iterator[None]:
-    store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001 -- to fill it only
-    yield
-    store._connection.execute("PRAGMA synchronous = FULL")  # noqa: SLF001 -- as above
+class _Filling(SQLiteStore):
+    """The same store, which does not wait for the disk."""
+
+    def writing(self, *, durable: bool = False) -> Any:  # noqa: ARG002 -- nothing has to last
+        return super().writing(durable=False)
 
 
 def _fill(connection: sqlite3.Connection, agents: int, events: int, ended: int) -> None:
