@@ -1,13 +1,15 @@
 """Which worktree contains a path, found by looking, and whether agentlock guards it.
 
 Every edit of every project on this machine comes here first, most of them in repositories that
-agentlock has nothing to do with. So this module loads nothing, and git is asked only where a look
-cannot tell.
+agentlock has nothing to do with. So this module loads next to nothing, and git is asked only where
+a look cannot tell.
 """
 
 from __future__ import annotations
 
 import os
+
+from agentlock.git.folders import folders_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +62,14 @@ def enter(root: bytes) -> Repository | None:
 
 
 def is_without_agentlock(root: bytes) -> bool:
-    """Whether one look tells that agentlock does not guard a main worktree."""
-    git_dir = os.path.join(root, b".git")
-    own = _text_of(os.path.join(git_dir, b"config"))
+    """Whether one look tells that agentlock does not guard a worktree."""
+    folders = folders_of(root)
+    if folders is None:
+        return False  # also of a bare repository, which has its configuration elsewhere
+    git_dir, common_dir = folders
+    own = _text_of(os.path.join(common_dir, b"config"))
     if own is None or b"agentlock" in own:
-        return False  # also of a linked worktree or a bare repository, which have it elsewhere
+        return False
     path = os.path.join(git_dir, b"config.worktree")
     return not os.path.lexists(path) or b"agentlock" not in (_text_of(path) or b"agentlock")
 

@@ -19,6 +19,7 @@ from agentlock.environment import (
     XDG_CONFIG_HOME,
 )
 from agentlock.git.config_file import WITHOUT_VALUE, UnclearError, parse
+from agentlock.git.folders import folders_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ _HARMLESS = frozenset(  # extensions that say nothing about the configuration
 )
 _TRUE, FALSE = (b"true", b"1"), (b"false", b"0")
 _LEADING_ELSEWHERE = frozenset((*FINDING_THE_REPOSITORY, "GIT_IMPLICIT_WORK_TREE")) - {GIT_DIR}
-_UP = b"../..\n"  # how git says in the folder of a linked worktree where the common one is
 _CHANGES = ("GIT_CONFIG", "GIT_TEST_")  # what git reads, and its switches for its own tests
 _UNDERSTOOD = frozenset(  # the last one is kept from git, by process.py
     (GIT_CONFIG_NOSYSTEM, GIT_CONFIG_SYSTEM, GIT_CONFIG_GLOBAL, "GIT_CONFIG")
@@ -102,48 +102,27 @@ class Settings:
 def _directories_at_root() -> list[bytes] | None:
     """The root, git's folder and the common one, as real paths, where looking gives them.
 
-    That is how git starts a hook: in the root of a worktree, with GIT_DIR if it is a linked one. It
-    saves the hook a git command. What is tested is what git tests (setup.c, is_git_directory and
-    get_common_dir); everything else is git's to answer.
+    That is how git starts a hook: in the root of a worktree, with GIT_DIR if it is a linked one.
+    With GIT_DIR, git takes the current directory for the root, whatever it has in it. It saves the
+    hook a git command. What is tested is what git tests (setup.c, is_git_directory); everything
+    else is git's to answer.
     """
     if not _LEADING_ELSEWHERE.isdisjoint(os.environ):
         return None
     try:
         root = os.getcwdb()
-        git_dir = common_dir = _git_dir(root)
-        names = os.listdir(git_dir)
-        if b"commondir" in names:
-            _require(_text_of(os.path.join(git_dir, b"commondir")) == _UP)
-            common_dir = os.path.dirname(os.path.dirname(git_dir))
-            names = os.listdir(common_dir)
-        _require(b"objects" in names and b"refs" in names)
+        folders = folders_of(root, _variable(GIT_DIR))
+        if folders is None:
+            return None
+        git_dir, common_dir = folders
+        if not {b"objects", b"refs"}.issubset(os.listdir(common_dir)):
+            return None
         head = _text_of(os.path.join(git_dir, b"HEAD"))
     except (OSError, UnclearError):
         return None
     is_commit = len(head) in (41, 65) and not head.strip(b"0123456789abcdef\n")
     found = [root, git_dir, common_dir]
     return found if head.startswith(b"ref: refs/") or is_commit else None
-
-
-def _git_dir(root: bytes) -> bytes:
-    """The folder that GIT_DIR names, or that ``.git`` is or names.
-
-    With GIT_DIR, git takes the current directory for the root, whatever it has in it.
-    """
-    given = _variable(GIT_DIR)
-    if given is not None:
-        _require(os.path.realpath(given) == given)
-        return given
-    path = os.path.join(root, b".git")
-    found = os.lstat(path)
-    if stat.S_ISDIR(found.st_mode):
-        return path
-    _require(stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid())
-    start, separator, rest = _text_of(path).partition(b"gitdir: ")
-    named, newline, more = rest.partition(b"\n")
-    _require(separator and named and newline and not start and not more)
-    _require(b"\r" not in named and b"\0" not in named)
-    return os.path.realpath(os.path.join(root, named))
 
 
 def _read(root: bytes, git_dir: bytes, common_dir: bytes) -> list[Entry]:

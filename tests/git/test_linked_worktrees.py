@@ -10,6 +10,7 @@ import pytest
 from support import HOLDER, NO_HOOKS, OTHER, Repo, assert_passed, assert_refused
 
 from agentlock.errors import AgentlockError
+from agentlock.git.containing import is_without_agentlock
 from agentlock.git.repository import discover
 from agentlock.git.settings import Settings
 from agentlock.git.system_config import FILE
@@ -423,6 +424,20 @@ def test_the_folder_of_another_repository_is_found_as_git_finds_it(place: Place)
     place.monkeypatch.chdir(place.root)
     place.monkeypatch.setenv("GIT_DIR", place.variables["GIT_DIR"])
     assert discover().project == "Other"
+
+
+def test_one_look_tells_that_agentlock_does_not_guard_a_linked_worktree(
+    place: Place, new_repo: Callable[..., Repo], tmp_path: Path
+) -> None:
+    other = new_repo("other")
+    other.must("worktree", "add", "-q", "../theirs")
+    root = os.fsencode(tmp_path / "theirs")
+    assert is_without_agentlock(root)
+    assert not is_without_agentlock(os.fsencode(place.linked.path))
+    other.must("config", "extensions.worktreeConfig", "true")
+    Repo(tmp_path / "theirs").must("config", "--worktree", "agentlock.agent", HOLDER)
+    assert not is_without_agentlock(root)
+    assert is_without_agentlock(os.fsencode(other.path))
 
 
 # What a commit makes of it
