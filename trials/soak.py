@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from histories.table import Answer, Call, Table
 
 PAGE = EVIDENCE / "soak.md"
-HISTORIES = 5  # in one repository
+HISTORIES = 8  # in one repository
 UPGRADES = 10
 ROWS = (
     ("operations", "commands that were answered"),
@@ -79,7 +79,7 @@ def histories(template: Repo, folder: Path, seed: int) -> Counter[str]:
     with Stage(repo) as stage:
         for turn in range(HISTORIES):
             stage.weights = CROWDED if turn % 2 else WEIGHTS
-            before, events = stage.history(HISTORIES * seed + turn, calls=20, kills=0.25)
+            before, events = stage.history(HISTORIES * seed + turn, calls=12, kills=0.25)
             figures += _counted(before, events, look(repo))
             wrong = faults(repo)
             if wrong or not explained(before, events):

@@ -63,9 +63,10 @@ def order_of(
     path: list[int] = []
     longest: tuple[int, ...] = ()
 
-    def following(placed: int, state: State) -> Iterator[tuple[int, State]]:
+    def next_ones(placed: int) -> list[int]:
+        """Calls that may come next; the one that ended first, first: most took effect in turn."""
         first_end: int | None = None
-        never_answered = []
+        found = []
         for at in by_begin:
             event = history[at]
             if placed >> at & 1:
@@ -78,6 +79,13 @@ def order_of(
                 continue
             if event.follows and history[at - 1].answer is not None and not placed >> at - 1 & 1:
                 continue
+            found.append(at)
+        return sorted(found, key=lambda at: history[at].ended)
+
+    def following(placed: int, state: State) -> Iterator[tuple[int, State]]:
+        never_answered = []
+        for at in next_ones(placed):
+            event = history[at]
             for after, answer in outcomes(state, event.call):
                 if event.answer is None:
                     if after != state:  # without effect, it may as well be left out
