@@ -10,6 +10,7 @@ run.py.
 from __future__ import annotations
 
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from support.scripts import arguments
 
-from benchmarks.pages import RESULTS, Page, Section
+from benchmarks.pages import RESULTS, ROOT, Page, Section
 from benchmarks.scratch import Scratch, reserve_by_others
 from benchmarks.timing import added, interleaved
 
@@ -35,6 +36,7 @@ LIVE = 1_000
 INTERPRETER = "python"
 GIT_ALONE = "git alone"
 FLOOR = "floor"
+LOADED = "loading"
 PUSHES = ((1, False), (100, False), (10_000, False), (10_000, True))
 STAGED = (1, 1_000, 50_000)
 FREE, HELD = ("main", 0), ("more", 1)  # the text of the commits, and the hook's exit code
@@ -53,6 +55,18 @@ import _sqlite3
 digest = _blake2.blake2b(digest_size=20)
 while chunk := os.read(0, 1 << 20):
     digest.update(chunk)
+os._exit(0)
+"""
+# What the hook loads, from its bundles, before it has judged anything.
+_LOAD = """
+import gc, os, sys
+gc.set_threshold(200_000)
+sys.path.insert(0, {root!r})
+import agentlock.doors
+from agentlock.bundle import Bundle
+for door in {doors!r}:
+    Bundle(door)
+import agentlock.store.sqlite
 os._exit(0)
 """
 _RAW = f"git diff-tree --stdin -r --always --parents --root -z --raw {_FLAGS}"
@@ -158,10 +172,34 @@ def pushes(scratch: Scratch, rounds: int, commits: int, *, merges: bool) -> list
             repo.must("reserve", held, program="agentlock", agent="Holder")
         line = f"refs/heads/main {new} refs/heads/main {old}\n"
         push = partial(measured, repo, hook, stdin=line, expected=expected)
+        hooks: dict[str, Callable[[], Sample]] = {name: push}
+        if not expected:
+            hooks[f"{name}, the first time"] = first_time(repo, push)
         oids = f"git rev-list {old}..{new}"
         listings = (f"{oids} | {_PATHS}", f"{oids} | {_RAW}")
-        rows += compared(what, repo, listings, {name: push}, rounds)
+        rows += compared(
+            what, repo, listings, ("pre-push", "pre-push-sqlite", "pushed"), hooks, rounds
+        )
     return rows
+
+
+def first_time(repo: Repository, push: Callable[[], Sample]) -> Callable[[], Sample]:
+    """The same push where nothing is known of its commits yet."""
+    table, kept = repo.path / ".git" / "agentlock", repo.scratch.folder / "kept"
+    shutil.copytree(table, kept)
+
+    def forget_and_push() -> Sample:
+        known, named = repo.scratch.folder / "known", repo.path / ".git" / "agentlock-made"
+        table.rename(known)
+        shutil.copytree(kept, table)
+        named.unlink(missing_ok=True)
+        sample = push()
+        named.unlink(missing_ok=True)
+        shutil.rmtree(table)
+        known.rename(table)
+        return sample
+
+    return forget_and_push
 
 
 def stagings(scratch: Scratch, rounds: int, count: int) -> list[Sequence[str]]:
@@ -179,33 +217,38 @@ def stagings(scratch: Scratch, rounds: int, count: int) -> list[Sequence[str]]:
     def free() -> Sample:
         return measured(repo, hook)
 
-    rows = compared(what, repo, listings, {f"{LIVE:,} live, none meets": free}, rounds)
+    doors = ("pre-commit", "pre-commit-sqlite")
+    rows = compared(what, repo, listings, doors, {f"{LIVE:,} live, none meets": free}, rounds)
     repo.must("reserve", "new/", program="agentlock", agent="Holder")
 
     def refused() -> Sample:
         return measured(repo, hook, expected=1)
 
-    return [*rows, *compared(what, repo, listings, {"all refused": refused}, rounds)]
+    return [*rows, *compared(what, repo, listings, doors, {"all refused": refused}, rounds)]
 
 
 def compared(
     what: str,
     repo: Repository,
     listings: tuple[str, str],
+    doors: tuple[str, ...],
     hooks: dict[str, Callable[[], Sample]],
     rounds: int,
 ) -> list[Sequence[str]]:
     """A row for each hook: the ratio is of what the hook takes beyond its interpreter's start.
 
-    ``listings`` are git's: the paths alone, and what the guard reads.
+    ``listings`` are git's: the paths alone, and what the guard reads. The hook loads the bundles
+    of ``doors``.
     """
     python = f"{shlex.quote(sys.executable)} -I -S -c"
     paths, raw = listings
+    load = shlex.quote(_LOAD.format(root=str(ROOT), doors=doors))
     samples = interleaved(
         {
             INTERPRETER: lambda: measured(repo, ("sh", "-c", f"{python} pass")),
             GIT_ALONE: lambda: measured(repo, ("sh", "-c", paths)),
             FLOOR: lambda: measured(repo, ("sh", "-c", f"{raw} | {python} {shlex.quote(_READ)}")),
+            LOADED: lambda: measured(repo, ("sh", "-c", f"{python} {load}")),
             **hooks,
         },
         rounds,
@@ -226,7 +269,12 @@ def compared(
             statistics.median(walls[GIT_ALONE]),
             added(walls[name], walls[INTERPRETER]),
         )
-        cells = (*(f"{time / 1000:.3f}" for time in seconds), above(name), above(FLOOR))
+        cells = (
+            *(f"{time / 1000:.3f}" for time in seconds),
+            above(name),
+            above(FLOOR),
+            above(LOADED),
+        )
         rows.append((f"{what}; {name}", *cells, f"{memory:.0f}", f"{of_git:.0f}"))
     return rows
 
@@ -238,6 +286,7 @@ HEAD = (
     "added, s",
     "added to git",
     FLOOR,
+    LOADED,
     "memory, MiB",
     "git's, MiB",
 )
@@ -247,10 +296,12 @@ PUSHED = (
     " range. *Added* is what the hook takes beyond the start of an interpreter that does nothing"
     " (`python -I -S -c pass`); *added to git* the ratio of that to git alone, the rounds' median."
     " The *floor* is that ratio for an interpreter that does nothing but load SQLite, and read and"
-    " digest what git lists with modes and oids, which the ledger needs."
+    " digest what git lists with modes and oids, which the ledger needs; *loading* is that for one"
+    " that loads SQLite and the guard, and asks git nothing."
     " Memory is that of the largest process. A merge is compared with git's own automatic merge of"
-    " its parents, which git alone does not make here. A refused push also asks the ledger who made"
-    " the commits, and writes a line into the log."
+    " its parents, which git alone does not make here. *The first time*, the ledger knows nothing"
+    " of the commits, and git is asked three questions more. A refused push also asks the ledger"
+    " who made the commits, and writes a line into the log."
 )
 COMMITTED = (
     f"The pre-commit hook on new files in a repository of {FILES:,}, {{rounds}} rounds; *git alone*"
