@@ -12,7 +12,7 @@ from agentlock.errors import GitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # What git really has is the question, not what replace refs and grafts pretend; a question
 # takes no lock that a commit might wait for. Its words are read, so they must be English.
@@ -81,6 +81,8 @@ class Running:
         """
         self._arguments = arguments
         self._source = source
+        self.each: Callable[[bytes], object] | None = None
+        """What is given each part of stdout while git goes on, if it is set before ``result``."""
         command, variables = _prepared(arguments, cwd, environment)
         self.process: _Spawned | None = None
         self._failed: OSError | None = None
@@ -98,6 +100,7 @@ class Running:
         try:
             if self.process is None:
                 raise self._failed or OSError
+            self.process.each = self.each
             return Result(self._arguments, *self.process.wait(timeout))
         except TimeoutError as error:
             raise GitError("git gave no answer in time", fix="try again") from error
@@ -231,6 +234,7 @@ class _Spawned:
     ) -> None:
         """``source`` is a child whose stdout this one reads as its stdin."""
         self._source = source
+        self.each: Callable[[bytes], object] | None = None
         self._rest = memoryview(stdin)
         pipes: list[int] = []
         try:
@@ -314,6 +318,8 @@ class _Spawned:
         if end in self.found:
             chunk = os.read(end, _CHUNK)
             self.found[end].append(chunk)
+            if self.each is not None and end == self.stdout:
+                self.each(chunk)
             return bool(chunk)
         try:
             self._rest = self._rest[os.write(end, self._rest[:_CHUNK]) :]

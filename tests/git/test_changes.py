@@ -22,7 +22,8 @@ from support import (
     run,
 )
 
-from agentlock.git.changes import difference, merged_by_hand
+from agentlock.git.changes import difference, digest, merged_by_hand, parse, staged
+from agentlock.git.repository import discover
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -674,3 +675,17 @@ def test_a_git_that_cannot_redo_merges_counts_no_path_that_is_as_its_only_change
     parents = [repo.must("rev-parse", f"HEAD^{number}").encode() for number in (1, 2)]
     diff = merged_by_hand(difference(parents[0], b"HEAD"), parents)
     assert set(diff.split(b"\0")[1::2]) == {b"both", b"dropped", b"evil"}
+
+
+@pytest.mark.parametrize("files", [1, 5_000])
+def test_what_git_lists_is_taken_apart_as_it_comes(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    monkeypatch.chdir(repo.path)
+    blob = repo.must("hash-object", "-w", "--stdin", stdin=b"")
+    listed = "".join(f"100644 {blob}\tnew/{at}\n" for at in range(files))
+    repo.must("update-index", "--index-info", stdin=listed.encode())
+    found = staged(discover())
+    assert len(found.changes.paths) == files
+    assert found.changes == parse([found.diff])
+    assert found.digest == digest(found.diff)
