@@ -15,6 +15,8 @@ from operations.operations import PRINTED
 from support import HOLDER, NO_HOOKS, OTHER, Repo, Result, run
 from support.environment import make_home, variables_of
 
+from agentlock.git.system_config import FILE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -119,6 +121,8 @@ class World:
         found["pending"] = [name for name in PENDING if (git / name).exists()]
         for path in self.folder.rglob("*"):
             inside = path.relative_to(self.folder)
+            if path.name.startswith(FILE.decode()):  # in git's folder; one is called hub here
+                continue
             if path.is_file() and ".git" not in inside.parts and not _bare(inside.parts[0]):
                 found[str(inside)] = path.read_bytes()
         return found
