@@ -18,10 +18,11 @@ from support.glob_oracle import seeded
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from histories.checker import Order
     from histories.workers import Run
     from support import Result
     from typing_extensions import Self
@@ -358,15 +359,50 @@ def _events(call: Call, run: Run, answer: Answer | None) -> list[Event[Call, Ans
     return [arrival, act, last]
 
 
+def order(before: Table, events: list[Event[Call, Answer]]) -> Order:
+    """An order in which the calls can have happened, the last of which looks at the table.
+
+    What cannot become the table that was seen is not followed: killed calls, each of which may
+    have had an effect, would lead to millions of others.
+    """
+    answer = events[-1].answer
+    assert answer is not None
+    (seen,) = answer.told
+
+    def fitting(table: Table, call: Call) -> Iterator[tuple[Table, Answer]]:
+        return (one for one in outcomes(table, call) if _may_become(one[0], seen))
+
+    return order_of(events, before, fitting)
+
+
+def _may_become(table: Table, seen: Table) -> bool:
+    """Whether nothing in the table is otherwise than in a later one that cannot change."""
+    return (
+        len(table.rows) <= len(seen.rows)
+        and len(table.places) <= len(seen.places)
+        and all(
+            (row.agent, row.pattern) == (later.agent, later.pattern)
+            and (row.fence == later.fence or (row.ended != "released" and row.fence < later.fence))
+            for row, later in zip(table.rows, seen.rows, strict=False)
+        )
+        and all(
+            (one.agent, {*one.patterns}, one.exclusive, one.fence)
+            == (later.agent, {*later.patterns}, later.exclusive, later.fence)
+            and one.outcome in ("", "over", later.outcome)
+            for one, later in zip(table.places, seen.places, strict=False)
+        )
+    )
+
+
 def explained(before: Table, events: list[Event[Call, Answer]]) -> bool:
     """Whether the calls can have happened one after the other."""
-    return order_of(events, before, outcomes).whole
+    return order(before, events).whole
 
 
 def story(seed: int, before: Table, events: list[Event[Call, Answer]]) -> str:
     """A history that no order explains, a line for each call, with what could be placed of it."""
-    order = order_of(events, before, outcomes).positions
-    place = {at: f"{number:3}" for number, at in enumerate(order)}
+    positions = order(before, events).positions
+    place = {at: f"{number:3}" for number, at in enumerate(positions)}
     lines = [f"seed {seed}", *map(str, before.rows), *map(str, before.places)]
     for at, event in sorted(enumerate(events), key=lambda one: one[1].began):
         times = f"{event.began // 1000}-{event.ended // 1000}"
