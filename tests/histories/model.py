@@ -288,13 +288,17 @@ def _end(table: Table, call: Call) -> tuple[Table, Answer]:
 
 
 def _expire(table: Table, call: Call) -> tuple[Table, Answer]:
-    """What time does, done by an UPDATE: it tells how many leases it ended."""
+    """What time does, done by an UPDATE: it tells how many leases it ended.
+
+    It knows no patterns, so all places of the agent are looked at, as if each had named the lease.
+    """
     row = table.get(call.number or 0)
     if row is None or row.ended == "released":
         return table, Answer(0, (0,))
     untold = row.untold or not row.ended
-    table = _lost(table.changed(row._replace(ended="expired", untold=untold)), [row])
-    return table, Answer(0, (1,))
+    mine = [one for one in table.waiting() if one.agent == row.agent]
+    table = table.changed(row._replace(ended="expired", untold=untold))
+    return table.moved(*(one._replace(lost=True) for one in mine)), Answer(0, (1,))
 
 
 def _list(table: Table, _call: Call) -> tuple[Table, Answer]:

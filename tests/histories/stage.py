@@ -166,11 +166,12 @@ def expire(repo: Repo, number: int) -> int:
             " WHERE released_ts IS NULL AND id = ?",
             (number,),
         ).rowcount
-        connection.execute(
-            "UPDATE waits SET due_ts = 1 WHERE ended_ts IS NULL AND due_ts > 1"
-            " AND agent_id = (SELECT agent_id FROM file_reservations WHERE id = ?)",
-            (number,),
-        )
+        if ended:
+            connection.execute(
+                "UPDATE waits SET due_ts = 1 WHERE ended_ts IS NULL AND abs(due_ts) > 1"
+                " AND agent_id = (SELECT agent_id FROM file_reservations WHERE id = ?)",
+                (number,),
+            )
         connection.execute("COMMIT")
         return ended
 
