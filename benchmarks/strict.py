@@ -196,7 +196,7 @@ SECTIONS = {"rebase": rebase, "cherry-pick": cherry_pick, "fetch": fetch}
 def main() -> None:
     """Measure the sections that are named, or all."""
     parser = arguments(__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("sections", nargs="*", metavar="|".join(SECTIONS), choices=[[], *SECTIONS])
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="so many rounds (15)")
     options = parser.parse_args()
     page = Page()
