@@ -12,7 +12,7 @@ from agentlock.reservations.retention import tidy
 from agentlock.store.waits import NEWEST, Wait
 from agentlock.store.wake import ring
 from agentlock.text import check_reason
-from agentlock.waiting.circles import refuse_circle
+from agentlock.waiting.circles import DeadlockError, refuse_circle
 from agentlock.waiting.order import bits, without_process
 from agentlock.waiting.standing import Standing, standings
 from agentlock.waiting.taking import Taken, give_back, take
@@ -75,7 +75,14 @@ def ask(
     answer = reserve(store, request, folding, repository)
     if answer.granted or not answer.conflicts:
         return Asked(answer)
-    wait = _take_place(store, request, folding, repository, last=last, queued=queued, bell=bell)
+    try:
+        wait = _take_place(store, request, folding, repository, last=last, queued=queued, bell=bell)
+    except DeadlockError:
+        # What an earlier place of the agent asked for may have been handed over since the search.
+        answer = reserve(store, request, folding, repository)
+        if not answer.granted:
+            raise
+        return Asked(answer)
     taken = take(store, request.agent, repository, folding, {wait.id})
     if taken.granted or taken.stale is not None:
         return Asked(_as_answer(answer, taken))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from waiting.project import HOUR, MINUTE, SECOND
 
 from agentlock.model import Policy
 from agentlock.patterns.matching import Folding
 from agentlock.reservations.granting import reserve
 from agentlock.store.wake import PLACE, listening
+from agentlock.waiting import queue
+from agentlock.waiting.circles import DeadlockError
 from agentlock.waiting.foreground import wait_for
 from agentlock.waiting.queue import _take_place
 from agentlock.waiting.taking import take
@@ -182,3 +185,25 @@ def test_what_is_taken_ends_an_older_offer_of_the_same(project: Project) -> None
     assert project.offers() == []
     project.release("B")
     assert project.reserve("C", "/a").granted
+
+
+@pytest.mark.parametrize("is_handed_over", [True, False])
+def test_no_circle_is_told_to_whom_it_was_handed_over_meanwhile(
+    project: Project, monkeypatch: pytest.MonkeyPatch, is_handed_over: bool
+) -> None:
+    project.reserve("A", "/a")
+    project.place("B", "/a")
+
+    def closes_a_circle(*_: object, **__: object) -> None:
+        if is_handed_over:
+            project.release("A")
+        raise DeadlockError("a circle")
+
+    monkeypatch.setattr(queue, "_take_place", closes_a_circle)
+    if is_handed_over:
+        asked = project.queue("B", "/a")
+        assert [held.pattern for held in asked.answer.granted] == [b"/a"]
+        assert project.offers() == []
+    else:
+        with pytest.raises(DeadlockError):
+            project.queue("B", "/a")
