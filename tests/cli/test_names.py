@@ -68,7 +68,7 @@ def test_a_name_that_is_live_in_another_worktree_is_told_since_when(
     for pattern in ("src/", "docs/"):
         told = table.agentlock("reserve", pattern, agent=HOLDER)
         assert told.code == 0
-        since = r"note: src/ is already yours since \d\d:\d\d, from worktree w1\n"
+        since = r"note: src/ is already yours since [-: \d]+, from worktree w1\n"
         assert re.search(since, told.err), told
         assert "choose a name that nobody else has" in told.err
     assert table.agentlock("reserve", "docs/", "--json", agent=HOLDER).err == ""

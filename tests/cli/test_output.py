@@ -55,7 +55,7 @@ def test_list_prints_a_line_for_each_reservation_with_tabs_between_the_cells(tab
     first, second = listed.out.splitlines()
     seen = r"working, last seen \d+s ago in .*"
     assert re.fullmatch(
-        rf"1\tBlueLake\texclusive\tsrc/\*\*\tuntil \d\d:\d\d \(4\dm\)\tbd-42\t{seen}", first
+        rf"1\tBlueLake\texclusive\tsrc/\*\*\tuntil [-: \d]+ \(4\dm\)\tbd-42\t{seen}", first
     )
     assert re.fullmatch(rf"2\tBlueLake\tshared\tREADME\.md\tuntil .*\(\d+[hm]\)\t\t{seen}", second)
     assert "released" in table.agentlock("list", "--all").out.splitlines()[2]
